@@ -1,0 +1,36 @@
+"""Full Jacobian tensors, kept as what they are: sums of einsum terms with Kronecker deltas.
+
+For ``A(B)``, matrices both, the derivative is ``J_ijkl = ∂A_ij/∂B_kl``.
+
+>>> import numpy as np, jacobians as jb
+>>> J = jb.ops.matmul.jacobian(np.ones((2, 3)), np.ones((3, 5)), wrt="B")
+>>> J.formula()
+'δ_ik C_lj'
+"""
+
+from jacobians.contraction import Comparison, chain, compare
+from jacobians.errors import (
+    JacobiansError,
+    ShapeError,
+    TensorTooLargeError,
+    UnsupportedError,
+    VerificationError,
+)
+from jacobians.library import operation, ops
+from jacobians.tensor import JacobianTensor
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Comparison",
+    "JacobianTensor",
+    "JacobiansError",
+    "ShapeError",
+    "TensorTooLargeError",
+    "UnsupportedError",
+    "VerificationError",
+    "chain",
+    "compare",
+    "operation",
+    "ops",
+]

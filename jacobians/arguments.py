@@ -1,0 +1,63 @@
+"""Arrays that users pass in: what is accepted, and the errors for what is not."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jacobians.errors import ShapeError, UnsupportedError
+
+_REASONS = {
+    "c": "complex numbers have no Jacobian here: differentiate real and imaginary parts as two real arrays",
+    "O": "an object array holds Python objects, not numbers; convert it with .astype(float)",
+    "U": "text is not numeric; convert it with .astype(float)",
+    "S": "bytes are not numeric; convert them with .astype(float)",
+    "M": "dates have no derivative; convert them to numbers",
+    "m": "time differences have a unit; convert them to numbers",
+    "V": "a structured array is not one array of numbers; take one of its fields",
+}
+
+
+def real_array(value: Any, what: str) -> NDArray[Any]:
+    """The value as a real array (not copied); raises where it is none.
+
+    Raises
+    ------
+    UnsupportedError
+        For masked, complex, object, string and other arrays, with the reason.
+    """
+    if isinstance(value, np.ma.MaskedArray):
+        raise UnsupportedError(
+            f"{what} is a masked array: what a derivative at a masked entry should be is not defined; "
+            "fill it with .filled(...) first"
+        )
+    try:
+        array = np.asarray(value)
+    except ValueError as error:
+        raise ShapeError(f"{what} is no array of numbers: {error}") from None
+    reason = _REASONS.get(array.dtype.kind)
+    if reason is not None:
+        raise UnsupportedError(f"{what} has dtype {array.dtype}: {reason}")
+    return array
+
+
+def float_array(value: Any, what: str) -> NDArray[Any]:
+    """As ``real_array``; integers and booleans become float64."""
+    array = real_array(value, what)
+    return array if array.dtype.kind == "f" else array.astype(np.float64)
+
+
+def shaped_array(value: Any, shape: tuple[int, ...], what: str, against: str) -> NDArray[Any]:
+    """As ``float_array``; the shape must be the given one.
+
+    Raises
+    ------
+    ShapeError
+        Naming both shapes.
+    """
+    array = float_array(value, what)
+    if array.shape != shape:
+        raise ShapeError(
+            f"{what} has shape {array.shape}, but {against} has shape {shape}; pass an array of shape {shape}"
+        )
+    return array

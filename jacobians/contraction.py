@@ -1,0 +1,292 @@
+"""Chaining Jacobians, and the full tensor set beside the outer-product shortcut."""
+
+import time
+import tracemalloc
+from collections.abc import Callable
+from functools import reduce
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jacobians.arguments import shaped_array
+from jacobians.arrays.plan import Cost
+from jacobians.display.expressions import label, product_form
+from jacobians.errors import ShapeError, TensorTooLargeError, UnsupportedError, VerificationError
+from jacobians.graph.node import Node
+from jacobians.memory import check_size
+from jacobians.notation.explicit import axis_names
+from jacobians.notation.terms import contracted, relabelled
+from jacobians.notation.writing import write
+from jacobians.tensor import JacobianTensor
+
+Array = NDArray[Any]
+
+
+def chain(*jacobians: JacobianTensor) -> JacobianTensor:
+    """The chain rule: ``chain(∂L/∂Y, ∂Y/∂X, …)``, output first; the same as ``J @ K @ …``.
+
+    Parameters
+    ----------
+    *jacobians : JacobianTensor
+        At least one; the input of each has the shape of the next one's output.
+
+    Returns
+    -------
+    JacobianTensor
+        Structured: deltas rename letters, nothing dense is built.
+
+    Raises
+    ------
+    ShapeError
+        Where two neighbours do not fit; both shapes are named.
+
+    Examples
+    --------
+    >>> import numpy as np, jacobians as jb
+    >>> W, x, t = np.eye(2, 3), np.arange(3.0), np.ones(2)
+    >>> dL = jb.ops.squared_error.jacobian(jb.ops.matvec(W, x), t, wrt="y")
+    >>> jb.chain(dL, jb.ops.matvec.jacobian(W, x, wrt="A")).dense()
+    array([[-0., -1., -2.],
+           [ 0.,  0.,  0.]])
+    """
+    if not jacobians:
+        raise ShapeError("chain() needs at least one JacobianTensor, output first")
+    for number, jacobian in enumerate(jacobians):
+        if not isinstance(jacobian, JacobianTensor):
+            raise UnsupportedError(
+                f"chain(): argument {number} is of type {type(jacobian).__name__}; pass JacobianTensors, and "
+                "contract with an array by J.vjp(G) or J.jvp(dX)"
+            )
+    return reduce(lambda left, right: left @ right, jacobians)
+
+
+class Way(NamedTuple):
+    """One way to the gradient.
+
+    Attributes
+    ----------
+    name : str
+        "explicit", "dense" or "contracted".
+    ran : bool
+        False where it was predicted only; then ``note`` says why.
+    seconds : float or None
+        The median over runs.
+    flops, bytes : int
+        Predicted: operations, and bytes of the arrays that are made.
+    peak_bytes : int or None
+        Measured: the most memory allocated at once.
+    note : str
+        Why it did not run.
+    """
+
+    name: str
+    ran: bool
+    seconds: float | None
+    flops: int
+    bytes: int
+    peak_bytes: int | None
+    note: str = ""
+
+
+class Comparison(NamedTuple):
+    """The gradient by identity tensors, by the dense tensor, and by the shortcut, side by side.
+
+    Attributes
+    ----------
+    title, formula, shortcut : str
+        ``∂A_ij/∂B_kl``, ``δ_ik C_lj`` and ``G_kr C_lr``.
+    shape : tuple of int
+        Of the full tensor.
+    explicit, dense, contracted : Way
+        What each took.
+    largest_difference : float
+        Between the values of the ways that ran.
+    tolerance : float
+        What rounding allows, from the dtype and the size of the sums.
+    """
+
+    title: str
+    formula: str
+    shortcut: str
+    shape: tuple[int, ...]
+    explicit: Way
+    dense: Way
+    contracted: Way
+    largest_difference: float
+    tolerance: float
+
+    @property
+    def ok(self) -> bool:
+        """Whether all ways that ran agree to rounding."""
+        return self.largest_difference <= self.tolerance
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times faster contracted is than explicit; None if that did not run."""
+        if self.explicit.seconds is None or self.contracted.seconds is None:
+            return None
+        return self.explicit.seconds / self.contracted.seconds
+
+    def raise_if_failed(self) -> None:
+        """Raise VerificationError unless the ways agree."""
+        if not self.ok:
+            raise VerificationError(
+                f"{self.title}: the ways differ by {self.largest_difference:.3g}, more than {self.tolerance:.3g}"
+            )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings, for JSON."""
+        found: dict[str, Any] = {
+            k: v._asdict() if isinstance(v, Way) else v for k, v in self._asdict().items()
+        }
+        return {**found, "shape": list(self.shape), "ok": self.ok, "ratio": self.ratio}
+
+    def __str__(self) -> str:
+        lines = [
+            f"{self.title} = {self.formula}",
+            f"shape {self.shape}, {prod(self.shape):,} entries",
+            f"shortcut: {self.shortcut}",
+            "",
+            f"{'way':<11}{'time':>11}{'flops':>17}{'bytes':>13}{'peak':>13}",
+        ]
+        for way in (self.explicit, self.dense, self.contracted):
+            seconds = "not run" if way.seconds is None else human_seconds(way.seconds)
+            peak = "-" if way.peak_bytes is None else human_bytes(way.peak_bytes)
+            lines.append(f"{way.name:<11}{seconds:>11}{way.flops:>17,}{human_bytes(way.bytes):>13}{peak:>13}")
+        lines.append("")
+        lines += [f"{w.name}: {w.note}" for w in (self.explicit, self.dense) if w.note]
+        if self.ratio is not None:
+            lines.append(f"contracted is {self.ratio:,.0f} times faster than explicit")
+        verdict = "agree" if self.ok else "DIFFER"
+        lines.append(f"values {verdict}: largest difference {self.largest_difference:.2g}")
+        return "\n".join(line[:80] for line in lines)
+
+
+def human_seconds(seconds: float) -> str:
+    """``12.3 µs``."""
+    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= scale:
+            return f"{seconds / scale:.3g} {unit}"
+    return f"{seconds / 1e-9:.3g} ns"
+
+
+def human_bytes(number: float) -> str:
+    """``1.5 MiB``."""
+    for unit, scale in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if number >= scale:
+            return f"{number / scale:,.4g} {unit}"
+    return f"{int(number)} B"
+
+
+def measure(run: Callable[[], Any], seconds: float = 0.2) -> tuple[float, int]:
+    """The median time of a call over runs that fill ``seconds`` (3 to 200), and its peak bytes."""
+    tracing = tracemalloc.is_tracing()
+    if not tracing:
+        tracemalloc.start()
+    tracemalloc.reset_peak()
+    before = tracemalloc.get_traced_memory()[0]
+    run()
+    peak = tracemalloc.get_traced_memory()[1] - before
+    if not tracing:
+        tracemalloc.stop()
+    times: list[float] = []
+    while len(times) < 3 or (sum(times) < seconds and len(times) < 200):
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+        if len(times) == 1 and times[0] > 2 * seconds:
+            break
+    return float(np.median(times)), peak
+
+
+def compare(J: JacobianTensor, G: Any, max_bytes: float | None = None) -> Comparison:
+    """The full tensor beside the outer-product shortcut: the same gradient three ways.
+
+    *explicit* builds the tensor from identity tensors and sums it against ``G`` over the output
+    axes; *dense* builds it by its structure and does the same; *contracted* never builds it.
+
+    Parameters
+    ----------
+    J : JacobianTensor
+        The Jacobian.
+    G : array_like
+        The upstream gradient, of shape ``J.out_shape``.
+    max_bytes : float, optional
+        The most bytes a dense tensor may take; a way that would need more is predicted and not run.
+
+    Returns
+    -------
+    Comparison
+        Prints as a table; its fields hold the numbers.
+
+    Raises
+    ------
+    ShapeError
+        If ``G`` has not the output's shape.
+
+    Examples
+    --------
+    >>> import numpy as np, jacobians as jb
+    >>> rng = np.random.default_rng(0)
+    >>> J = jb.ops.matmul.jacobian(rng.normal(size=(4, 3)), rng.normal(size=(3, 5)), wrt="B")
+    >>> c = jb.compare(J, rng.normal(size=(4, 5)))
+    >>> c.ok, c.shortcut
+    (True, 'G Cᵀ')
+    """
+    if not isinstance(J, JacobianTensor):
+        raise UnsupportedError(
+            f"compare() takes a JacobianTensor and an upstream gradient, not {type(J).__name__}; make one "
+            "with jb.ops.<name>.jacobian(...)"
+        )
+    G = shaped_array(G, J.out_shape, f"{J.title}: the upstream gradient G", "the output")
+    upstream = G.astype(J.dtype, copy=False)
+    cost = J.cost()
+    summed = Cost(2 * J.size, prod(J.in_shape) * J.dtype.itemsize)
+    copies = 1 if len(J.terms.terms) < 2 else 2
+
+    def explicit() -> Array:
+        return np.tensordot(upstream, J.explicit(max_bytes), J.out_ndim)
+
+    def dense() -> Array:
+        return np.tensordot(upstream, J.dense(max_bytes), J.out_ndim)
+
+    value = J.vjp(G)
+    values = [value]
+    ways = []
+    for name, run, predicted, needs in (
+        ("explicit", explicit, cost.explicit + summed, copies),
+        ("dense", dense, cost.dense + summed, 1),
+        ("contracted", lambda: J.vjp(G), cost.vjp, 0),
+    ):
+        try:
+            check_size(J.title, J.shape, J.dtype.itemsize, max_bytes, copies=needs)
+        except TensorTooLargeError:
+            note = f"would need {human_bytes(predicted.bytes)}: predicted, not run"
+            ways.append(Way(name, False, None, *predicted, None, note))
+            continue
+        if needs:
+            values.append(np.asarray(run(), value.dtype))
+        seconds, peak = measure(run)
+        ways.append(Way(name, True, seconds, *predicted, peak))
+    difference = max((float(np.max(np.abs(v - value), initial=0)) for v in values), default=0.0)
+    largest = float(np.max(np.abs(value), initial=0))
+    rounding = float(np.finfo(J.dtype).eps) * max(prod(J.out_shape), 1) * 8
+    return Comparison(
+        J.title, J.formula(), shortcut(J), J.shape, *ways, difference, rounding * max(largest, 1.0)
+    )
+
+
+def shortcut(J: JacobianTensor) -> str:
+    """The contracted gradient as a formula: ``G Cᵀ``, or in letters where it is no matrix product."""
+    upstream = Node(None, (), (), J.out_shape, np.dtype(float), name="G")
+    tensor = contracted(J.terms, upstream, range(J.out_ndim))
+    if len(tensor.terms) == 1:
+        nodes = tensor.operands
+        numbered = relabelled(tensor, nodes.index)
+        written = product_form(numbered.terms[0], nodes, "text")
+        if written is not None:
+            return written.text
+    letters = axis_names(J.out_ndim, len(J.in_shape))[J.out_ndim :]
+    return write(tensor, letters, label, "text").text

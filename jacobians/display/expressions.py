@@ -1,0 +1,250 @@
+"""How an operand is written: ``C_lj``, ``(W x − t)_k``, ``1 − tanh(X_ij)²``.
+
+An operand that can be written without letters (a *matrix form*: names, products along a chain of
+letters, sums, functions) is written so and takes its letters at the end; otherwise the letters are
+pushed down to what it is made of.
+"""
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from jacobians.graph.node import Node
+from jacobians.notation.explicit import free_names
+from jacobians.notation.terms import Factor, Term
+from jacobians.notation.writing import (
+    ATOM,
+    PRODUCT,
+    SUM,
+    Style,
+    Written,
+    subscript,
+    write_product,
+    write_slot,
+)
+from jacobians.operations.declare import Multilinear
+
+_MARK = 0xE000  # placeholders for letters: a private area of Unicode
+_TRANSPOSED = {"text": "ᵀ", "latex": "^{\\top}"}
+
+
+def label(node: Node, letters: Sequence[str], style: Style) -> Written:
+    """A node's entry at letters."""
+    if node.operation is None:
+        return _leaf(node, letters, style)
+    operation = node.operation
+    if operation.elementwise:
+        whole = matrix_form(node, style) if letters and _is_linear(node) else None
+        if whole is not None:
+            return _indexed(whole, letters, style)
+        children = [label(n, _aligned(n, node, letters), style) for n in node.operands]
+        return _filled(node, children, style)
+    if operation.indexed and len(letters) >= 2:
+        texts = [_argument(n, style).text for n in node.operands]
+        template = operation.indexed_latex if style == "latex" else operation.indexed
+        return Written(
+            template.format(*texts, row=letters[-2], column=letters[-1]), PRODUCT
+        )
+    whole = matrix_form(node, style)
+    if whole is not None:
+        return _indexed(whole, letters, style) if letters else whole
+    if isinstance(operation, Multilinear):
+        expanded = _expanded(node, letters, style)
+        if expanded is not None:
+            return expanded
+    return _indexed(_filled(node, [_argument(n, style) for n in node.operands], style), letters, style)
+
+
+def _is_linear(node: Node) -> bool:
+    """Sums of names and products of one shape: better written whole, as in ``(W x − t)_k``."""
+    if node.operation is None:
+        return bool(node.shape)
+    if node.operation.name in ("add", "subtract"):
+        return all(n.shape == node.shape and _is_linear(n) for n in node.operands)
+    return isinstance(node.operation, Multilinear) and not node.operation.notation
+
+
+def matrix_form(node: Node, style: Style) -> Written | None:
+    """The node as a whole, without letters; None where that would be ambiguous."""
+    operation = node.operation
+    if operation is None:
+        return _leaf(node, [], style)
+    if isinstance(operation, Multilinear) and not operation.notation:
+        tensor = operation.structure(tuple(n.shape for n in node.operands), node.parameters)
+        return product_form(tensor.terms[0], node.operands, style) if len(tensor.terms) == 1 else None
+    if operation.elementwise and operation.binds == PRODUCT:
+        return None  # X Y could mean the matrix product
+    if operation.elementwise and "²" in operation.notation:
+        return None
+    children = [matrix_form(operand, style) for operand in node.operands]
+    if any(child is None for child in children):
+        return None
+    if operation.elementwise and any(n.shape != node.shape for n in node.operands):
+        return None  # broadcasting is clearer with letters
+    return _filled(node, [child for child in children if child is not None], style)
+
+
+def product_form(term: Term, operands: Sequence[Node], style: Style) -> Written | None:
+    """A product of matrices and vectors, ``Vᵀ V``, ``W x``, ``x yᵀ``, where the letters form a chain.
+
+    Parameters
+    ----------
+    term : Term
+        Factors whose operands are positions in ``operands``, with at most two axes in all.
+    """
+    ends = [slot.plain for slot in term.slots]
+    if len(ends) > 2 or len(set(ends)) != len(ends) or None in ends:
+        return None
+    waiting = list(term.factors)
+    if any(f.mask or len(f.slots) > 2 or len(f.letters) != len(f.slots) for f in waiting):
+        return None
+    if any(slot.plain is None for f in waiting for slot in f.slots):
+        return None
+
+    def name(factor: Factor, *, flipped: bool) -> str | None:
+        node = operands[factor.operand]
+        whole = matrix_form(node, style)
+        if whole is None:
+            return None
+        return whole.inside(ATOM) + _TRANSPOSED[style] if flipped else whole.inside(PRODUCT)
+
+    def walk(letter: int | None, words: list[str | None]) -> int | None:
+        """Follow the chain from a letter; the letter it ends at, None for a vector's end."""
+        while letter is not None:
+            here = letter
+            found = next((f for f in waiting if here in f.letters), None)
+            if found is None:
+                return letter
+            waiting.remove(found)
+            places = [slot.plain for slot in found.slots]
+            words.append(name(found, flipped=len(places) == 2 and places[0] != here))
+            others = [a for a in places if a != here]
+            letter = others[0] if others else None
+            if letter in ends:
+                return letter
+        return None
+
+    words: list[str | None] = []
+    if ends:
+        stop = walk(ends[0], words)
+        if len(ends) == 2 and stop != ends[1]:
+            tail: list[str | None] = []
+            if stop is not None or walk(ends[1], tail) is not None or len(tail) != 1:
+                return None
+            words += [None if w is None else w + _TRANSPOSED[style] for w in tail]
+        elif len(ends) == 1 and stop is not None:
+            return None
+    else:
+        start = next((f for f in waiting if len(f.slots) == 1), None)
+        if start is None:
+            return None
+        waiting.remove(start)
+        words.append(name(start, flipped=True))
+        if walk(start.slots[0].plain, words) is not None:
+            return None
+    if waiting or any(word is None for word in words):
+        return None
+    return write_product(term.coefficient, [Written(w) for w in words if w is not None], style)._replace(
+        binds=SUM if term.coefficient < 0 else ATOM if len(words) == 1 and term.coefficient == 1 else PRODUCT
+    )
+
+
+class Template(NamedTuple):
+    """How a node was written, with placeholders for letters: all that a stored tensor keeps of it."""
+
+    text: str
+    latex: str
+    binds: int
+
+
+def template_of(node: Node) -> Template:
+    """The node in both styles with placeholders for its letters."""
+    marks = [chr(_MARK + axis) for axis in range(node.ndim)]
+    written = label(node, marks, "text")
+    return Template(written.text, label(node, marks, "latex").text, written.binds)
+
+
+def _leaf(node: Node, letters: Sequence[str], style: Style) -> Written:
+    if isinstance(node.value, Template):
+        text = node.value.text if style == "text" else node.value.latex
+        for axis, letter in enumerate(letters):
+            text = text.replace(chr(_MARK + axis), letter if len(letter) == 1 else f"({letter})")
+        return Written(text, node.value.binds)
+    if node.name:
+        return Written(subscript(_name(node.name, style), letters, style))
+    if node.shape == ():
+        number = node.value
+        text = f"{float(number):g}" if not isinstance(number, int) else str(number)
+        return Written(text.replace("-", "−") if style == "text" else text, SUM if "-" in text else ATOM)
+    text = subscript("const", letters, style)
+    return Written(text)
+
+
+def _name(name: str, style: Style) -> str:
+    if style == "text" or len(name) == 1:
+        return name
+    return "\\mathrm{" + re.sub(r"([_#$%&{}])", r"\\\1", name) + "}"
+
+
+def _indexed(whole: Written, letters: Sequence[str], style: Style) -> Written:
+    if not letters:
+        return whole
+    bare = whole.binds == ATOM and re.fullmatch(r"[^\W\d_]", whole.text) is not None
+    function = whole.binds == ATOM and whole.text.endswith(")")
+    name = whole.text if bare or function else f"({whole.text})"
+    return Written(subscript(name, letters, style))
+
+
+def _argument(node: Node, style: Style) -> Written:
+    return matrix_form(node, style) or label(node, [], style)
+
+
+def _aligned(operand: Node, node: Node, letters: Sequence[str]) -> list[str]:
+    """The letters of an operand that broadcasts: aligned on the right; an axis of size 1 has index 0."""
+    offset = node.ndim - operand.ndim
+    return [
+        letters[offset + axis] if operand.shape[axis] == node.shape[offset + axis] else "0"
+        for axis in range(operand.ndim)
+    ]
+
+
+def _filled(node: Node, children: Sequence[Written], style: Style) -> Written:
+    """The operation's notation with its operands, in parentheses where that is needed."""
+    operation = node.operation
+    assert operation is not None
+    if not operation.notation:
+        return Written(f"{operation.name}({', '.join(child.text for child in children)})")
+    template = operation.latex if style == "latex" and operation.latex else operation.notation
+    if style == "latex":
+        template = template.replace("−", "-").replace("‖", "\\|")
+    texts = []
+    for number, child in enumerate(children):
+        place = template.find(f"{{{number}}}")
+        enclosed = place > 0 and template[place - 1] in "([|‖{"
+        tighter = number > 0 or template.startswith(("−", "-"))
+        needed = SUM if enclosed else min(ATOM, operation.binds + tighter)
+        texts.append(child.inside(needed))
+    return Written(template.format(*texts), operation.binds)
+
+
+def _expanded(node: Node, letters: Sequence[str], style: Style) -> Written | None:
+    """A multilinear node of one term, written as the product of its factors."""
+    operation = node.operation
+    assert isinstance(operation, Multilinear)
+    tensor = operation.structure(tuple(n.shape for n in node.operands), node.parameters)
+    if len(tensor.terms) != 1 or any(slot.plain is None for slot in tensor.terms[0].slots):
+        return None
+    term = tensor.terms[0]
+    fresh = free_names("rpq" + "".join(letters))
+    names: dict[int, str] = {}
+    for slot, letter in zip(term.slots, letters, strict=True):
+        assert slot.plain is not None
+        names[slot.plain] = letter
+    for a in range(len(term.sizes)):
+        if a not in names:
+            names[a] = next(fresh)
+    pieces = [
+        label(node.operands[f.operand], [write_slot(slot, names) for slot in f.slots], style)
+        for f in term.factors
+    ]
+    return write_product(term.coefficient, pieces, style)

@@ -1,0 +1,281 @@
+"""A Jacobian tensor in the forms that linear algebra knows: sparse, operator, Kronecker products."""
+
+from collections.abc import Sequence
+from math import prod
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jacobians.arrays.plan import Plan
+from jacobians.display.expressions import matrix_form, product_form
+from jacobians.errors import ShapeError, UnsupportedError
+from jacobians.graph.node import Node
+from jacobians.notation.explicit import letter_names
+from jacobians.notation.slots import Slot, letter_slot, positions
+from jacobians.notation.structure import address_slot
+from jacobians.notation.terms import Sum, Term, full_letter, normal, relabelled, total
+from jacobians.notation.writing import write_number
+
+if TYPE_CHECKING:
+    from scipy.sparse.linalg import LinearOperator
+
+    from jacobians.tensor import JacobianTensor
+
+Array = NDArray[Any]
+
+
+def check_order(title: str, order: str) -> None:
+    """Raise unless the order of ``vec`` is "C" or "F"."""
+    if order not in ("C", "F"):
+        raise ShapeError(
+            f"{title}: order must be 'C' (row-major vec) or 'F' (column-major vec), not {order!r}"
+        )
+
+
+def _strides(shape: Sequence[int], order: str) -> list[int]:
+    """Steps through ``vec`` of an array of this shape."""
+    if order == "C":
+        return [prod(shape[axis + 1 :]) for axis in range(len(shape))]
+    return [prod(shape[:axis]) for axis in range(len(shape))]
+
+
+def sparse(J: "JacobianTensor", form: str, order: str) -> Any:
+    """The matrix of structural nonzeros; entries that several terms write are added."""
+    import scipy.sparse as sp
+
+    check_order(J.title, order)
+    shape = (prod(J.out_shape), prod(J.in_shape))
+    rows, columns, data = [], [], []
+    values = list(J._values.values())
+    numbers = {node: n for n, node in enumerate(J._values)}
+    for term in relabelled(J.terms, numbers.__getitem__).terms:
+        letters = sorted(term.kept)
+        sizes = [term.sizes[a] for a in letters]
+        out = term._replace(slots=term.slots[: J.out_ndim])
+        inner = term._replace(slots=term.slots[J.out_ndim :])
+        row = address_slot(out, _strides(J.out_shape, order))
+        column = address_slot(inner, _strides(J.in_shape, order))
+        for slot, found in ((row, rows), (column, columns)):
+            found.append(np.broadcast_to(positions(slot, term.sizes, letters), sizes).ravel())
+        whole = total(sizes, [term._replace(slots=tuple(letter_slot(a) for a in letters))])
+        data.append(Plan(whole, [v.shape for v in values]).run(values, J.dtype).ravel())
+    if not data:
+        return sp.coo_array(shape, dtype=J.dtype).asformat(form)
+    place = (np.concatenate(rows), np.concatenate(columns))
+    try:
+        return sp.coo_array((np.concatenate(data), place), shape=shape).asformat(form)
+    except ValueError:
+        raise UnsupportedError(
+            f"{J.title}: no sparse format {form!r}; SciPy has 'csr', 'csc', 'coo', 'bsr', 'dia', 'dok', 'lil'"
+        ) from None
+
+
+def operator(J: "JacobianTensor", order: str) -> "LinearOperator":
+    """Products with the matrix by jvp and with its transpose by vjp."""
+    from scipy.sparse.linalg import LinearOperator
+
+    check_order(J.title, order)
+    letter: Any = order
+
+    def matvec(x: Array) -> Array:
+        return J.jvp(np.reshape(x, J.in_shape, order=letter)).ravel(order=letter)
+
+    def rmatvec(y: Array) -> Array:
+        return J.vjp(np.reshape(y, J.out_shape, order=letter)).ravel(order=letter)
+
+    shape = (prod(J.out_shape), prod(J.in_shape))
+    return LinearOperator(shape, matvec=matvec, rmatvec=rmatvec, dtype=J.dtype)
+
+
+class KroneckerTerm(NamedTuple):
+    """``coefficient · (F₁ ⊗ F₂ ⊗ …) K``.
+
+    Attributes
+    ----------
+    coefficient : float
+        The term's number.
+    names : tuple of str
+        How each factor is written.
+    factors : tuple of numpy.ndarray
+        The factors, matrices.
+    permutation : numpy.ndarray or None
+        For each position of the product's columns, the column of the matrix: the commutation
+        matrix K, which a transpose needs; None where there is none.
+    """
+
+    coefficient: float
+    names: tuple[str, ...]
+    factors: tuple[Array, ...]
+    permutation: Array | None
+
+    def matrix(self) -> Array:
+        """The term as a dense matrix."""
+        result = np.full((1, 1), self.coefficient)
+        for factor in self.factors:
+            result = np.kron(result, factor)
+        if self.permutation is not None:
+            turned = np.empty_like(result)
+            turned[:, self.permutation] = result
+            return turned
+        return result
+
+    def __str__(self) -> str:
+        sign, number = write_number(self.coefficient)
+        product = " ⊗ ".join(self.names)
+        if len(self.names) > 1 and (self.permutation is not None or number):
+            product = f"({product})"
+        return sign + (number + " " if number else "") + product + (" K" if self.permutation is not None else "")
+
+
+class KroneckerForm(NamedTuple):
+    """A matrix as a sum of Kronecker products; prints as ``I_2 ⊗ Cᵀ``."""
+
+    terms: tuple[KroneckerTerm, ...]
+    shape: tuple[int, int]
+    order: str
+
+    @property
+    def factors(self) -> tuple[Array, ...]:
+        """The factors of the only term.
+
+        Raises
+        ------
+        UnsupportedError
+            Where there are several terms.
+        """
+        if len(self.terms) != 1:
+            raise UnsupportedError(
+                f"{self}: a sum of {len(self.terms)} Kronecker products; take .terms[n].factors"
+            )
+        return self.terms[0].factors
+
+    def matrix(self) -> Array:
+        """The sum as a dense matrix, equal to ``J.matrix(order)``."""
+        return sum((term.matrix() for term in self.terms), np.zeros(self.shape))
+
+    def __str__(self) -> str:
+        text = " + ".join(str(term) for term in self.terms) or "0"
+        return text.replace("+ −", "− ")
+
+
+class _Block(NamedTuple):
+    """Axes and factors of a term that no letter connects to the others: one Kronecker factor."""
+
+    out: tuple[int, ...]
+    inner: tuple[int, ...]
+    letters: frozenset[int]
+
+
+def kronecker(J: "JacobianTensor", order: str) -> KroneckerForm:
+    """Split each term into factors that share no letter, and put them in vec's order."""
+    check_order(J.title, order)
+    terms = tuple(_kronecker_term(J, term, order) for term in J.terms.terms)
+    return KroneckerForm(terms, (prod(J.out_shape), prod(J.in_shape)), order)
+
+
+def _blocks(J: "JacobianTensor", term: Term) -> list[_Block]:
+    groups: list[set[int]] = []
+    for letters in [set(s.letters) for s in term.slots] + [set(f.letters) for f in term.factors]:
+        if letters:
+            touching = [g for g in groups if g & letters]
+            groups = [g for g in groups if not g & letters] + [letters.union(*touching)]
+    blocks = []
+    for group in groups:
+        axes = [n for n, slot in enumerate(term.slots) if group & set(slot.letters)]
+        out = tuple(n for n in axes if n < J.out_ndim)
+        blocks.append(_Block(out, tuple(n for n in axes if n >= J.out_ndim), frozenset(group)))
+    # A constant slot on a longer axis is a factor of its own: a unit vector.
+    for axis, slot in enumerate(term.slots):
+        if not slot.parts and J.shape[axis] != 1:
+            place = ((axis,), ()) if axis < J.out_ndim else ((), (axis,))
+            blocks.append(_Block(*place, frozenset()))
+    return blocks
+
+
+def _kronecker_term(J: "JacobianTensor", term: Term, order: str) -> KroneckerTerm:
+    blocks = [b for b in _blocks(J, term) if b.out or b.inner]
+    for block in blocks:
+        if len(block.out) + len(block.inner) > 2 or len(block.out) > 1 or len(block.inner) > 1:
+            names = letter_names(term, J.shape, J.axes)[0]
+            coupled = ", ".join(sorted(names[a] for a in block.letters))
+            axes = ", ".join(J.axes[n] for n in (*block.out, *block.inner))
+            raise UnsupportedError(
+                f"{J.title} is not a Kronecker product: axes {axes} are coupled through {coupled} in "
+                f"{J.formula()}; use J.matrix(), J.sparse() or J.operator()"
+            )
+    sign = 1 if order == "C" else -1
+    blocks = _in_order(blocks, sign)
+    inner = [axis for block in blocks for axis in block.inner]
+    permutation = None
+    if inner != sorted(inner, reverse=sign < 0):
+        sizes = {axis: J.shape[axis] for axis in inner}
+        steps = dict(zip(range(J.out_ndim, J.ndim), _strides(J.in_shape, order), strict=True))
+        slots = [Slot(0, ((n, steps[axis]),)) for n, axis in enumerate(inner)]
+        index = [positions(s, [sizes[a] for a in inner], range(len(inner))) for s in slots]
+        permutation = sum(index[1:], index[0]).ravel()
+    scalars = [f for f in term.factors if not f.letters]
+    coefficient = float(term.coefficient)
+    for factor in scalars:
+        coefficient *= float(J._values[factor.operand][tuple(s.constant for s in factor.slots)])
+    made = [_factor(J, term, block) for block in blocks] or [("1", np.ones((1, 1), J.dtype))]
+    return KroneckerTerm(
+        coefficient, tuple(name for name, _ in made), tuple(array for _, array in made), permutation
+    )
+
+
+def _in_order(blocks: list[_Block], sign: int) -> list[_Block]:
+    """Blocks with outputs in vec's order; those with inputs only go where their axis belongs."""
+    ordered = sorted((b for b in blocks if b.out), key=lambda b: sign * b.out[0])
+    for block in sorted((b for b in blocks if not b.out), key=lambda b: sign * b.inner[0]):
+        before = [
+            n
+            for n, other in enumerate(ordered)
+            if other.inner and sign * other.inner[0] < sign * block.inner[0]
+        ]
+        ordered.insert(before[-1] + 1 if before else 0, block)
+    return ordered
+
+
+def _factor(J: "JacobianTensor", term: Term, block: _Block) -> tuple[str, Array]:
+    """A block as a matrix, and its name."""
+    axes = (*block.out, *block.inner)
+    shape = [J.shape[n] for n in axes]
+    slots = [term.slots[n] for n in axes]
+    factors = [f for f in term.factors if f.letters and f.letters <= block.letters]
+    sizes = [n if a in block.letters else 1 for a, n in enumerate(term.sizes)]
+    part = total(shape, [normal(1, sizes, factors, slots)])
+    nodes = part.operands
+    numbers = {node: n for n, node in enumerate(nodes)}
+    numbered = relabelled(part, numbers.__getitem__)
+    values = [J._values[node] for node in nodes]
+    array = Plan(numbered, [v.shape for v in values]).run(values, J.dtype)
+    matrix = array.reshape(
+        prod(J.shape[n] for n in block.out), prod(J.shape[n] for n in block.inner)
+    )
+    return _factor_name(numbered, nodes, J.shape, axes, block), matrix
+
+
+def _factor_name(
+    part: Sum, nodes: tuple[Node, ...], shape: Sequence[int], axes: Sequence[int], block: _Block
+) -> str:
+    term = part.terms[0]
+    full = [full_letter(s, term.sizes, shape[n]) for s, n in zip(term.slots, axes, strict=True)]
+    if not term.factors:
+        if len(full) == 2 and full[0] == full[1] and full[0] is not None:
+            return f"I_{shape[axes[0]]}"
+        if len(full) == 1 and full[0] is not None:
+            return f"1_{shape[axes[0]]}" + ("" if block.out else "ᵀ")
+        return "S"
+    written = product_form(term, nodes, "text")
+    if written is not None:
+        if len(full) == 1 and not block.out:
+            return f"({written.text})ᵀ" if " " in written.text else f"{written.text}ᵀ"
+        return written.text
+    if len(full) == 2 and full[0] == full[1] and len(term.factors) == 1:
+        (factor,) = term.factors
+        whole = matrix_form(nodes[factor.operand], "text")
+        if whole is not None and factor.slots == (letter_slot(0),):
+            return f"diag({whole.text})"
+    return "M"
+

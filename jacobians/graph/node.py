@@ -1,0 +1,220 @@
+"""Nodes: an operation applied to nodes, an input, or a constant.
+
+Nodes with the same operation, operands, parameters, shape and dtype are one object, as long as
+their newest operand lives (hash-consing without a global table). Arithmetic on nodes, and
+NumPy's ufuncs, make new nodes through the table that ``operations`` fills, so that a derivative is
+written as it would be on arrays: ``1 - Y**2``.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import count
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from jacobians.errors import UnsupportedError
+from jacobians.notation.terms import Sum
+
+Array = NDArray[Any]
+Parameters = tuple[tuple[str, Any], ...]
+_serial = count()
+
+
+class Operation:
+    """What the graph needs of an operation; ``operations.declare`` has the kinds there are.
+
+    Attributes
+    ----------
+    name : str
+        What it is called in errors and formulas.
+    arguments : tuple of str
+        The names of its array arguments.
+    notation : str
+        How it is written: a template over its operands, ``"{0} + {1}"``.
+    indexed : str
+        How an entry is written where that is not the notation with letters behind it: a template
+        over the operands, ``row`` and ``column``.
+    binds : int
+        How tightly that notation binds (see ``notation.writing``).
+    elementwise : bool
+        Whether entry ``i`` of the result depends on entry ``i`` of each operand only.
+    """
+
+    name: str
+    arguments: tuple[str, ...]
+    notation: str = ""
+    latex: str = ""
+    indexed: str = ""
+    indexed_latex: str = ""
+    binds: int = 2
+    elementwise: bool = False
+
+    def infer(
+        self, operands: Sequence["Node"], parameters: Mapping[str, Any]
+    ) -> tuple[tuple[int, ...], np.dtype[Any]]:
+        """The result's shape and dtype; raises ShapeError where operands do not fit."""
+        raise NotImplementedError  # pragma: no cover - abstract
+
+    def evaluate(self, arrays: Sequence[Any], parameters: Mapping[str, Any]) -> Any:
+        """The value on arrays."""
+        raise NotImplementedError  # pragma: no cover - abstract
+
+    def local(self, node: "Node", position: int) -> Sum:
+        """The Jacobian of a node of this operation by one operand: its axes, then the operand's."""
+        raise NotImplementedError  # pragma: no cover - abstract
+
+    def __repr__(self) -> str:
+        return f"<operation {self.name}({', '.join(self.arguments)})>"
+
+
+NUMPY: dict[Any, Operation] = {}
+"""NumPy's callables and the operations that they mean; filled by ``operations``."""
+
+
+def _binary(ufunc: np.ufunc) -> tuple[Callable[[Any, Any], "Node"], Callable[[Any, Any], "Node"]]:
+    def forward(self: "Node", other: Any) -> "Node":
+        return apply(NUMPY[ufunc], [self, other])
+
+    def backward(self: "Node", other: Any) -> "Node":
+        return apply(NUMPY[ufunc], [other, self])
+
+    return forward, backward
+
+
+class Node:
+    """An operation applied to nodes (``operation`` is None for an input or a constant)."""
+
+    __slots__ = (
+        "__weakref__", "_uses", "dtype", "name", "operands", "operation", "parameters", "serial",
+        "shape", "value",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        operation: Operation | None,
+        operands: tuple["Node", ...],
+        parameters: Parameters,
+        shape: tuple[int, ...],
+        dtype: np.dtype[Any],
+        *,
+        name: str = "",
+        value: Any = None,
+    ) -> None:
+        self.operation = operation
+        self.operands = operands
+        self.parameters = parameters
+        self.shape = shape
+        self.dtype = dtype
+        self.name = name
+        self.value = value
+        self.serial = next(_serial)
+        self._uses: dict[Any, Node] = {}
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    def __repr__(self) -> str:
+        made = f"{self.operation.name}" if self.operation else self.name or repr(self.value)
+        return f"<node {made} {self.shape} {self.dtype}>"
+
+    __add__, __radd__ = _binary(np.add)
+    __sub__, __rsub__ = _binary(np.subtract)
+    __mul__, __rmul__ = _binary(np.multiply)
+    __truediv__, __rtruediv__ = _binary(np.divide)
+    __pow__, __rpow__ = _binary(np.power)
+    __matmul__, __rmatmul__ = _binary(np.matmul)
+    __gt__, __lt__ = _binary(np.greater)
+    __ge__, __le__ = _binary(np.greater_equal)
+
+    def __neg__(self) -> "Node":
+        return apply(NUMPY[np.negative], [self])
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> "Node":
+        if method != "__call__" or kwargs or ufunc not in NUMPY:
+            raise UnsupportedError(
+                f"numpy.{ufunc.__name__} ({method}) has no operation that could stand in a rule"
+            )
+        return apply(NUMPY[ufunc], inputs)
+
+
+def input_node(name: str, shape: Iterable[int], dtype: DTypeLike = np.float64) -> Node:
+    """An input with a name: a value that is given when the graph is evaluated."""
+    return Node(None, (), (), tuple(shape), np.dtype(dtype), name=name)
+
+
+def constant(value: Any, name: str = "") -> Node:
+    """A constant; Python numbers stay Python numbers, so that they do not widen float32."""
+    if not isinstance(value, int | float):
+        value = np.asarray(value)
+    array = np.asarray(value)
+    return Node(None, (), (), array.shape, array.dtype, name=name, value=value)
+
+
+def as_node(value: Any) -> Node:
+    """The value if it is a node, else a constant of it."""
+    return value if isinstance(value, Node) else constant(value)
+
+
+def apply(operation: Operation, operands: Iterable[Any], **parameters: Any) -> Node:
+    """The node of an operation on operands: an existing one if there is an equal one."""
+    nodes = tuple(as_node(operand) for operand in operands)
+    fixed = tuple(sorted(parameters.items()))
+    host = max(nodes, key=lambda node: node.serial)
+    key = (
+        operation,
+        tuple(_identity(node) for node in nodes),
+        tuple((name, type(value), value) for name, value in fixed),
+    )
+    known = host._uses.get(key)
+    if known is None:
+        shape, dtype = operation.infer(nodes, parameters)
+        known = host._uses.setdefault(key, Node(operation, nodes, fixed, shape, dtype))
+    return known
+
+
+def _identity(node: Node) -> Any:
+    """What makes two operands the same: Python numbers by type and value, all else by identity."""
+    if isinstance(node.value, int | float):
+        return type(node.value), node.value
+    return id(node)
+
+
+def weak_type(node: Node) -> Any:
+    """What ``numpy.result_type`` should see: the number itself where it is a Python number."""
+    return node.value if type(node.value) in (int, float) else node.dtype
+
+
+def ordered(nodes: Iterable[Node], known: Mapping[Node, Any] = {}) -> list[Node]:  # noqa: B006
+    """The nodes and all that they depend on, operands first; nothing behind a known node."""
+    result: list[Node] = []
+    seen: set[Node] = set(known)
+    stack = [(node, False) for node in nodes]
+    while stack:
+        node, ready = stack.pop()
+        if ready:
+            result.append(node)
+        elif node not in seen:
+            seen.add(node)
+            stack.append((node, True))
+            stack.extend((operand, False) for operand in node.operands)
+    return result
+
+
+def evaluate(nodes: Iterable[Node], values: Mapping[Node, Any]) -> dict[Node, Any]:
+    """The values of nodes and of all that they need, given those of the inputs.
+
+    Warnings about floating-point errors are silenced: a derivative may be infinite in a branch that
+    is not selected.
+    """
+    known = dict(values)
+    with np.errstate(all="ignore"):
+        for node in ordered(nodes, known):
+            if node.operation is None:
+                known[node] = node.value
+            else:
+                arrays = [known[operand] for operand in node.operands]
+                known[node] = node.operation.evaluate(arrays, dict(node.parameters))
+    return known

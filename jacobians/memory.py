@@ -1,0 +1,78 @@
+"""How much memory a dense result may take."""
+
+import os
+from collections.abc import Sequence
+from math import prod
+from pathlib import Path
+
+from jacobians.errors import TensorTooLargeError
+
+SHARE = 0.5  # of the available memory, for one dense tensor
+_FALLBACK = 4 << 30
+GIB = float(1 << 30)
+
+
+def available_bytes() -> int:
+    """Memory that a new array can take without swapping: the system's word, else 4 GiB."""
+    found = [_meminfo(), _control_group()]
+    known = [number for number in found if number is not None]
+    return min(known, default=_FALLBACK)
+
+
+def _meminfo() -> int | None:
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError):
+        pass
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+def _control_group() -> int | None:
+    """What is left under a container's limit."""
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+        used = Path("/sys/fs/cgroup/memory.current").read_text().strip()
+        return int(limit) - int(used)
+    except (OSError, ValueError):
+        return None
+
+
+def check_size(
+    context: str, shape: Sequence[int], itemsize: int, max_bytes: float | None, *, copies: int = 1
+) -> None:
+    """Raise before an array of this shape is allocated, if it would pass the limit.
+
+    Parameters
+    ----------
+    context : str
+        How the message begins: the operation.
+    shape : sequence of int
+        Of the dense tensor.
+    itemsize : int
+        Bytes of an entry.
+    max_bytes : float, optional
+        The limit; None for a share of what is available, ``math.inf`` for none.
+    copies : int
+        How many arrays of the shape are needed at once.
+
+    Raises
+    ------
+    TensorTooLargeError
+        With the size, the limit, and the ways that need no dense tensor.
+    """
+    needed = prod(shape) * itemsize * copies
+    if max_bytes is None:
+        if needed < 1 << 24:
+            return  # asking the system costs more than a small array
+        max_bytes = SHARE * available_bytes()
+    if needed > max_bytes:
+        raise TensorTooLargeError(
+            f"{context}: a dense tensor of shape {tuple(shape)} needs {needed / GIB:.3g} GiB, more than the "
+            f"limit of {max_bytes / GIB:.3g} GiB; contract it with J.vjp(G) or J.jvp(dX), take a slice "
+            "J[...], use J.sparse(), or raise max_bytes= (math.inf for no limit)"
+        )

@@ -1,0 +1,81 @@
+"""Which entries of a sum of terms can be nonzero, known before any number is computed.
+
+Everything here depends on sizes, slots and tables only, never on operands. Masks do not count: a
+pattern is what the letters allow.
+"""
+
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+
+from jacobians.notation.join import restricted, shifted
+from jacobians.notation.slots import Integers, Slot, combine, determined, positions
+from jacobians.notation.terms import Sum, Term, letter_count, normal
+
+_MANY = 6  # beyond this many patterns, listing addresses is cheaper than inclusion and exclusion
+
+
+def pattern(term: Term) -> Term:
+    """The positions of a term alone: its slots, without factors and summed letters."""
+    kept = len(term.kept)  # letters are numbered slots first
+    return Term(1, term.sizes[:kept], (), term.slots)
+
+
+def injective(term: Term) -> bool:
+    """Whether no two values of the kept letters write to one position (sound, not complete)."""
+    kept = term.kept
+    return kept <= determined(term.slots, term.sizes)
+
+
+def addresses(term: Term, shape: Sequence[int]) -> Integers:
+    """The flat positions that a term writes, one axis for each kept letter, in letter order."""
+    letters = sorted(term.kept)
+    strides = [prod(shape[axis + 1 :]) for axis in range(len(shape))]
+    flat = positions(address_slot(term, strides), term.sizes, letters)
+    return np.broadcast_to(flat, [term.sizes[a] for a in letters])
+
+
+def address_slot(term: Term, strides: Sequence[int]) -> Slot:
+    """The flat position as one slot, for an axis layout given by its strides."""
+    return combine(list(zip(strides, term.slots, strict=True)), term.sizes)
+
+
+def count(term: Term, shape: Sequence[int]) -> int:
+    """How many positions the pattern of a term has."""
+    if injective(term):
+        return letter_count(term.sizes, term.kept)
+    return len(np.unique(addresses(pattern(term), shape)))
+
+
+def nonzeros(tensor: Sum) -> int:
+    """How many entries the terms allow to be nonzero: the size of the union of their patterns.
+
+    A pattern whose letters are determined by its positions is counted by multiplication; several
+    are united by inclusion and exclusion, where an intersection is a join of slots.
+    """
+    patterns = list(dict.fromkeys(pattern(term) for term in tensor.terms))
+    if len(patterns) > _MANY:
+        found = [addresses(p, tensor.shape).ravel() for p in patterns]
+        return len(np.unique(np.concatenate(found)))
+    return _union(patterns, tensor.shape)
+
+
+def _union(patterns: Sequence[Term], shape: Sequence[int]) -> int:
+    if not patterns:
+        return 0
+    first, *rest = patterns
+    met = dict.fromkeys(both for other in rest if (both := _meet(first, other)) is not None)
+    return count(first, shape) + _union(rest, shape) - _union(list(met), shape)
+
+
+def _meet(first: Term, second: Term) -> Term | None:
+    """The pattern of the positions that two patterns share."""
+    moved = [shifted(slot, len(first.sizes)) for slot in second.slots]
+    both = normal(1, (*first.sizes, *second.sizes), [], (*first.slots, *moved))
+    if both is None:
+        return None
+    half = len(first.slots)
+    left, right = both.slots[:half], both.slots[half:]
+    found = restricted(both, list(zip(left, right, strict=True)), left)
+    return None if found is None else pattern(found)

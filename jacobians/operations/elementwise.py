@@ -1,0 +1,135 @@
+"""Functions of numbers, entry by entry, by their derivatives; arguments broadcast as in NumPy.
+
+Where a derivative does not exist the documented choice is taken: ``absolute`` and ``norm`` give 0 at
+0, ``relu`` gives 0 at 0, ``x⁰`` has derivative 0.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from jacobians.graph.node import Node, apply
+from jacobians.notation.writing import PRODUCT, SUM
+from jacobians.operations.declare import elementwise, multilinear
+
+
+def boolean(_: Sequence[Node]) -> np.dtype[Any]:
+    """The dtype of a comparison."""
+    return np.dtype(np.bool_)
+
+
+add = multilinear(
+    "add", "Y_… = A_… + B_…", numpy=np.add, notation="{0} + {1}", binds=SUM, elementwise=True
+)
+subtract = multilinear(
+    "subtract", "Y_… = A_… − B_…", numpy=np.subtract,
+    notation="{0} − {1}", latex="{0} - {1}", binds=SUM, elementwise=True,
+)  # fmt: skip
+multiply = multilinear(
+    "multiply", "Y_… = A_… B_…", numpy=np.multiply,
+    notation="{0} {1}", binds=PRODUCT, elementwise=True,
+)  # fmt: skip
+negative = multilinear(
+    "negative", "Y_… = −X_…", numpy=np.negative,
+    notation="−{0}", latex="-{0}", binds=SUM, elementwise=True,
+)  # fmt: skip
+scale = multilinear("scale", "Y_… = c X_…", value=np.multiply, notation="{0} {1}", binds=PRODUCT)
+
+greater = elementwise(
+    "greater", np.greater, numpy=np.greater, dtype=boolean,
+    notation="[{0} > {1}]", A=None, B=None,
+)  # fmt: skip
+greater_equal = elementwise(
+    "greater_equal", np.greater_equal, numpy=np.greater_equal, dtype=boolean,
+    notation="[{0} ≥ {1}]", latex="[{0} \\ge {1}]", A=None, B=None,
+)  # fmt: skip
+
+divide = elementwise(
+    "divide", np.divide, numpy=np.divide,
+    notation="{0} / {1}", latex="\\frac{{{0}}}{{{1}}}", binds=SUM,
+    A=lambda A, B, Y: 1 / B,
+    B=lambda A, B, Y: -(Y / B),
+)  # fmt: skip
+exp = elementwise(
+    "exp", np.exp, numpy=np.exp, notation="exp({0})", latex="\\exp({0})", X=lambda X, Y: Y
+)
+log = elementwise(
+    "log", np.log, numpy=np.log, notation="log({0})", latex="\\log({0})", X=lambda X, Y: 1 / X
+)
+sqrt = elementwise(
+    "sqrt", np.sqrt, numpy=np.sqrt, notation="√({0})", latex="\\sqrt{{{0}}}",
+    X=lambda X, Y: 0.5 / Y,
+)  # fmt: skip
+square = elementwise(
+    "square", np.square, numpy=np.square, notation="{0}²", latex="{0}^2",
+    X=lambda X, Y: 2 * X,
+)  # fmt: skip
+tanh = elementwise(
+    "tanh", np.tanh, numpy=np.tanh, notation="tanh({0})", latex="\\tanh({0})",
+    X=lambda X, Y: 1 - np.square(Y),
+)  # fmt: skip
+sin = elementwise(
+    "sin", np.sin, numpy=np.sin, notation="sin({0})", latex="\\sin({0})",
+    X=lambda X, Y: np.cos(X),
+)  # fmt: skip
+cos = elementwise(
+    "cos", np.cos, numpy=np.cos, notation="cos({0})", latex="\\cos({0})",
+    X=lambda X, Y: -np.sin(X),
+)  # fmt: skip
+
+
+def _sigmoid(X: Any) -> Any:
+    # exp(-log(1 + exp(-x))) neither overflows nor loses the small tail.
+    return np.exp(-np.logaddexp(0, -X))
+
+
+sigmoid = elementwise(
+    "sigmoid", _sigmoid, notation="σ({0})", latex="\\sigma({0})", X=lambda X, Y: Y * (1 - Y)
+)
+relu = elementwise(
+    "relu", lambda X: np.maximum(X, 0), notation="relu({0})", latex="\\operatorname{{relu}}({0})",
+    X=lambda X, Y: X > 0,
+)  # fmt: skip
+sign = elementwise(
+    "sign", np.sign, numpy=np.sign, notation="sign({0})", latex="\\operatorname{{sign}}({0})",
+    X=None,
+)  # fmt: skip
+absolute = elementwise(
+    "absolute", np.absolute, numpy=np.absolute, notation="|{0}|", X=lambda X, Y: np.sign(X)
+)
+
+
+def _power_slope(X: Any, p: Any) -> Any:
+    # x⁰ is constant: its derivative is 0, also at x = 0, where 0 · x⁻¹ would be nan.
+    return np.where(np.equal(p, 0), 0, p * np.power(X, np.where(np.equal(p, 0), 0, p - 1)))
+
+
+power = elementwise(
+    "power", np.power, numpy=np.power, notation="{0}^{1}", latex="{0}^{{{1}}}",
+    X=lambda X, p, Y: apply(power_slope, [X, p]),
+    p=lambda X, p, Y: Y * apply(nonzero_log, [X]),
+)  # fmt: skip
+power_slope = elementwise(
+    "power_slope", _power_slope, notation="{1} {0}^({1}−1)", latex="{1} {0}^{{{1}-1}}",
+    binds=PRODUCT,
+    X=lambda X, p, Y: p * apply(power_slope, [X, p - 1]),
+    p=lambda X, p, Y: X ** (p - 1) + Y * apply(nonzero_log, [X]),
+)  # fmt: skip
+nonzero_log = elementwise(
+    # 0^p is 0 for every p > 0, so its slope in p is 0 · log 0 := 0.
+    "nonzero_log", lambda X: np.where(np.equal(X, 0), 0, np.log(X)),
+    notation="log({0})", latex="\\log({0})",
+    X=lambda X, Y: apply(ratio, [1, X]),
+)  # fmt: skip
+ratio = elementwise(
+    "ratio", lambda A, B: np.where(np.equal(B, 0), 0, np.divide(A, B)),
+    notation="{0} / {1}", latex="\\frac{{{0}}}{{{1}}}", binds=SUM,
+    A=lambda A, B, Y: apply(ratio, [1, B]),
+    B=lambda A, B, Y: -apply(ratio, [Y, B]),
+)  # fmt: skip
+
+PUBLIC = (
+    add, subtract, multiply, divide, scale, negative, exp, log, sqrt, square, tanh, sin, cos,
+    sigmoid, relu, absolute, power,
+)  # fmt: skip

@@ -1,0 +1,10 @@
+"""All public operations by name."""
+
+from jacobians.graph.node import Operation
+from jacobians.operations import elementwise, linalg, products
+
+OPERATIONS: dict[str, Operation] = {
+    operation.name: operation
+    for family in (products, linalg, elementwise)
+    for operation in family.PUBLIC
+}

@@ -1,0 +1,542 @@
+"""``JacobianTensor``: the derivative ``J_ijkl = ∂A_ij/∂B_kl`` kept as a sum of terms."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import prod
+from numbers import Integral, Real
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from jacobians import export
+from jacobians.arguments import shaped_array
+from jacobians.arrays.plan import Cost, Plan
+from jacobians.display.expressions import Template, label, template_of
+from jacobians.errors import ShapeError, UnsupportedError
+from jacobians.graph.node import Node, apply, evaluate
+from jacobians.memory import check_size
+from jacobians.notation import explicit, rewrite, structure
+from jacobians.notation.explicit import Selection, axis_names, einsum_of
+from jacobians.notation.join import composed, restricted, shifted
+from jacobians.notation.slots import Slot, letter_slot
+from jacobians.notation.terms import Sum, added, contracted, relabelled, scaled, total, transposed
+from jacobians.notation.writing import subscript, write
+from jacobians.operations.products import contraction
+
+if TYPE_CHECKING:
+    from scipy.sparse.linalg import LinearOperator
+
+Array = NDArray[Any]
+
+
+class TensorCost(NamedTuple):
+    """What the ways to use a Jacobian cost, predicted from its structure.
+
+    Attributes
+    ----------
+    explicit, dense : Cost
+        To build the full tensor: by einsum over identity tensors, and by writing its nonzeros.
+    vjp, jvp : Cost
+        To contract it with an upstream gradient, and with a direction.
+    size, nnz : int
+        Entries of the full tensor, and how many of them the structure allows to be nonzero.
+    """
+
+    explicit: Cost
+    dense: Cost
+    vjp: Cost
+    jvp: Cost
+    size: int
+    nnz: int
+
+    def __str__(self) -> str:
+        rows = [("explicit", self.explicit), ("dense", self.dense), ("vjp", self.vjp), ("jvp", self.jvp)]
+        lines = [f"{'':10}{'flops':>18}{'bytes':>18}"]
+        lines += [f"{name:10}{cost.flops:>18,}{cost.bytes:>18,}" for name, cost in rows]
+        return "\n".join([*lines, f"{self.nnz:,} of {self.size:,} entries can be nonzero"])
+
+
+def combine(tensor: Sum, operands: tuple[Node, ...]) -> Node:
+    """The ``make`` of the rewrites: a node that stands for a contraction of nodes."""
+    return apply(contraction, operands, tensor=tensor)
+
+
+class JacobianTensor:
+    """The Jacobian of an array by an array: output axes first, then input axes.
+
+    It is a value: nothing changes it, and it owns (copies of) the arrays that it needs. It is made
+    by ``jb.ops.<name>.jacobian(...)`` and by ``jb.jacobian(f)(...)``.
+
+    Attributes
+    ----------
+    shape, out_shape, in_shape : tuple of int
+        ``shape == out_shape + in_shape``.
+    dtype : numpy.dtype
+        Of the dense tensor.
+    in_dtype : numpy.dtype
+        Of gradients: the input's.
+
+    Examples
+    --------
+    >>> import numpy as np, jacobians as jb
+    >>> B, C = np.arange(6.0).reshape(2, 3), np.arange(15.0).reshape(3, 5)
+    >>> J = jb.ops.matmul.jacobian(B, C, wrt="B")
+    >>> J.shape, J.nnz, J.formula()
+    ((2, 5, 2, 3), 30, 'δ_ik C_lj')
+    >>> np.allclose(J.vjp(np.ones((2, 5))), np.ones((2, 5)) @ C.T)
+    True
+    """
+
+    __slots__ = ("_cache", "_values", "dtype", "in_dtype", "names", "out_ndim", "terms")
+
+    def __init__(
+        self,
+        terms: Sum,
+        out_ndim: int,
+        values: Mapping[Node, Any],
+        *,
+        dtype: DTypeLike,
+        in_dtype: DTypeLike | None = None,
+        names: tuple[str, str] = ("Y", "X"),
+    ) -> None:
+        self.terms = terms
+        self.out_ndim = out_ndim
+        self.dtype = np.dtype(dtype)
+        self.in_dtype = np.dtype(in_dtype) if in_dtype is not None else self.dtype
+        self.names = names
+        self._values = {node: np.asarray(values[node]) for node in terms.operands}
+        self._cache: dict[Any, Any] = {}
+
+    # What it is
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Output axes, then input axes."""
+        return self.terms.shape
+
+    @property
+    def out_shape(self) -> tuple[int, ...]:
+        """The shape of the output."""
+        return self.terms.shape[: self.out_ndim]
+
+    @property
+    def in_shape(self) -> tuple[int, ...]:
+        """The shape of the input."""
+        return self.terms.shape[self.out_ndim :]
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.terms.shape)
+
+    @property
+    def size(self) -> int:
+        """How many entries the dense tensor has."""
+        return prod(self.terms.shape)
+
+    @property
+    def nnz(self) -> int:
+        """How many entries can be nonzero, counted from the structure without building anything."""
+        return structure.nonzeros(self.terms)
+
+    @property
+    def axes(self) -> str:
+        """The names of the axes: outputs i, j; inputs k, l."""
+        return axis_names(self.out_ndim, len(self.in_shape))
+
+    @property
+    def title(self) -> str:
+        """``∂A_ij/∂B_kl``."""
+        out, inner = self.axes[: self.out_ndim], self.axes[self.out_ndim :]
+        return f"∂{subscript(self.names[0], out, 'text')}/∂{subscript(self.names[1], inner, 'text')}"
+
+    def formula(self) -> str:
+        """The tensor in index notation; repeated letters that are no axis are summed."""
+        return write(self.terms, self.axes, label, "text").text
+
+    def latex(self) -> str:
+        """The formula in LaTeX."""
+        return write(self.terms, self.axes, label, "latex").text
+
+    def einsum(self) -> str:
+        """The subscripts of ``explicit``: one einsum per term, joined by ' + '."""
+        return explicit.subscripts(self.terms, self.axes, self._shapes)
+
+    def __repr__(self) -> str:
+        out, inner = (", ".join(map(str, s)) for s in (self.out_shape, self.in_shape))
+        formula = self.formula()
+        if len(formula) > 60:
+            formula = f"{len(self.terms.terms)} terms"
+        return (
+            f"<JacobianTensor {self.title} = {formula}\n"
+            f" shape ({out} | {inner}), {self.dtype}, {self.nnz:,} of {self.size:,} can be nonzero>"
+        )
+
+    # The numbers
+
+    def dense(self, max_bytes: float | None = None, out: Array | None = None) -> Array:
+        """The full tensor.
+
+        Parameters
+        ----------
+        max_bytes : float, optional
+            The most bytes it may take; by default half of what is available, ``math.inf`` for no limit.
+        out : numpy.ndarray, optional
+            Written whole and returned; of this shape and dtype.
+
+        Raises
+        ------
+        TensorTooLargeError
+            Before anything is allocated.
+        """
+        if out is not None:
+            if not isinstance(out, np.ndarray) or out.shape != self.shape or out.dtype != self.dtype:
+                raise ShapeError(
+                    f"{self.title}: out= must be an array of shape {self.shape} and dtype {self.dtype}, not "
+                    f"{getattr(out, 'shape', type(out).__name__)} {getattr(out, 'dtype', '')}".rstrip()
+                )
+            if not out.flags.writeable:
+                raise UnsupportedError(f"{self.title}: out= is read-only; pass a writable array")
+        else:
+            check_size(self.title, self.shape, self.dtype.itemsize, max_bytes)
+        return self._run("dense", self.terms, (), self.dtype, out)
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
+        if copy is False:
+            raise UnsupportedError(f"{self.title}: a dense tensor is always a new array; use copy=None")
+        result = self.dense()
+        return result if dtype is None else result.astype(dtype)
+
+    def explicit(self, max_bytes: float | None = None) -> Array:
+        """The full tensor by one einsum per term over identity tensors, ones and operands.
+
+        The slow way that shows the formula; ``dense`` gives the same numbers.
+        """
+        copies = 1 if len(self.terms.terms) == 1 else 2
+        check_size(self.title, self.shape, self.dtype.itemsize, max_bytes, copies=copies)
+        return explicit.explicit(self.terms, self.axes, self._values.__getitem__, self.dtype)
+
+    def vjp(self, G: Any) -> Array:
+        """``Σ_ij G_ij J_ijkl``: the gradient by the input, never building the tensor.
+
+        Parameters
+        ----------
+        G : array_like
+            The upstream gradient, of shape ``out_shape``.
+
+        Returns
+        -------
+        numpy.ndarray
+            A new array of shape ``in_shape`` and the input's dtype.
+        """
+        G = shaped_array(G, self.out_shape, f"{self.title}: the upstream gradient G", "the output")
+        return self._contract("vjp", G, range(self.out_ndim), self.in_dtype)
+
+    def jvp(self, dX: Any) -> Array:
+        """``Σ_kl J_ijkl dX_kl``: the change of the output along a direction, never building the tensor.
+
+        Parameters
+        ----------
+        dX : array_like
+            The direction, of shape ``in_shape``.
+
+        Returns
+        -------
+        numpy.ndarray
+            A new array of shape ``out_shape``.
+        """
+        dX = shaped_array(dX, self.in_shape, f"{self.title}: the direction dX", "the input")
+        return self._contract("jvp", dX, range(self.out_ndim, self.ndim), self.dtype)
+
+    def _contract(self, way: str, array: Array, axes: Sequence[int], dtype: DTypeLike) -> Array:
+        key = (way, "terms")
+        tensor = self._cache.get(key)
+        if tensor is None:
+            tensor = self._cache[key] = contracted(self.terms, _UPSTREAM, axes)
+        if array.dtype != self.dtype:
+            array = array.astype(self.dtype)
+        return self._run(way, tensor, (array,), dtype, None)
+
+    def _run(
+        self, way: Any, tensor: Sum, extra: tuple[Array, ...], dtype: DTypeLike, out: Array | None
+    ) -> Array:
+        plan = self._cache.get(way)
+        if plan is None:
+            numbers = {node: n for n, node in enumerate((*self._values, *[_UPSTREAM] * len(extra)))}
+            shapes = [value.shape for value in self._values.values()] + [a.shape for a in extra]
+            plan = self._cache[way] = Plan(relabelled(tensor, numbers.__getitem__), shapes)
+        result: Array = plan.run([*self._values.values(), *extra], dtype, out)
+        return result
+
+    @property
+    def _shapes(self) -> dict[Node, tuple[int, ...]]:
+        return {node: value.shape for node, value in self._values.items()}
+
+    def cost(self) -> TensorCost:
+        """What the ways to use the tensor cost, predicted from shapes alone."""
+        item = self.dtype.itemsize
+        ways = {"dense": self.terms}
+        ways["vjp"] = contracted(self.terms, _UPSTREAM, range(self.out_ndim))
+        ways["jvp"] = contracted(self.terms, _UPSTREAM, range(self.out_ndim, self.ndim))
+        upstream = {"dense": (), "vjp": self.out_shape, "jvp": self.in_shape}
+        found = {}
+        for way, tensor in ways.items():
+            numbers = {node: n for n, node in enumerate((*self._values, _UPSTREAM))}
+            shapes = [*(v.shape for v in self._values.values()), upstream[way]]
+            found[way] = Plan(relabelled(tensor, numbers.__getitem__), shapes).cost(item)
+        return TensorCost(self._explicit_cost(), **found, size=self.size, nnz=self.nnz)
+
+    def _explicit_cost(self) -> Cost:
+        item = self.dtype.itemsize
+        cost = Cost(0, self.size * item)
+        for number, term in enumerate(self.terms.terms):
+            form = einsum_of(term, self.shape, self.axes, self._shapes)
+            made = sum(prod(p.shape) for p in form.parts if isinstance(p, Selection))
+            summed = form.size > self.size
+            flops = form.size * max(1, len(form.parts) - 1 + summed)
+            flops += self.size * ((term.coefficient != 1) + (number > 0))
+            cost += Cost(flops, made * item + (self.size * item if number == 1 else 0))
+        return cost
+
+    # Algebra
+
+    def __matmul__(self, other: object) -> "JacobianTensor":
+        """The chain rule: ``(∂A/∂B) @ (∂B/∂C) = ∂A/∂C``, structured."""
+        if not isinstance(other, JacobianTensor):
+            kind = type(other).__name__
+            raise UnsupportedError(
+                f"{self.title} @ {kind}: '@' chains two JacobianTensors; to contract with an array use "
+                "J.jvp(dX) on the input side or J.vjp(G) on the output side"
+            )
+        if self.in_shape != other.out_shape:
+            raise ShapeError(
+                f"cannot chain {self.title} with {other.title}: the input of the first has shape "
+                f"{self.in_shape}, the output of the second {other.out_shape}; they must be equal"
+            )
+        tensor = rewrite.tidy(composed(self.terms, other.terms, len(self.in_shape)), combine)
+        values = evaluate(tensor.operands, {**self._values, **other._values})
+        return JacobianTensor(
+            tensor,
+            self.out_ndim,
+            values,
+            dtype=np.result_type(self.dtype, other.dtype),
+            in_dtype=other.in_dtype,
+            names=(self.names[0], other.names[1]),
+        )
+
+    def __rmatmul__(self, other: object) -> "JacobianTensor":
+        raise UnsupportedError(
+            f"{type(other).__name__} @ {self.title}: '@' chains two JacobianTensors; to contract with an "
+            "upstream gradient use J.vjp(G)"
+        )
+
+    def __add__(self, other: object) -> "JacobianTensor":
+        if not isinstance(other, JacobianTensor):
+            raise UnsupportedError(
+                f"{self.title} + {type(other).__name__}: only JacobianTensors add up; use J.dense() for arrays"
+            )
+        if (self.out_shape, self.in_shape) != (other.out_shape, other.in_shape):
+            raise ShapeError(
+                f"cannot add {self.title} of shape {self.out_shape} | {self.in_shape} and {other.title} of "
+                f"shape {other.out_shape} | {other.in_shape}; they must be equal"
+            )
+        tensor = rewrite.merge(added([self.terms, other.terms]))
+        return self._like(
+            tensor, {**self._values, **other._values}, np.result_type(self.dtype, other.dtype)
+        )
+
+    __radd__ = __add__
+
+    def __sub__(self, other: object) -> "JacobianTensor":
+        return self + (-other) if isinstance(other, JacobianTensor) else self + other
+
+    def __mul__(self, number: object) -> "JacobianTensor":
+        if not isinstance(number, Real) and not (isinstance(number, np.ndarray) and number.shape == ()):
+            raise UnsupportedError(
+                f"{self.title} * {type(number).__name__}: a JacobianTensor is scaled by real numbers only; "
+                "use J.dense() for arrays"
+            )
+        plain = float(number)  # type: ignore[arg-type]
+        exact = int(plain) if plain.is_integer() else plain
+        return self._like(scaled(self.terms, exact), self._values, self.dtype)
+
+    __rmul__ = __mul__
+
+    def __truediv__(self, number: object) -> "JacobianTensor":
+        if not isinstance(number, Real):
+            return self * number  # raises
+        return self * (1 / float(number))
+
+    def __neg__(self) -> "JacobianTensor":
+        return self * -1
+
+    def _like(self, tensor: Sum, values: Mapping[Node, Any], dtype: DTypeLike) -> "JacobianTensor":
+        return JacobianTensor(
+            tensor, self.out_ndim, values, dtype=dtype, in_dtype=self.in_dtype, names=self.names
+        )
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        """NumPy scalars on the left multiply; every other ufunc would need the dense tensor."""
+        if ufunc is np.multiply and method == "__call__" and not kwargs and inputs[1] is self:
+            return self * inputs[0]
+        if ufunc is np.matmul and inputs[1] is self:
+            return self.__rmatmul__(inputs[0])
+        raise UnsupportedError(
+            f"numpy.{ufunc.__name__} of {self.title}: a JacobianTensor is no array; call it on J.dense()"
+        )
+
+    # Parts
+
+    def __getitem__(self, index: Any) -> Any:
+        """A part of the tensor, at the cost of that part: an array, or a number for a full index.
+
+        Integers, slices and ``...``; as in NumPy, an integer removes its axis.
+        """
+        equations, shape, makers = self._index(index)
+        terms = []
+        for term in self.terms.terms:
+            count = len(term.sizes)
+            grown = term._replace(sizes=(*term.sizes, *shape))
+            pairs = [(term.slots[axis], shifted(slot, count)) for axis, slot in equations]
+            terms.append(restricted(grown, pairs, [shifted(slot, count) for slot in makers]))
+        tensor = total(shape, terms)
+        check_size(self.title, shape, self.dtype.itemsize, None)
+        numbers = {node: n for n, node in enumerate(self._values)}
+        shapes = [value.shape for value in self._values.values()]
+        plan = Plan(relabelled(tensor, numbers.__getitem__), shapes)
+        result = plan.run(list(self._values.values()), self.dtype)
+        return result if shape else result[()]
+
+    def _index(self, index: Any) -> tuple[list[tuple[int, Slot]], list[int], list[Slot]]:
+        """Per axis the slot that it must equal; the result's shape; the slots of its axes."""
+        items = list(index) if isinstance(index, tuple) else [index]
+        if sum(item is Ellipsis for item in items) > 1:
+            raise ShapeError(f"{self.title}: an index has at most one '...'")
+        given = len(items) - sum(item is Ellipsis for item in items)
+        if given > self.ndim:
+            raise ShapeError(
+                f"{self.title}: {given} indices for a tensor of {self.ndim} axes, shape {self.shape}"
+            )
+        if Ellipsis in [item for item in items if item is Ellipsis]:
+            where = next(n for n, item in enumerate(items) if item is Ellipsis)
+            items[where : where + 1] = [slice(None)] * (self.ndim - given)
+        items += [slice(None)] * (self.ndim - len(items))
+        equations: list[tuple[int, Slot]] = []
+        shape: list[int] = []
+        makers: list[Slot] = []
+        for axis, item in enumerate(items):
+            size = self.shape[axis]
+            if isinstance(item, slice):
+                start, stop, step = item.indices(size)
+                letter = len(shape)
+                shape.append(len(range(start, stop, step)))
+                makers.append(letter_slot(letter))
+                equations.append((axis, letter_slot(letter, step, start)))
+            elif isinstance(item, Integral) and not isinstance(item, bool | np.bool_):
+                at = int(item) + (size if item < 0 else 0)
+                if not 0 <= at < size:
+                    raise ShapeError(
+                        f"{self.title}: index {int(item)} is out of range for axis {axis} ({self.axes[axis]}) "
+                        f"of size {size}"
+                    )
+                equations.append((axis, Slot(at)))
+            else:
+                raise UnsupportedError(
+                    f"{self.title}: an index of type {type(item).__name__}; lazy slices take integers, slices "
+                    "and '...'; index J.dense() for anything else"
+                )
+        return equations, shape, makers
+
+    def diagonal(self) -> Array:
+        """``J_ijij``: how each entry of the output depends on the same entry of the input."""
+        if self.out_shape != self.in_shape:
+            raise ShapeError(
+                f"{self.title}: a diagonal needs output and input of one shape, not {self.out_shape} and "
+                f"{self.in_shape}"
+            )
+        half = self.out_ndim
+        terms = [
+            restricted(t, list(zip(t.slots[:half], t.slots[half:], strict=True)), t.slots[:half])
+            for t in self.terms.terms
+        ]
+        return self._run("diagonal", total(self.out_shape, terms), (), self.dtype, None)
+
+    # Other forms
+
+    def matrix(self, order: str = "C", max_bytes: float | None = None) -> Array:
+        """The dense matrix ``∂vec(A)/∂vec(B)``; ``vec`` is row-major ("C") or column-major ("F")."""
+        export.check_order(self.title, order)
+        if order == "C":
+            dense = self.dense(max_bytes)
+        else:
+            axes = [*reversed(range(self.out_ndim)), *reversed(range(self.out_ndim, self.ndim))]
+            turned = JacobianTensor(
+                transposed(self.terms, axes), self.out_ndim, self._values, dtype=self.dtype
+            )
+            dense = turned.dense(max_bytes)
+        return dense.reshape(prod(self.out_shape), prod(self.in_shape))
+
+    def sparse(self, format: str = "csr", order: str = "C") -> Any:  # noqa: A002
+        """The matrix as a SciPy sparse array of its structural nonzeros: "csr", "csc", "coo" …"""
+        return export.sparse(self, format, order)
+
+    def operator(self, order: str = "C") -> "LinearOperator":
+        """The matrix as a ``scipy.sparse.linalg.LinearOperator``: products by jvp and vjp."""
+        return export.operator(self, order)
+
+    def kron(self, order: str = "C") -> export.KroneckerForm:
+        """The matrix as a sum of Kronecker products, ``I_2 ⊗ Cᵀ``.
+
+        Raises
+        ------
+        UnsupportedError
+            Where a term is none, saying which letters are coupled.
+        """
+        return export.kronecker(self, order)
+
+    # Copies
+
+    def __copy__(self) -> "JacobianTensor":
+        return self
+
+    def __deepcopy__(self, memo: object) -> "JacobianTensor":
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        nodes = list(self._values)
+        numbers = {node: n for n, node in enumerate(nodes)}
+        return _rebuilt, (
+            relabelled(self.terms, numbers.__getitem__),
+            self.out_ndim,
+            [template_of(node) for node in nodes],
+            [self._values[node] for node in nodes],
+            self.dtype,
+            self.in_dtype,
+            self.names,
+        )
+
+
+_UPSTREAM = Node(None, (), (), (), np.dtype(float), name="G")
+
+
+def _rebuilt(
+    terms: Sum,
+    out_ndim: int,
+    templates: Iterable[Template],
+    arrays: Sequence[Array],
+    dtype: DTypeLike,
+    in_dtype: DTypeLike,
+    names: tuple[str, str],
+) -> JacobianTensor:
+    nodes = [
+        Node(None, (), (), array.shape, array.dtype, value=template)
+        for template, array in zip(templates, arrays, strict=True)
+    ]
+    return JacobianTensor(
+        relabelled(terms, nodes.__getitem__),
+        out_ndim,
+        dict(zip(nodes, arrays, strict=True)),
+        dtype=dtype,
+        in_dtype=in_dtype,
+        names=names,
+    )
