@@ -18,6 +18,7 @@ from jacobians.errors import (
 )
 from jacobians.library import operation, ops
 from jacobians.tensor import JacobianTensor
+from jacobians.transforms import grad, hessian, jacobian, jvp, record, value_and_grad, vjp
 
 __version__ = "0.1.0"
 
@@ -31,6 +32,13 @@ __all__ = [
     "VerificationError",
     "chain",
     "compare",
+    "grad",
+    "hessian",
+    "jacobian",
+    "jvp",
     "operation",
     "ops",
+    "record",
+    "value_and_grad",
+    "vjp",
 ]

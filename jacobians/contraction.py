@@ -154,7 +154,9 @@ class Comparison(NamedTuple):
         for way in (self.explicit, self.dense, self.contracted):
             seconds = "not run" if way.seconds is None else human_seconds(way.seconds)
             peak = "-" if way.peak_bytes is None else human_bytes(way.peak_bytes)
-            lines.append(f"{way.name:<11}{seconds:>11}{way.flops:>17,}{human_bytes(way.bytes):>13}{peak:>13}")
+            lines.append(
+                f"{way.name:<11}{seconds:>11}{way.flops:>17,}{human_bytes(way.bytes):>13}{peak:>13}"
+            )
         lines.append("")
         lines += [f"{w.name}: {w.note}" for w in (self.explicit, self.dense) if w.note]
         if self.ratio is not None:
@@ -254,7 +256,7 @@ def compare(J: JacobianTensor, G: Any, max_bytes: float | None = None) -> Compar
 
     value = J.vjp(G)
     values = [value]
-    ways = []
+    ways: dict[str, Way] = {}
     for name, run, predicted, needs in (
         ("explicit", explicit, cost.explicit + summed, copies),
         ("dense", dense, cost.dense + summed, 1),
@@ -264,17 +266,23 @@ def compare(J: JacobianTensor, G: Any, max_bytes: float | None = None) -> Compar
             check_size(J.title, J.shape, J.dtype.itemsize, max_bytes, copies=needs)
         except TensorTooLargeError:
             note = f"would need {human_bytes(predicted.bytes)}: predicted, not run"
-            ways.append(Way(name, False, None, *predicted, None, note))
+            ways[name] = Way(name, False, None, *predicted, None, note)
             continue
         if needs:
             values.append(np.asarray(run(), value.dtype))
         seconds, peak = measure(run)
-        ways.append(Way(name, True, seconds, *predicted, peak))
+        ways[name] = Way(name, True, seconds, *predicted, peak)
     difference = max((float(np.max(np.abs(v - value), initial=0)) for v in values), default=0.0)
     largest = float(np.max(np.abs(value), initial=0))
     rounding = float(np.finfo(J.dtype).eps) * max(prod(J.out_shape), 1) * 8
     return Comparison(
-        J.title, J.formula(), shortcut(J), J.shape, *ways, difference, rounding * max(largest, 1.0)
+        J.title,
+        J.formula(),
+        shortcut(J),
+        J.shape,
+        **ways,
+        largest_difference=difference,
+        tolerance=rounding * max(largest, 1.0),
     )
 
 

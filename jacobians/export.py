@@ -40,13 +40,15 @@ def _strides(shape: Sequence[int], order: str) -> list[int]:
     return [prod(shape[:axis]) for axis in range(len(shape))]
 
 
-def sparse(J: "JacobianTensor", form: str, order: str) -> Any:
+def sparse(J: "JacobianTensor", form: Any, order: str) -> Any:
     """The matrix of structural nonzeros; entries that several terms write are added."""
     import scipy.sparse as sp
 
     check_order(J.title, order)
     shape = (prod(J.out_shape), prod(J.in_shape))
-    rows, columns, data = [], [], []
+    rows: list[Array] = []
+    columns: list[Array] = []
+    data: list[Array] = []
     values = list(J._values.values())
     numbers = {node: n for n, node in enumerate(J._values)}
     for term in relabelled(J.terms, numbers.__getitem__).terms:
@@ -125,7 +127,12 @@ class KroneckerTerm(NamedTuple):
         product = " ⊗ ".join(self.names)
         if len(self.names) > 1 and (self.permutation is not None or number):
             product = f"({product})"
-        return sign + (number + " " if number else "") + product + (" K" if self.permutation is not None else "")
+        return (
+            sign
+            + (number + " " if number else "")
+            + product
+            + (" K" if self.permutation is not None else "")
+        )
 
 
 class KroneckerForm(NamedTuple):
@@ -188,13 +195,14 @@ def _blocks(J: "JacobianTensor", term: Term) -> list[_Block]:
     # A constant slot on a longer axis is a factor of its own: a unit vector.
     for axis, slot in enumerate(term.slots):
         if not slot.parts and J.shape[axis] != 1:
-            place = ((axis,), ()) if axis < J.out_ndim else ((), (axis,))
-            blocks.append(_Block(*place, frozenset()))
+            out, inner = ((axis,), ()) if axis < J.out_ndim else ((), (axis,))
+            blocks.append(_Block(out, inner, frozenset()))
     return blocks
 
 
 def _kronecker_term(J: "JacobianTensor", term: Term, order: str) -> KroneckerTerm:
-    blocks = [b for b in _blocks(J, term) if b.out or b.inner]
+    found = _blocks(J, term)
+    blocks = [b for b in found if b.out or b.inner]
     for block in blocks:
         if len(block.out) + len(block.inner) > 2 or len(block.out) > 1 or len(block.inner) > 1:
             names = letter_names(term, J.shape, J.axes)[0]
@@ -218,6 +226,9 @@ def _kronecker_term(J: "JacobianTensor", term: Term, order: str) -> KroneckerTer
     coefficient = float(term.coefficient)
     for factor in scalars:
         coefficient *= float(J._values[factor.operand][tuple(s.constant for s in factor.slots)])
+    for block in found:
+        if not (block.out or block.inner):  # factors that are summed to one number
+            coefficient *= _factor(J, term, block)[1].item()
     made = [_factor(J, term, block) for block in blocks] or [("1", np.ones((1, 1), J.dtype))]
     return KroneckerTerm(
         coefficient, tuple(name for name, _ in made), tuple(array for _, array in made), permutation
@@ -278,4 +289,3 @@ def _factor_name(
         if whole is not None and factor.slots == (letter_slot(0),):
             return f"diag({whole.text})"
     return "M"
-

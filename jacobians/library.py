@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.arguments import float_array, real_array, shaped_array
+from jacobians.arguments import float_array, real_array
 from jacobians.display.expressions import label
 from jacobians.errors import JacobiansError, ShapeError, UnsupportedError
 from jacobians.graph.node import Node, Operation, apply, as_node, evaluate, input_node
@@ -76,6 +76,9 @@ class LibraryOperation:
             self._accept(float_array if n == position else real_array, a, n)
             for n, a in enumerate(arguments)
         ]
+        # Integers would overflow where they meet each other before they meet a float.
+        common = np.result_type(*arrays)
+        arrays = [a if a.dtype.kind == "f" else a.astype(common) for a in arrays]
         names = self._names(len(arrays))
         inputs = [input_node(m, a.shape, a.dtype) for m, a in zip(names, arrays, strict=True)]
         node = apply(self.declaration, inputs, **parameters)
@@ -119,7 +122,9 @@ class LibraryOperation:
         """The declared form of the value, ``A_ij = B_ir C_rj``."""
         declaration = self.declaration
         if isinstance(declaration, Multilinear) and declaration.forms:
-            return declaration.forms[0].text.replace(ELLIPSIS + "i", "i").replace(ELLIPSIS + "r", "r")
+            return (
+                declaration.forms[0].text.replace(ELLIPSIS + "i", "i").replace(ELLIPSIS + "r", "r")
+            )
         if isinstance(declaration, Rule):
             return declaration.forms[0].text
         return ""
@@ -156,7 +161,9 @@ class LibraryOperation:
         names = self._names(position + 1)
         return check(value, f"{self.name}: argument {names[position]}")
 
-    def _bind(self, args: Sequence[Any], named: Mapping[str, Any]) -> tuple[list[Any], dict[str, Any]]:
+    def _bind(
+        self, args: Sequence[Any], named: Mapping[str, Any]
+    ) -> tuple[list[Any], dict[str, Any]]:
         """Arrays in order, and parameters."""
         if self.declaration is _einsum:
             if not args or not isinstance(args[0], str) or named:
@@ -184,7 +191,9 @@ class LibraryOperation:
                     "pass formula(wrt, subscripts='ij,jk->ik')"
                 )
             letters, _ = split_subscripts(subscripts, subscripts.count(",") + 1)
-            operands = [Indexed(n, a) for n, a in zip(self._names(len(letters)), letters, strict=True)]
+            operands = [
+                Indexed(n, a) for n, a in zip(self._names(len(letters)), letters, strict=True)
+            ]
             parameters = {"subscripts": subscripts}
         elif isinstance(declaration, Rule):
             operands = list(declaration.forms[0].operands)
@@ -200,7 +209,8 @@ class LibraryOperation:
             ]
         else:
             operands = [
-                Indexed(name, "abcdefgh"[2 * n : 2 * n + 2]) for n, name in enumerate(self.arguments)
+                Indexed(name, "abcdefgh"[2 * n : 2 * n + 2])
+                for n, name in enumerate(self.arguments)
             ]
         sizes: dict[str, int] = {}
         inputs = [
@@ -341,7 +351,9 @@ def operation(
     ruled = any(text.lstrip().startswith("∂") or "(" in text for text in texts)
     if derivatives and not texts:
         if value is None:
-            raise JacobiansError(f"operation {name!r}: derivatives need value=, the function itself")
+            raise JacobiansError(
+                f"operation {name!r}: derivatives need value=, the function itself"
+            )
         made = declare.elementwise(name, value, **derivatives)  # type: ignore[arg-type]
     elif texts and not derivatives and ruled:
         if value is None:

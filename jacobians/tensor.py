@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from jacobians import export
+from jacobians.accumulation.chain_rule import combine
 from jacobians.arguments import shaped_array
 from jacobians.arrays.plan import Cost, Plan
 from jacobians.display.expressions import Template, label, template_of
 from jacobians.errors import ShapeError, UnsupportedError
-from jacobians.graph.node import Node, apply, evaluate
+from jacobians.graph.node import Node, evaluate
 from jacobians.memory import check_size
 from jacobians.notation import explicit, rewrite, structure
 from jacobians.notation.explicit import Selection, axis_names, einsum_of
@@ -21,7 +22,6 @@ from jacobians.notation.join import composed, restricted, shifted
 from jacobians.notation.slots import Slot, letter_slot
 from jacobians.notation.terms import Sum, added, contracted, relabelled, scaled, total, transposed
 from jacobians.notation.writing import subscript, write
-from jacobians.operations.products import contraction
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
@@ -50,15 +50,15 @@ class TensorCost(NamedTuple):
     nnz: int
 
     def __str__(self) -> str:
-        rows = [("explicit", self.explicit), ("dense", self.dense), ("vjp", self.vjp), ("jvp", self.jvp)]
+        rows = [
+            ("explicit", self.explicit),
+            ("dense", self.dense),
+            ("vjp", self.vjp),
+            ("jvp", self.jvp),
+        ]
         lines = [f"{'':10}{'flops':>18}{'bytes':>18}"]
         lines += [f"{name:10}{cost.flops:>18,}{cost.bytes:>18,}" for name, cost in rows]
         return "\n".join([*lines, f"{self.nnz:,} of {self.size:,} entries can be nonzero"])
-
-
-def combine(tensor: Sum, operands: tuple[Node, ...]) -> Node:
-    """The ``make`` of the rewrites: a node that stands for a contraction of nodes."""
-    return apply(contraction, operands, tensor=tensor)
 
 
 class JacobianTensor:
@@ -148,7 +148,9 @@ class JacobianTensor:
     def title(self) -> str:
         """``∂A_ij/∂B_kl``."""
         out, inner = self.axes[: self.out_ndim], self.axes[self.out_ndim :]
-        return f"∂{subscript(self.names[0], out, 'text')}/∂{subscript(self.names[1], inner, 'text')}"
+        return (
+            f"∂{subscript(self.names[0], out, 'text')}/∂{subscript(self.names[1], inner, 'text')}"
+        )
 
     def formula(self) -> str:
         """The tensor in index notation; repeated letters that are no axis are summed."""
@@ -166,7 +168,7 @@ class JacobianTensor:
         out, inner = (", ".join(map(str, s)) for s in (self.out_shape, self.in_shape))
         formula = self.formula()
         if len(formula) > 60:
-            formula = f"{len(self.terms.terms)} terms"
+            formula = f"{len(self.terms.terms)} term{'s' * (len(self.terms.terms) != 1)}"
         return (
             f"<JacobianTensor {self.title} = {formula}\n"
             f" shape ({out} | {inner}), {self.dtype}, {self.nnz:,} of {self.size:,} can be nonzero>"
@@ -190,7 +192,11 @@ class JacobianTensor:
             Before anything is allocated.
         """
         if out is not None:
-            if not isinstance(out, np.ndarray) or out.shape != self.shape or out.dtype != self.dtype:
+            if (
+                not isinstance(out, np.ndarray)
+                or out.shape != self.shape
+                or out.dtype != self.dtype
+            ):
                 raise ShapeError(
                     f"{self.title}: out= must be an array of shape {self.shape} and dtype {self.dtype}, not "
                     f"{getattr(out, 'shape', type(out).__name__)} {getattr(out, 'dtype', '')}".rstrip()
@@ -203,7 +209,9 @@ class JacobianTensor:
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
         if copy is False:
-            raise UnsupportedError(f"{self.title}: a dense tensor is always a new array; use copy=None")
+            raise UnsupportedError(
+                f"{self.title}: a dense tensor is always a new array; use copy=None"
+            )
         result = self.dense()
         return result if dtype is None else result.astype(dtype)
 
@@ -350,20 +358,27 @@ class JacobianTensor:
     def __sub__(self, other: object) -> "JacobianTensor":
         return self + (-other) if isinstance(other, JacobianTensor) else self + other
 
+    def __rsub__(self, other: object) -> "JacobianTensor":
+        return self + other  # raises
+
     def __mul__(self, number: object) -> "JacobianTensor":
-        if not isinstance(number, Real) and not (isinstance(number, np.ndarray) and number.shape == ()):
+        if not isinstance(number, Real) and not (
+            isinstance(number, np.ndarray) and number.shape == ()
+        ):
             raise UnsupportedError(
                 f"{self.title} * {type(number).__name__}: a JacobianTensor is scaled by real numbers only; "
                 "use J.dense() for arrays"
             )
-        plain = float(number)  # type: ignore[arg-type]
+        plain = float(number)
         exact = int(plain) if plain.is_integer() else plain
         return self._like(scaled(self.terms, exact), self._values, self.dtype)
 
     __rmul__ = __mul__
 
     def __truediv__(self, number: object) -> "JacobianTensor":
-        if not isinstance(number, Real):
+        if not isinstance(number, Real) and not (
+            isinstance(number, np.ndarray) and number.shape == ()
+        ):
             return self * number  # raises
         return self * (1 / float(number))
 
@@ -476,8 +491,8 @@ class JacobianTensor:
             dense = turned.dense(max_bytes)
         return dense.reshape(prod(self.out_shape), prod(self.in_shape))
 
-    def sparse(self, format: str = "csr", order: str = "C") -> Any:  # noqa: A002
-        """The matrix as a SciPy sparse array of its structural nonzeros: "csr", "csc", "coo" …"""
+    def sparse(self, format: str = "csr", order: str = "C") -> Any:
+        """The matrix as a SciPy sparse array of its structural nonzeros: "csr", "csc", "coo"."""
         return export.sparse(self, format, order)
 
     def operator(self, order: str = "C") -> "LinearOperator":

@@ -27,7 +27,7 @@ def strided(
             assert isinstance(stride, int)
             steps[letter] += stride * step
     return as_strided(
-        array[tuple(corner)], [sizes[a] for a in letters], [steps[a] for a in letters]
+        array[(*corner, ...)], [sizes[a] for a in letters], [steps[a] for a in letters]
     )
 
 

@@ -18,20 +18,25 @@ from jacobians.notation.writing import (
     SUM,
     Style,
     Written,
+    join_terms,
     subscript,
     write_product,
     write_slot,
 )
 from jacobians.operations.declare import Multilinear
+from jacobians.operations.products import transpose
 
 _MARK = 0xE000  # placeholders for letters: a private area of Unicode
+_MOST = 40  # names in one operand's expression
 _TRANSPOSED = {"text": "ᵀ", "latex": "^{\\top}"}
 
 
 def label(node: Node, letters: Sequence[str], style: Style) -> Written:
-    """A node's entry at letters."""
+    """A node's entry at letters; a node that is made of very many others by its operation's name."""
     if node.operation is None:
         return _leaf(node, letters, style)
+    if _is_large(node):
+        return _summary(node, letters, style)
     operation = node.operation
     if operation.elementwise:
         whole = matrix_form(node, style) if letters and _is_linear(node) else None
@@ -42,9 +47,7 @@ def label(node: Node, letters: Sequence[str], style: Style) -> Written:
     if operation.indexed and len(letters) >= 2:
         texts = [_argument(n, style).text for n in node.operands]
         template = operation.indexed_latex if style == "latex" else operation.indexed
-        return Written(
-            template.format(*texts, row=letters[-2], column=letters[-1]), PRODUCT
-        )
+        return Written(template.format(*texts, row=letters[-2], column=letters[-1]), PRODUCT)
     whole = matrix_form(node, style)
     if whole is not None:
         return _indexed(whole, letters, style) if letters else whole
@@ -52,7 +55,29 @@ def label(node: Node, letters: Sequence[str], style: Style) -> Written:
         expanded = _expanded(node, letters, style)
         if expanded is not None:
             return expanded
-    return _indexed(_filled(node, [_argument(n, style) for n in node.operands], style), letters, style)
+    return _indexed(
+        _filled(node, [_argument(n, style) for n in node.operands], style), letters, style
+    )
+
+
+def _is_large(node: Node) -> bool:
+    """Whether writing the node out would take more than ``_MOST`` names."""
+    found = 0
+    stack = [node]
+    while stack:
+        found += 1
+        if found > _MOST:
+            return True
+        stack.extend(stack.pop().operands)
+    return False
+
+
+def _summary(node: Node, letters: Sequence[str], style: Style) -> Written:
+    """A stand-in for an expression that is too long to read: its last operation."""
+    assert node.operation is not None
+    name = node.operation.name.replace("_", " ")
+    text = f"\\langle\\mathrm{{{name}}}\\rangle" if style == "latex" else f"⟨{name}⟩"
+    return Written(subscript(text, letters, style))
 
 
 def _is_linear(node: Node) -> bool:
@@ -69,9 +94,16 @@ def matrix_form(node: Node, style: Style) -> Written | None:
     operation = node.operation
     if operation is None:
         return _leaf(node, [], style)
+    if _is_large(node):
+        return _summary(node, [], style)
+    if operation is transpose:
+        inner = matrix_form(node.operands[0], style)
+        return None if inner is None else Written(inner.inside(ATOM) + _TRANSPOSED[style])
     if isinstance(operation, Multilinear) and not operation.notation:
         tensor = operation.structure(tuple(n.shape for n in node.operands), node.parameters)
-        return product_form(tensor.terms[0], node.operands, style) if len(tensor.terms) == 1 else None
+        return (
+            product_form(tensor.terms[0], node.operands, style) if len(tensor.terms) == 1 else None
+        )
     if operation.elementwise and operation.binds == PRODUCT:
         return None  # X Y could mean the matrix product
     if operation.elementwise and "²" in operation.notation:
@@ -103,6 +135,8 @@ def product_form(term: Term, operands: Sequence[Node], style: Style) -> Written 
 
     def name(factor: Factor, *, flipped: bool) -> str | None:
         node = operands[factor.operand]
+        if node.operation is transpose:
+            node, flipped = node.operands[0], not flipped
         whole = matrix_form(node, style)
         if whole is None:
             return None
@@ -144,8 +178,14 @@ def product_form(term: Term, operands: Sequence[Node], style: Style) -> Written 
             return None
     if waiting or any(word is None for word in words):
         return None
-    return write_product(term.coefficient, [Written(w) for w in words if w is not None], style)._replace(
-        binds=SUM if term.coefficient < 0 else ATOM if len(words) == 1 and term.coefficient == 1 else PRODUCT
+    return write_product(
+        term.coefficient, [Written(w) for w in words if w is not None], style
+    )._replace(
+        binds=SUM
+        if term.coefficient < 0
+        else ATOM
+        if len(words) == 1 and term.coefficient == 1
+        else PRODUCT
     )
 
 
@@ -175,7 +215,9 @@ def _leaf(node: Node, letters: Sequence[str], style: Style) -> Written:
     if node.shape == ():
         number = node.value
         text = f"{float(number):g}" if not isinstance(number, int) else str(number)
-        return Written(text.replace("-", "−") if style == "text" else text, SUM if "-" in text else ATOM)
+        return Written(
+            text.replace("-", "−") if style == "text" else text, SUM if "-" in text else ATOM
+        )
     text = subscript("const", letters, style)
     return Written(text)
 
@@ -196,7 +238,8 @@ def _indexed(whole: Written, letters: Sequence[str], style: Style) -> Written:
 
 
 def _argument(node: Node, style: Style) -> Written:
-    return matrix_form(node, style) or label(node, [], style)
+    whole = matrix_form(node, style)
+    return whole or label(node, list("uvwxyzabcdefgh"[: node.ndim]), style)
 
 
 def _aligned(operand: Node, node: Node, letters: Sequence[str]) -> list[str]:
@@ -228,23 +271,25 @@ def _filled(node: Node, children: Sequence[Written], style: Style) -> Written:
 
 
 def _expanded(node: Node, letters: Sequence[str], style: Style) -> Written | None:
-    """A multilinear node of one term, written as the product of its factors."""
+    """A multilinear node written out: its factors, with letters of its own for what it sums."""
     operation = node.operation
     assert isinstance(operation, Multilinear)
     tensor = operation.structure(tuple(n.shape for n in node.operands), node.parameters)
-    if len(tensor.terms) != 1 or any(slot.plain is None for slot in tensor.terms[0].slots):
+    if not tensor.terms or any(s.plain is None for term in tensor.terms for s in term.slots):
         return None
-    term = tensor.terms[0]
-    fresh = free_names("rpq" + "".join(letters))
-    names: dict[int, str] = {}
-    for slot, letter in zip(term.slots, letters, strict=True):
-        assert slot.plain is not None
-        names[slot.plain] = letter
-    for a in range(len(term.sizes)):
-        if a not in names:
-            names[a] = next(fresh)
-    pieces = [
-        label(node.operands[f.operand], [write_slot(slot, names) for slot in f.slots], style)
-        for f in term.factors
-    ]
-    return write_product(term.coefficient, pieces, style)
+    pieces = []
+    for term in tensor.terms:
+        fresh = free_names("rpq" + "".join(letters))
+        names: dict[int, str] = {}
+        for slot, letter in zip(term.slots, letters, strict=True):
+            assert slot.plain is not None
+            names[slot.plain] = letter
+        for a in range(len(term.sizes)):
+            if a not in names:
+                names[a] = next(fresh)
+        written = [
+            label(node.operands[f.operand], [write_slot(slot, names) for slot in f.slots], style)
+            for f in term.factors
+        ]
+        pieces.append(write_product(term.coefficient, written, style))
+    return pieces[0] if len(pieces) == 1 else join_terms(pieces, style)

@@ -161,6 +161,8 @@ def as_node(value: Any) -> Node:
 def apply(operation: Operation, operands: Iterable[Any], **parameters: Any) -> Node:
     """The node of an operation on operands: an existing one if there is an equal one."""
     nodes = tuple(as_node(operand) for operand in operands)
+    if not parameters and nodes and all(type(node.value) in (int, float) for node in nodes):
+        return constant(np.asarray(operation.evaluate([n.value for n in nodes], {})).item())
     fixed = tuple(sorted(parameters.items()))
     host = max(nodes, key=lambda node: node.serial)
     key = (
@@ -187,7 +189,7 @@ def weak_type(node: Node) -> Any:
     return node.value if type(node.value) in (int, float) else node.dtype
 
 
-def ordered(nodes: Iterable[Node], known: Mapping[Node, Any] = {}) -> list[Node]:  # noqa: B006
+def ordered(nodes: Iterable[Node], known: Mapping[Node, Any] = {}) -> list[Node]:
     """The nodes and all that they depend on, operands first; nothing behind a known node."""
     result: list[Node] = []
     seen: set[Node] = set(known)

@@ -104,7 +104,7 @@ def parse_product(text: str, whole: str = "") -> Product:
             factors.append(Indexed(found["name"], letters))
         complete = complete or not found["sign"]
     if not complete:
-        raise NotationError(f"nothing follows the sign in {whole or text!r}")
+        raise NotationError(f"a name is missing in {whole or text!r}; write 'A_ij = B_ir C_rj'")
     return Product(coefficient, tuple(factors))
 
 

@@ -151,11 +151,19 @@ def explicit(
     for term in tensor.terms:
         form = einsum_of(term, tensor.shape, axes, shapes)
         arrays = [
-            part.array(dtype) if isinstance(part, Selection) else array(part) for part in form.parts
+            part.array(dtype) if isinstance(part, Selection) else _number_like(array(part), dtype)
+            for part in form.parts
         ]
-        value = np.einsum(form.subscripts, *arrays) if arrays else np.ones(())
+        # Two at a time where there are more: at once, the work is the product of all sizes.
+        pairwise = len(arrays) > 2
+        value = np.einsum(form.subscripts, *arrays, optimize=pairwise) if arrays else np.ones(())
         result += np.asarray(form.coefficient * value, dtype)
     return result
+
+
+def _number_like(array: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
+    """Masks and integers as ``dtype``: einsum adds booleans by 'or', and small integers wrap."""
+    return np.asarray(array, dtype if np.asarray(array).dtype.kind in "biu" else None)
 
 
 def subscripts(tensor: Sum, axes: str, shapes: Mapping[Any, tuple[int, ...]]) -> str:

@@ -32,7 +32,7 @@ from jacobians.notation.terms import Factor, Sum, Term, normal, rebuilt, total
 Equation = tuple[Slot, Slot]
 
 
-class _Vanishes(Exception):  # noqa: N818 - no error: a term that is 0
+class _Vanishes(Exception):
     """No value of the letters satisfies an equation."""
 
 

@@ -22,6 +22,7 @@ from jacobians.notation.terms import (
     Factor,
     Sum,
     Term,
+    full_letter,
     letter_count,
     normal,
     rebuilt,
@@ -82,7 +83,10 @@ _TRIED = 24  # at most so many orders of letters that look alike; beyond, equal 
 def _look(factor: Factor, names: Mapping[int, int]) -> _Look:
     """A factor in numbers that can be sorted: hashes, and the letters' names."""
     slots = tuple(
-        (slot.constant, tuple(sorted((names[a], hash(s)) for a, s in slot.parts)))
+        (
+            slot.constant,
+            tuple(sorted((names[a], s if isinstance(s, int) else hash(s)) for a, s in slot.parts)),
+        )
         for slot in factor.slots
     )
     return hash(factor.operand), factor.mask, slots
@@ -295,3 +299,50 @@ def _collapsed(group: list[Term], make: Make) -> list[Term]:
     surviving = _surviving_masks(masks, keep)
     result = normal(1, group[0].sizes[:known], [*common, core, *surviving], group[0].slots)
     return [] if result is None else [result]
+
+
+def gather(tensor: Sum, make: Make) -> Sum:
+    """Many terms with different slots become one, where that is not much larger than they are.
+
+    Axes that share a plain letter in every term keep sharing it (a batch stays a batch); the
+    others become axes of their own in the new operand, which holds the sum of all terms.
+    """
+    if len(tensor.terms) < 2:
+        return tensor
+    axes = range(len(tensor.shape))
+    letters = [
+        [full_letter(slot, term.sizes, n) for slot, n in zip(term.slots, tensor.shape, strict=True)]
+        for term in tensor.terms
+    ]
+    classes: dict[tuple[int | None, ...], list[int]] = defaultdict(list)
+    for axis in axes:
+        key = tuple(row[axis] for row in letters)
+        if None not in key:
+            classes[key].append(axis)
+    # A letter that also stands in an axis outside its class would be tied in some terms only.
+    shared = [
+        found
+        for key, found in classes.items()
+        if all(
+            sum(a in slot.letters for slot in term.slots) == len(found)
+            for a, term in zip(key, tensor.terms, strict=True)
+        )
+    ]
+    alone = [[axis] for axis in axes if not any(axis in found for found in shared)]
+    groups = sorted(shared + alone)
+    shape = [tensor.shape[found[0]] for found in groups]
+    held = sum(letter_count(t.sizes, t.kept) for t in tensor.terms)
+    if prod(shape) > 4 * max(held, 1):
+        return tensor
+    terms = [
+        normal(t.coefficient, t.sizes, t.factors, [t.slots[found[0]] for found in groups])
+        for t in tensor.terms
+    ]
+    core = total(shape, terms)
+    operands = core.operands
+    numbers = {operand: number for number, operand in enumerate(operands)}
+    made = make(relabelled(core, numbers.__getitem__), operands)
+    place = {axis: number for number, found in enumerate(groups) for axis in found}
+    slots = tuple(letter_slot(place[axis]) for axis in axes)
+    factor = Factor(made, tuple(letter_slot(number) for number in range(len(groups))))
+    return total(tensor.shape, [normal(1, shape, [factor], slots)])

@@ -119,13 +119,11 @@ def _delta(
     return subscript("δ", pair, style)
 
 
-def subscript(
-    name: str, letters: Sequence[str], style: Style, *, always_braced: bool = False
-) -> str:
+def subscript(name: str, letters: Sequence[str], style: Style) -> str:
     """``X_ij`` or ``X_{ij}``; indices that are not single letters are parenthesised in text."""
     if not letters:
         return name
-    single = all(len(p) == 1 for p in letters) and not always_braced
+    single = all(len(p) == 1 for p in letters)
     inside = "".join(letters) if single else ",".join(letters)
     if style == "latex":
         return f"{_GREEK.get(name, name)}_{{{inside.replace('−', '-')}}}"

@@ -14,7 +14,7 @@ All three become the same thing: a function from a node and an operand's positio
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -38,6 +38,7 @@ from jacobians.notation.writing import ATOM
 Value = Callable[..., Any]
 Shape = tuple[int, ...]
 Build = Callable[..., Sum]
+Kind = TypeVar("Kind", bound=Operation)
 
 
 def float_type(operands: Sequence[Node]) -> np.dtype[Any]:
@@ -119,7 +120,7 @@ class Multilinear(Operation):
         """The product rule: each term that has the operand, without it."""
         shapes = tuple(operand.shape for operand in node.operands)
         tensor = _derivative(self, shapes, node.parameters, position)
-        return relabelled(tensor, node.operands.__getitem__)
+        return _numbers_out(relabelled(tensor, node.operands.__getitem__))
 
 
 def _sum_type(tensor: Sum, types: Sequence[Any]) -> np.dtype[Any]:
@@ -306,23 +307,26 @@ def _numbers_out(tensor: Sum) -> Sum:
         for factor in term.factors:
             number, operand = _number_times(factor.operand)
             coefficient *= number
-            factors.append(factor._replace(operand=operand))
+            if operand is not None:
+                factors.append(factor._replace(operand=operand))
         terms.append(term._replace(coefficient=coefficient, factors=tuple(factors)))
     return Sum(tensor.shape, tuple(terms))
 
 
-def _number_times(node: Node) -> tuple[int | float, Node]:
+def _number_times(node: Node) -> tuple[int | float, Node | None]:
+    """A node as a number times another node; the number alone where that is all it is."""
     number: int | float = 1
-    while node.operation is not None:
+    while True:
+        if type(node.value) in (int, float):
+            return number * node.value, None
         if node.operation is NUMPY[np.negative]:
             number, node = -number, node.operands[0]
-        elif node.operation is NUMPY[np.multiply] and type(node.operands[0].value) in (int, float):
-            if node.operands[1].shape != node.shape:
-                break
-            number, node = number * node.operands[0].value, node.operands[1]
-        else:
-            break
-    return number, node
+            continue
+        first = node.operands[0] if node.operands else node
+        if node.operation is NUMPY[np.multiply] and type(first.value) in (int, float):
+            number, node = number * first.value, node.operands[1]
+            continue
+        return number, node
 
 
 def multilinear(
@@ -423,7 +427,7 @@ def rule(
     return _known_to_numpy(made, numpy)
 
 
-def _known_to_numpy(operation: Any, numpy: Any) -> Any:
+def _known_to_numpy(operation: Kind, numpy: Any) -> Kind:
     if numpy is not None:
         NUMPY[numpy] = operation
     return operation

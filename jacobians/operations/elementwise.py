@@ -11,7 +11,7 @@ import numpy as np
 
 from jacobians.graph.node import Node, apply
 from jacobians.notation.writing import PRODUCT, SUM
-from jacobians.operations.declare import elementwise, multilinear
+from jacobians.operations.declare import Rule, elementwise, multilinear
 
 
 def boolean(_: Sequence[Node]) -> np.dtype[Any]:
@@ -36,44 +36,44 @@ negative = multilinear(
 )  # fmt: skip
 scale = multilinear("scale", "Y_… = c X_…", value=np.multiply, notation="{0} {1}", binds=PRODUCT)
 
-greater = elementwise(
+greater: Rule = elementwise(
     "greater", np.greater, numpy=np.greater, dtype=boolean,
     notation="[{0} > {1}]", A=None, B=None,
 )  # fmt: skip
-greater_equal = elementwise(
+greater_equal: Rule = elementwise(
     "greater_equal", np.greater_equal, numpy=np.greater_equal, dtype=boolean,
     notation="[{0} ≥ {1}]", latex="[{0} \\ge {1}]", A=None, B=None,
 )  # fmt: skip
 
-divide = elementwise(
+divide: Rule = elementwise(
     "divide", np.divide, numpy=np.divide,
     notation="{0} / {1}", latex="\\frac{{{0}}}{{{1}}}", binds=SUM,
     A=lambda A, B, Y: 1 / B,
     B=lambda A, B, Y: -(Y / B),
 )  # fmt: skip
-exp = elementwise(
+exp: Rule = elementwise(
     "exp", np.exp, numpy=np.exp, notation="exp({0})", latex="\\exp({0})", X=lambda X, Y: Y
 )
-log = elementwise(
+log: Rule = elementwise(
     "log", np.log, numpy=np.log, notation="log({0})", latex="\\log({0})", X=lambda X, Y: 1 / X
 )
-sqrt = elementwise(
+sqrt: Rule = elementwise(
     "sqrt", np.sqrt, numpy=np.sqrt, notation="√({0})", latex="\\sqrt{{{0}}}",
     X=lambda X, Y: 0.5 / Y,
 )  # fmt: skip
-square = elementwise(
+square: Rule = elementwise(
     "square", np.square, numpy=np.square, notation="{0}²", latex="{0}^2",
     X=lambda X, Y: 2 * X,
 )  # fmt: skip
-tanh = elementwise(
+tanh: Rule = elementwise(
     "tanh", np.tanh, numpy=np.tanh, notation="tanh({0})", latex="\\tanh({0})",
     X=lambda X, Y: 1 - np.square(Y),
 )  # fmt: skip
-sin = elementwise(
+sin: Rule = elementwise(
     "sin", np.sin, numpy=np.sin, notation="sin({0})", latex="\\sin({0})",
     X=lambda X, Y: np.cos(X),
 )  # fmt: skip
-cos = elementwise(
+cos: Rule = elementwise(
     "cos", np.cos, numpy=np.cos, notation="cos({0})", latex="\\cos({0})",
     X=lambda X, Y: -np.sin(X),
 )  # fmt: skip
@@ -84,18 +84,18 @@ def _sigmoid(X: Any) -> Any:
     return np.exp(-np.logaddexp(0, -X))
 
 
-sigmoid = elementwise(
+sigmoid: Rule = elementwise(
     "sigmoid", _sigmoid, notation="σ({0})", latex="\\sigma({0})", X=lambda X, Y: Y * (1 - Y)
 )
-relu = elementwise(
+relu: Rule = elementwise(
     "relu", lambda X: np.maximum(X, 0), notation="relu({0})", latex="\\operatorname{{relu}}({0})",
     X=lambda X, Y: X > 0,
 )  # fmt: skip
-sign = elementwise(
+sign: Rule = elementwise(
     "sign", np.sign, numpy=np.sign, notation="sign({0})", latex="\\operatorname{{sign}}({0})",
     X=None,
 )  # fmt: skip
-absolute = elementwise(
+absolute: Rule = elementwise(
     "absolute", np.absolute, numpy=np.absolute, notation="|{0}|", X=lambda X, Y: np.sign(X)
 )
 
@@ -105,24 +105,32 @@ def _power_slope(X: Any, p: Any) -> Any:
     return np.where(np.equal(p, 0), 0, p * np.power(X, np.where(np.equal(p, 0), 0, p - 1)))
 
 
-power = elementwise(
+def _power_derivative(X: Node, p: Node) -> Any:
+    if type(p.value) not in (int, float):
+        return apply(power_slope, [X, p])
+    if p.value == 0:
+        return 0
+    return p if p.value == 1 else p * X if p.value == 2 else p * X ** (p.value - 1)
+
+
+power: Rule = elementwise(
     "power", np.power, numpy=np.power, notation="{0}^{1}", latex="{0}^{{{1}}}",
-    X=lambda X, p, Y: apply(power_slope, [X, p]),
+    X=lambda X, p, Y: _power_derivative(X, p),
     p=lambda X, p, Y: Y * apply(nonzero_log, [X]),
 )  # fmt: skip
-power_slope = elementwise(
+power_slope: Rule = elementwise(
     "power_slope", _power_slope, notation="{1} {0}^({1}−1)", latex="{1} {0}^{{{1}-1}}",
     binds=PRODUCT,
     X=lambda X, p, Y: p * apply(power_slope, [X, p - 1]),
     p=lambda X, p, Y: X ** (p - 1) + Y * apply(nonzero_log, [X]),
 )  # fmt: skip
-nonzero_log = elementwise(
+nonzero_log: Rule = elementwise(
     # 0^p is 0 for every p > 0, so its slope in p is 0 · log 0 := 0.
     "nonzero_log", lambda X: np.where(np.equal(X, 0), 0, np.log(X)),
     notation="log({0})", latex="\\log({0})",
     X=lambda X, Y: apply(ratio, [1, X]),
 )  # fmt: skip
-ratio = elementwise(
+ratio: Rule = elementwise(
     "ratio", lambda A, B: np.where(np.equal(B, 0), 0, np.divide(A, B)),
     notation="{0} / {1}", latex="\\frac{{{0}}}{{{1}}}", binds=SUM,
     A=lambda A, B, Y: apply(ratio, [1, B]),

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.graph.node import apply
-from jacobians.operations.declare import rule
+from jacobians.operations.declare import Rule, rule
 from jacobians.operations.elementwise import ratio
 
 
@@ -22,7 +22,7 @@ def _cofactor(X: Any) -> Any:
     return (sign[..., None, None] * (U * others[..., None, :]) @ Vt).astype(X.dtype, copy=False)
 
 
-cofactor = rule(
+cofactor: Rule = rule(
     "cofactor", _cofactor,
     "C_…nn = cofactor(X_…nn)",
     "∂C_…ij/∂X_…kl = d_… C_…ij C_…kl − d_… C_…il C_…kj",
@@ -32,20 +32,20 @@ cofactor = rule(
         "det({0}) ({0}⁻¹)_{column}{row}", "\\det({0}) ({0}^{{-1}})_{{{column}{row}}}"
     ),
 )  # fmt: skip
-det = rule(
+det: Rule = rule(
     "det", np.linalg.det,
     "y_… = det(X_…nn)",
     "∂y_…/∂X_…kl = C_…kl",
     where={"C": lambda X, y: apply(cofactor, [X])}, numpy=np.linalg.det,
     notation="det({0})", latex="\\det({0})",
 )  # fmt: skip
-inv = rule(
+inv: Rule = rule(
     "inv", np.linalg.inv,
     "Y_…nn = inv(X_…nn)",
     "∂Y_…ij/∂X_…kl = −Y_…ik Y_…lj",
     numpy=np.linalg.inv, notation="{0}⁻¹", latex="{0}^{{-1}}",
 )  # fmt: skip
-solve = rule(
+solve: Rule = rule(
     "solve", np.linalg.solve,
     "x_n = solve(A_nn, b_n)",
     "∂x_i/∂A_kl = −M_ik x_l",
@@ -56,14 +56,14 @@ solve = rule(
     where={"M": lambda A, b, x: apply(inv, [A])}, numpy=np.linalg.solve,
     notation="{0}⁻¹ {1}", latex="{0}^{{-1}} {1}", binds=1,
 )  # fmt: skip
-norm = rule(
+norm: Rule = rule(
     "norm", lambda X: np.sqrt(np.sum(np.square(X))),
     "y = norm(X_…)",
     "∂y/∂X_… = U_…",
     where={"U": lambda X, y: apply(ratio, [X, y])},
     notation="‖{0}‖", latex="\\lVert {0} \\rVert",
 )  # fmt: skip
-squared_error = rule(
+squared_error: Rule = rule(
     "squared_error", lambda y, t: 0.5 * np.sum(np.square(y - t)),
     "L = squared_error(y_…, t_…)",
     "∂L/∂y_… = r_…",

@@ -62,6 +62,12 @@ kron = index_map(
 def _einsum(*shapes: Shape, subscripts: str) -> Sum:
     names = [f"operand {number}" for number in range(len(shapes))]
     inputs, result = split_subscripts(subscripts, len(shapes))
+    for name, letters, shape in zip(names, inputs, shapes, strict=True):
+        if ELLIPSIS in letters and ELLIPSIS not in result and len(shape) >= len(letters):
+            raise UnsupportedError(
+                f"einsum {subscripts!r}: '...' of {name}, of shape {shape}, is not in the result; "
+                "write '...' there, or a letter for each axis that is summed"
+            )
     product = Product(1, tuple(Indexed(n, s) for n, s in zip(names, inputs, strict=True)))
     operands = {n: Axes(n, "", shape) for n, shape in zip(names, shapes, strict=True)}
     tensor = instantiate([product], [], operands, f"einsum {subscripts!r}", result=[result])

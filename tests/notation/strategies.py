@@ -148,7 +148,8 @@ def all_slots(tensor: Sum) -> list[Slot]:
 def numbers(shape: Sequence[int], seed: int = 0) -> Array:
     """Small integers, different for different seeds, none 0."""
     random = np.random.default_rng([seed, *shape])
-    return random.integers(1, 8, shape) * random.choice([-1.0, 1.0], shape)
+    found: Array = random.integers(1, 8, shape) * random.choice([-1.0, 1.0], shape)
+    return found
 
 
 def operand(*shape: int, seed: int = 0, name: str = "X") -> Operand:
@@ -251,9 +252,7 @@ def raw_terms(draw: st.DrawFn, axes: int, most: int = 48, seed: int = 0) -> Term
     sizes = draw(letter_sizes(most))
     count = draw(st.integers(0, 3))
     made = tuple(draw(factors(sizes, seed + number)) for number in range(count))
-    return Term(
-        draw(COEFFICIENTS), sizes, made, tuple(draw(slots(sizes)) for _ in range(axes))
-    )
+    return Term(draw(COEFFICIENTS), sizes, made, tuple(draw(slots(sizes)) for _ in range(axes)))
 
 
 def shape_for(terms: Sequence[Term], axes: int) -> tuple[int, ...]:
@@ -340,8 +339,8 @@ def related_sums(draw: st.DrawFn) -> Sum:
     # Factors over the same letters but other operands: these can be added.
     for number, factor in enumerate(pool[:2]):
         if not factor.mask:
-            shape = values_of(factor.operand).shape
-            pool.append(Factor(operand(*shape, seed=20 + number, name="Z"), factor.slots))
+            own = values_of(factor.operand).shape
+            pool.append(Factor(operand(*own, seed=20 + number, name="Z"), factor.slots))
     terms = []
     kept = {a for slot in placed for a in slot.letters}
     summed = [a for a in range(len(sizes)) if a not in kept]

@@ -7,10 +7,9 @@ from math import prod
 
 import numpy as np
 import pytest
-from hypothesis import event, example, given
+from hypothesis import event, given
 from hypothesis import strategies as st
 
-from jacobians.notation import join
 from jacobians.notation.join import composed, restricted, shifted, unify
 from jacobians.notation.slots import Slot, Table, letter_slot, positions, table_slot
 from jacobians.notation.terms import (
@@ -25,7 +24,6 @@ from jacobians.notation.terms import (
     whole,
 )
 from tests.notation.strategies import (
-    Operand,
     all_slots,
     digits,
     evaluate,
@@ -72,6 +70,44 @@ def test_unify_finds_each_solution_once(data: st.DataObject) -> None:
     pair = st.tuples(slots(sizes), slots(sizes))
     equations = data.draw(st.lists(pair, max_size=3))
     assert solved(sizes, equations) == solutions(sizes, equations)
+
+
+@given(st.data())
+def test_unify_rewrites_any_slot(data: st.DataObject) -> None:
+    """Other slots, with tables too, keep their values as the letters are replaced."""
+    sizes = tuple(max(size, 1) for size in data.draw(letter_sizes(96)))
+    pair = st.tuples(slots(sizes), slots(sizes))
+    equations = data.draw(st.lists(pair, min_size=1, max_size=2))
+    others = data.draw(st.lists(slots(sizes), min_size=1, max_size=3))
+    found = unify(sizes, equations, [*plain_slots(sizes), *others])
+    if found is None:
+        return
+    new_sizes, new = found
+    for letters in product(*map(range, new_sizes)):
+        old = [place(slot, letters) for slot in new[: len(sizes)]]
+        assert [place(s, letters) for s in new[len(sizes) :]] == [place(s, old) for s in others]
+
+
+def test_digits_that_index_a_table_are_not_split() -> None:
+    sizes = (6, 4, 2, 3, 4)
+    equation = (number_slot([6, 4]), number_slot([2, 3, 4], 2))
+    taken = table_slot(0, [3, 1, 4, 1, 5, 9])
+    found = unify(sizes, [equation], [*plain_slots(sizes), taken])
+    assert found is not None
+    new_sizes, new = found
+    for letters in product(*map(range, new_sizes)):
+        assert place(new[5], letters) == place(taken, [place(new[0], letters)])
+    assert prod(new_sizes) == 24
+
+
+def test_progressions_are_not_listed() -> None:
+    n = 10**12
+    found = unify((n, n), [(letter_slot(0, 4), letter_slot(1, -6, 6 * n))], plain_slots((n, n)))
+    assert found is not None
+    sizes, (a, b) = found
+    assert (a.parts[0][1], b.parts[0][1]) == (3, -2)
+    # 4a = 6(n − b) with a < n and 0 < n − b, so that a = 3m with 1 ≤ m.
+    assert sizes[a.letters[0]] == (n - 1) // 3
 
 
 @given(st.data())
@@ -302,9 +338,7 @@ def test_reshapes_there_and_back(middle: tuple[int, ...], tables: bool) -> None:
 
     def number(shape: tuple[int, ...]) -> Sum:
         """1 where the last axis is the flat position of the others."""
-        slot = Slot(
-            0, tuple((axis, prod(shape[axis + 1 :])) for axis in range(len(shape)))
-        )
+        slot = Slot(0, tuple((axis, prod(shape[axis + 1 :])) for axis in range(len(shape))))
         return total((*shape, prod(shape)), [normal(1, shape, [], [*plain_slots(shape), slot])])
 
     first, second = reshape(middle, (2, 3, 4)), reshape((6, 4), middle)
@@ -377,7 +411,9 @@ def test_slices_and_diagonals(tensor: Sum) -> None:
 
     def rewritten(equations: Sequence[tuple[int, Slot]], kept: Sequence[int]) -> Sum:
         terms = [
-            restricted(t, [(t.slots[axis], slot) for axis, slot in equations], [t.slots[a] for a in kept])
+            restricted(
+                t, [(t.slots[axis], slot) for axis, slot in equations], [t.slots[a] for a in kept]
+            )
             for t in tensor.terms
         ]
         return total([tensor.shape[a] for a in kept], terms)

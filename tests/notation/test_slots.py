@@ -120,7 +120,9 @@ def test_substitute_is_composition(data: st.DataObject) -> None:
     found = substitute(slot, mapping, everything)
     assert is_canonical(found, everything)
     for letters in product(*map(range, everything)):
-        old = [place(mapping[a], letters) if a in mapping else letters[a] for a in range(len(sizes))]
+        old = [
+            place(mapping[a], letters) if a in mapping else letters[a] for a in range(len(sizes))
+        ]
         assert place(found, letters) == place(slot, old)
 
 
@@ -186,4 +188,3 @@ def test_determined_is_not_empty_handed() -> None:
     assert determined([Slot(0, ((0, Table([0, 2, 1])),))], [3]) == {0}
     assert determined([Slot(0, ((0, Table([0, 2, 0])),))], [3]) == frozenset()
     assert determined([window], [1, 3]) == {0, 1}
-

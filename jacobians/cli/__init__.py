@@ -1,0 +1,196 @@
+"""The command ``jacobians``: arguments in, text or JSON out.
+
+The top floor: it may import everything below. A subcommand's module is imported when it runs, so
+that ``jacobians --help`` and ``jacobians ops`` start at once.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NoReturn
+
+import jacobians
+from jacobians.errors import JacobiansError
+
+FINE, FAILED, BAD_USAGE = 0, 1, 2
+
+_DESCRIPTION = """\
+Full Jacobian tensors in index notation, and the shortcuts that avoid them.
+
+For A = B C the tensor is ∂A_ij/∂B_kl = δ_ik C_lj, output axes first."""
+
+_EXAMPLES = """\
+examples:
+  jacobians ops
+  jacobians show matmul --wrt B --shape B=2x3 C=3x5
+  jacobians compare matmul --wrt B --shape B=64x64 C=64x64
+  jacobians compare matvec --wrt A --data A=weights.csv x=flower.npy
+  jacobians demo
+
+exit codes: 0 fine, 1 a comparison or check failed, 2 bad usage"""
+
+_SHAPES = """\
+shapes: NAME=SIZES with the sizes joined by x: a matrix B=2x3, a vector x=3,
+a number c=scalar. What is left out takes the sizes that fit the rest."""
+
+_COMPARE = """\
+Set the full tensor beside the shortcut: the same gradient by identity tensors,
+by the dense tensor, and contracted; time, operations and memory of each."""
+
+_ARRAYS = """\
+arrays: random unless --data gives them: one .npz file that holds an array for
+each argument, or NAME=FILE with .npy or .csv files (numbers separated by commas,
+at most one line of titles). Pickled objects are refused, never loaded."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, and ours."""
+
+    def error(self, message: str) -> NoReturn:
+        raise JacobiansError(f"{message}; see {self.prog} --help")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's arguments."""
+    top = _Parser(
+        prog="jacobians",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"jacobians {jacobians.__version__}")
+    commands = top.add_subparsers(
+        dest="command", metavar="COMMAND", required=True, parser_class=_Parser
+    )
+
+    _json(_command(commands, "ops", "list the operations with their formulas"))
+
+    show = _command(
+        commands,
+        "show",
+        "show one Jacobian: formula, structure, cost, entries",
+        epilog=_SHAPES,
+    )
+    _operation(show)
+    show.add_argument("--latex", action="store_true", help="print the formula in LaTeX too")
+    _json(show)
+
+    compare = _command(
+        commands,
+        "compare",
+        "set the full tensor beside the shortcut",
+        description=_COMPARE,
+        epilog=f"{_SHAPES}\n\n{_ARRAYS}",
+    )
+    _operation(compare)
+    compare.add_argument(
+        "--data",
+        nargs="+",
+        action="extend",
+        metavar="FILE",
+        help="your own arrays: file.npz, or NAME=file.npy and NAME=file.csv",
+    )
+    compare.add_argument(
+        "--upstream",
+        metavar="FILE",
+        help="the upstream gradient G (.npy, .csv, or .npz with an array G); random by default",
+    )
+    compare.add_argument(
+        "--max-bytes",
+        metavar="N",
+        help="the most a full tensor may take, as in 1e9 or 2GiB; a way that needs more is "
+        "predicted and not run (default: half of the memory that is available)",
+    )
+    _json(compare)
+
+    _json(_command(commands, "demo", "the main job on real data: iris and a single-layer network"))
+    return top
+
+
+def _command(
+    commands: "argparse._SubParsersAction[_Parser]", name: str, text: str, **texts: str
+) -> argparse.ArgumentParser:
+    texts.setdefault("description", f"{text[0].upper()}{text[1:]}.")
+    return commands.add_parser(
+        name,
+        help=text,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=texts["description"],
+        epilog=texts.get("epilog"),
+    )
+
+
+def _operation(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "operation", metavar="OPERATION", help="a name that `jacobians ops` lists, such as matmul"
+    )
+    command.add_argument(
+        "--wrt",
+        metavar="ARGUMENT",
+        help="differentiate by this argument: its name or position (default: the first)",
+    )
+    command.add_argument(
+        "--shape",
+        nargs="+",
+        action="extend",
+        metavar="NAME=SIZES",
+        help="shapes of the arguments, as in B=2x3 C=3x5",
+    )
+    command.add_argument(
+        "--subscripts", metavar="TEXT", help="for einsum: as in 'ij,jk->ik'; operands are A, B, …"
+    )
+    command.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of the random arrays (default: 0)"
+    )
+
+
+def _json(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--json", action="store_true", help="print JSON, for machines")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments after the command's name; those of the process by default.
+
+    Returns
+    -------
+    int
+        The exit code: 0 fine, 1 a comparison or check failed, 2 bad usage.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without Greek letters gets '?'
+    try:
+        options = parser().parse_args(argv)
+        command = import_module(f"jacobians.cli.{_MODULES[options.command]}")
+        code: int = command.run(options)
+        sys.stdout.flush()
+        return code
+    except SystemExit as done:  # --help and --version
+        return int(done.code or 0)
+    except JacobiansError as error:
+        return _complain(str(error))
+    except MemoryError as error:
+        return _complain(f"not enough memory: {error}")
+    except BrokenPipeError:
+        # The reader (head, less) has what it wants; keep the interpreter from flushing again.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FINE
+    except KeyboardInterrupt:
+        print(file=sys.stderr)
+        return 130
+
+
+_MODULES = {"ops": "listing", "show": "showing", "compare": "comparing", "demo": "demo"}
+
+
+def _complain(message: str) -> int:
+    line = " ".join(message.split())
+    print(f"jacobians: error: {line}", file=sys.stderr)
+    return BAD_USAGE

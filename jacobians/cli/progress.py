@@ -1,0 +1,35 @@
+"""A line on stderr while a step takes long, for people only: never into a pipe or a file."""
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def progress(text: str, delay: float = 1.0) -> Iterator[None]:
+    """Say what is being done if it takes longer than ``delay`` seconds; wipe the line after.
+
+    Nothing is written unless both the output and stderr are terminals.
+    """
+    if not (sys.stdout.isatty() and sys.stderr.isatty()):
+        yield
+        return
+    shown = threading.Event()
+
+    def show() -> None:
+        shown.set()
+        sys.stderr.write(f"{text} …")
+        sys.stderr.flush()
+
+    timer = threading.Timer(delay, show)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        timer.join()
+        if shown.is_set():
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()

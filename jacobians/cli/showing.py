@@ -1,0 +1,183 @@
+"""``jacobians show``: one Jacobian, its formula, structure, cost and entries."""
+
+import argparse
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from jacobians.cli.inputs import Call, prepare
+from jacobians.cli.layout import (
+    beside,
+    block,
+    cut,
+    emit_json,
+    entries,
+    field,
+    width_of,
+)
+from jacobians.contraction import human_bytes
+from jacobians.display.expressions import label
+from jacobians.errors import UnsupportedError
+from jacobians.notation.explicit import Selection, einsum_of
+from jacobians.notation.writing import subscript, write_number
+from jacobians.tensor import JacobianTensor
+
+_SMALL = 4096  # entries that are still listed in JSON
+_LARGE_FACTOR = 1 << 22  # entries of a Kronecker factor that are not worth building for its name
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print all about one Jacobian, or the same as JSON."""
+    call = prepare(
+        options.operation,
+        options.wrt,
+        shapes=options.shape,
+        subscripts=options.subscripts,
+        seed=options.seed,
+    )
+    # Two decimals, so that the entries printed are the entries computed with.
+    call = call._replace(arrays={k: np.round(a, 2) for k, a in call.arrays.items()})
+    J = call.jacobian()
+    if options.json:
+        emit_json(describe(call, J, seed=options.seed))
+        return 0
+    print("\n".join(text(call, J, seed=options.seed, latex=options.latex)))
+    return 0
+
+
+def kronecker(J: JacobianTensor, order: str) -> tuple[str | None, str]:
+    """The Kronecker form as text, else None and the reason why there is none."""
+    outs, ins = max(J.out_shape, default=1), max(J.in_shape, default=1)
+    if max(outs, ins) ** 2 > _LARGE_FACTOR:
+        return None, "not formed for shapes this large"
+    try:
+        return str(J.kron(order)), ""
+    except UnsupportedError as error:
+        return None, "no product: " + str(error).partition("; use ")[0].partition(": ")[2]
+
+
+def text(call: Call, J: JacobianTensor, *, seed: int, latex: bool) -> list[str]:
+    """What ``show`` prints."""
+    lines = [cut(f"{call.heading}    {call.operation.equation()}".rstrip()), ""]
+    lines.append(field(f"{J.title} =", J.formula(), len(J.title) + 3))
+    if latex:
+        lines.append(field("LaTeX", J.latex(), len(J.title) + 3))
+    lines += [
+        "",
+        field("at", f"{call.shapes}, random numbers of seed {seed}"),
+        field("shape", f"{J.out_shape} of the output, then {J.in_shape} of the input"),
+        *(field(" +" * n or "explicit", form) for n, form in enumerate(einsums(J))),
+        *_kronecker_lines(J),
+        field("nonzero", f"{J.nnz:,} of {J.size:,} entries at most"),
+        field("terms", str(len(J.terms.terms))),
+    ]
+    lines += ["", *_cost_table(J), "", *_operands(call), *_entries(J)]
+    others = [name for name in call.arrays if name != call.wrt]
+    if others:
+        lines += ["", "By another argument: " + " or ".join(f"--wrt {name}" for name in others)]
+    return lines
+
+
+def einsums(J: JacobianTensor) -> list[str]:
+    """How ``J.explicit()`` makes each term: ``einsum("ik,lj->ijkl", I_2, C)``."""
+    found = []
+    for term in J.terms.terms:
+        form = einsum_of(term, J.shape, J.axes, J._shapes)
+        inputs = form.subscripts.partition("->")[0].split(",")
+        parts = [_part(p, letters) for p, letters in zip(form.parts, inputs, strict=True)]
+        sign, number = write_number(form.coefficient)
+        call = f'einsum("{form.subscripts}"{"".join(", " + p for p in parts)})'
+        found.append(sign + (number + " " if number else "") + call)
+    return found
+
+
+def _part(part: Any, letters: str) -> str:
+    if not isinstance(part, Selection):
+        return part.name if part.operation is None else label(part, letters, "text").text
+    if part.slot is None:
+        return f"1_{part.size}"
+    plain = part.slot.plain is not None and part.sizes == (part.size,)
+    return f"I_{part.size}" if plain else "S"
+
+
+def _kronecker_lines(J: JacobianTensor) -> list[str]:
+    rows, reason = kronecker(J, "C")
+    columns, _ = kronecker(J, "F")
+    if rows is None:
+        return [field("Kronecker", reason)]
+    if rows == columns:
+        return [field("Kronecker", f"{rows} for both orders of vec")]
+    return [field("Kronecker", f"{rows} for row-major vec, {columns} for column-major vec")]
+
+
+def _cost_table(J: JacobianTensor) -> list[str]:
+    cost = J.cost()
+    rows = [
+        ("explicit", cost.explicit, "full tensor, from identity tensors"),
+        ("dense", cost.dense, "full tensor, only nonzeros written"),
+        ("vjp", cost.vjp, "contracted with an upstream gradient"),
+        ("jvp", cost.jvp, "contracted with a direction"),
+    ]
+    lines = [f"{'predicted':<12}{'flops':>14}{'memory':>13}"]
+    for name, found, what in rows:
+        lines.append(f"{name:<12}{found.flops:>14,}{human_bytes(found.bytes):>13}   {what}")
+    return lines
+
+
+def _operands(call: Call) -> list[str]:
+    """The arrays, where they are small enough to be read beside the entries."""
+    arrays = {k: a for k, a in call.arrays.items() if a.ndim <= 2 and 0 < a.size <= 64}
+    if len(arrays) < len(call.arrays):
+        return []
+    width = width_of(*arrays.values())
+    return [*beside([block(name, array, width) for name, array in arrays.items()]), ""]
+
+
+def _entries(J: JacobianTensor) -> list[str]:
+    leading = J.axes[: max(0, J.ndim - 2)]
+    out, inner = J.names
+
+    def label_of(place: tuple[int, ...]) -> str:
+        if not place:
+            return J.title
+        digits = ("" if max(place) < 10 else ",").join(map(str, place))
+        if len(leading) == J.out_ndim:
+            return f"∂{subscript(out, digits, 'text')}/∂{inner}"
+        return ", ".join(f"{a} = {n}" for a, n in zip(leading, place, strict=True))
+
+    last = J.axes[len(leading) :]
+    caption = f"rows {last[0]}, columns {last[1]}" if len(last) > 1 else f"along {last}"
+    if leading:
+        caption = f"a block for each {', '.join(leading)}; {caption}"
+    return [f"entries: {caption if last else 'one number'}; · is 0", "", *entries(J, label_of)]
+
+
+def describe(call: Call, J: JacobianTensor, *, seed: int) -> dict[str, Any]:
+    """The same as fields, for JSON; ``entries`` is null for a tensor of more than 4,096."""
+    forms = {}
+    for name, order in (("row_major", "C"), ("column_major", "F")):
+        form, reason = kronecker(J, order)
+        forms[name] = {"form": form, "reason": reason or None}
+    return {
+        "operation": call.operation.name,
+        "subscripts": call.subscripts,
+        "arguments": {k: {"shape": a.shape} for k, a in call.arrays.items()},
+        "seed": seed,
+        "wrt": call.wrt,
+        "equation": call.operation.equation(),
+        "title": J.title,
+        "formula": J.formula(),
+        "latex": J.latex(),
+        "einsum": J.einsum(),
+        "explicit": einsums(J),
+        "out_shape": J.out_shape,
+        "in_shape": J.in_shape,
+        "kronecker": forms,
+        "terms": len(J.terms.terms),
+        "nnz": J.nnz,
+        "size": J.size,
+        "cost": {k: v._asdict() for k, v in J.cost()._asdict().items() if k not in ("size", "nnz")},
+        "operands": {k: a if a.size <= _SMALL else None for k, a in call.arrays.items()},
+        "entries": J.dense() if prod(J.shape) <= _SMALL else None,
+    }

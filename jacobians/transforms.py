@@ -1,0 +1,525 @@
+"""Jacobians, gradients and Hessians of NumPy functions.
+
+A function is run once on traced arrays; the graph it leaves is accumulated into sums of terms; what
+those need is evaluated. Where a transform runs inside a function that is itself being traced, its
+result is traced too, as far as it depends on the outer inputs.
+"""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import count
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jacobians.accumulation.chain_rule import Strategy, as_single_node, forward, jacobians, reverse
+from jacobians.arguments import float_array, shaped_array
+from jacobians.errors import ShapeError, UnsupportedError
+from jacobians.graph.node import Node, apply, constant, evaluate, input_node, ordered
+from jacobians.notation.terms import Sum, added, whole
+from jacobians.operations.declare import elementwise
+from jacobians.tensor import JacobianTensor
+from jacobians.tracing.core import call_astype
+from jacobians.tracing.session import Session, closure_names, session
+from jacobians.tracing.traced import Traced
+
+Array = NDArray[Any]
+Wrt = int | str | Sequence[int | str]
+
+# A variable that stands for a traced array of an outer function; each call has its own.
+_alias = elementwise("alias", lambda X, token: X, X="1", notation="{0}")
+_tokens = count()
+
+
+class _Run(NamedTuple):
+    """A function that was run on traced arrays."""
+
+    here: Session
+    inputs: list[Node]
+    outputs: list[Any]
+    rebuild: Callable[[list[Any]], Any]
+    names: list[str]
+    title: str
+    outer: frozenset[Node]
+
+
+def _parameters(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[str]:
+    """The names of the positional arguments."""
+    try:
+        bound = inspect.signature(function).bind(*args, **kwargs)
+    except (TypeError, ValueError):
+        return [f"x{n}" for n in range(len(args))]
+    names: list[str] = []
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            names += [f"{parameter.name}{n}" for n in range(len(bound.arguments.get(parameter.name, ())))]
+        elif parameter.kind is not parameter.KEYWORD_ONLY and len(names) < len(args):
+            names.append(parameter.name)
+    return names[: len(args)]
+
+
+def _places(function: Any, wrt: Wrt, names: list[str], kwargs: Mapping[str, Any]) -> list[int | str]:
+    """Positions, or names of keyword arguments, that ``wrt`` means."""
+    several = [wrt] if isinstance(wrt, int | str) else list(wrt)
+    places: list[int | str] = []
+    for one in several:
+        if isinstance(one, str) and one in names:
+            places.append(names.index(one))
+        elif isinstance(one, str) and one in kwargs:
+            places.append(one)
+        elif isinstance(one, int) and not isinstance(one, bool) and -len(names) <= one < len(names):
+            places.append(one % len(names))
+        else:
+            raise ShapeError(
+                f"{_name(function)} has no argument wrt={one!r}; its arguments here are "
+                f"{', '.join([*names, *kwargs]) or 'none'} (or positions 0 to {len(names) - 1})"
+            )
+    return places
+
+
+def _name(function: Any) -> str:
+    return str(getattr(function, "__name__", type(function).__name__))
+
+
+@contextmanager
+def _traced(
+    function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], wrt: Wrt
+) -> Iterator[_Run]:
+    """Run a function with some arguments traced; the session lives as long as the block."""
+    names = _parameters(function, args, kwargs)
+    places = _places(function, wrt, names, kwargs)
+    with session() as here:
+        outer = frozenset(here.inputs)
+        here.names.update(closure_names(function))
+        for name, value in zip(names, args, strict=True):
+            if isinstance(value, np.ndarray):
+                here.names[id(value)] = name
+        new_args, new_kwargs = list(args), dict(kwargs)
+        inputs: list[Node] = []
+        labels: list[str] = []
+        for place in places:
+            name = names[place] if isinstance(place, int) else place
+            value = args[place] if isinstance(place, int) else kwargs[place]
+            traced = _input(here, name, value, f"{_name(function)}: argument {name}")
+            inputs.append(traced.node)
+            labels.append(name)
+            if isinstance(place, int):
+                new_args[place] = traced
+            else:
+                new_kwargs[place] = traced
+        depth = len(here.inputs)
+        here.inputs.extend(inputs)
+        try:
+            result = function(*new_args, **new_kwargs)
+            leaves: list[Any] = []
+            rebuild = _flatten(result, leaves, _name(function))
+            title = _name(function)
+            title = title if title.isidentifier() else "Y"
+            yield _Run(here, inputs, leaves, rebuild, labels, title, outer)
+        finally:
+            del here.inputs[depth:]
+
+
+def _input(here: Session, name: str, value: Any, what: str) -> Traced:
+    if isinstance(value, Traced):
+        x = value if value.dtype.kind == "f" else call_astype(value, np.float64)
+        here.values[x.node] = x.value
+        node = apply(_alias, [x.node], token=next(_tokens))
+        array = x.value
+    else:
+        array = np.array(float_array(value, what))  # the caller may change theirs later
+        node = input_node(name, array.shape, array.dtype)
+    node.dtype = array.dtype
+    here.values[node] = array
+    return Traced(node, array)
+
+
+def _flatten(result: Any, leaves: list[Any], what: str) -> Callable[[list[Any]], Any]:
+    """Collect the arrays of a result; returns how to build the same structure of other things."""
+    if isinstance(result, dict):
+        parts = {key: _flatten(value, leaves, what) for key, value in result.items()}
+        return lambda found: {key: part(found) for key, part in parts.items()}
+    if isinstance(result, tuple | list):
+        several = [_flatten(value, leaves, what) for value in result]
+        kind: Any = type(result)
+        if hasattr(result, "_fields"):
+            return lambda found: kind(*[part(found) for part in several])
+        return lambda found: kind([part(found) for part in several])
+    if not isinstance(result, Traced):
+        result = float_array(result, f"{what}: its result")
+    leaves.append(result)
+    position = len(leaves) - 1
+    return lambda found: found[position]
+
+
+def _node(output: Any) -> Node:
+    return output.node if isinstance(output, Traced) else constant(output)
+
+
+def _value(output: Any) -> Any:
+    return np.array(output.value if isinstance(output, Traced) else output)
+
+
+def _finished(run: _Run, node: Node) -> Any:
+    """The value of a node: a new array, or traced if it depends on an outer function's inputs."""
+    value = evaluate([node], run.here.values)[node]
+    if run.outer and any(n in run.outer for n in ordered([node])):
+        value = np.asarray(value)
+        run.here.values[node] = value
+        node.dtype = value.dtype
+        return Traced(node, value)
+    return np.array(value)
+
+
+def _tensor(run: _Run, terms: Sum, output: Node, position: int, out_name: str) -> Any:
+    start = run.inputs[position]
+    if run.outer and any(n in run.outer for n in ordered(terms.operands)):
+        return _finished(run, as_single_node(terms))
+    values = evaluate(terms.operands, run.here.values)
+    kept = {node: _owned(values[node]) for node in terms.operands}
+    dtype = output.dtype if output.dtype.kind == "f" else np.dtype(float)
+    return JacobianTensor(
+        terms,
+        len(terms.shape) - start.ndim,
+        kept,
+        dtype=dtype,
+        in_dtype=start.dtype,
+        names=(out_name, run.names[position]),
+    )
+
+
+def _owned(value: Any) -> Array:
+    array = np.asarray(value)
+    return array if array.flags.owndata else array.copy()
+
+
+def _one_or_all(wrt: Wrt, found: Sequence[Any]) -> Any:
+    return found[0] if isinstance(wrt, int | str) else tuple(found)
+
+
+def _scalar(run: _Run, function: Any, what: str) -> Node:
+    if len(run.outputs) != 1:
+        raise ShapeError(
+            f"{what} of {_name(function)}: it returns {len(run.outputs)} arrays; a gradient needs one number, "
+            "use jb.jacobian for several outputs"
+        )
+    node = _node(run.outputs[0])
+    if node.shape != ():
+        raise ShapeError(
+            f"{what} of {_name(function)}: its result has shape {node.shape}, a gradient needs a single number; "
+            "sum it up, or use jb.jacobian"
+        )
+    return node
+
+
+def jacobian(
+    f: Callable[..., Any], wrt: Wrt = 0, *, strategy: Strategy = "auto"
+) -> Callable[..., Any]:
+    """The full Jacobian of a NumPy function, structured.
+
+    Parameters
+    ----------
+    f : callable
+        A function of arrays (and anything else) that uses NumPy. It returns an array, or a tuple,
+        list or dict of arrays.
+    wrt : int, str or sequence of them
+        Which arguments to differentiate by: position, parameter name, or several.
+    strategy : {"auto", "forward", "reverse"}
+        The order of accumulation; "auto" takes the one that is predicted to cost least.
+
+    Returns
+    -------
+    callable
+        With ``f``'s arguments; gives a JacobianTensor, in the structure of ``f``'s result, and a
+        tuple of them for several ``wrt``.
+
+    Raises
+    ------
+    UnsupportedError
+        When ``f`` calls something that has no Jacobian here; names the call and the line.
+
+    Examples
+    --------
+    >>> import numpy as np, jacobians as jb
+    >>> x = np.arange(3.0)
+    >>> jb.jacobian(lambda W: W @ x)(np.ones((2, 3))).formula()
+    'δ_ik x_l'
+    """
+
+    @functools.wraps(f)
+    def transform(*args: Any, **kwargs: Any) -> Any:
+        with _traced(f, args, kwargs, wrt) as run:
+            found = []
+            for output in run.outputs:
+                node = _node(output)
+                sums = jacobians(node, run.inputs, strategy)
+                tensors = [_tensor(run, s, node, n, run.title) for n, s in enumerate(sums)]
+                found.append(_one_or_all(wrt, tensors))
+            return run.rebuild(found)
+
+    return transform
+
+
+def hessian(
+    f: Callable[..., Any], wrt: Wrt = 0, *, strategy: Strategy = "auto"
+) -> Callable[..., Any]:
+    """The Hessian: the Jacobian of the gradient's graph, structured.
+
+    Parameters and errors as for :func:`jacobian`. For several ``wrt`` the result is a tuple of tuples:
+    the first derivative outermost.
+
+    Examples
+    --------
+    >>> import numpy as np, jacobians as jb
+    >>> A = np.array([[2.0, 1.0], [0.0, 3.0]])
+    >>> jb.hessian(lambda x: x @ A @ x)(np.ones(2)).dense()
+    array([[4., 1.],
+           [1., 6.]])
+    """
+
+    @functools.wraps(f)
+    def transform(*args: Any, **kwargs: Any) -> Any:
+        with _traced(f, args, kwargs, wrt) as run:
+            found = []
+            for output in run.outputs:
+                node = _node(output)
+                rows = []
+                for position, first in enumerate(jacobians(node, run.inputs, strategy)):
+                    gradient = as_single_node(first)
+                    values = evaluate([gradient], run.here.values)
+                    run.here.values.update(values)
+                    name = f"(∂{run.title}/∂{run.names[position]})"
+                    sums = jacobians(gradient, run.inputs, strategy)
+                    rows.append(
+                        _one_or_all(wrt, [_tensor(run, s, node, n, name) for n, s in enumerate(sums)])
+                    )
+                found.append(_one_or_all(wrt, rows))
+            return run.rebuild(found)
+
+    return transform
+
+
+def value_and_grad(f: Callable[..., Any], wrt: Wrt = 0) -> Callable[..., Any]:
+    """The value and the gradient of a function that returns one number.
+
+    Returns
+    -------
+    callable
+        With ``f``'s arguments; gives ``(value, gradient)``; the gradient has the argument's shape and
+        dtype, and is a tuple for several ``wrt``.
+
+    Raises
+    ------
+    ShapeError
+        If the result is no single number; names its shape.
+
+    Examples
+    --------
+    >>> import numpy as np, jacobians as jb
+    >>> jb.value_and_grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
+    (array(5.), array([2., 4.]))
+    """
+
+    @functools.wraps(f)
+    def transform(*args: Any, **kwargs: Any) -> Any:
+        with _traced(f, args, kwargs, wrt) as run:
+            node = _scalar(run, f, "the gradient")
+            gradients = [
+                _like(_finished(run, as_single_node(s)), start.dtype)
+                for s, start in zip(reverse(node, run.inputs), run.inputs, strict=True)
+            ]
+            value = run.outputs[0]
+            if not (run.outer and isinstance(value, Traced)):
+                value = _value(value)
+            return value, _one_or_all(wrt, gradients)
+
+    return transform
+
+
+def _like(gradient: Any, dtype: np.dtype[Any]) -> Any:
+    if gradient.dtype == dtype:
+        return gradient
+    return call_astype(gradient, dtype) if isinstance(gradient, Traced) else gradient.astype(dtype)
+
+
+def grad(f: Callable[..., Any], wrt: Wrt = 0) -> Callable[..., Any]:
+    """The gradient of a function that returns one number; see :func:`value_and_grad`.
+
+    Examples
+    --------
+    >>> import numpy as np, jacobians as jb
+    >>> x, t = np.array([1.0, 2.0]), np.array([0.0, 1.0])
+    >>> jb.grad(lambda W: 0.5 * np.sum((W @ x - t) ** 2))(np.eye(2))
+    array([[1., 2.],
+           [1., 2.]])
+    """
+    both = value_and_grad(f, wrt)
+
+    @functools.wraps(f)
+    def transform(*args: Any, **kwargs: Any) -> Any:
+        return both(*args, **kwargs)[1]
+
+    return transform
+
+
+def _real_places(args: Sequence[Any]) -> tuple[int, ...]:
+    """The positions of arguments that are arrays of numbers."""
+    found = []
+    for position, value in enumerate(args):
+        if isinstance(value, Traced):
+            found.append(position)
+        elif not (value is None or isinstance(value, str | bytes | bool)):
+            try:
+                numeric = np.asarray(value).dtype.kind in "fiub"
+            except ValueError:
+                numeric = False
+            if numeric:
+                found.append(position)
+    return tuple(found)
+
+
+def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
+    """The value, and a function that pulls an upstream gradient back to the arguments.
+
+    Returns
+    -------
+    (y, pullback)
+        ``pullback(G)``, with ``G`` in the structure and shapes of ``y``, is a tuple with a gradient for
+        each argument (None for one that is no array of numbers).
+
+    Examples
+    --------
+    >>> import numpy as np, jacobians as jb
+    >>> y, pullback = jb.vjp(lambda A, x: A @ x, np.ones((2, 3)), np.arange(3.0))
+    >>> pullback(np.array([1.0, 0.0]))[1]
+    array([1., 1., 1.])
+    """
+    places = _real_places(args)
+    with _traced(f, args, {}, places) as run:
+        outputs = [_node(output) for output in run.outputs]
+        seeds = [input_node("G", node.shape, node.dtype) for node in outputs]
+        sums: list[list[Sum]] = [
+            reverse(node, run.inputs, whole(seed, seed.shape))
+            for node, seed in zip(outputs, seeds, strict=True)
+        ]
+        gradients = [as_single_node(added([s[n] for s in sums])) for n in range(len(run.inputs))]
+        kept = dict(run.here.values)
+        dtypes = [node.dtype for node in run.inputs]
+        values = run.rebuild([_value(output) for output in run.outputs])
+
+    def pullback(G: Any) -> tuple[Any, ...]:
+        leaves: list[Any] = []
+        _flatten(G, leaves, "the upstream gradient G")
+        if len(leaves) != len(seeds):
+            raise ShapeError(
+                f"{_name(f)}: the upstream gradient has {len(leaves)} arrays, the result {len(seeds)}"
+            )
+        what = f"{_name(f)}: the upstream gradient G"
+        given = [
+            shaped_array(leaf, seed.shape, what, "the result")
+            for leaf, seed in zip(leaves, seeds, strict=True)
+        ]
+        known = evaluate(gradients, {**kept, **dict(zip(seeds, given, strict=True))})
+        result: list[Any] = [None] * len(args)
+        for place, node, dtype in zip(places, gradients, dtypes, strict=True):
+            result[place] = np.array(known[node], dtype=dtype)
+        return tuple(result)
+
+    return values, pullback
+
+
+def jvp(f: Callable[..., Any], args: Sequence[Any], directions: Sequence[Any]) -> tuple[Any, Any]:
+    """The value, and its change along directions of the arguments.
+
+    Parameters
+    ----------
+    f : callable
+        As for :func:`jacobian`.
+    args, directions : sequences
+        As many directions as arguments, of the same shapes; None for an argument that stays.
+
+    Returns
+    -------
+    (y, dy)
+        In the structure of ``f``'s result.
+
+    Examples
+    --------
+    >>> import numpy as np, jacobians as jb
+    >>> jb.jvp(np.sin, [np.zeros(2)], [np.array([1.0, 2.0])])[1]
+    array([1., 2.])
+    """
+    args = tuple(args)
+    if len(directions) != len(args):
+        raise ShapeError(f"{_name(f)}: {len(directions)} directions for {len(args)} arguments")
+    places = tuple(n for n in _real_places(args) if directions[n] is not None)
+    with _traced(f, args, {}, places) as run:
+        seeds = []
+        for place, node in zip(places, run.inputs, strict=True):
+            what = f"{_name(f)}: the direction of argument {run.names[len(seeds)]}"
+            given = shaped_array(directions[place], node.shape, what, "the argument")
+            seed = input_node("d", node.shape, given.dtype)
+            run.here.values[seed] = given
+            seeds.append(seed)
+        changes = []
+        for output in run.outputs:
+            node = _node(output)
+            parts = forward(node, run.inputs, [whole(seed, seed.shape) for seed in seeds])
+            total = added(parts) if parts else Sum(node.shape, ())
+            changes.append(np.array(_finished(run, as_single_node(total)), dtype=node.dtype))
+        return run.rebuild([_value(o) for o in run.outputs]), run.rebuild(changes)
+
+
+class Recording:
+    """The graph of a function on given arguments; prints one node a line.
+
+    Attributes
+    ----------
+    nodes : tuple of Node
+        Operands first.
+    outputs : tuple of Node
+        What the function returned.
+    """
+
+    def __init__(self, outputs: Sequence[Node], guards: Sequence[str]) -> None:
+        self.outputs = tuple(outputs)
+        self.nodes = tuple(ordered(outputs))
+        self.guards = tuple(guards)
+
+    def __str__(self) -> str:
+        names = {node: node.name or f"%{n}" for n, node in enumerate(self.nodes)}
+        lines = []
+        for node in self.nodes:
+            kind = f"{node.dtype} {node.shape}"
+            if node.operation is None:
+                made = "input" if node.value is None else "constant"
+                if node.value is not None and node.shape == ():
+                    made = f"constant {node.value}"
+            else:
+                made = f"{node.operation.name}({', '.join(names[o] for o in node.operands)})"
+            lines.append(f"{names[node]:>6} = {made:<44} {kind}")
+        lines.append(f"return {', '.join(names[node] for node in self.outputs)}")
+        lines += [f"for these values only: {guard}" for guard in dict.fromkeys(self.guards)]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+def record(f: Callable[..., Any], *args: Any) -> Recording:
+    """The graph of operations that a function performs on its arguments.
+
+    Examples
+    --------
+    >>> import numpy as np, jacobians as jb
+    >>> print(jb.record(lambda W, x: np.tanh(W @ x), np.ones((2, 3)), np.ones(3)))
+         W = input                                        float64 (2, 3)
+         x = input                                        float64 (3,)
+        %2 = matmul(W, x)                                 float64 (2,)
+        %3 = tanh(%2)                                     float64 (2,)
+    return %3
+    """
+    with _traced(f, args, {}, _real_places(args)) as run:
+        return Recording([_node(output) for output in run.outputs], run.here.guards)
