@@ -155,7 +155,7 @@ class Comparison(NamedTuple):
             seconds = "not run" if way.seconds is None else human_seconds(way.seconds)
             peak = "-" if way.peak_bytes is None else human_bytes(way.peak_bytes)
             lines.append(
-                f"{way.name:<11}{seconds:>11}{way.flops:>17,}{human_bytes(way.bytes):>13}{peak:>13}"
+                f"{way.name:<11}{seconds:>11}{human_count(way.flops):>17}{human_bytes(way.bytes):>13}{peak:>13}"
             )
         lines.append("")
         lines += [f"{w.name}: {w.note}" for w in (self.explicit, self.dense) if w.note]
@@ -174,9 +174,15 @@ def human_seconds(seconds: float) -> str:
     return f"{seconds / 1e-9:.3g} ns"
 
 
+def human_count(number: int) -> str:
+    """``1,234``; from 10¹² on ``1.23e+12``."""
+    return f"{number:,}" if number < 10**12 else f"{number:.3g}"
+
+
 def human_bytes(number: float) -> str:
     """``1.5 MiB``."""
-    for unit, scale in (("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)):
+    for power, unit in ((50, "PiB"), (40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")):
+        scale = 1 << power
         if number >= scale:
             return f"{number / scale:,.4g} {unit}"
     return f"{int(number)} B"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,9 +20,32 @@ from jacobians.notation.writing import write_number
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
 
-    from jacobians.tensor import JacobianTensor
-
 Array = NDArray[Any]
+
+
+class _Tensor(Protocol):
+    """What is needed of a JacobianTensor."""
+
+    terms: Sum
+    out_ndim: int
+    dtype: np.dtype[Any]
+    _values: dict[Node, Array]
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def out_shape(self) -> tuple[int, ...]: ...
+    @property
+    def in_shape(self) -> tuple[int, ...]: ...
+    @property
+    def ndim(self) -> int: ...
+    @property
+    def axes(self) -> str: ...
+    @property
+    def title(self) -> str: ...
+    def formula(self) -> str: ...
+    def vjp(self, G: Any) -> Array: ...
+    def jvp(self, dX: Any) -> Array: ...
 
 
 def check_order(title: str, order: str) -> None:
@@ -40,7 +63,7 @@ def _strides(shape: Sequence[int], order: str) -> list[int]:
     return [prod(shape[:axis]) for axis in range(len(shape))]
 
 
-def sparse(J: "JacobianTensor", form: Any, order: str) -> Any:
+def sparse(J: _Tensor, form: Any, order: str) -> Any:
     """The matrix of structural nonzeros; entries that several terms write are added."""
     import scipy.sparse as sp
 
@@ -73,7 +96,7 @@ def sparse(J: "JacobianTensor", form: Any, order: str) -> Any:
         ) from None
 
 
-def operator(J: "JacobianTensor", order: str) -> "LinearOperator":
+def operator(J: _Tensor, order: str) -> "LinearOperator":
     """Products with the matrix by jvp and with its transpose by vjp."""
     from scipy.sparse.linalg import LinearOperator
 
@@ -174,14 +197,14 @@ class _Block(NamedTuple):
     letters: frozenset[int]
 
 
-def kronecker(J: "JacobianTensor", order: str) -> KroneckerForm:
+def kronecker(J: _Tensor, order: str) -> KroneckerForm:
     """Split each term into factors that share no letter, and put them in vec's order."""
     check_order(J.title, order)
     terms = tuple(_kronecker_term(J, term, order) for term in J.terms.terms)
     return KroneckerForm(terms, (prod(J.out_shape), prod(J.in_shape)), order)
 
 
-def _blocks(J: "JacobianTensor", term: Term) -> list[_Block]:
+def _blocks(J: _Tensor, term: Term) -> list[_Block]:
     groups: list[set[int]] = []
     for letters in [set(s.letters) for s in term.slots] + [set(f.letters) for f in term.factors]:
         if letters:
@@ -200,7 +223,7 @@ def _blocks(J: "JacobianTensor", term: Term) -> list[_Block]:
     return blocks
 
 
-def _kronecker_term(J: "JacobianTensor", term: Term, order: str) -> KroneckerTerm:
+def _kronecker_term(J: _Tensor, term: Term, order: str) -> KroneckerTerm:
     found = _blocks(J, term)
     blocks = [b for b in found if b.out or b.inner]
     for block in blocks:
@@ -248,7 +271,7 @@ def _in_order(blocks: list[_Block], sign: int) -> list[_Block]:
     return ordered
 
 
-def _factor(J: "JacobianTensor", term: Term, block: _Block) -> tuple[str, Array]:
+def _factor(J: _Tensor, term: Term, block: _Block) -> tuple[str, Array]:
     """A block as a matrix, and its name."""
     axes = (*block.out, *block.inner)
     shape = [J.shape[n] for n in axes]

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from math import prod
-from numbers import Integral, Real
-from typing import TYPE_CHECKING, Any, NamedTuple
+from numbers import Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -11,54 +11,23 @@ from numpy.typing import DTypeLike, NDArray
 from jacobians import export
 from jacobians.accumulation.chain_rule import combine
 from jacobians.arguments import shaped_array
-from jacobians.arrays.plan import Cost, Plan
+from jacobians.arrays.plan import Plan
+from jacobians.costs import TensorCost, predicted
 from jacobians.display.expressions import Template, label, template_of
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.graph.node import Node, evaluate
 from jacobians.memory import check_size
 from jacobians.notation import explicit, rewrite, structure
-from jacobians.notation.explicit import Selection, axis_names, einsum_of
-from jacobians.notation.join import composed, restricted, shifted
-from jacobians.notation.slots import Slot, letter_slot
+from jacobians.notation.explicit import axis_names
+from jacobians.notation.join import composed, restricted
 from jacobians.notation.terms import Sum, added, contracted, relabelled, scaled, total, transposed
 from jacobians.notation.writing import subscript, write
+from jacobians.slicing import sliced
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
 
 Array = NDArray[Any]
-
-
-class TensorCost(NamedTuple):
-    """What the ways to use a Jacobian cost, predicted from its structure.
-
-    Attributes
-    ----------
-    explicit, dense : Cost
-        To build the full tensor: by einsum over identity tensors, and by writing its nonzeros.
-    vjp, jvp : Cost
-        To contract it with an upstream gradient, and with a direction.
-    size, nnz : int
-        Entries of the full tensor, and how many of them the structure allows to be nonzero.
-    """
-
-    explicit: Cost
-    dense: Cost
-    vjp: Cost
-    jvp: Cost
-    size: int
-    nnz: int
-
-    def __str__(self) -> str:
-        rows = [
-            ("explicit", self.explicit),
-            ("dense", self.dense),
-            ("vjp", self.vjp),
-            ("jvp", self.jvp),
-        ]
-        lines = [f"{'':10}{'flops':>18}{'bytes':>18}"]
-        lines += [f"{name:10}{cost.flops:>18,}{cost.bytes:>18,}" for name, cost in rows]
-        return "\n".join([*lines, f"{self.nnz:,} of {self.size:,} entries can be nonzero"])
 
 
 class JacobianTensor:
@@ -282,29 +251,7 @@ class JacobianTensor:
 
     def cost(self) -> TensorCost:
         """What the ways to use the tensor cost, predicted from shapes alone."""
-        item = self.dtype.itemsize
-        ways = {"dense": self.terms}
-        ways["vjp"] = contracted(self.terms, _UPSTREAM, range(self.out_ndim))
-        ways["jvp"] = contracted(self.terms, _UPSTREAM, range(self.out_ndim, self.ndim))
-        upstream = {"dense": (), "vjp": self.out_shape, "jvp": self.in_shape}
-        found = {}
-        for way, tensor in ways.items():
-            numbers = {node: n for n, node in enumerate((*self._values, _UPSTREAM))}
-            shapes = [*(v.shape for v in self._values.values()), upstream[way]]
-            found[way] = Plan(relabelled(tensor, numbers.__getitem__), shapes).cost(item)
-        return TensorCost(self._explicit_cost(), **found, size=self.size, nnz=self.nnz)
-
-    def _explicit_cost(self) -> Cost:
-        item = self.dtype.itemsize
-        cost = Cost(0, self.size * item)
-        for number, term in enumerate(self.terms.terms):
-            form = einsum_of(term, self.shape, self.axes, self._shapes)
-            made = sum(prod(p.shape) for p in form.parts if isinstance(p, Selection))
-            summed = form.size > self.size
-            flops = form.size * max(1, len(form.parts) - 1 + summed)
-            flops += self.size * ((term.coefficient != 1) + (number > 0))
-            cost += Cost(flops, made * item + (self.size * item if number == 1 else 0))
-        return cost
+        return predicted(self.terms, self.out_ndim, self.axes, self._shapes, self.dtype.itemsize)
 
     # Algebra
 
@@ -407,60 +354,14 @@ class JacobianTensor:
 
         Integers, slices and ``...``; as in NumPy, an integer removes its axis.
         """
-        equations, shape, makers = self._index(index)
-        terms = []
-        for term in self.terms.terms:
-            count = len(term.sizes)
-            grown = term._replace(sizes=(*term.sizes, *shape))
-            pairs = [(term.slots[axis], shifted(slot, count)) for axis, slot in equations]
-            terms.append(restricted(grown, pairs, [shifted(slot, count) for slot in makers]))
-        tensor = total(shape, terms)
-        check_size(self.title, shape, self.dtype.itemsize, None)
+        part = sliced(self.terms, index, self.title, self.axes)
+        check_size(self.title, part.shape, self.dtype.itemsize, None)
         numbers = {node: n for n, node in enumerate(self._values)}
         shapes = [value.shape for value in self._values.values()]
-        plan = Plan(relabelled(tensor, numbers.__getitem__), shapes)
-        result = plan.run(list(self._values.values()), self.dtype)
-        return result if shape else result[()]
-
-    def _index(self, index: Any) -> tuple[list[tuple[int, Slot]], list[int], list[Slot]]:
-        """Per axis the slot that it must equal; the result's shape; the slots of its axes."""
-        items = list(index) if isinstance(index, tuple) else [index]
-        if sum(item is Ellipsis for item in items) > 1:
-            raise ShapeError(f"{self.title}: an index has at most one '...'")
-        given = len(items) - sum(item is Ellipsis for item in items)
-        if given > self.ndim:
-            raise ShapeError(
-                f"{self.title}: {given} indices for a tensor of {self.ndim} axes, shape {self.shape}"
-            )
-        if Ellipsis in [item for item in items if item is Ellipsis]:
-            where = next(n for n, item in enumerate(items) if item is Ellipsis)
-            items[where : where + 1] = [slice(None)] * (self.ndim - given)
-        items += [slice(None)] * (self.ndim - len(items))
-        equations: list[tuple[int, Slot]] = []
-        shape: list[int] = []
-        makers: list[Slot] = []
-        for axis, item in enumerate(items):
-            size = self.shape[axis]
-            if isinstance(item, slice):
-                start, stop, step = item.indices(size)
-                letter = len(shape)
-                shape.append(len(range(start, stop, step)))
-                makers.append(letter_slot(letter))
-                equations.append((axis, letter_slot(letter, step, start)))
-            elif isinstance(item, Integral) and not isinstance(item, bool | np.bool_):
-                at = int(item) + (size if item < 0 else 0)
-                if not 0 <= at < size:
-                    raise ShapeError(
-                        f"{self.title}: index {int(item)} is out of range for axis {axis} ({self.axes[axis]}) "
-                        f"of size {size}"
-                    )
-                equations.append((axis, Slot(at)))
-            else:
-                raise UnsupportedError(
-                    f"{self.title}: an index of type {type(item).__name__}; lazy slices take integers, slices "
-                    "and '...'; index J.dense() for anything else"
-                )
-        return equations, shape, makers
+        result = Plan(relabelled(part, numbers.__getitem__), shapes).run(
+            list(self._values.values()), self.dtype
+        )
+        return result if part.shape else result[()]
 
     def diagonal(self) -> Array:
         """``J_ijij``: how each entry of the output depends on the same entry of the input."""

@@ -6,164 +6,35 @@ result is traced too, as far as it depends on the outer inputs.
 """
 
 import functools
-import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from itertools import count
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.accumulation.chain_rule import Strategy, as_single_node, forward, jacobians, reverse
-from jacobians.arguments import float_array, shaped_array
-from jacobians.errors import ShapeError, UnsupportedError
-from jacobians.graph.node import Node, apply, constant, evaluate, input_node, ordered
+from jacobians.arguments import shaped_array
+from jacobians.errors import ShapeError
+from jacobians.graph.node import Node, evaluate, input_node, ordered
 from jacobians.notation.terms import Sum, added, whole
-from jacobians.operations.declare import elementwise
 from jacobians.tensor import JacobianTensor
 from jacobians.tracing.core import call_astype
-from jacobians.tracing.session import Session, closure_names, session
+from jacobians.tracing.running import (
+    Run,
+    Wrt,
+    flatten,
+    name_of,
+    output_node,
+    output_value,
+    real_places,
+    traced,
+)
 from jacobians.tracing.traced import Traced
 
 Array = NDArray[Any]
-Wrt = int | str | Sequence[int | str]
-
-# A variable that stands for a traced array of an outer function; each call has its own.
-_alias = elementwise("alias", lambda X, token: X, X="1", notation="{0}")
-_tokens = count()
 
 
-class _Run(NamedTuple):
-    """A function that was run on traced arrays."""
-
-    here: Session
-    inputs: list[Node]
-    outputs: list[Any]
-    rebuild: Callable[[list[Any]], Any]
-    names: list[str]
-    title: str
-    outer: frozenset[Node]
-
-
-def _parameters(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[str]:
-    """The names of the positional arguments."""
-    try:
-        bound = inspect.signature(function).bind(*args, **kwargs)
-    except (TypeError, ValueError):
-        return [f"x{n}" for n in range(len(args))]
-    names: list[str] = []
-    for parameter in inspect.signature(function).parameters.values():
-        if parameter.kind is parameter.VAR_POSITIONAL:
-            names += [f"{parameter.name}{n}" for n in range(len(bound.arguments.get(parameter.name, ())))]
-        elif parameter.kind is not parameter.KEYWORD_ONLY and len(names) < len(args):
-            names.append(parameter.name)
-    return names[: len(args)]
-
-
-def _places(function: Any, wrt: Wrt, names: list[str], kwargs: Mapping[str, Any]) -> list[int | str]:
-    """Positions, or names of keyword arguments, that ``wrt`` means."""
-    several = [wrt] if isinstance(wrt, int | str) else list(wrt)
-    places: list[int | str] = []
-    for one in several:
-        if isinstance(one, str) and one in names:
-            places.append(names.index(one))
-        elif isinstance(one, str) and one in kwargs:
-            places.append(one)
-        elif isinstance(one, int) and not isinstance(one, bool) and -len(names) <= one < len(names):
-            places.append(one % len(names))
-        else:
-            raise ShapeError(
-                f"{_name(function)} has no argument wrt={one!r}; its arguments here are "
-                f"{', '.join([*names, *kwargs]) or 'none'} (or positions 0 to {len(names) - 1})"
-            )
-    return places
-
-
-def _name(function: Any) -> str:
-    return str(getattr(function, "__name__", type(function).__name__))
-
-
-@contextmanager
-def _traced(
-    function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], wrt: Wrt
-) -> Iterator[_Run]:
-    """Run a function with some arguments traced; the session lives as long as the block."""
-    names = _parameters(function, args, kwargs)
-    places = _places(function, wrt, names, kwargs)
-    with session() as here:
-        outer = frozenset(here.inputs)
-        here.names.update(closure_names(function))
-        for name, value in zip(names, args, strict=True):
-            if isinstance(value, np.ndarray):
-                here.names[id(value)] = name
-        new_args, new_kwargs = list(args), dict(kwargs)
-        inputs: list[Node] = []
-        labels: list[str] = []
-        for place in places:
-            name = names[place] if isinstance(place, int) else place
-            value = args[place] if isinstance(place, int) else kwargs[place]
-            traced = _input(here, name, value, f"{_name(function)}: argument {name}")
-            inputs.append(traced.node)
-            labels.append(name)
-            if isinstance(place, int):
-                new_args[place] = traced
-            else:
-                new_kwargs[place] = traced
-        depth = len(here.inputs)
-        here.inputs.extend(inputs)
-        try:
-            result = function(*new_args, **new_kwargs)
-            leaves: list[Any] = []
-            rebuild = _flatten(result, leaves, _name(function))
-            title = _name(function)
-            title = title if title.isidentifier() else "Y"
-            yield _Run(here, inputs, leaves, rebuild, labels, title, outer)
-        finally:
-            del here.inputs[depth:]
-
-
-def _input(here: Session, name: str, value: Any, what: str) -> Traced:
-    if isinstance(value, Traced):
-        x = value if value.dtype.kind == "f" else call_astype(value, np.float64)
-        here.values[x.node] = x.value
-        node = apply(_alias, [x.node], token=next(_tokens))
-        array = x.value
-    else:
-        array = np.array(float_array(value, what))  # the caller may change theirs later
-        node = input_node(name, array.shape, array.dtype)
-    node.dtype = array.dtype
-    here.values[node] = array
-    return Traced(node, array)
-
-
-def _flatten(result: Any, leaves: list[Any], what: str) -> Callable[[list[Any]], Any]:
-    """Collect the arrays of a result; returns how to build the same structure of other things."""
-    if isinstance(result, dict):
-        parts = {key: _flatten(value, leaves, what) for key, value in result.items()}
-        return lambda found: {key: part(found) for key, part in parts.items()}
-    if isinstance(result, tuple | list):
-        several = [_flatten(value, leaves, what) for value in result]
-        kind: Any = type(result)
-        if hasattr(result, "_fields"):
-            return lambda found: kind(*[part(found) for part in several])
-        return lambda found: kind([part(found) for part in several])
-    if not isinstance(result, Traced):
-        result = float_array(result, f"{what}: its result")
-    leaves.append(result)
-    position = len(leaves) - 1
-    return lambda found: found[position]
-
-
-def _node(output: Any) -> Node:
-    return output.node if isinstance(output, Traced) else constant(output)
-
-
-def _value(output: Any) -> Any:
-    return np.array(output.value if isinstance(output, Traced) else output)
-
-
-def _finished(run: _Run, node: Node) -> Any:
+def _finished(run: Run, node: Node) -> Any:
     """The value of a node: a new array, or traced if it depends on an outer function's inputs."""
     value = evaluate([node], run.here.values)[node]
     if run.outer and any(n in run.outer for n in ordered([node])):
@@ -174,7 +45,7 @@ def _finished(run: _Run, node: Node) -> Any:
     return np.array(value)
 
 
-def _tensor(run: _Run, terms: Sum, output: Node, position: int, out_name: str) -> Any:
+def _tensor(run: Run, terms: Sum, output: Node, position: int, out_name: str) -> Any:
     start = run.inputs[position]
     if run.outer and any(n in run.outer for n in ordered(terms.operands)):
         return _finished(run, as_single_node(terms))
@@ -200,16 +71,16 @@ def _one_or_all(wrt: Wrt, found: Sequence[Any]) -> Any:
     return found[0] if isinstance(wrt, int | str) else tuple(found)
 
 
-def _scalar(run: _Run, function: Any, what: str) -> Node:
+def _scalar(run: Run, function: Any, what: str) -> Node:
     if len(run.outputs) != 1:
         raise ShapeError(
-            f"{what} of {_name(function)}: it returns {len(run.outputs)} arrays; a gradient needs one number, "
+            f"{what} of {name_of(function)}: it returns {len(run.outputs)} arrays; a gradient needs one number, "
             "use jb.jacobian for several outputs"
         )
-    node = _node(run.outputs[0])
+    node = output_node(run.outputs[0])
     if node.shape != ():
         raise ShapeError(
-            f"{what} of {_name(function)}: its result has shape {node.shape}, a gradient needs a single number; "
+            f"{what} of {name_of(function)}: its result has shape {node.shape}, a gradient needs a single number; "
             "sum it up, or use jb.jacobian"
         )
     return node
@@ -251,10 +122,10 @@ def jacobian(
 
     @functools.wraps(f)
     def transform(*args: Any, **kwargs: Any) -> Any:
-        with _traced(f, args, kwargs, wrt) as run:
+        with traced(f, args, kwargs, wrt) as run:
             found = []
             for output in run.outputs:
-                node = _node(output)
+                node = output_node(output)
                 sums = jacobians(node, run.inputs, strategy)
                 tensors = [_tensor(run, s, node, n, run.title) for n, s in enumerate(sums)]
                 found.append(_one_or_all(wrt, tensors))
@@ -282,10 +153,10 @@ def hessian(
 
     @functools.wraps(f)
     def transform(*args: Any, **kwargs: Any) -> Any:
-        with _traced(f, args, kwargs, wrt) as run:
+        with traced(f, args, kwargs, wrt) as run:
             found = []
             for output in run.outputs:
-                node = _node(output)
+                node = output_node(output)
                 rows = []
                 for position, first in enumerate(jacobians(node, run.inputs, strategy)):
                     gradient = as_single_node(first)
@@ -294,7 +165,9 @@ def hessian(
                     name = f"(∂{run.title}/∂{run.names[position]})"
                     sums = jacobians(gradient, run.inputs, strategy)
                     rows.append(
-                        _one_or_all(wrt, [_tensor(run, s, node, n, name) for n, s in enumerate(sums)])
+                        _one_or_all(
+                            wrt, [_tensor(run, s, node, n, name) for n, s in enumerate(sums)]
+                        )
                     )
                 found.append(_one_or_all(wrt, rows))
             return run.rebuild(found)
@@ -325,7 +198,7 @@ def value_and_grad(f: Callable[..., Any], wrt: Wrt = 0) -> Callable[..., Any]:
 
     @functools.wraps(f)
     def transform(*args: Any, **kwargs: Any) -> Any:
-        with _traced(f, args, kwargs, wrt) as run:
+        with traced(f, args, kwargs, wrt) as run:
             node = _scalar(run, f, "the gradient")
             gradients = [
                 _like(_finished(run, as_single_node(s)), start.dtype)
@@ -333,7 +206,7 @@ def value_and_grad(f: Callable[..., Any], wrt: Wrt = 0) -> Callable[..., Any]:
             ]
             value = run.outputs[0]
             if not (run.outer and isinstance(value, Traced)):
-                value = _value(value)
+                value = output_value(value)
             return value, _one_or_all(wrt, gradients)
 
     return transform
@@ -365,22 +238,6 @@ def grad(f: Callable[..., Any], wrt: Wrt = 0) -> Callable[..., Any]:
     return transform
 
 
-def _real_places(args: Sequence[Any]) -> tuple[int, ...]:
-    """The positions of arguments that are arrays of numbers."""
-    found = []
-    for position, value in enumerate(args):
-        if isinstance(value, Traced):
-            found.append(position)
-        elif not (value is None or isinstance(value, str | bytes | bool)):
-            try:
-                numeric = np.asarray(value).dtype.kind in "fiub"
-            except ValueError:
-                numeric = False
-            if numeric:
-                found.append(position)
-    return tuple(found)
-
-
 def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
     """The value, and a function that pulls an upstream gradient back to the arguments.
 
@@ -397,9 +254,9 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
     >>> pullback(np.array([1.0, 0.0]))[1]
     array([1., 1., 1.])
     """
-    places = _real_places(args)
-    with _traced(f, args, {}, places) as run:
-        outputs = [_node(output) for output in run.outputs]
+    places = real_places(args)
+    with traced(f, args, {}, places) as run:
+        outputs = [output_node(output) for output in run.outputs]
         seeds = [input_node("G", node.shape, node.dtype) for node in outputs]
         sums: list[list[Sum]] = [
             reverse(node, run.inputs, whole(seed, seed.shape))
@@ -408,16 +265,16 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
         gradients = [as_single_node(added([s[n] for s in sums])) for n in range(len(run.inputs))]
         kept = dict(run.here.values)
         dtypes = [node.dtype for node in run.inputs]
-        values = run.rebuild([_value(output) for output in run.outputs])
+        values = run.rebuild([output_value(output) for output in run.outputs])
 
     def pullback(G: Any) -> tuple[Any, ...]:
         leaves: list[Any] = []
-        _flatten(G, leaves, "the upstream gradient G")
+        flatten(G, leaves, "the upstream gradient G")
         if len(leaves) != len(seeds):
             raise ShapeError(
-                f"{_name(f)}: the upstream gradient has {len(leaves)} arrays, the result {len(seeds)}"
+                f"{name_of(f)}: the upstream gradient has {len(leaves)} arrays, the result {len(seeds)}"
             )
-        what = f"{_name(f)}: the upstream gradient G"
+        what = f"{name_of(f)}: the upstream gradient G"
         given = [
             shaped_array(leaf, seed.shape, what, "the result")
             for leaf, seed in zip(leaves, seeds, strict=True)
@@ -454,23 +311,23 @@ def jvp(f: Callable[..., Any], args: Sequence[Any], directions: Sequence[Any]) -
     """
     args = tuple(args)
     if len(directions) != len(args):
-        raise ShapeError(f"{_name(f)}: {len(directions)} directions for {len(args)} arguments")
-    places = tuple(n for n in _real_places(args) if directions[n] is not None)
-    with _traced(f, args, {}, places) as run:
-        seeds = []
+        raise ShapeError(f"{name_of(f)}: {len(directions)} directions for {len(args)} arguments")
+    places = tuple(n for n in real_places(args) if directions[n] is not None)
+    with traced(f, args, {}, places) as run:
+        seeds: list[Node] = []
         for place, node in zip(places, run.inputs, strict=True):
-            what = f"{_name(f)}: the direction of argument {run.names[len(seeds)]}"
+            what = f"{name_of(f)}: the direction of argument {run.names[len(seeds)]}"
             given = shaped_array(directions[place], node.shape, what, "the argument")
             seed = input_node("d", node.shape, given.dtype)
             run.here.values[seed] = given
             seeds.append(seed)
         changes = []
         for output in run.outputs:
-            node = _node(output)
+            node = output_node(output)
             parts = forward(node, run.inputs, [whole(seed, seed.shape) for seed in seeds])
             total = added(parts) if parts else Sum(node.shape, ())
             changes.append(np.array(_finished(run, as_single_node(total)), dtype=node.dtype))
-        return run.rebuild([_value(o) for o in run.outputs]), run.rebuild(changes)
+        return run.rebuild([output_value(o) for o in run.outputs]), run.rebuild(changes)
 
 
 class Recording:
@@ -521,5 +378,5 @@ def record(f: Callable[..., Any], *args: Any) -> Recording:
         %3 = tanh(%2)                                     float64 (2,)
     return %3
     """
-    with _traced(f, args, {}, _real_places(args)) as run:
-        return Recording([_node(output) for output in run.outputs], run.here.guards)
+    with traced(f, args, {}, real_places(args)) as run:
+        return Recording([output_node(output) for output in run.outputs], run.here.guards)

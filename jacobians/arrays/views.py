@@ -20,14 +20,15 @@ def strided(
 ) -> Array:
     """A view with one axis for each of ``letters``: several slots with one letter give a diagonal."""
     steps = dict.fromkeys(letters, 0)
-    corner: list[slice] = []
+    corner: list[Any] = []
     for slot, step in zip(slots, array.strides, strict=True):
         corner.append(slice(slot.constant, slot.constant + 1))
         for letter, stride in slot.parts:
             assert isinstance(stride, int)
             steps[letter] += stride * step
+    corner.append(...)  # a view also where there is no axis
     return as_strided(
-        array[(*corner, ...)], [sizes[a] for a in letters], [steps[a] for a in letters]
+        array[tuple(corner)], [sizes[a] for a in letters], [steps[a] for a in letters]
     )
 
 

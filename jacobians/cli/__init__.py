@@ -41,8 +41,8 @@ by the dense tensor, and contracted; time, operations and memory of each."""
 
 _ARRAYS = """\
 arrays: random unless --data gives them: one .npz file that holds an array for
-each argument, or NAME=FILE with .npy or .csv files (numbers separated by commas,
-at most one line of titles). Pickled objects are refused, never loaded."""
+each argument, or NAME=FILE with .npy or .csv files (numbers separated by
+commas, at most one line of titles). Pickled objects are refused, never loaded."""
 
 
 class _Parser(argparse.ArgumentParser):

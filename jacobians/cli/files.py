@@ -1,5 +1,6 @@
 """Arrays in files: .npy, .npz and .csv, read without pickle, each failure one clear error."""
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,8 @@ def _load(path: Path) -> Any:
         # Without this look NumPy would take any other file for a pickle, and say so.
         if not start.startswith((b"\x93NUMPY", b"PK\x03\x04", b"PK\x05\x06")):
             raise JacobiansError(f"{path}: this is no {path.suffix} file, whatever its name says")
+        if start.startswith(b"PK") and not zipfile.is_zipfile(path):
+            raise JacobiansError(f"{path}: cannot be read: the archive is damaged or cut short")
         return np.load(path, allow_pickle=False)
     except OSError as error:
         raise JacobiansError(f"{path}: {error.strerror or error}") from None

@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 
 _SIZES = (16, 32, 64, 128, 256, 512, 1024)
 _EXPLICIT_UP_TO = 256  # 128 MiB; the next one would be 1 GiB
-_EXPLICIT_FROM, _CONTRACTED_FROM = 32, 256  # below, calls cost more than arithmetic
+_EXPLICIT_FROM, _CONTRACTED_FROM = 64, 256  # below, calls cost more than arithmetic
 
 
 class Size(NamedTuple):
@@ -161,7 +161,7 @@ def text(growth: Growth) -> list[str]:
         *lines,
         f"   {'fit':>5}{marks[0]:>14}{marks[1]:>12}{marks[2]:>12}{marks[3]:>13}",
         "",
-        f"   Fitted in logarithms by least squares, times from n = {_EXPLICIT_FROM} and "
-        f"{_CONTRACTED_FROM} on. In",
-        f"   operations {marks[4]} against {marks[5]}: a tensor of n³ entries, or one outer product.",
+        f"   Fitted by least squares to logarithms, times from n = {_EXPLICIT_FROM} and "
+        f"{_CONTRACTED_FROM} on.",
+        f"   Operations grow as {marks[4]} and {marks[5]}: a tensor of n³ entries, an outer product.",
     ]

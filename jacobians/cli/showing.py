@@ -20,7 +20,7 @@ from jacobians.contraction import human_bytes
 from jacobians.display.expressions import label
 from jacobians.errors import UnsupportedError
 from jacobians.notation.explicit import Selection, einsum_of
-from jacobians.notation.writing import subscript, write_number
+from jacobians.notation.writing import write_number
 from jacobians.tensor import JacobianTensor
 
 _SMALL = 4096  # entries that are still listed in JSON
@@ -141,9 +141,10 @@ def _entries(J: JacobianTensor) -> list[str]:
     def label_of(place: tuple[int, ...]) -> str:
         if not place:
             return J.title
-        digits = ("" if max(place) < 10 else ",").join(map(str, place))
         if len(leading) == J.out_ndim:
-            return f"∂{subscript(out, digits, 'text')}/∂{inner}"
+            short = max(place) < 10  # A_01 is clear, A_110 would not be
+            at = "".join(map(str, place)) if short else f"({','.join(map(str, place))})"
+            return f"∂{out}_{at}/∂{inner}"
         return ", ".join(f"{a} = {n}" for a, n in zip(leading, place, strict=True))
 
     last = J.axes[len(leading) :]

@@ -6,11 +6,10 @@ pushed down to what it is made of.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from jacobians.graph.node import Node
-from jacobians.notation.explicit import free_names
 from jacobians.notation.terms import Factor, Term
 from jacobians.notation.writing import (
     ATOM,
@@ -18,6 +17,7 @@ from jacobians.notation.writing import (
     SUM,
     Style,
     Written,
+    fresh_letters,
     join_terms,
     subscript,
     write_product,
@@ -28,11 +28,20 @@ from jacobians.operations.products import transpose
 
 _MARK = 0xE000  # placeholders for letters: a private area of Unicode
 _MOST = 40  # names in one operand's expression
+_SUBSCRIPT = {"text": re.compile("_[a-z0-9\ue000-\uf8ff]+")}
+_SUBSCRIPT["latex"] = re.compile("_\\{[a-z0-9\ue000-\uf8ff]+\\}")
+_RAISED = re.compile(r"\^(\{[^{}]*\}|.)$")
 _TRANSPOSED = {"text": "ᵀ", "latex": "^{\\top}"}
 
 
-def label(node: Node, letters: Sequence[str], style: Style) -> Written:
-    """A node's entry at letters; a node that is made of very many others by its operation's name."""
+def label(
+    node: Node, letters: Sequence[str], style: Style, fresh: Iterator[str] | None = None
+) -> Written:
+    """A node's entry at letters; a node that is made of very many others by its operation's name.
+
+    ``fresh`` names the letters that are summed inside; a formula's factors share it.
+    """
+    fresh = fresh_letters("rpq" + "".join(letters)) if fresh is None else fresh
     if node.operation is None:
         return _leaf(node, letters, style)
     if _is_large(node):
@@ -42,21 +51,21 @@ def label(node: Node, letters: Sequence[str], style: Style) -> Written:
         whole = matrix_form(node, style) if letters and _is_linear(node) else None
         if whole is not None:
             return _indexed(whole, letters, style)
-        children = [label(n, _aligned(n, node, letters), style) for n in node.operands]
+        children = [label(n, _aligned(n, node, letters), style, fresh) for n in node.operands]
         return _filled(node, children, style)
     if operation.indexed and len(letters) >= 2:
-        texts = [_argument(n, style).text for n in node.operands]
+        texts = [_argument(n, style, fresh).text for n in node.operands]
         template = operation.indexed_latex if style == "latex" else operation.indexed
         return Written(template.format(*texts, row=letters[-2], column=letters[-1]), PRODUCT)
     whole = matrix_form(node, style)
     if whole is not None:
         return _indexed(whole, letters, style) if letters else whole
     if isinstance(operation, Multilinear):
-        expanded = _expanded(node, letters, style)
+        expanded = _expanded(node, letters, style, fresh)
         if expanded is not None:
             return expanded
     return _indexed(
-        _filled(node, [_argument(n, style) for n in node.operands], style), letters, style
+        _filled(node, [_argument(n, style, fresh) for n in node.operands], style), letters, style
     )
 
 
@@ -92,13 +101,19 @@ def _is_linear(node: Node) -> bool:
 def matrix_form(node: Node, style: Style) -> Written | None:
     """The node as a whole, without letters; None where that would be ambiguous."""
     operation = node.operation
+    if isinstance(node.value, Template):
+        return node.value.whole if style == "text" else node.value.whole_latex
     if operation is None:
         return _leaf(node, [], style)
     if _is_large(node):
         return _summary(node, [], style)
     if operation is transpose:
         inner = matrix_form(node.operands[0], style)
-        return None if inner is None else Written(inner.inside(ATOM) + _TRANSPOSED[style])
+        return (
+            None
+            if inner is None
+            else Written(_base(inner.inside(ATOM), style) + _TRANSPOSED[style])
+        )
     if isinstance(operation, Multilinear) and not operation.notation:
         tensor = operation.structure(tuple(n.shape for n in node.operands), node.parameters)
         return (
@@ -140,7 +155,9 @@ def product_form(term: Term, operands: Sequence[Node], style: Style) -> Written 
         whole = matrix_form(node, style)
         if whole is None:
             return None
-        return whole.inside(ATOM) + _TRANSPOSED[style] if flipped else whole.inside(PRODUCT)
+        if flipped:
+            return _base(whole.inside(ATOM), style) + _TRANSPOSED[style]
+        return whole.inside(PRODUCT)
 
     def walk(letter: int | None, words: list[str | None]) -> int | None:
         """Follow the chain from a letter; the letter it ends at, None for a vector's end."""
@@ -195,21 +212,31 @@ class Template(NamedTuple):
     text: str
     latex: str
     binds: int
+    whole: Written | None
+    whole_latex: Written | None
 
 
 def template_of(node: Node) -> Template:
-    """The node in both styles with placeholders for its letters."""
+    """The node in both styles with placeholders for its letters, and whole where it can be."""
+    if isinstance(node.value, Template):
+        return node.value
     marks = [chr(_MARK + axis) for axis in range(node.ndim)]
     written = label(node, marks, "text")
-    return Template(written.text, label(node, marks, "latex").text, written.binds)
+    latex = label(node, marks, "latex").text
+    whole, whole_latex = matrix_form(node, "text"), matrix_form(node, "latex")
+    return Template(written.text, latex, written.binds, whole, whole_latex)
 
 
 def _leaf(node: Node, letters: Sequence[str], style: Style) -> Written:
     if isinstance(node.value, Template):
         text = node.value.text if style == "text" else node.value.latex
-        for axis, letter in enumerate(letters):
-            text = text.replace(chr(_MARK + axis), letter if len(letter) == 1 else f"({letter})")
-        return Written(text, node.value.binds)
+        marks = {chr(_MARK + axis): letter for axis, letter in enumerate(letters)}
+
+        def named(found: re.Match[str]) -> str:
+            inside = found[0].strip("_{}")
+            return subscript("", [marks.get(mark, mark) for mark in inside], style)
+
+        return Written(_SUBSCRIPT[style].sub(named, text), node.value.binds)
     if node.name:
         return Written(subscript(_name(node.name, style), letters, style))
     if node.shape == ():
@@ -237,9 +264,9 @@ def _indexed(whole: Written, letters: Sequence[str], style: Style) -> Written:
     return Written(subscript(name, letters, style))
 
 
-def _argument(node: Node, style: Style) -> Written:
+def _argument(node: Node, style: Style, fresh: Iterator[str]) -> Written:
     whole = matrix_form(node, style)
-    return whole or label(node, list("uvwxyzabcdefgh"[: node.ndim]), style)
+    return whole or label(node, [next(fresh) for _ in range(node.ndim)], style, fresh)
 
 
 def _aligned(operand: Node, node: Node, letters: Sequence[str]) -> list[str]:
@@ -266,11 +293,20 @@ def _filled(node: Node, children: Sequence[Written], style: Style) -> Written:
         enclosed = place > 0 and template[place - 1] in "([|‖{"
         tighter = number > 0 or template.startswith(("−", "-"))
         needed = SUM if enclosed else min(ATOM, operation.binds + tighter)
-        texts.append(child.inside(needed))
+        raised = template.startswith("^", place + len(f"{{{number}}}"))
+        text = child.inside(needed)
+        texts.append(_base(text, style) if raised else text)
     return Written(template.format(*texts), operation.binds)
 
 
-def _expanded(node: Node, letters: Sequence[str], style: Style) -> Written | None:
+def _base(text: str, style: Style) -> str:
+    """What gets a superscript; LaTeX allows one only, so a base that has its own is grouped."""
+    return f"{{{text}}}" if style == "latex" and _RAISED.search(text) else text
+
+
+def _expanded(
+    node: Node, letters: Sequence[str], style: Style, fresh: Iterator[str]
+) -> Written | None:
     """A multilinear node written out: its factors, with letters of its own for what it sums."""
     operation = node.operation
     assert isinstance(operation, Multilinear)
@@ -279,7 +315,6 @@ def _expanded(node: Node, letters: Sequence[str], style: Style) -> Written | Non
         return None
     pieces = []
     for term in tensor.terms:
-        fresh = free_names("rpq" + "".join(letters))
         names: dict[int, str] = {}
         for slot, letter in zip(term.slots, letters, strict=True):
             assert slot.plain is not None
@@ -288,7 +323,12 @@ def _expanded(node: Node, letters: Sequence[str], style: Style) -> Written | Non
             if a not in names:
                 names[a] = next(fresh)
         written = [
-            label(node.operands[f.operand], [write_slot(slot, names) for slot in f.slots], style)
+            label(
+                node.operands[f.operand],
+                [write_slot(slot, names) for slot in f.slots],
+                style,
+                fresh,
+            )
             for f in term.factors
         ]
         pieces.append(write_product(term.coefficient, written, style))

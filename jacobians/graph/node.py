@@ -164,6 +164,8 @@ def apply(operation: Operation, operands: Iterable[Any], **parameters: Any) -> N
     if not parameters and nodes and all(type(node.value) in (int, float) for node in nodes):
         return constant(np.asarray(operation.evaluate([n.value for n in nodes], {})).item())
     fixed = tuple(sorted(parameters.items()))
+    if not nodes:
+        return Node(operation, nodes, fixed, *operation.infer(nodes, parameters))
     host = max(nodes, key=lambda node: node.serial)
     key = (
         operation,

@@ -93,6 +93,18 @@ def letter_names(
     return names, homes
 
 
+def delta_axes(term: Term, homes: Mapping[int, int]) -> list[int]:
+    """The axes that are no letter's own: each is a delta. Those with output letters come first."""
+    found = [
+        axis
+        for axis, slot in enumerate(term.slots)
+        if homes.get(-1 if slot.plain is None else slot.plain) != axis
+    ]
+    return sorted(
+        found, key=lambda axis: min([axis, *(homes.get(a, axis) for a in term.slots[axis].letters)])
+    )
+
+
 def einsum_of(
     term: Term, shape: Sequence[int], axes: str, shapes: Mapping[Any, tuple[int, ...]]
 ) -> Einsum:
@@ -111,9 +123,8 @@ def einsum_of(
         renamed = Slot(slot.constant, tuple((local[a], s) for a, s in slot.parts))
         parts.append(Selection(renamed, tuple(term.sizes[a] for a in slot.letters), size))
 
-    for axis, (slot, size) in enumerate(zip(term.slots, shape, strict=True)):
-        if homes.get(slot.plain if slot.plain is not None else -1) != axis:
-            select(slot, size, axes[axis])
+    for axis in delta_axes(term, homes):
+        select(term.slots[axis], shape[axis], axes[axis])
     factors: list[tuple[str, Any]] = []
     for factor in term.factors:
         subscript = ""

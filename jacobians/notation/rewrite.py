@@ -4,10 +4,10 @@ Each takes a sum of terms in normal form and returns another one. The contract, 
 **the tensor is the same up to rounding, its shape too, and no structure is lost**: every position
 that the result can write, the argument could write. Where operands must be combined, the
 caller's ``make(tensor, operands)`` does it: ``tensor`` is a sum over operand *positions*, and the
-result is an operand that stands for its value.
+result is an operand that stands for its value. (``gather`` alone may widen the pattern.)
 
-A mask that is joined with a factor stays beside the result too, as far as its letters remain: what
-it rules out is 0, and must stay 0 when a later factor is infinite there.
+A mask that is summed over, or that only some of several terms have, is joined like any factor: what
+it rules out becomes the number 0 inside the new operand. All other masks stay masks.
 """
 
 from collections import Counter, defaultdict
@@ -151,11 +151,6 @@ def _core(
     return Factor(made, tuple(slots))
 
 
-def _surviving_masks(factors: Iterable[Factor], keep: Iterable[int]) -> list[Factor]:
-    kept = set(keep)
-    return [f for f in dict.fromkeys(factors) if f.mask and f.letters <= kept]
-
-
 def _normal_again(term: Term, factors: Sequence[Factor]) -> Term:
     """The term with other factors; letters that ran out of factors are already accounted for."""
     used = term.kept | {a for f in factors for a in f.letters}
@@ -183,8 +178,7 @@ def contract(term: Term, make: Make) -> Term:
                 where = term.factors.index(group[0])
                 before = [f for f in term.factors[:where] if f in rest]
                 after = [f for f in term.factors[where:] if f in rest]
-                masks = _surviving_masks(group, keep)
-                term = _normal_again(term, [*before, joined, *masks, *after])
+                term = _normal_again(term, [*before, joined, *after])
                 break
         else:
             return term
@@ -295,9 +289,7 @@ def _collapsed(group: list[Term], make: Make) -> list[Term]:
         flat = [renumber(slot, names) for f in rest for slot in f.slots]
         products.append((term.coefficient, rebuilt(rest, flat)))
     core = _core(products, keep, sizes, make)
-    masks = [f for f in remainders[0] if f.mask and all(f in rest for rest in remainders)]
-    surviving = _surviving_masks(masks, keep)
-    result = normal(1, group[0].sizes[:known], [*common, core, *surviving], group[0].slots)
+    result = normal(1, group[0].sizes[:known], [*common, core], group[0].slots)
     return [] if result is None else [result]
 
 

@@ -1,13 +1,15 @@
 r"""Writing sums of terms as formulas, in text and in LaTeX: ``δ_ik C_lj``, ``\delta_{ik} C_{lj}``.
 
 A letter is written with the name of its axis; a delta joins the other axes that share it; summed
-letters are r, p, q. How an operand is written is the caller's: ``label(operand, letters, style)``.
+letters are r, p, q. How an operand is written is the caller's: ``label(operand, letters, style,
+fresh)``, where ``fresh`` gives names for letters that only the operand sums.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import chain, count
 from typing import Any, Literal, NamedTuple
 
-from jacobians.notation.explicit import letter_names
+from jacobians.notation.explicit import delta_axes, free_names, letter_names
 from jacobians.notation.slots import Slot, Table
 from jacobians.notation.terms import Coefficient, Sum, Term
 
@@ -26,7 +28,7 @@ class Written(NamedTuple):
         return self.text if self.binds >= binds else f"({self.text})"
 
 
-Label = Callable[[Any, Sequence[str], Style], Written]
+Label = Callable[[Any, Sequence[str], Style, Iterator[str]], Written]
 
 _GREEK = {"δ": "\\delta", "½": "\\tfrac{1}{2}", "¼": "\\tfrac{1}{4}", "−": "-"}
 
@@ -51,19 +53,22 @@ def join_terms(pieces: Sequence[Written], style: Style) -> Written:
     return Written(text, SUM if len(pieces) > 1 or text.startswith(minus) else pieces[0].binds)
 
 
+def fresh_letters(used: str) -> Iterator[str]:
+    """Names for summed letters without end: single letters first."""
+    return chain(free_names(used), (f"r{n}" for n in count(1)))
+
+
 def write_term(term: Term, shape: Sequence[int], axes: str, label: Label, style: Style) -> Written:
     """One term: coefficient, deltas, factors."""
     names, homes = letter_names(term, shape, axes)
+    fresh = fresh_letters(axes + "".join(names.values()))
     pieces: list[Written] = []
-    for axis, slot in enumerate(term.slots):
-        if homes.get(slot.plain if slot.plain is not None else -1) == axis:
-            continue
-        if shape[axis] == 1:
-            continue
-        pieces.append(Written(_delta(axes, axis, slot, names, homes, style)))
+    for axis in delta_axes(term, homes):
+        if shape[axis] != 1:
+            pieces.append(Written(_delta(axes, axis, term.slots[axis], names, homes, style)))
     for factor in term.factors:
         letters = [write_slot(slot, names) for slot in factor.slots]
-        pieces.append(label(factor.operand, letters, style))
+        pieces.append(label(factor.operand, letters, style, fresh))
     return write_product(term.coefficient, pieces, style)
 
 
@@ -123,7 +128,7 @@ def subscript(name: str, letters: Sequence[str], style: Style) -> str:
     """``X_ij`` or ``X_{ij}``; indices that are not single letters are parenthesised in text."""
     if not letters:
         return name
-    single = all(len(p) == 1 for p in letters)
+    single = all(len(p) == 1 and (not p.isdigit() or len(letters) == 1) for p in letters)
     inside = "".join(letters) if single else ",".join(letters)
     if style == "latex":
         return f"{_GREEK.get(name, name)}_{{{inside.replace('−', '-')}}}"

@@ -125,6 +125,8 @@ class Multilinear(Operation):
 
 def _sum_type(tensor: Sum, types: Sequence[Any]) -> np.dtype[Any]:
     """The common dtype of the operands, widened where a coefficient is no integer."""
+    if not types:
+        return np.dtype(np.float64)
     return np.result_type(*types, *(t.coefficient for t in tensor.terms))
 
 
@@ -219,6 +221,24 @@ class Rule(Operation):
         self.elementwise = elementwise
         self._value = value
         self._dtype = dtype
+        for form in self.forms:
+            self._check_names(form)
+
+    def _check_names(self, form: Form) -> None:
+        """Raise unless every name in the formulas is an argument, the result, or in ``where``."""
+        known = [*self.arguments, form.result.name, *self.where, "δ"]
+        for argument, (out, inner, products) in form.jacobians.items():
+            if out.name != form.result.name or argument not in self.arguments:
+                raise JacobiansError(
+                    f"operation {self.name!r}: ∂{out}/∂{inner} is no Jacobian of {form.text!r}; its "
+                    f"result is {form.result.name}, its arguments {', '.join(self.arguments)}"
+                )
+            for factor in (f for product in products for f in product.factors):
+                if factor.name not in known:
+                    raise JacobiansError(
+                        f"operation {self.name!r}: nothing gives {factor.name} in the formula of "
+                        f"∂{out}/∂{inner}; there are {', '.join(known)}, and what where= names"
+                    )
 
     def form_for(self, shapes: Sequence[Shape]) -> Form:
         """The first form whose numbers of axes fit the shapes; the first of all if none does."""
@@ -420,6 +440,10 @@ def rule(
     forms: list[tuple[str, list[str]]] = []
     for text in texts:
         if text.lstrip().startswith("∂"):
+            if not forms:
+                raise JacobiansError(
+                    f"operation {name!r}: {text!r} needs a signature before it, as in 'Y_nn = inv(X_nn)'"
+                )
             forms[-1][1].append(text)
         else:
             forms.append((text, []))

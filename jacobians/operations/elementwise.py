@@ -105,7 +105,8 @@ def _power_slope(X: Any, p: Any) -> Any:
     return np.where(np.equal(p, 0), 0, p * np.power(X, np.where(np.equal(p, 0), 0, p - 1)))
 
 
-def _power_derivative(X: Node, p: Node) -> Any:
+def power_derivative(X: Node, p: Node) -> Any:
+    """The derivative of ``X ** p`` by ``X``."""
     if type(p.value) not in (int, float):
         return apply(power_slope, [X, p])
     if p.value == 0:
@@ -115,7 +116,7 @@ def _power_derivative(X: Node, p: Node) -> Any:
 
 power: Rule = elementwise(
     "power", np.power, numpy=np.power, notation="{0}^{1}", latex="{0}^{{{1}}}",
-    X=lambda X, p, Y: _power_derivative(X, p),
+    X=lambda X, p, Y: power_derivative(X, p),
     p=lambda X, p, Y: Y * apply(nonzero_log, [X]),
 )  # fmt: skip
 power_slope: Rule = elementwise(

@@ -4,15 +4,15 @@ Declared by their slots. Positions are affine where the map is (slices, flips, r
 and tables where it is not (fancy indices).
 """
 
-from collections.abc import Sequence
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from jacobians.notation.join import restricted
-from jacobians.notation.slots import ZERO, Slot, Table, combine, letter_slot, table_slot
+from jacobians.notation.slots import ZERO, Slot, Table, combine, letter_slot, positions, table_slot
 from jacobians.notation.terms import Factor, Sum, Term, normal, plain_slots, total
+from jacobians.operations.arrangement import Arrangement, Run
 from jacobians.operations.declare import Shape, index_map
 
 
@@ -62,49 +62,62 @@ slices = index_map("slice", ("X",), _slice, value=_slice_value)
 """``X[start::step]`` along every axis, with the number of entries taken."""
 
 
-def _gather(X: Shape, *, index: Table, shape: Shape, along: int) -> Sum:
-    # One axis is read through a table, the others are whole.
-    sizes = X[:along] + shape + X[along + 1 :]
+def _gather(X: Shape, *, index: Table, along: int) -> Sum:
+    sizes = (*X[:along], index.values.size, *X[along + 1 :])
     letters = plain_slots(sizes)
-    if len(shape) == 1:
-        reads = [*letters[:along], table_slot(along, index.values), *letters[along + 1 :]]
-        return total(sizes, [normal(1, sizes, [Factor(0, tuple(reads))], letters)])
-    count = prod(shape)
-    fused = (*X[:along], count, *X[along + 1 :])
-    slots = plain_slots(fused)
-    reads = [*slots[:along], table_slot(along, index.values), *slots[along + 1 :]]
-    where = np.unravel_index(np.arange(count), shape)
-    writes = [*slots[:along], *(table_slot(along, w) for w in where), *slots[along + 1 :]]
-    return total(sizes, [normal(1, fused, [Factor(0, tuple(reads))], writes)])
+    reads = (*letters[:along], table_slot(along, index.values), *letters[along + 1 :])
+    return total(sizes, [normal(1, sizes, [Factor(0, reads)], letters)])
 
 
-def _gather_value(X: Any, *, index: Table, shape: Shape, along: int) -> Any:
-    return np.take(X, index.values.reshape(shape), axis=along)
+def _gather_value(X: Any, *, index: Table, along: int) -> Any:
+    return X[(*(slice(None),) * along, index.values)]
 
 
 take = index_map("take", ("X",), _gather, value=_gather_value)
-"""Entries of one axis by an integer array of any shape."""
+"""Entries of one axis by a list of integers."""
 
 
-def _pick(X: Shape, *, index: Table, shape: Shape) -> Sum:
-    # Any entries at all, by flat position; -1 stands for 0.
-    flat = index.values
-    places = np.flatnonzero(flat >= 0)
-    if places.size == 0:
-        return Sum(shape, ())
-    reads = tuple(table_slot(0, w) for w in np.unravel_index(flat[places], X)) if X else ()
-    writes = [table_slot(0, w) for w in np.unravel_index(places, shape)] if shape else []
-    return total(shape, [normal(1, (len(places),), [Factor(0, reads)], writes)])
+def _pick(X: Shape, *, moves: Arrangement, shape: Shape) -> Sum:  # noqa: ARG001
+    sizes, reads, writes = moves
+    return total(shape, [normal(1, sizes, [Factor(0, reads)], writes)])
 
 
-def _pick_value(X: Any, *, index: Table, shape: Shape) -> Any:
-    flat = index.values
-    picked = np.append(np.ravel(X), np.zeros(1, X.dtype))[flat]
-    return picked.reshape(shape)
+def _pick_value(X: Any, *, moves: Arrangement, shape: Shape) -> Any:
+    sizes, reads, writes = moves
+    result = np.zeros(shape, X.dtype)
+    if 0 not in sizes:
+        letters = range(len(sizes))
+        taken = X[tuple(positions(slot, sizes, letters) for slot in reads)]
+        result[tuple(positions(slot, sizes, letters) for slot in writes)] = taken
+    return result
 
 
 pick = index_map("pick", ("X",), _pick, value=_pick_value)
-"""Any entries of the whole array, by their flat positions in the output's shape."""
+"""Any entries of the whole array, read and written at any slots; the rest of the result is 0."""
+
+
+def _pieces(X: Shape, *, runs: tuple[Run, ...], axis: int) -> Sum:
+    count = sum(run[2] for run in runs)
+    terms = []
+    offset = 0
+    for start, step, length in runs:
+        sizes = (*X[:axis], length, *X[axis + 1 :])
+        slots = plain_slots(sizes)
+        reads = (*slots[:axis], letter_slot(axis, step, start), *slots[axis + 1 :])
+        writes = (*slots[:axis], letter_slot(axis, 1, offset), *slots[axis + 1 :])
+        terms.append(normal(1, sizes, [Factor(0, reads)], writes))
+        offset += length
+    return total((*X[:axis], count, *X[axis + 1 :]), terms)
+
+
+def _pieces_value(X: Any, *, runs: tuple[Run, ...], axis: int) -> Any:
+    parts = [start + step * np.arange(length) for start, step, length in runs]
+    index = np.concatenate(parts) if parts else np.arange(0)
+    return X[(*(slice(None),) * axis, index)]
+
+
+pieces = index_map("pieces", ("X",), _pieces, value=_pieces_value)
+"""One axis read in arithmetic progressions, one after the other: roll, pad by reflection, delete."""
 
 
 def _place(X: Shape, *, starts: Shape, shape: Shape) -> Sum:
@@ -177,8 +190,3 @@ windows = index_map(
     value=lambda X, window, axis: np.lib.stride_tricks.sliding_window_view(X, window, axis),
 )  # fmt: skip
 """All windows of a length along one axis, as a last axis."""
-
-
-def flat_positions(shape: Sequence[int], index: Any) -> Any:
-    """The flat positions that an index takes from an array of this shape, as NumPy takes them."""
-    return np.arange(prod(shape)).reshape(tuple(shape))[index]

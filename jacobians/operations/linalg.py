@@ -8,9 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.graph.node import apply
+from jacobians.errors import UnsupportedError
+from jacobians.graph.node import Node, apply
+from jacobians.notation.writing import PRODUCT
 from jacobians.operations.declare import Rule, rule
 from jacobians.operations.elementwise import ratio
+from jacobians.operations.index_maps import reshape
 
 
 def _cofactor(X: Any) -> Any:
@@ -22,11 +25,30 @@ def _cofactor(X: Any) -> Any:
     return (sign[..., None, None] * (U * others[..., None, :]) @ Vt).astype(X.dtype, copy=False)
 
 
+def _reciprocal_det(X: Any) -> Any:
+    s = np.linalg.svd(X, compute_uv=False)
+    eps = np.finfo(s.dtype).eps * X.shape[-1]
+    if np.any(np.min(s, axis=-1, initial=1) <= eps * np.max(s, axis=-1, initial=0)):
+        raise UnsupportedError(
+            f"the second derivative of det at a singular matrix: it is computed as (C_ij C_kl − C_il C_kj) / det "
+            f"from the cofactors C, and the smallest singular value is {float(np.min(s)):.3g} beside "
+            f"{float(np.max(s)):.3g}; the first derivative is right there"
+        )
+    return 1 / np.linalg.det(X)
+
+
+reciprocal_det: Rule = rule(
+    "reciprocal_det", _reciprocal_det,
+    "d_… = reciprocal_det(X_…nn)",
+    "∂d_…/∂X_…kl = −d_… d_… C_…kl",
+    where={"C": lambda X, d: apply(cofactor, [X])},
+    notation="1 / det({0})", latex="\\frac{{1}}{{\\det({0})}}", binds=PRODUCT,
+)  # fmt: skip
 cofactor: Rule = rule(
     "cofactor", _cofactor,
     "C_…nn = cofactor(X_…nn)",
     "∂C_…ij/∂X_…kl = d_… C_…ij C_…kl − d_… C_…il C_…kj",
-    where={"d": lambda X, C: 1 / apply(det, [X])},
+    where={"d": lambda X, C: apply(reciprocal_det, [X])},
     notation="cof({0})", latex="\\operatorname{{cof}}({0})",
     indexed=(
         "det({0}) ({0}⁻¹)_{column}{row}", "\\det({0}) ({0}^{{-1}})_{{{column}{row}}}"
@@ -47,9 +69,9 @@ inv: Rule = rule(
 )  # fmt: skip
 solve: Rule = rule(
     "solve", np.linalg.solve,
-    "x_n = solve(A_nn, b_n)",
-    "∂x_i/∂A_kl = −M_ik x_l",
-    "∂x_i/∂b_k = M_ik",
+    "x_…n = solve(A_…nn, b_n)",
+    "∂x_…i/∂A_…kl = −M_…ik x_…l",
+    "∂x_…i/∂b_k = M_…ik",
     "x_…nm = solve(A_…nn, b_…nm)",
     "∂x_…ij/∂A_…kl = −M_…ik x_…lj",
     "∂x_…ij/∂b_…kl = M_…ik δ_jl",
@@ -62,6 +84,38 @@ norm: Rule = rule(
     "∂y/∂X_… = U_…",
     where={"U": lambda X, y: apply(ratio, [X, y])},
     notation="‖{0}‖", latex="\\lVert {0} \\rVert",
+)  # fmt: skip
+def _row_norm(X: Any) -> Any:
+    return np.sqrt(np.sum(np.square(X), axis=-1))
+
+
+def _per_row(y: Node) -> Node:
+    return apply(reshape, [y], shape=(*y.shape, 1))
+
+
+row_norm: Rule = rule(
+    "row_norm", _row_norm,
+    "y_… = row_norm(X_…n)",
+    "∂y_…/∂X_…k = U_…k",
+    where={"U": lambda X, y: apply(ratio, [X, _per_row(y)])},
+    notation="‖{0}‖", latex="\\lVert {0} \\rVert",
+)  # fmt: skip
+
+
+def _p_norm(X: Any, p: Any) -> Any:
+    return np.sum(np.abs(X) ** p, axis=-1) ** (1 / p)
+
+
+p_norm: Rule = rule(
+    # ∂y/∂x_k = sign(x_k) (|x_k| / y)^(p−1); the mask chooses 0 where x_k = 0, which may have no slope.
+    "p_norm", _p_norm,
+    "y_… = p_norm(X_…n, p)",
+    "∂y_…/∂X_…k = M_…k U_…k",
+    where={
+        "M": lambda X, p, y: np.absolute(X) > 0,
+        "U": lambda X, p, y: np.sign(X) * apply(ratio, [np.absolute(X), _per_row(y)]) ** (p - 1),
+    },
+    notation="‖{0}‖_{1}", latex="\\lVert {0} \\rVert_{{{1}}}",
 )  # fmt: skip
 squared_error: Rule = rule(
     "squared_error", lambda y, t: 0.5 * np.sum(np.square(y - t)),

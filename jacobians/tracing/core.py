@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from numbers import Integral
+from operator import index
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from jacobians.errors import UnsupportedError
 from jacobians.graph.node import NUMPY, Operation
 from jacobians.notation.slots import Table
 from jacobians.operations import index_maps, linalg, products
+from jacobians.operations.arrangement import arrangement, coordinates
 from jacobians.operations.declare import elementwise
 from jacobians.tracing.session import guard, user_line
 from jacobians.tracing.tables import SUPPORTED, implements
@@ -102,22 +104,35 @@ def _solve(a: Any, b: Any) -> Any:
 @implements(np.reshape)
 def reshape(a: Any, /, shape: Any = None, order: str = "C", *, copy: Any = None) -> Any:  # noqa: ARG001
     """numpy.reshape."""
-    wanted = (int(shape),) if isinstance(shape, Integral) else tuple(int(n) for n in shape)
+    if shape is None:
+        raise TypeError("reshape() missing 1 required positional argument: 'shape'")
+    wanted = (index(shape),) if isinstance(shape, Integral) else tuple(index(n) for n in shape)
+    if order == "A":
+        order = memory_order(a, "reshape")
     if order == "F":
         turned = reshape(transpose(a), wanted[::-1])
         return transpose(turned)
-    if order not in "CA":
-        raise UnsupportedError(f"reshape(order={order!r}) at {user_line()}: use 'C' or 'F'")
-    final = np.empty(a.shape, np.bool_).reshape(wanted).shape  # NumPy's own errors, and -1 resolved
+    # NumPy's own errors, and -1 resolved.
+    final = np.empty(a.shape, np.bool_).reshape(wanted, order=order).shape  # type: ignore[call-overload]
     return a if final == a.shape else record(index_maps.reshape, [a], shape=final)
+
+
+def memory_order(a: Any, name: str) -> str:
+    """What order "A" or "K" means; only for arrays whose entries lie in row-major order."""
+    if np.asarray(getattr(a, "value", a)).flags.c_contiguous:
+        return "C"
+    raise UnsupportedError(
+        f"numpy.{name} at {user_line()} by the order in memory: a traced array has none that lasts; "
+        "write order='C' or order='F'"
+    )
 
 
 @implements(np.transpose)
 def transpose(a: Any, axes: Any = None) -> Any:
     """numpy.transpose."""
-    order = tuple(range(a.ndim))[::-1] if axes is None else tuple(int(n) % a.ndim for n in axes)
-    if axes is not None:
-        np.empty((1,) * a.ndim).transpose(axes)  # NumPy's own errors
+    # The axes of an array that takes no memory are told apart by their sizes.
+    labelled = np.broadcast_to(False, range(1, a.ndim + 1))
+    order = tuple(size - 1 for size in np.transpose(labelled, axes).shape)
     if order == tuple(range(a.ndim)):
         return a
     if order == (1, 0):
@@ -126,33 +141,51 @@ def transpose(a: Any, axes: Any = None) -> Any:
 
 
 @implements(GETITEM)
-def getitem(x: Traced, index: Any) -> Any:
-    """``x[index]``: basic indices stay affine, all others become tables."""
-    items = index if isinstance(index, tuple) else (index,)
-    items = tuple(plain(item) for item in items)
-    if all(item is None or item is Ellipsis or isinstance(item, slice | Integral) and not isinstance(item, bool)
-           for item in items):
+def getitem(x: Traced, where: Any) -> Any:
+    """``x[where]``: basic indices stay affine, of the others what is affine is found again."""
+    items = tuple(_item(item) for item in (where if isinstance(where, tuple) else (where,)))
+    if all(_is_basic(item) for item in items):
         return _basic(x, items)
-    real = [n for n, item in enumerate(items) if item is not Ellipsis and item is not None]
-    arrays = [n for n in real if not isinstance(items[n], slice)]
-    if len(arrays) == 1 and Ellipsis not in [i for i in items if i is Ellipsis] and None not in [
-        i for i in items if i is None
-    ]:
-        (axis,) = arrays
-        entry = np.asarray(items[axis])
-        if entry.dtype.kind in "iu" and all(items[n] == slice(None) for n in real if n != axis):
-            return take_along(x, entry, axis)
-    flat = np.asarray(index_maps.flat_positions(x.shape, items if isinstance(index, tuple) else items[0]))
-    return record(index_maps.pick, [x], index=Table(flat.ravel()), shape=flat.shape)
+    axis = len(items) - 1
+    entry = np.asarray(items[axis])
+    whole = all(isinstance(item, slice) and item == slice(None) for item in items[:axis])
+    if whole and axis < x.ndim and entry.ndim == 1 and entry.dtype.kind in "iu":
+        return take_along(x, entry, axis)
+    return arranged(x, lambda c: c[items])
+
+
+def _item(item: Any) -> Any:
+    item = [_item(part) for part in item] if isinstance(item, list) else plain(item)
+    if isinstance(item, np.ndarray) and item.ndim == 0 and item.dtype.kind in "iu":
+        return int(item)
+    return np.asarray(item, np.intp) if isinstance(item, list) and not item else item
+
+
+def _is_basic(item: Any) -> bool:
+    if item is None or item is Ellipsis or isinstance(item, slice):
+        return True
+    return isinstance(item, Integral) and not isinstance(item, bool)
 
 
 def take_along(x: Any, entry: Any, axis: int) -> Any:
-    """Entries of one axis by an integer array."""
+    """Entries of one axis by a list of integers."""
     size = x.shape[axis]
     if entry.size and (entry.min() < -size or entry.max() >= size):
-        raise IndexError(f"index out of bounds for axis {axis} with size {size}")
-    flat = np.where(entry < 0, entry + size, entry).ravel()
-    return record(index_maps.take, [x], index=Table(flat), shape=entry.shape, along=axis)
+        np.broadcast_to(False, x.shape)[(*(slice(None),) * axis, entry)]  # NumPy's own error
+    flat = np.where(entry < 0, entry + size, entry)
+    return record(index_maps.take, [x], index=Table(flat), along=axis)
+
+
+def arranged(x: Any, function: Callable[[Any], Any]) -> Any:
+    """What a NumPy function that only moves entries makes of an array.
+
+    The function is called on the array's coordinates, one array of integers for each axis.
+    """
+    given = [*coordinates(x.shape), np.broadcast_to(False, x.shape)]  # the last for 0-d arrays
+    *taken, last = (np.asarray(function(c)) for c in given)
+    return record(
+        index_maps.pick, [x], moves=arrangement(taken, last.shape), shape=last.shape
+    )
 
 
 def _basic(x: Traced, items: tuple[Any, ...]) -> Any:

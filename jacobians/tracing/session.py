@@ -115,7 +115,7 @@ def user_line() -> str:
 
 
 def closure_names(function: Callable[..., Any]) -> Mapping[int, str]:
-    """The names of arrays that a function closes over or reads from its module, by identity."""
+    """The names of arrays that a function closes over, has as defaults, or reads from its module."""
     found: dict[int, str] = {}
     code = getattr(function, "__code__", None)
     if code is None:
@@ -126,6 +126,11 @@ def closure_names(function: Callable[..., Any]) -> Mapping[int, str]:
             value = cell.cell_contents
         except ValueError:
             continue  # a variable that is not assigned yet
+        if isinstance(value, np.ndarray):
+            found[id(value)] = name
+    defaults = getattr(function, "__defaults__", None) or ()
+    positional = code.co_varnames[: code.co_argcount]
+    for name, value in zip(positional[len(positional) - len(defaults) :], defaults, strict=True):
         if isinstance(value, np.ndarray):
             found[id(value)] = name
     for name in code.co_names:

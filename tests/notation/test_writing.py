@@ -24,7 +24,7 @@ from jacobians.notation.writing import (
 i, j, k, l = (letter_slot(a) for a in range(4))
 
 
-def label(operand: Any, letters: Sequence[str], style: Style) -> Written:
+def label(operand: Any, letters: Sequence[str], style: Style, fresh: object) -> Written:
     """Operands are names; one with a space is a sum that is indexed as a whole."""
     if " " in operand:
         return Written(subscript(f"({operand})", letters, style))
@@ -69,7 +69,7 @@ def test_inputs_are_ordered_alphabetically() -> None:
     assert text(gradient, "kl") == "δ_kl"
     assert text(identity((2, 3))) == "δ_ik δ_jl"
     swapped = one((2, 3, 3, 2), 1, (2, 3), [], [i, j, j, i])
-    assert text(swapped) == "δ_jk δ_il"
+    assert text(swapped) == "δ_il δ_jk"
     assert text(one((2, 2, 2), 1, (2,), [], [i, i, i])) == "δ_ij δ_ik"
 
 
@@ -116,7 +116,7 @@ def test_constants() -> None:
 
 def test_axes_of_size_1_have_no_delta() -> None:
     assert text(one((1, 3), 1, (3,), [Factor("x", (i,))], [Slot(), i])) == "x_j"
-    assert text(one((1, 3), 1, (3,), [Factor("X", (Slot(), i))], [Slot(), i])) == "X_0j"
+    assert text(one((1, 3), 1, (3,), [Factor("X", (Slot(), i))], [Slot(), i])) == "X_(0,j)"
 
 
 def test_slices_windows_and_tables() -> None:
@@ -127,7 +127,7 @@ def test_slices_windows_and_tables() -> None:
     assert text(window) == "x_(i+j)"
     assert latex(window) == "x_{i+j}"
     placed = one((4, 3), 1, (3,), [], [Slot(2), i])
-    assert text(placed) == "δ_i2"
+    assert text(placed) == "δ_(i,2)"
     taken = one((3,), 1, (3,), [Factor("x", (table_slot(0, [2, 0, 0]),))], [i])
     assert text(taken) == "x_(t(i)+2)"
 

@@ -1,0 +1,164 @@
+"""Timing contenders in turn, and saying on what machine."""
+
+import gc
+import os
+import platform
+import random
+import statistics
+import time
+import tracemalloc
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+Run = Callable[[], Any]
+_BATCH = 200e-6  # seconds that one sample takes at least: far above the clock's own cost
+_ROUNDS = (7, 201)
+
+
+class Times(NamedTuple):
+    """What one contender took, round by round.
+
+    Attributes
+    ----------
+    samples : tuple of float
+        Seconds per call, one sample a round.
+    """
+
+    samples: tuple[float, ...]
+
+    @property
+    def median(self) -> float:
+        """Seconds per call."""
+        return statistics.median(self.samples)
+
+    @property
+    def spread(self) -> float:
+        """The distance between the quartiles, as a share of the median."""
+        low, _, high = statistics.quantiles(self.samples, n=4)
+        return (high - low) / self.median
+
+    def over(self, other: "Times") -> float:
+        """How many times longer than another: the median of the rounds' ratios.
+
+        Both were timed in every round, so that what slows the machine for a while slows both.
+        """
+        pairs = zip(self.samples, other.samples, strict=True)
+        return statistics.median(mine / theirs for mine, theirs in pairs)
+
+    def to_dict(self) -> dict[str, float | int]:
+        """Numbers for JSON."""
+        return {"seconds": self.median, "spread": self.spread, "rounds": len(self.samples)}
+
+
+def interleaved(contenders: Mapping[str, Run], seconds: float = 0.5) -> dict[str, Times]:
+    """Time contenders in turn, in an order that is shuffled anew for each round.
+
+    Parameters
+    ----------
+    contenders : mapping of str to callable
+        Each is called without arguments. A quick one is called several times a sample.
+    seconds : float
+        How long to go on, for each contender; at least 7 rounds are made.
+
+    Returns
+    -------
+    dict of str to Times
+        As many samples for each contender.
+    """
+    batches = {name: _batch(run) for name, run in contenders.items()}
+    samples: dict[str, list[float]] = {name: [] for name in contenders}
+    names = list(contenders)
+    order = random.Random(0)
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        end = time.perf_counter() + seconds * len(contenders)
+        for done in range(_ROUNDS[1]):
+            if done >= _ROUNDS[0] and time.perf_counter() > end:
+                break
+            order.shuffle(names)
+            for name in names:
+                samples[name].append(_sample(contenders[name], batches[name]))
+    finally:
+        if collecting:
+            gc.enable()
+    return {name: Times(tuple(found)) for name, found in samples.items()}
+
+
+def _sample(run: Run, calls: int) -> float:
+    start = time.perf_counter()
+    for _ in range(calls):
+        run()
+    return (time.perf_counter() - start) / calls
+
+
+def _batch(run: Run) -> int:
+    """How many calls make a sample; the calls made here warm the contender up."""
+    run()
+    calls = 1
+    while (took := _sample(run, calls)) * calls < _BATCH:
+        calls = max(2 * calls, min(10_000, int(1.2 * _BATCH / max(took, 1e-9))))
+    return calls
+
+
+def peak_bytes(run: Run) -> int:
+    """The most bytes that a call had allocated at once, NumPy's arrays and Python's objects."""
+    run()  # what is made once (imports, plans) is not the call's
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+        result = run()
+        peak = tracemalloc.get_traced_memory()[1] - before
+        del result
+    finally:
+        tracemalloc.stop()
+    return peak
+
+
+def machine() -> dict[str, Any]:
+    """What the numbers depend on: the processor, Python, NumPy, its BLAS, and their settings."""
+    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
+    settings = (
+        "OPENBLAS_NUM_THREADS", "OPENBLAS_CORETYPE", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
+        "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NPY_DISABLE_CPU_FEATURES",
+    )  # fmt: skip
+    return {
+        "system": f"{platform.system()} {platform.machine()}",
+        "processor": _processor(),
+        "processors": len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else os.cpu_count(),
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "blas": f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip(),
+        "settings": {name: os.environ[name] for name in settings if name in os.environ},
+    }
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as lines:
+            for line in lines:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or "unknown"
+
+
+def describe(found: Mapping[str, Any]) -> list[str]:
+    """The machine in lines of at most 80 columns."""
+    threads = found["settings"].get("OPENBLAS_NUM_THREADS") or found["settings"].get(
+        "OMP_NUM_THREADS"
+    )
+    others = ", ".join(f"{k}={v}" for k, v in found["settings"].items())
+    lines = [
+        f"{found['processor']}, {found['processors']} processors, {found['system']}",
+        f"Python {found['python']}, NumPy {found['numpy']}, BLAS {found['blas']}",
+        f"BLAS threads: {threads or 'its own choice'}; settings: {others or 'none'}",
+    ]
+    return [line[:80] for line in lines]

@@ -1,0 +1,179 @@
+"""Running a function on traced arrays: which arguments, and what it returns."""
+
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import count
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jacobians.arguments import float_array
+from jacobians.errors import ShapeError
+from jacobians.graph.node import Node, apply, constant, input_node
+from jacobians.operations.declare import elementwise
+from jacobians.tracing.core import call_astype
+from jacobians.tracing.session import Session, closure_names, session
+from jacobians.tracing.traced import Traced
+
+Array = NDArray[Any]
+Wrt = int | str | Sequence[int | str]
+
+# A variable that stands for a traced array of an outer function; each call has its own.
+_alias = elementwise("alias", lambda X, token: X, X="1", notation="{0}")  # noqa: ARG005
+_tokens = count()
+
+
+class Run(NamedTuple):
+    """A function that was run on traced arrays."""
+
+    here: Session
+    inputs: list[Node]
+    outputs: list[Any]
+    rebuild: Callable[[list[Any]], Any]
+    names: list[str]
+    title: str
+    outer: frozenset[Node]
+
+
+def _parameters(
+    function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> list[str]:
+    """The names of the positional arguments."""
+    try:
+        bound = inspect.signature(function).bind(*args, **kwargs)
+    except (TypeError, ValueError):
+        return [f"x{n}" for n in range(len(args))]
+    names: list[str] = []
+    for parameter in inspect.signature(function).parameters.values():
+        if parameter.kind is parameter.VAR_POSITIONAL:
+            names += [
+                f"{parameter.name}{n}" for n in range(len(bound.arguments.get(parameter.name, ())))
+            ]
+        elif parameter.kind is not parameter.KEYWORD_ONLY and len(names) < len(args):
+            names.append(parameter.name)
+    return names[: len(args)]
+
+
+def _places(
+    function: Any, wrt: Wrt, names: list[str], kwargs: Mapping[str, Any]
+) -> list[int | str]:
+    """Positions, or names of keyword arguments, that ``wrt`` means."""
+    several = [wrt] if isinstance(wrt, int | str) else list(wrt)
+    places: list[int | str] = []
+    for one in several:
+        if isinstance(one, str) and one in names:
+            places.append(names.index(one))
+        elif isinstance(one, str) and one in kwargs:
+            places.append(one)
+        elif isinstance(one, int) and not isinstance(one, bool) and -len(names) <= one < len(names):
+            places.append(one % len(names))
+        else:
+            raise ShapeError(
+                f"{name_of(function)} has no argument wrt={one!r}; its arguments here are "
+                f"{', '.join([*names, *kwargs]) or 'none'} (or positions 0 to {len(names) - 1})"
+            )
+    return places
+
+
+def name_of(function: Any) -> str:
+    """What a function is called in messages."""
+    return str(getattr(function, "__name__", type(function).__name__))
+
+
+@contextmanager
+def traced(
+    function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], wrt: Wrt
+) -> Iterator[Run]:
+    """Run a function with some arguments traced; the session lives as long as the block."""
+    names = _parameters(function, args, kwargs)
+    places = _places(function, wrt, names, kwargs)
+    with session() as here:
+        outer = frozenset(here.inputs)
+        here.names.update(closure_names(function))
+        for name, value in zip(names, args, strict=True):
+            if isinstance(value, np.ndarray):
+                here.names[id(value)] = name
+        new_args, new_kwargs = list(args), dict(kwargs)
+        inputs: list[Node] = []
+        labels: list[str] = []
+        for place in places:
+            name = names[place] if isinstance(place, int) else place
+            value = args[place] if isinstance(place, int) else kwargs[place]
+            traced = _input(here, name, value, f"{name_of(function)}: argument {name}")
+            inputs.append(traced.node)
+            labels.append(name)
+            if isinstance(place, int):
+                new_args[place] = traced
+            else:
+                new_kwargs[place] = traced
+        depth = len(here.inputs)
+        here.inputs.extend(inputs)
+        try:
+            result = function(*new_args, **new_kwargs)
+            leaves: list[Any] = []
+            rebuild = flatten(result, leaves, name_of(function))
+            title = name_of(function)
+            title = title if title.isidentifier() else "Y"
+            yield Run(here, inputs, leaves, rebuild, labels, title, outer)
+        finally:
+            del here.inputs[depth:]
+
+
+def _input(here: Session, name: str, value: Any, what: str) -> Traced:
+    if isinstance(value, Traced):
+        x = value if value.dtype.kind == "f" else call_astype(value, np.float64)
+        here.values[x.node] = x.value
+        node = apply(_alias, [x.node], token=next(_tokens))
+        array = x.value
+    else:
+        array = np.array(float_array(value, what))  # the caller may change theirs later
+        node = input_node(name, array.shape, array.dtype)
+    node.dtype = array.dtype
+    here.values[node] = array
+    return Traced(node, array)
+
+
+def flatten(result: Any, leaves: list[Any], what: str) -> Callable[[list[Any]], Any]:
+    """Collect the arrays of a result; returns how to build the same structure of other things."""
+    if isinstance(result, dict):
+        parts = {key: flatten(value, leaves, what) for key, value in result.items()}
+        return lambda found: {key: part(found) for key, part in parts.items()}
+    if isinstance(result, tuple | list):
+        several = [flatten(value, leaves, what) for value in result]
+        kind: Any = type(result)
+        if hasattr(result, "_fields"):
+            return lambda found: kind(*[part(found) for part in several])
+        return lambda found: kind([part(found) for part in several])
+    if not isinstance(result, Traced):
+        result = float_array(result, f"{what}: its result")
+    leaves.append(result)
+    position = len(leaves) - 1
+    return lambda found: found[position]
+
+
+def output_node(output: Any) -> Node:
+    """The node of a result, a constant one where it does not depend on the inputs."""
+    return output.node if isinstance(output, Traced) else constant(output)
+
+
+def output_value(output: Any) -> Any:
+    """The value of a result, as a new array."""
+    return np.array(output.value if isinstance(output, Traced) else output)
+
+
+def real_places(args: Sequence[Any]) -> tuple[int, ...]:
+    """The positions of arguments that are arrays of numbers."""
+    found = []
+    for position, value in enumerate(args):
+        if isinstance(value, Traced):
+            found.append(position)
+        elif not (value is None or isinstance(value, str | bytes | bool)):
+            try:
+                numeric = np.asarray(value).dtype.kind in "fiub"
+            except ValueError:
+                numeric = False
+            if numeric:
+                found.append(position)
+    return tuple(found)

@@ -1,0 +1,90 @@
+"""NumPy's own errors for wrong arguments, by asking NumPy about the values."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from jacobians.errors import JacobiansError
+from jacobians.tracing.session import guard
+from jacobians.tracing.tables import implements
+from jacobians.tracing.traced import Traced
+
+Implementation = Callable[..., Any]
+
+
+def plainly(value: Any) -> Any:
+    """The value with plain arrays for traced ones, also inside tuples, lists and dicts."""
+    if isinstance(value, Traced):
+        return value.value
+    if isinstance(value, tuple | list) and type(value) in (tuple, list):
+        return type(value)(plainly(item) for item in value)
+    if isinstance(value, dict):
+        return {key: plainly(item) for key, item in value.items()}
+    return value
+
+
+def mirrors(*functions: Any) -> Callable[[Implementation], Implementation]:
+    """As ``implements``; where the implementation fails, NumPy's own error is raised instead."""
+
+    def enter(implementation: Implementation) -> Implementation:
+        for function in functions:
+            implements(function)(_with_errors_of(function, implementation))
+        return implementation
+
+    return enter
+
+
+def _with_errors_of(function: Any, implementation: Implementation) -> Implementation:
+    @functools.wraps(implementation)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return implementation(*args, **kwargs)
+        except JacobiansError:
+            raise
+        except Exception as error:
+            try:
+                function(*plainly(args), **plainly(kwargs))
+            except Exception as numpys:
+                raise numpys from None
+            raise error
+
+    return run
+
+
+def concrete(*functions: Any) -> None:
+    """Enter functions whose result depends on values but has no derivative: plain, with a guard."""
+    for function in functions:
+        implements(function)(_concretely(function))
+
+
+def _concretely(function: Any) -> Implementation:
+    def run(*args: Any, **kwargs: Any) -> Any:
+        guard(f"numpy.{function.__name__}")
+        return function(*plainly(args), **plainly(kwargs))
+
+    return run
+
+
+def constant(*functions: Any) -> None:
+    """Enter functions whose result depends on shapes and dtypes only: plain, and no guard."""
+    for function in functions:
+        implements(function)(_constantly(function))
+
+
+def _constantly(function: Any) -> Implementation:
+    def run(*args: Any, **kwargs: Any) -> Any:
+        return function(*plainly(args), **plainly(kwargs))
+
+    return run
+
+
+def array(value: Any) -> Any:
+    """A traced array as it is, all else as an array."""
+    return value if isinstance(value, Traced) else np.asarray(value)
+
+
+def stand_in(x: Any) -> Any:
+    """An array of the same shape that takes no memory, to ask NumPy about shapes."""
+    return np.broadcast_to(False, np.shape(x.value if isinstance(x, Traced) else x))

@@ -1,0 +1,243 @@
+"""What the documentation says is run: its code, its commands, the examples in docstrings.
+
+In README.md, CHANGELOG.md, CONTRIBUTING.md and docs/:
+
+* A ``python`` block is run; the blocks of a file share their names, in order. One with ``>>>`` is
+  checked as a doctest.
+* In a ``sh`` block, each line that begins with ``jacobians`` is run and must succeed.
+* In a ``console`` block, ``$ jacobians …`` is run, and what follows is its output, line by line. Runs
+  of spaces count as one. These need not be the same, since they differ between runs: a number with a
+  unit of time, a number before "times", a number with a negative exponent (rounding), all replaced by
+  ``#``; and a number of bytes, which must agree within a tenth. A line of ``…`` alone stands for any
+  lines.
+
+Commands of other programs (pip, make, python) are not run.
+"""
+
+import doctest
+import importlib
+import pkgutil
+import re
+import shlex
+import tomllib
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import jacobians
+from jacobians.cli import main
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = [
+    path
+    for path in (
+        ROOT / "README.md",
+        ROOT / "CHANGELOG.md",
+        ROOT / "CONTRIBUTING.md",
+        *sorted((ROOT / "docs").rglob("*.md")),
+    )
+    if path.exists()
+]
+FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+
+
+class Block(NamedTuple):
+    """A fenced block: its language, its text, and the line on which the text begins."""
+
+    language: str
+    text: str
+    line: int
+
+
+def blocks(text: str) -> Iterator[Block]:
+    """The fenced blocks of a page, in order."""
+    lines: list[str] | None = None
+    language, start = "", 0
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.startswith("```"):
+            if lines is None:
+                language, lines, start = line[3:].strip(), [], number + 1
+            else:
+                yield Block(language, "\n".join(lines) + "\n", start)
+                lines = None
+        elif lines is not None:
+            lines.append(line)
+    assert lines is None, f"the block that begins in line {start} has no end"
+
+
+def run_command(command: str) -> tuple[int, list[str]]:
+    """The exit code, and the lines of output and errors."""
+    output = StringIO()
+    with redirect_stdout(output), redirect_stderr(output):
+        code = main(shlex.split(command, comments=True)[1:])
+    return code, output.getvalue().splitlines()
+
+
+_TIME = re.compile(r"\d[\d.]*(e[+-]?\d+)? (ns|µs|ms|s)\b")
+_RATIO = re.compile(r"\d[\d,.]*(?= times)")
+_ROUNDING = re.compile(r"\d[\d.]*e-\d+|(?<=difference )0\b")
+_BYTES = re.compile(r"(\d[\d,.]*) (B|KiB|MiB|GiB)\b")
+_UNITS = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30}
+
+
+def masked(line: str) -> tuple[str, list[float]]:
+    """A line without what differs between runs, and its numbers of bytes."""
+    for pattern in (_TIME, _RATIO, _ROUNDING):
+        line = pattern.sub("#", line)
+    sizes = [float(n.replace(",", "")) * _UNITS[unit] for n, unit in _BYTES.findall(line)]
+    return " ".join(_BYTES.sub("bytes", line).split()), sizes
+
+
+def same_line(shown: str, printed: str) -> bool:
+    """Whether two lines say the same, apart from what differs between runs."""
+    (text, sizes), (other_text, other_sizes) = masked(shown), masked(printed)
+    return text == other_text and sizes == pytest.approx(other_sizes, rel=0.1, abs=64)
+
+
+def same_output(shown: list[str], printed: list[str]) -> bool:
+    """Whether the lines shown stand for those printed; ``…`` for any number of them."""
+    if not shown:
+        return not printed
+    if shown[0].strip() == "…":
+        return any(same_output(shown[1:], printed[n:]) for n in range(len(printed) + 1))
+    return bool(printed) and same_line(shown[0], printed[0]) and same_output(shown[1:], printed[1:])
+
+
+def without_empty_ends(lines: list[str]) -> list[str]:
+    """The lines without empty ones before and after."""
+    return "\n".join(line.rstrip() for line in lines).strip("\n").splitlines()
+
+
+def console_commands(text: str) -> Iterator[tuple[str, list[str]]]:
+    """The commands of a console block and the output shown for each."""
+    for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+        command, *shown = part.splitlines()
+        yield command, without_empty_ends(shown)
+
+
+def check_console(block: Block, where: str) -> None:
+    for command, shown in console_commands(block.text):
+        if not command.startswith("jacobians "):
+            continue
+        code, printed = run_command(command)
+        failed = any(line.startswith("jacobians: error:") for line in shown)
+        assert code == (2 if failed else 0), f"{where}: {command}: exit code {code}"
+        printed = without_empty_ends(printed)
+        assert not shown or same_output(shown, printed), (
+            f"{where}: {command} printed\n" + "\n".join(printed)
+        )
+
+
+def check_doctest(block: Block, path: Path, names: dict[str, object]) -> None:
+    example = doctest.DocTestParser().get_doctest(
+        block.text, names, path.name, str(path), block.line - 1
+    )
+    report = StringIO()
+    found = doctest.DocTestRunner(optionflags=FLAGS).run(
+        example, out=report.write, clear_globs=False
+    )
+    names.update(example.globs)
+    assert found.failed == 0, report.getvalue()
+
+
+@pytest.mark.parametrize("path", PAGES, ids=[str(p.relative_to(ROOT)) for p in PAGES])
+def test_page_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # what a block writes, later ones find
+    names: dict[str, object] = {"__name__": "__documentation__"}
+    for block in blocks(path.read_text(encoding="utf-8")):
+        where = f"{path.name}:{block.line}"
+        if block.language == "python" and ">>> " in block.text:
+            check_doctest(block, path, names)
+        elif block.language == "python":
+            exec(compile("\n" * (block.line - 1) + block.text, str(path), "exec"), names)
+        elif block.language == "sh":
+            for line in block.text.splitlines():
+                if line.startswith("jacobians "):
+                    code, printed = run_command(line)
+                    assert code == 0, f"{where}: {line} printed\n" + "\n".join(printed)
+        elif block.language == "console":
+            check_console(block, where)
+
+
+MODULES = [
+    "jacobians",
+    *sorted(
+        module.name
+        for module in pkgutil.walk_packages(jacobians.__path__, "jacobians.")
+        if not module.name.endswith("__main__")
+    ),
+]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_docstring_examples_run(name: str) -> None:
+    module = importlib.import_module(name)
+    report = StringIO()
+    runner = doctest.DocTestRunner(optionflags=FLAGS)
+    for example in doctest.DocTestFinder(exclude_empty=True).find(module, name):
+        runner.run(example, out=report.write)
+    assert runner.summarize(verbose=False).failed == 0, report.getvalue()
+
+
+def test_docstrings_have_examples() -> None:
+    """The walk above finds examples at all: a few names that must have some."""
+    finder = doctest.DocTestFinder(exclude_empty=True)
+    for name in ("operation", "chain", "compare", "JacobianTensor"):
+        found = finder.find(getattr(jacobians, name), name, globs={})
+        assert sum(len(one.examples) for one in found) > 0, name
+
+
+def test_one_version_everywhere() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["version"] == jacobians.__version__
+    changes = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(rf"^## \[?{re.escape(jacobians.__version__)}\]?", changes, re.MULTILINE)
+
+
+def test_readme_shows_every_public_name() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    missing = [name for name in jacobians.__all__ if not re.search(rf"\b{name}\b", readme)]
+    assert missing == []
+
+
+def test_readme_names_every_operation() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert [name for name in jacobians.ops if f"`{name}`" not in readme] == []
+
+
+# The rules above, tested as any other code.
+
+
+def test_times_and_ratios_may_differ_and_nothing_else() -> None:
+    shown = "contracted   15.5 µs   524,288   32 KiB   33.3 KiB"
+    assert same_line(shown, "contracted 2.17 ms 524,288 32 KiB 33.9 KiB")
+    assert not same_line(shown, "contracted 15.5 µs 524,289 32 KiB 33.3 KiB")
+    assert not same_line(shown, "contracted 15.5 µs 524,288 48 KiB 33.3 KiB")
+    assert same_line("contracted is 8,117 times faster", "contracted is 12 times faster")
+    assert not same_line("contracted is 8,117 times faster", "dense is 8,117 times faster")
+    assert same_line("largest difference 1.8e-14", "largest difference 3e-15")
+    assert not same_line("largest difference 1.8e-14", "largest difference 0.5")
+
+
+def test_dots_stand_for_any_lines() -> None:
+    assert same_output(["a", "…", "d"], ["a", "b", "c", "d"])
+    assert same_output(["a", "…"], ["a"])
+    assert not same_output(["a", "…", "d"], ["a", "b"])
+    assert not same_output(["a"], ["a", "b"])
+
+
+def test_console_blocks_are_split_at_prompts() -> None:
+    text = "$ jacobians ops\nfirst\n\nsecond\n$ make demo\n"
+    assert list(console_commands(text)) == [
+        ("jacobians ops", ["first", "", "second"]),
+        ("make demo", []),
+    ]
+
+
+def test_blocks_know_their_lines() -> None:
+    found = list(blocks("text\n```python\nx = 1\n```\n\n```sh\njacobians ops\n```\n"))
+    assert found == [Block("python", "x = 1\n", 3), Block("sh", "jacobians ops\n", 7)]
