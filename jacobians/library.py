@@ -1,5 +1,6 @@
 """``jb.ops``: every operation with its value, its Jacobians, and how they are written."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from jacobians.errors import JacobiansError, ShapeError, UnsupportedError
 from jacobians.graph.node import Node, Operation, apply, as_node, evaluate, input_node
 from jacobians.notation.coordinates import ELLIPSIS, Indexed
 from jacobians.notation.explicit import axis_names, subscripts
-from jacobians.notation.writing import Style, write
+from jacobians.notation.writing import Style, subscript, write
 from jacobians.operations import declare
 from jacobians.operations.declare import Multilinear, Rule
 from jacobians.operations.products import einsum as _einsum
@@ -118,16 +119,26 @@ class LibraryOperation:
         """The subscripts of ``explicit``: identity tensors and ones first, then operands."""
         return self._subscripts(wrt, subscripts)
 
+    def title(self, wrt: str | int = 0, subscripts: str | None = None) -> str:
+        """What the formula is of: ``∂A_ij/∂B_kl``."""
+        node, position = self._sample(wrt, subscripts)
+        out, inner = node.ndim, node.operands[position].ndim
+        axes = axis_names(out, inner)
+        name = self._names(len(node.operands))[position]
+        return (
+            f"∂{subscript(self._result_name(), axes[:out], 'text')}/"
+            f"∂{subscript(name, axes[out:], 'text')}"
+        )
+
     def equation(self) -> str:
-        """The declared form of the value, ``A_ij = B_ir C_rj``."""
+        """The declared form of the value, ``A_ij = B_ir C_rj``; empty where it has none."""
         declaration = self.declaration
-        if isinstance(declaration, Multilinear) and declaration.forms:
-            return (
-                declaration.forms[0].text.replace(ELLIPSIS + "i", "i").replace(ELLIPSIS + "r", "r")
-            )
-        if isinstance(declaration, Rule):
-            return declaration.forms[0].text
-        return ""
+        if not isinstance(declaration, Multilinear | Rule) or not declaration.forms:
+            return ""
+        form = declaration.forms[0]
+        text = re.sub(f"{ELLIPSIS}(?=[a-z])", "", form.text)
+        summed = "(" not in form.text and ELLIPSIS not in form.result.letters
+        return text.replace(f"_{ELLIPSIS}", "_ij" if summed else "")
 
     def position(self, wrt: str | int, count: int | None = None) -> int:
         """The position of an argument given by name or position.

@@ -187,7 +187,8 @@ class JacobianTensor:
     def explicit(self, max_bytes: float | None = None) -> Array:
         """The full tensor by one einsum per term over identity tensors, ones and operands.
 
-        The slow way that shows the formula; ``dense`` gives the same numbers.
+        The slow way that shows the formula; ``dense`` gives the same numbers, except that here an
+        infinite operand times the 0 of an identity is nan.
         """
         copies = 1 if len(self.terms.terms) == 1 else 2
         check_size(self.title, self.shape, self.dtype.itemsize, max_bytes, copies=copies)

@@ -18,6 +18,7 @@ from jacobians.errors import ShapeError
 from jacobians.graph.node import Node, evaluate, input_node, ordered
 from jacobians.notation.terms import Sum, added, whole
 from jacobians.tensor import JacobianTensor
+from jacobians.tracing import families  # noqa: F401 - fills the tables
 from jacobians.tracing.core import call_astype
 from jacobians.tracing.running import (
     Run,

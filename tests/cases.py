@@ -6,7 +6,7 @@ wherever the operation allows it, so that no two axes can be confused.
 """
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from typing import Any, NamedTuple
 from zlib import crc32
 
@@ -216,7 +216,7 @@ def problem_name(problem: tuple[Case, int]) -> str:
     return f"{case.name}-{names[position] if names else position}"
 
 
-@lru_cache(maxsize=None)
+@cache
 def _numerical(number: int) -> Array:
     case, position = PROBLEMS[number]
     found = numerical.jacobian(case.function, case.arrays(), position, analytic=case.analytic)

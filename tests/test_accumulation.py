@@ -138,7 +138,9 @@ def test_the_cut_at_a_bottleneck_is_taken_and_right():
 def test_growth_through_shifts_is_bounded():
     def f(u):
         for _ in range(30):
-            u = u + 0.1 * (np.concatenate([u[1:], u[:1]]) - 2 * u + np.concatenate([u[-1:], u[:-1]]))
+            u = u + 0.1 * (
+                np.concatenate([u[1:], u[:1]]) - 2 * u + np.concatenate([u[-1:], u[:-1]])
+            )
         return u
 
     u = RNG.normal(size=12)

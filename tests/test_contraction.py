@@ -73,7 +73,15 @@ def test_to_dict_is_json(comparison: jb.Comparison) -> None:
     assert found["ok"] is True
     assert found["ratio"] == comparison.ratio
     for name in ("explicit", "dense", "contracted"):
-        assert set(found[name]) == {"name", "ran", "seconds", "flops", "bytes", "peak_bytes", "note"}
+        assert set(found[name]) == {
+            "name",
+            "ran",
+            "seconds",
+            "flops",
+            "bytes",
+            "peak_bytes",
+            "note",
+        }
         assert found[name]["flops"] == getattr(comparison, name).flops
 
 
@@ -207,9 +215,7 @@ def test_the_ways_agree(problem: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         ("inv", "X", ((3, 3),), "−X⁻¹ᵀ G X⁻¹ᵀ"),
     ],
 )
-def test_shortcuts_read_as_matrix_products(
-    name: str, wrt: str, shapes: Any, shortcut: str
-) -> None:
+def test_shortcuts_read_as_matrix_products(name: str, wrt: str, shapes: Any, shortcut: str) -> None:
     arrays = [random(*shape) for shape in shapes]
     J = jb.ops[name].jacobian(*arrays, wrt=wrt)
     assert jb.compare(J, np.ones(J.out_shape)).shortcut == shortcut

@@ -45,9 +45,7 @@ MADE: dict[str, tuple[Any, Callable[..., Any], tuple[tuple[int, ...], ...]]] = {
         ((2, 3), (3,)),
     ),
     "elementwise": (
-        jb.operation(
-            "softplus", value=lambda X: np.logaddexp(0, X), X=lambda X, Y: 1 - np.exp(-Y)
-        ),
+        jb.operation("softplus", value=lambda X: np.logaddexp(0, X), X=lambda X, Y: 1 - np.exp(-Y)),
         lambda X: np.log(1 + np.exp(X)),
         ((2, 3),),
     ),
@@ -94,7 +92,10 @@ MADE: dict[str, tuple[Any, Callable[..., Any], tuple[tuple[int, ...], ...]]] = {
 @pytest.mark.parametrize("name", MADE)
 def test_a_declared_operation_has_everything(name: str) -> None:
     operation, function, shapes = MADE[name]
-    arrays = [random(*shape, seed=n) + (3 * np.eye(3) if shape == (3, 3) else 0) for n, shape in enumerate(shapes)]
+    arrays = [
+        random(*shape, seed=n) + (3 * np.eye(3) if shape == (3, 3) else 0)
+        for n, shape in enumerate(shapes)
+    ]
     np.testing.assert_allclose(operation(*arrays), function(*arrays), rtol=1e-12)
     assert len(operation.arguments) == len(shapes)
     for position, argument in enumerate(operation.arguments):
@@ -202,7 +203,7 @@ def test_unreadable_declarations_raise(declare: Callable[[], Any], message: str)
     ids=["in the formula", "the argument", "the result"],
 )
 def test_an_unknown_name_in_a_rule_is_named(declare: Callable[[], Any]) -> None:
-    with pytest.raises(jb.JacobiansError, match="'f'.*[QZ].*Y.*X|'f'.*[QZ].*X, Y"):
+    with pytest.raises(jb.JacobiansError, match=r"'f'.*[QZ].*Y.*X|'f'.*[QZ].*X, Y"):
         declare()
 
 

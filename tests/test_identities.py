@@ -37,11 +37,13 @@ class Inner(NamedTuple):
 
 
 def _gram(X: Array) -> jb.JacobianTensor:
-    return matmul.jacobian(X.T, X, wrt="B") @ transpose.jacobian(X) + matmul.jacobian(X.T, X, wrt="C")
+    return matmul.jacobian(X.T, X, wrt="B") @ transpose.jacobian(X) + matmul.jacobian(
+        X.T, X, wrt="C"
+    )
 
 
 def _gram_by_hand(X: Array) -> Array:
-    m, n = X.shape
+    n = X.shape[1]
     # ∂(XᵀX)_ij/∂X_kl = δ_il X_kj + δ_jl X_ki
     return np.einsum("il,kj->ijkl", np.eye(n), X) + np.einsum("jl,ki->ijkl", np.eye(n), X)
 
@@ -148,7 +150,9 @@ def test_identity(outer: Outer, inner: Inner) -> None:
     F = inner.function(X)
     closed_form = outer.closed_form(F, inner.by_hand(X))
     # The closed form itself, judged twice by numbers.
-    close(numerical.complex_step(lambda x: outer.function(inner.function(x)), X), closed_form, 1e-10)
+    close(
+        numerical.complex_step(lambda x: outer.function(inner.function(x)), X), closed_form, 1e-10
+    )
     close(numerical.differences(lambda x: outer.function(inner.function(x)), X), closed_form, 1e-6)
     J = jb.chain(outer.jacobian(F), inner.jacobian(X))
     assert J.in_shape == X.shape

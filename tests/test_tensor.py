@@ -33,9 +33,9 @@ def curved() -> tuple[jb.JacobianTensor, Array]:
     """∂(X ∘ X A)/∂X with shapes (2, 3 | 2, 3): two terms with a shared factor, not diagonal."""
     X, A = random(2, 3, seed=1), random(3, 3, seed=2)
     multiply, matmul = jb.ops.multiply, jb.ops.matmul
-    J = multiply.jacobian(X, X @ A, wrt="A") + multiply.jacobian(X, X @ A, wrt="B") @ matmul.jacobian(
-        X, A, wrt="B"
-    )
+    J = multiply.jacobian(X, X @ A, wrt="A") + multiply.jacobian(
+        X, X @ A, wrt="B"
+    ) @ matmul.jacobian(X, A, wrt="B")
     return J, numerical.complex_step(lambda x: x * (x @ A), X)
 
 
@@ -320,7 +320,16 @@ def test_pickle_round_trip(name: str) -> None:
     J = _examples()[name]
     K = pickle.loads(pickle.dumps(J))
     K = pickle.loads(pickle.dumps(K))
-    for attribute in ("shape", "out_shape", "in_shape", "dtype", "in_dtype", "nnz", "title", "axes"):
+    for attribute in (
+        "shape",
+        "out_shape",
+        "in_shape",
+        "dtype",
+        "in_dtype",
+        "nnz",
+        "title",
+        "axes",
+    ):
         assert getattr(K, attribute) == getattr(J, attribute), attribute
     assert K.formula() == J.formula()
     assert K.latex() == J.latex()
@@ -513,7 +522,9 @@ def test_sums_need_equal_shapes(other: str) -> None:
 
 
 def test_sums_do_not_mix_up_outputs_and_inputs_of_one_total_shape() -> None:
-    first = jb.ops.einsum.jacobian("ij,kl->ijkl", random(1, 2), random(2, 3), wrt=1)  # (1,2,2,3|2,3)
+    first = jb.ops.einsum.jacobian(
+        "ij,kl->ijkl", random(1, 2), random(2, 3), wrt=1
+    )  # (1,2,2,3|2,3)
     second = jb.ops.einsum.jacobian("ij,klmn->ij", random(1, 2), random(2, 3, 2, 3), wrt=1)
     assert first.shape == second.shape
     with pytest.raises(jb.ShapeError, match=r"\(1, 2\) \| \(2, 3, 2, 3\)"):

@@ -237,7 +237,9 @@ def test_structural_zeros_are_exact():
 
 
 def test_errors_name_what_is_wrong():
-    with pytest.raises(jb.ShapeError, match=r"shape \(2,\), a gradient needs a single number.*jb\.jacobian"):
+    with pytest.raises(
+        jb.ShapeError, match=r"shape \(2,\), a gradient needs a single number.*jb\.jacobian"
+    ):
         jb.grad(lambda W: W @ X)(W)
     with pytest.raises(jb.ShapeError, match=r"loss has no argument wrt='y'.*W, x"):
         jb.grad(loss, wrt="y")(W, X)
@@ -253,7 +255,9 @@ def test_errors_name_what_is_wrong():
         jb.grad(lambda x: np.array([x, x]).sum())(X)
     with pytest.raises(ZeroDivisionError):  # the user's own errors pass through
         jb.grad(lambda x: x[0] * (1 // 0))(X)
-    with pytest.raises(ValueError, match=r"broadcast axis -1 is 3 in A .* but 4 in B of shape \(4,\)"):
+    with pytest.raises(
+        ValueError, match=r"broadcast axis -1 is 3 in A .* but 4 in B of shape \(4,\)"
+    ):
         jb.grad(lambda x: np.sum(x + np.ones(4)))(X)
 
 

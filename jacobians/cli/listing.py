@@ -6,8 +6,6 @@ from typing import Any
 
 from jacobians.cli.layout import cut, emit_json, plain
 from jacobians.library import LibraryOperation, ops
-from jacobians.notation.explicit import axis_names
-from jacobians.notation.writing import subscript
 
 
 def run(options: argparse.Namespace) -> int:
@@ -35,17 +33,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _rows(operation: LibraryOperation) -> Iterator[tuple[str, str]]:
     for argument in operation.arguments:
-        yield title(operation, argument), operation.formula(argument)
-
-
-def title(operation: LibraryOperation, argument: str) -> str:
-    """``∂A_ij/∂B_kl`` for arguments of the usual numbers of axes."""
-    node, position = operation._sample(argument, None)
-    operand = node.operands[position]
-    letters = axis_names(node.ndim, operand.ndim)
-    out = subscript(operation._result_name(), letters[: node.ndim], "text")
-    inner = subscript(argument, letters[node.ndim :], "text")
-    return f"∂{out}/∂{inner}"
+        yield operation.title(argument), operation.formula(argument)
 
 
 def describe(operation: LibraryOperation) -> dict[str, Any]:
@@ -57,7 +45,7 @@ def describe(operation: LibraryOperation) -> dict[str, Any]:
         "jacobians": [
             {
                 "wrt": argument,
-                "title": title(operation, argument),
+                "title": operation.title(argument),
                 "formula": operation.formula(argument),
                 "latex": operation.latex(argument),
                 "einsum": operation.einsum(argument),

@@ -156,9 +156,12 @@ def einsum_of(
 def explicit(
     tensor: Sum, axes: str, array: Callable[[Any], NDArray[Any]], dtype: DTypeLike
 ) -> NDArray[Any]:
-    """The tensor by one einsum per term; a new array, never a view of an operand."""
+    """The tensor by one einsum per term; a new array, never a view of an operand.
+
+    Identities and masks are multiplied like any array: an infinite operand gives nan where they are 0.
+    """
     shapes = {operand: np.shape(array(operand)) for operand in tensor.operands}
-    result = np.zeros(tensor.shape, dtype)
+    result: NDArray[Any] | None = None
     for term in tensor.terms:
         form = einsum_of(term, tensor.shape, axes, shapes)
         arrays = [
@@ -168,8 +171,11 @@ def explicit(
         # Two at a time where there are more: at once, the work is the product of all sizes.
         pairwise = len(arrays) > 2
         value = np.einsum(form.subscripts, *arrays, optimize=pairwise) if arrays else np.ones(())
-        result += np.asarray(form.coefficient * value, dtype)
-    return result
+        if len(arrays) < 2 or value.dtype != dtype or not isinstance(value, np.ndarray):
+            value = np.array(value, dtype)  # einsum of one operand may be a view of it
+        value *= np.asarray(form.coefficient, dtype)
+        result = value if result is None else np.add(result, value, out=result)
+    return np.zeros(tensor.shape, dtype) if result is None else result
 
 
 def _number_like(array: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:

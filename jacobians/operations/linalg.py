@@ -67,6 +67,17 @@ inv: Rule = rule(
     "∂Y_…ij/∂X_…kl = −Y_…ik Y_…lj",
     numpy=np.linalg.inv, notation="{0}⁻¹", latex="{0}^{{-1}}",
 )  # fmt: skip
+sign_det: Rule = rule(
+    "sign_det", lambda X: np.linalg.slogdet(X)[0], "y_… = sign_det(X_…nn)",
+    notation="sign det({0})", latex="\\operatorname{{sign}} \\det({0})",
+)  # fmt: skip
+log_abs_det: Rule = rule(
+    "log_abs_det", lambda X: np.linalg.slogdet(X)[1],
+    "y_… = log_abs_det(X_…nn)",
+    "∂y_…/∂X_…kl = M_…lk",
+    where={"M": lambda X, y: apply(inv, [X])},
+    notation="log |det({0})|", latex="\\log |\\det({0})|",
+)  # fmt: skip
 solve: Rule = rule(
     "solve", np.linalg.solve,
     "x_…n = solve(A_…nn, b_n)",

@@ -10,7 +10,7 @@ import numpy as np
 from jacobians.errors import UnsupportedError
 from jacobians.graph.node import NUMPY, Operation
 from jacobians.notation.slots import Table
-from jacobians.operations import index_maps, linalg, products
+from jacobians.operations import index_maps, products
 from jacobians.operations.arrangement import arrangement, coordinates
 from jacobians.operations.declare import elementwise
 from jacobians.tracing.session import guard, user_line
@@ -79,26 +79,6 @@ def register() -> None:
     for function, operation in NUMPY.items():
         if isinstance(function, np.ufunc):
             SUPPORTED.setdefault(function, _ufunc(operation, function))
-
-
-@implements(np.matmul)
-def _matmul(a: Any, b: Any, **_: Any) -> Any:
-    return record(products.matmul, [a, b])
-
-
-@implements(np.linalg.det)
-def _det(a: Any) -> Any:
-    return record(linalg.det, [a])
-
-
-@implements(np.linalg.inv)
-def _inv(a: Any) -> Any:
-    return record(linalg.inv, [a])
-
-
-@implements(np.linalg.solve)
-def _solve(a: Any, b: Any) -> Any:
-    return record(linalg.solve, [a, b])
 
 
 @implements(np.reshape)

@@ -4,7 +4,6 @@ Composites of slices, reshapes, broadcasts and concatenations: what is affine st
 """
 
 from collections.abc import Callable, Sequence
-from itertools import pairwise
 from math import prod
 from numbers import Integral
 from operator import index
@@ -13,10 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
-from jacobians.operations import index_maps
-from jacobians.operations.arrangement import Arrangement, arrangement, coordinates, runs
 from jacobians.notation.slots import letter_slot, table_slot
-from jacobians.tracing.core import arranged, call_astype, memory_order, plain, reshape, take_along, transpose
+from jacobians.operations import index_maps
+from jacobians.operations.arrangement import Arrangement, runs
+from jacobians.tracing.core import (
+    arranged,
+    call_astype,
+    memory_order,
+    plain,
+    reshape,
+    take_along,
+    transpose,
+)
 from jacobians.tracing.stand_ins import array, mirrors, plainly, stand_in
 from jacobians.tracing.traced import Traced, record
 
@@ -439,8 +446,7 @@ _triangle(np.triu)
 
 
 @mirrors(np.lib.stride_tricks.sliding_window_view)
-def sliding_window_view(x: Any, window_shape: Any, axis: Any = None, *, subok: bool = False,
-                        writeable: bool = False) -> Any:  # noqa: ARG001
+def sliding_window_view(x: Any, window_shape: Any, axis: Any = None, **_: Any) -> Any:
     """numpy.lib.stride_tricks.sliding_window_view."""
     x = array(x)
     np.lib.stride_tricks.sliding_window_view(stand_in(x), window_shape, axis)  # NumPy's own errors

@@ -1,0 +1,194 @@
+"""Reductions along the last axis, the other axes being batches; and running sums.
+
+Extremes share their derivative equally among ties. A product's derivative is the product of all
+other entries, never a quotient, so that zeros among them do no harm. Declared for the whole array
+too where the formula allows.
+"""
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from jacobians.graph.node import Node, apply, constant
+from jacobians.notation.slots import table_slot
+from jacobians.notation.terms import Factor, Sum, normal, plain_slots, total
+from jacobians.operations.declare import Rule, Shape, elementwise, index_map, rule
+from jacobians.operations.elementwise import boolean
+from jacobians.operations.piecewise import floats
+
+
+def _attains(X: Any, y: Any) -> Any:
+    return np.equal(X, y) | (np.isnan(X) & np.isnan(y))
+
+
+def _equal_share(M: Any, y: Any, axis: int | None = -1) -> Any:
+    return np.asarray(1 / np.sum(M, axis=axis)).astype(floats(y))
+
+
+# Which entries are the extreme one, and one over their number.
+_attained_by_all: Rule = elementwise("attains", _attains, dtype=boolean, X=None, y=None)
+_attained: Rule = rule(
+    "attains", lambda X, y: _attains(X, y[..., None]), "M_…n = attains(X_…n, y_…)", dtype=boolean
+)
+_share_of_all: Rule = rule(
+    "share", lambda M, y: _equal_share(M, y, None), "s = share(M_…, y)"
+)
+_share: Rule = rule("share", _equal_share, "s_… = share(M_…n, y_…)")
+
+
+def _extreme(name: str, value: Callable[..., Any]) -> tuple[Rule, Rule]:
+    """An operation that picks an entry: of the whole array, and along the last axis."""
+    latex = f"\\operatorname{{{{{name}}}}}({{0}})"
+    whole = rule(
+        name, lambda X, **how: value(X, axis=None, **how), f"y = {name}(X_…)", "∂y/∂X_… = M_… S",
+        where={
+            "M": lambda X, y: apply(_attained_by_all, [X, y]),
+            "S": lambda X, y: apply(_share_of_all, [apply(_attained_by_all, [X, y]), y]),
+        },
+        notation=f"{name}({{0}})", latex=latex,
+    )  # fmt: skip
+    last = rule(
+        name, lambda X, **how: value(X, axis=-1, **how), f"y_… = {name}(X_…n)", "∂y_…/∂X_…k = M_…k S_…",
+        where={
+            "M": lambda X, y: apply(_attained, [X, y]),
+            "S": lambda X, y: apply(_share, [apply(_attained, [X, y]), y]),
+        },
+        notation=f"{name}({{0}})", latex=latex,
+    )  # fmt: skip
+    return whole, last
+
+
+def _order_statistic(X: Any, axis: int | None, k: int) -> Any:
+    found = np.partition(X, k, axis=axis)
+    found = np.asarray(found[k] if axis is None else found[..., k])
+    return np.where(np.any(np.isnan(X), axis=axis), np.asarray(np.nan, found.dtype), found)
+
+
+maximum, minimum = _extreme("max", np.max), _extreme("min", np.min)
+nanmaximum, nanminimum = _extreme("nanmax", np.nanmax), _extreme("nanmin", np.nanmin)
+order_statistic = _extreme("order", _order_statistic)
+"""The k-th smallest entry, from 0; NaN where there is a NaN."""
+
+
+def _without(X: Any, count: int, *, running: bool) -> Any:
+    """Products of all entries but ``count`` distinct ones, an axis for each; 0 where two are the same.
+
+    ``running``: of all entries up to each position; that axis comes first.
+    """
+    if count == 0:
+        return np.cumprod(X, axis=-1) if running else np.prod(X, axis=-1)
+    n = X.shape[-1]
+    if count == 1 and not running:
+        ones = np.ones_like(X[..., :1])
+        before = np.cumprod(np.concatenate([ones, X[..., :-1]], axis=-1)[..., :n], axis=-1)
+        after = np.cumprod(np.concatenate([ones, X[..., :0:-1]], axis=-1)[..., :n], axis=-1)
+        return before * after[..., ::-1]
+    parts = []
+    for i in range(n):
+        others = X.copy()
+        others[..., i] = 1
+        part = _without(others, count - 1, running=running)
+        for axis in range(1, count):
+            np.moveaxis(part, -axis, 0)[i] = 0
+        if running:
+            np.moveaxis(part, -count, 0)[:i] = 0
+        parts.append(part)
+    if not parts:
+        return np.zeros(X.shape[:-1] + (0,) * (count + running), X.dtype)
+    return np.stack(parts, axis=-count)
+
+
+@lru_cache
+def product(count: int = 0, *, running: bool = False) -> Rule:
+    """The product along the last axis (``running``: up to each entry) without ``count`` entries.
+
+    ``∂/∂x_k Π_{m ∉ S} x_m = Π_{m ∉ S ∪ {k}} x_m``, and 0 for k in S.
+    """
+    name = ("cumprod" if running else "prod") + (f"{count}" if count else "")
+    axes = count + running
+    letters = "ijlmpqrstuvwxyz"[:axes]
+    masked = " L_ik" if running and count == 0 else ""
+    return rule(
+        name, lambda X: _without(X, count, running=running),
+        f"y_…{'n' * axes} = {name}(X_…n)",
+        f"∂y_…{letters}/∂X_…k = P_…{letters}k{masked}",
+        where={
+            "P": lambda X, y: apply(product(count + 1, running=running), [X]),
+            "L": lambda X, y: _triangle(X.shape[-1]),
+        },
+    )  # fmt: skip
+
+
+@lru_cache(maxsize=64)
+def _triangle(size: int) -> Node:
+    return constant(np.tri(size, dtype=bool), "L")
+
+
+def _running_sum(X: Shape, *, axis: int) -> Sum:
+    # One letter runs over all pairs (i, r) with r ≤ i.
+    rows, columns = np.tril_indices(X[axis])
+    sizes = (*X[:axis], len(rows), *X[axis + 1 :])
+    slots = plain_slots(sizes)
+    reads = (*slots[:axis], table_slot(axis, columns), *slots[axis + 1 :])
+    writes = [*slots[:axis], table_slot(axis, rows), *slots[axis + 1 :]]
+    return total(X, [normal(1, sizes, [Factor(0, reads)], writes)])
+
+
+cumsum = index_map("cumsum", ("X",), _running_sum, value=lambda X, axis: np.cumsum(X, axis=axis))
+
+
+def _shifted(X: Any, axis: int | None) -> tuple[Any, Any]:
+    """``exp(X − m)`` with the largest entry m of each slice, 0 where that is infinite; and m."""
+    top = np.max(X, axis=axis, keepdims=True, initial=-np.inf)
+    top = np.where(np.isfinite(top), top, 0).astype(floats(X))
+    return np.exp(X - top), top
+
+
+def _logsumexp(X: Any, axis: int | None) -> Any:
+    powers, top = _shifted(X, axis)
+    with np.errstate(divide="ignore"):
+        return np.log(np.sum(powers, axis=axis)) + (top.item() if axis is None else top[..., 0])
+
+
+def _softmax(X: Any, axis: int | None = -1) -> Any:
+    powers, _ = _shifted(X, axis)
+    return powers / np.sum(powers, axis=axis, keepdims=True)
+
+
+softmax_last: Rule = rule(
+    "softmax", _softmax, "Y_…n = softmax(X_…n)",
+    "∂Y_…i/∂X_…k = δ_ik Y_…i − Y_…i Y_…k",
+)  # fmt: skip
+logsumexp_last: Rule = rule(
+    "logsumexp", lambda X: _logsumexp(X, -1), "y_… = logsumexp(X_…n)", "∂y_…/∂X_…k = P_…k",
+    where={"P": lambda X, y: apply(softmax_last, [X])},
+)  # fmt: skip
+logsumexp: Rule = rule(
+    "logsumexp", lambda X: _logsumexp(X, None), "y = logsumexp(X_…)", "∂y/∂X_… = P_…",
+    where={"P": lambda X, y: np.exp(X - y)},
+    notation="logsumexp({0})", latex="\\operatorname{{logsumexp}}({0})",
+)  # fmt: skip
+
+
+def _softmax_forms() -> list[str]:
+    forms = []
+    for axes in (2, 1, 0, 3, 4):
+        out, inner = "ijmpq"[:axes], "klrst"[:axes]
+        deltas = " ".join(f"δ_{a}{b}" for a, b in zip(out, inner, strict=True))
+        sizes = "abcd"[:axes]
+        if axes == 0:
+            forms += ["Y = softmax(X)", "∂Y/∂X = Y − Y Y"]
+            continue
+        forms.append(f"Y_{sizes} = softmax(X_{sizes})")
+        forms.append(f"∂Y_{out}/∂X_{inner} = {deltas} Y_{out} − Y_{out} Y_{inner}")
+    return forms
+
+
+softmax: Rule = rule(
+    "softmax", lambda X: _softmax(X, None), *_softmax_forms(),
+    notation="softmax({0})", latex="\\operatorname{{softmax}}({0})",
+)  # fmt: skip
+
+PUBLIC = (logsumexp, softmax)
