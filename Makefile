@@ -1,7 +1,7 @@
 # make demo | test | check | bench | test-peers | clean
 #
-# Needs Python 3.11 or newer with venv and pip. Each target makes its own environment the first time,
-# and again only when pyproject.toml, the Python version or this folder's place has changed.
+# Needs Python 3.11 or newer with venv and pip. The first run of a target makes its environment; later
+# ones use it, until pyproject.toml, the Python version or this folder's place changes.
 # The install is editable: a change of the code needs no new one.
 
 # The first Python that is new enough; make PYTHON=/path/to/python takes another.
@@ -39,10 +39,13 @@ demo: $(DEMO)/ready-$(KEY)
 test: $(TEST)/ready-$(KEY)
 	$(TEST)/bin/python -m pytest -n $(WORKERS) --maxprocesses 8 $(ARGS)
 
+# All three run, so that one's findings do not hide another's.
 check: $(TEST)/ready-$(KEY)
-	$(TEST)/bin/ruff check .
-	$(TEST)/bin/ruff format --check .
-	$(TEST)/bin/mypy --strict
+	@status=0; \
+	echo "ruff check ."; $(TEST)/bin/ruff check . || status=1; \
+	echo "ruff format --check ."; $(TEST)/bin/ruff format --check . || status=1; \
+	echo "mypy --strict"; $(TEST)/bin/mypy --strict || status=1; \
+	exit $$status
 
 bench: $(DEMO)/ready-$(KEY)
 	@$(DEMO)/bin/python -m benchmarks.note $(ARGS)

@@ -1,6 +1,6 @@
 """A Jacobian tensor in the forms that linear algebra knows: sparse, operator, Kronecker products."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -11,11 +11,12 @@ from jacobians.arrays.plan import Plan
 from jacobians.display.expressions import matrix_form, product_form
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.graph.node import Node
+from jacobians.memory import check_size
 from jacobians.notation.explicit import letter_names
 from jacobians.notation.slots import Slot, letter_slot, positions
 from jacobians.notation.structure import address_slot
 from jacobians.notation.terms import Sum, Term, full_letter, normal, relabelled, total
-from jacobians.notation.writing import write_number
+from jacobians.notation.writing import ATOM, write_number
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
@@ -122,40 +123,50 @@ class KroneckerTerm(NamedTuple):
         The term's number.
     names : tuple of str
         How each factor is written.
-    factors : tuple of numpy.ndarray
-        The factors, matrices.
-    permutation : numpy.ndarray or None
-        For each position of the product's columns, the column of the matrix: the commutation
-        matrix K, which a transpose needs; None where there is none.
+    makers : tuple of callable
+        Each gives its factor as a matrix; see ``factors``.
+    order : tuple of (tuple of int)
+        Where the product's columns stand in the matrix, as the input axes' sizes and steps; empty
+        where they stand in order. Else there is a commutation matrix K, which a transpose needs.
     """
 
     coefficient: float
     names: tuple[str, ...]
-    factors: tuple[Array, ...]
-    permutation: Array | None
+    makers: tuple[Callable[[], Array], ...]
+    order: tuple[tuple[int, int], ...] = ()
+
+    @property
+    def factors(self) -> tuple[Array, ...]:
+        """The factors, dense matrices."""
+        return tuple(make() for make in self.makers)
+
+    @property
+    def permutation(self) -> Array | None:
+        """For each column of the product, its place in the matrix; None where they are in order."""
+        if not self.order:
+            return None
+        sizes = [size for size, _ in self.order]
+        slot = Slot(0, tuple((n, step) for n, (_, step) in enumerate(self.order)))
+        return positions(slot, sizes, range(len(sizes))).ravel()
 
     def matrix(self) -> Array:
         """The term as a dense matrix."""
         result = np.full((1, 1), self.coefficient)
         for factor in self.factors:
             result = np.kron(result, factor)
-        if self.permutation is not None:
+        permutation = self.permutation
+        if permutation is not None:
             turned = np.empty_like(result)
-            turned[:, self.permutation] = result
+            turned[:, permutation] = result
             return turned
         return result
 
     def __str__(self) -> str:
         sign, number = write_number(self.coefficient)
         product = " ⊗ ".join(self.names)
-        if len(self.names) > 1 and (self.permutation is not None or number):
+        if len(self.names) > 1 and (self.order or number):
             product = f"({product})"
-        return (
-            sign
-            + (number + " " if number else "")
-            + product
-            + (" K" if self.permutation is not None else "")
-        )
+        return sign + (number + " " if number else "") + product + (" K" if self.order else "")
 
 
 class KroneckerForm(NamedTuple):
@@ -238,24 +249,21 @@ def _kronecker_term(J: _Tensor, term: Term, order: str) -> KroneckerTerm:
     sign = 1 if order == "C" else -1
     blocks = _in_order(blocks, sign)
     inner = [axis for block in blocks for axis in block.inner]
-    permutation = None
+    order_of_columns: tuple[tuple[int, int], ...] = ()
     if inner != sorted(inner, reverse=sign < 0):
-        sizes = {axis: J.shape[axis] for axis in inner}
         steps = dict(zip(range(J.out_ndim, J.ndim), _strides(J.in_shape, order), strict=True))
-        slots = [Slot(0, ((n, steps[axis]),)) for n, axis in enumerate(inner)]
-        index = [positions(s, [sizes[a] for a in inner], range(len(inner))) for s in slots]
-        permutation = sum(index[1:], index[0]).ravel()
+        order_of_columns = tuple((J.shape[axis], steps[axis]) for axis in inner)
     scalars = [f for f in term.factors if not f.letters]
     coefficient = float(term.coefficient)
     for factor in scalars:
         coefficient *= float(J._values[factor.operand][tuple(s.constant for s in factor.slots)])
     for block in found:
         if not (block.out or block.inner):  # factors that are summed to one number
-            coefficient *= _factor(J, term, block)[1].item()
-    made = [_factor(J, term, block) for block in blocks] or [("1", np.ones((1, 1), J.dtype))]
-    return KroneckerTerm(
-        coefficient, tuple(name for name, _ in made), tuple(array for _, array in made), permutation
-    )
+            coefficient *= _factor(J, term, block)[1]().item()
+    made = [_factor(J, term, block) for block in blocks]
+    made = made or [("1", lambda: np.ones((1, 1), J.dtype))]
+    written, makers = zip(*made, strict=True)
+    return KroneckerTerm(coefficient, written, makers, order_of_columns)
 
 
 def _in_order(blocks: list[_Block], sign: int) -> list[_Block]:
@@ -271,8 +279,8 @@ def _in_order(blocks: list[_Block], sign: int) -> list[_Block]:
     return ordered
 
 
-def _factor(J: _Tensor, term: Term, block: _Block) -> tuple[str, Array]:
-    """A block as a matrix, and its name."""
+def _factor(J: _Tensor, term: Term, block: _Block) -> tuple[str, Callable[[], Array]]:
+    """A block's name, and how to make it as a matrix."""
     axes = (*block.out, *block.inner)
     shape = [J.shape[n] for n in axes]
     slots = [term.slots[n] for n in axes]
@@ -283,11 +291,13 @@ def _factor(J: _Tensor, term: Term, block: _Block) -> tuple[str, Array]:
     numbers = {node: n for n, node in enumerate(nodes)}
     numbered = relabelled(part, numbers.__getitem__)
     values = [J._values[node] for node in nodes]
-    array = Plan(numbered, [v.shape for v in values]).run(values, J.dtype)
-    matrix = array.reshape(
-        prod(J.shape[n] for n in block.out), prod(J.shape[n] for n in block.inner)
-    )
-    return _factor_name(numbered, nodes, J.shape, axes, block), matrix
+    form = tuple(prod(J.shape[n] for n in group) for group in (block.out, block.inner))
+
+    def make() -> Array:
+        check_size(f"{J.title}: a Kronecker factor", form, J.dtype.itemsize, None)
+        return Plan(numbered, [v.shape for v in values]).run(values, J.dtype).reshape(form)
+
+    return _factor_name(numbered, nodes, J.shape, axes, block), make
 
 
 def _factor_name(
@@ -304,7 +314,7 @@ def _factor_name(
     written = product_form(term, nodes, "text")
     if written is not None:
         if len(full) == 1 and not block.out:
-            return f"({written.text})ᵀ" if " " in written.text else f"{written.text}ᵀ"
+            return f"{written.inside(ATOM)}ᵀ"
         return written.text
     if len(full) == 2 and full[0] == full[1] and len(term.factors) == 1:
         (factor,) = term.factors

@@ -87,8 +87,15 @@ def runs(index: Any) -> tuple[Run, ...]:
         step = int(values[start + 1] - values[start])
         breaks = np.flatnonzero(np.diff(values[start:]) != step)
         count = int(breaks[0]) + 1 if breaks.size else values.size - start
-        if count == 2 and start + 3 < values.size and np.ptp(np.diff(values[start + 1 : start + 4])) == 0:
-            step, count = 1, 1  # the second entry belongs to what follows
+        if count == 2 and _belongs_further(np.diff(values[start : start + 4])):
+            step, count = 1, 1
         found.append((int(values[start]), step, count))
         start += count
     return tuple(found)
+
+
+def _belongs_further(steps: Integers) -> bool:
+    """Whether the second of four entries (their steps are given) makes a run with what follows."""
+    if steps.size < 3:
+        return steps.size == 2 and bool(abs(steps[1]) < abs(steps[0]))
+    return bool(steps[1] == steps[2])

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.errors import UnsupportedError
-from jacobians.graph.node import Node, apply
+from jacobians.graph.node import Node, apply, constant
 from jacobians.operations.declare import Rule, elementwise, float_type, rule
 from jacobians.operations.elementwise import boolean, ratio
 from jacobians.operations.index_maps import reshape
@@ -109,12 +109,12 @@ eigenvectors: Rule = rule(
 )  # fmt: skip
 
 
-def _ones_below(n: int, diagonal: float) -> Array:
-    return np.tril(np.ones((n, n)), -1) + diagonal * np.eye(n)
-
-
-def _like(array: Array, node: Node) -> Array:
-    return array.astype(node.dtype)
+def _below(X: Node, diagonal: float) -> Node:
+    """Ones below the diagonal and a number on it."""
+    n = X.shape[-1]
+    entries = np.tril(np.ones((n, n), X.dtype), -1)
+    np.fill_diagonal(entries, diagonal)
+    return constant(entries, "lower½" if diagonal else "below")
 
 
 cholesky: Rule = rule(
@@ -123,8 +123,8 @@ cholesky: Rule = rule(
     "L_…nn = cholesky(A_…nn)",
     "∂L_…ij/∂A_…kl = ½ T_ij L_…ir H_rj M_…rk M_…jl + ½ T_ij L_…ir H_rj M_…rl M_…jk",
     where={
-        "T": lambda A, L: np.tri(L.shape[-1], dtype=np.bool_),
-        "H": lambda A, L: _like(_ones_below(L.shape[-1], 0.5), L),
+        "T": lambda A, L: constant(np.tri(L.shape[-1], dtype=np.bool_), "lower"),
+        "H": lambda A, L: _below(L, 0.5),
         "M": lambda A, L: apply(inv, [L]),
     },
     notation="chol({0})", latex="\\operatorname{{chol}}({0})",
@@ -147,7 +147,7 @@ def _ratios(X: Node) -> Node:
     """``s_j / (s_j² − s_r²)`` at ``(r, j)``, as half the sum of 1/(s_j − s_r) and 1/(s_j + s_r)."""
     s = _values(X)
     n = s.shape[-1]
-    off = _like(1 - np.eye(n), s)
+    off = constant((1 - np.eye(n)).astype(s.dtype), "off")
     sums = apply(reshape, [s], shape=(*s.shape, 1)) + apply(reshape, [s], shape=(*s.shape[:-1], 1, n))
     return 0.5 * (apply(inverse_gaps, [s]) + apply(ratio, [off, sums]))
 
@@ -219,9 +219,9 @@ def _qr_operands() -> dict[str, Any]:
         "Q": lambda X, Y: apply(qr_orthogonal, [X]),
         "R": lambda X, Y: apply(qr_triangular, [X]),
         "N": lambda X, Y: apply(inv, [apply(qr_triangular, [X])]),
-        "P": lambda X, Y: np.tri(X.shape[-1], dtype=np.bool_).T,
-        "T": lambda X, Y: _like(_ones_below(X.shape[-1], 0), X),
-        "H": lambda X, Y: _like(1 - _ones_below(X.shape[-1], 0), X),
+        "P": lambda X, Y: constant(np.tri(X.shape[-1], dtype=np.bool_).T, "upper"),
+        "T": lambda X, Y: _below(X, 0),
+        "H": lambda X, Y: constant(np.triu(np.ones((X.shape[-1],) * 2, X.dtype)), "upper"),
     }
 
 

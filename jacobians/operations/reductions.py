@@ -7,12 +7,13 @@ too where the formula allows.
 
 from collections.abc import Callable
 from functools import lru_cache
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from jacobians.graph.node import Node, apply, constant
-from jacobians.notation.slots import table_slot
+from jacobians.notation.slots import letter_slot, table_slot
 from jacobians.notation.terms import Factor, Sum, normal, plain_slots, total
 from jacobians.operations.declare import Rule, Shape, elementwise, index_map, rule
 from jacobians.operations.elementwise import boolean
@@ -70,6 +71,44 @@ maximum, minimum = _extreme("max", np.max), _extreme("min", np.min)
 nanmaximum, nanminimum = _extreme("nanmax", np.nanmax), _extreme("nanmin", np.nanmin)
 order_statistic = _extreme("order", _order_statistic)
 """The k-th smallest entry, from 0; NaN where there is a NaN."""
+
+
+def _centered(X: Shape, *, axes: tuple[int, ...]) -> Sum:
+    # Every entry less the mean over the axes: the second term sums over letters of its own.
+    slots = plain_slots(X)
+    reads = list(slots)
+    for number, axis in enumerate(axes):
+        reads[axis] = letter_slot(len(X) + number)
+    count = prod(X[axis] for axis in axes)
+    if 0 in X:
+        return Sum(X, ())
+    means = normal(-1 / count, X + tuple(X[a] for a in axes), [Factor(0, tuple(reads))], slots)
+    return total(X, [normal(1, X, [Factor(0, slots)], slots), means])
+
+
+centered = index_map(
+    "centered", ("X",), _centered, value=lambda X, axes: X - np.mean(X, axis=axes, keepdims=True),
+    notation="centered({0})", latex="\\operatorname{{centered}}({0})",
+)  # fmt: skip
+
+
+def _spread(X: Any, axis: int | None) -> Any:
+    return np.sum(np.square(X - np.mean(X, axis=axis, keepdims=True)), axis=axis)
+
+
+# The sum of square distances from the mean; the mean's own derivative cancels.
+spread = (
+    rule(
+        "spread", lambda X: _spread(X, None), "s = spread(X_…)", "∂s/∂X_… = 2 C_…",
+        where={"C": lambda X, s: apply(centered, [X], axes=tuple(range(X.ndim)))},
+        notation="spread({0})", latex="\\operatorname{{spread}}({0})",
+    ),
+    rule(
+        "spread", lambda X: _spread(X, -1), "s_… = spread(X_…n)", "∂s_…/∂X_…k = 2 C_…k",
+        where={"C": lambda X, s: apply(centered, [X], axes=(X.ndim - 1,))},
+        notation="spread({0})", latex="\\operatorname{{spread}}({0})",
+    ),
+)  # fmt: skip
 
 
 def _without(X: Any, count: int, *, running: bool) -> Any:

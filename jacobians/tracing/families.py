@@ -1,5 +1,19 @@
 """Every family of NumPy functions; importing this fills the tables."""
 
-from jacobians.tracing import core, grids, linalg, products, reasons, selection, shapes, signals
+from jacobians.tracing import (
+    core,
+    elementwise,
+    grids,
+    linalg,
+    products,
+    reasons,
+    reductions,
+    selection,
+    shapes,
+    signals,
+    special,
+)
 
-FAMILIES = (core, shapes, grids, selection, products, signals, linalg, reasons)
+FAMILIES = (
+    core, elementwise, reductions, special, shapes, grids, selection, products, signals, linalg, reasons,
+)  # fmt: skip

@@ -46,7 +46,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
 
 def _small(pad_width: Any) -> Any:
     if isinstance(pad_width, dict):
-        return {axis: np.minimum(width, 1) for axis, width in pad_width.items()}
+        return {axis: np.minimum(width, 1).tolist() for axis, width in pad_width.items()}
     width = np.asarray(pad_width)
     return np.minimum(width, 1) if width.dtype.kind in "iu" else pad_width
 
@@ -264,15 +264,13 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
               axis: int = 0) -> Any:
     """numpy.geomspace: from start to stop by a constant ratio."""
     expected = np.geomspace(*plainly([start, stop]), num, endpoint, axis=axis)  # NumPy's own errors
-    signs = np.sign(plainly(start))
-    powers = np.logspace(
-        np.log10(start * signs), np.log10(stop * signs), num, endpoint, base=10.0, axis=axis
-    )
-    grid = np.broadcast_to(np.expand_dims(signs, axis), expected.shape) * powers
+    start, stop = np.broadcast_arrays(*(call_astype(array(v), expected.dtype) for v in (start, stop)))
+    division = max(num - 1 if endpoint else num, 1)
+    shares = reshape(np.arange(num) / division, (num, *(1,) * start.ndim)).astype(expected.dtype)
+    grid = start * np.exp(np.log(stop / start) * shares)
     if endpoint and num > 1:
-        inner = np.moveaxis(grid, axis, 0)[1:-1]
-        ends = np.broadcast_arrays(array(start) + 0.0 * array(stop), array(stop) + 0.0 * array(start))
-        grid = np.moveaxis(concatenate([ends[0][None], inner, ends[1][None]]), 0, axis)
+        grid = concatenate([start[None], grid[1:-1], stop[None]])
+    grid = np.moveaxis(grid, 0, axis) if axis else grid
     return grid if dtype is None else call_astype(grid, dtype)
 
 

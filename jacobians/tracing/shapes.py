@@ -276,10 +276,9 @@ def insert(arr: Any, obj: Any, values: Any, axis: Any = None) -> Any:
     if places.dtype.kind == "b":
         places = np.flatnonzero(places)
     if places.ndim == 0:
-        values = np.moveaxis(values, 0, axis)  # one place takes all that the first axis has
-        count = values.shape[axis]
-    else:
-        count = places.size
+        values = np.moveaxis(values, 0, axis)
+    # One place takes all the values that there are, several places one each.
+    count = values.shape[axis] if places.size == 1 else places.size
     wide = np.broadcast_to(values, (*arr.shape[:axis], count, *arr.shape[axis + 1 :]))
     order = np.insert(np.arange(size), obj, np.arange(size, size + count))
     return entries(concatenate([arr, wide], axis), axis, order)

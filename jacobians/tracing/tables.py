@@ -13,6 +13,8 @@ from jacobians.tracing.session import user_line
 
 SUPPORTED: dict[Any, Callable[..., Any]] = {}
 UNSUPPORTED: dict[Any, str] = {}
+RESOLVERS: list[Callable[[Any], Callable[..., Any] | None]] = []
+"""Asked in turn about a callable that is in no table: those of packages that are not imported here."""
 
 
 def implements(*functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -40,7 +42,7 @@ def call(function: Any, args: Any, kwargs: Any) -> Any:
     UnsupportedError
         Naming the call, the reason, and the line of the user's code.
     """
-    implementation = SUPPORTED.get(function)
+    implementation = SUPPORTED.get(function) or _resolved(function)
     if implementation is None:
         reason = UNSUPPORTED.get(function, "no operation is known for it")
         raise UnsupportedError(f"{name_of(function)} at {user_line()} has no Jacobian here: {reason}")
@@ -51,6 +53,11 @@ def call(function: Any, args: Any, kwargs: Any) -> Any:
         )
     kwargs.pop("out", None)
     return implementation(*args, **kwargs)
+
+
+def _resolved(function: Any) -> Callable[..., Any] | None:
+    found = (resolve(function) for resolve in RESOLVERS)
+    return next((implementation for implementation in found if implementation is not None), None)
 
 
 def name_of(function: Any) -> str:
