@@ -191,6 +191,13 @@ CASES: list[Case] = [
     *_cases("cos", np.cos, ELEMENTWISE, "real"),
     *_cases("sigmoid", lambda X: 1 / (1 + np.exp(-X)), ELEMENTWISE, "real"),
     *_cases("relu", lambda X: np.where(X > 0, X, 0), ELEMENTWISE, "nonzero", analytic=False),
+    *_cases(
+        "logsumexp", lambda X: np.log(np.sum(np.exp(X))), [((2, 3),), ((4,),), ((),), ((3, 1),), ((2, 4, 3),)], "real"
+    ),
+    *_cases(
+        "softmax", lambda X: np.exp(X) / np.sum(np.exp(X)), [((2, 3),), ((4,),), ((),), ((3, 1),), ((2, 4, 3),)],
+        "real",
+    ),
     *_cases("absolute", np.abs, ELEMENTWISE, "nonzero", analytic=False),
 ]  # fmt: skip
 
@@ -202,7 +209,7 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     "scale": ("c", "X"), "sum": ("X",), "norm": ("X",), "kron": ("A", "B"), "einsum": (),
     "negative": ("X",), "exp": ("X",), "log": ("X",), "sqrt": ("X",), "square": ("X",),
     "tanh": ("X",), "sin": ("X",), "cos": ("X",), "sigmoid": ("X",), "relu": ("X",),
-    "absolute": ("X",), "power": ("X", "p"),
+    "absolute": ("X",), "logsumexp": ("X",), "softmax": ("X",), "power": ("X", "p"),
 }  # fmt: skip
 """Names of the array arguments, in order; these are promised to users."""
 

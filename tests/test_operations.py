@@ -218,7 +218,7 @@ NO_KRONECKER_FORM = {
     # A factor or a delta couples more axes than one output with one input.
     "det", "trace", "solve", "squared_error", "multiply", "divide", "power", "scale", "norm", "kron",
     "einsum", "exp", "log", "sqrt", "square", "tanh", "sin", "cos", "sigmoid", "relu", "absolute",
-    "matmul", "quadratic", "bilinear", "inv", "outer", "add", "subtract",
+    "matmul", "quadratic", "bilinear", "inv", "outer", "add", "subtract", "logsumexp", "softmax",
 }  # fmt: skip
 
 

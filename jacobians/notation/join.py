@@ -5,7 +5,8 @@ tried in this order over all open equations:
 
 1. **letter**: a letter with stride ±1 whose other side stays in its range is replaced by that side;
 2. **progression**: two letters left, both affine: two arithmetic progressions are intersected;
-3. **digits**: both sides are positional numbers whose digits divide: a common refinement;
+3. **digits**: both sides are positional numbers whose digits divide: a common refinement, and a
+   digit that the other side cannot reach is fixed (every second entry of a reshaped array);
 4. **equi-join**: a new letter runs over the matching pairs; the old letters become tables.
 
 The last is always right; the first three keep structure, and with it speed. Invariant: the letters'
@@ -181,26 +182,58 @@ def _progression(system: _System, number: int) -> bool:
 def _digits(system: _System, number: int) -> bool:
     """Step 3: ``Σ s·a = Σ t·b`` with positional digits on both sides, refined digit by digit."""
     constant, parts = system.open[number]
-    if constant or not system.open[number].affine or any(system.in_table(a) for a, _ in parts):
+    if not system.open[number].affine or any(system.in_table(a) for a, _ in parts):
         return False
     sizes = system.sizes
-    unit = gcd(*(stride for _, stride in parts if isinstance(stride, int)))
+    live = [(a, s) for a, s in parts if isinstance(s, int) and sizes[a] > 1]
+    unit = gcd(*(stride for _, stride in live)) or 1
+    constant, remainder = divmod(constant, unit)
+    if remainder:
+        raise _Vanishes
     # A digit: its stride, its size, its letter, and the weight it carries within that letter.
     sides: list[list[tuple[int, int, int, int]]] = [[], []]
-    for letter, stride in parts:
-        assert isinstance(stride, int)
+    for letter, stride in live:
         sides[stride < 0].append((abs(stride) // unit, sizes[letter], letter, 1))
     left, right = (sorted(side, reverse=True) for side in sides)
     if not (_is_positional(left) and _is_positional(right)):
         return False
     # Digits that meet: the weight within each of the two letters, and their common size.
     meetings: list[tuple[int, tuple[int, int], tuple[int, int]]] = []
+    pieces: dict[int, list[tuple[int, Slot]]] = {a: [] for a, _ in parts}
     while left and right:
+        finer = left if left[-1][0] < right[-1][0] else right
+        (stride, p, a, weight) = finer.pop()
+        coarser = min(digit[0] for digit in (*left, *right))
+        if stride < coarser:
+            # All else is a multiple of the coarser stride: the digit's value modulo that is known.
+            ratio, remainder = divmod(coarser, stride)
+            if remainder or any(digit[0] % coarser for digit in (*left, *right)):
+                return False
+            known = (constant if finer is right else -constant) // stride % ratio
+            if known >= p or constant % stride:
+                raise _Vanishes
+            constant += stride * known if finer is left else -stride * known
+            pieces[a].append((1, Slot(weight * known)))
+            if (count := (p - 1 - known) // ratio + 1) > 1:
+                finer.append((coarser, count, a, weight * ratio))
+            continue
+        finer.append((stride, p, a, weight))
         (stride, p, a, weight), (other, q, b, other_weight) = left.pop(), right.pop()
-        if stride != other:
-            return False
         size = min(p, q)
-        if (p < q and left) or (q < p and right):
+        split = (p < q and left) or (q < p and right)
+        if constant and not left and not right:
+            # The last digits differ by a known number, and both stay in range.
+            offset, remainder = divmod(-constant, stride)
+            constant = 0
+            first = max(0, -offset)
+            size = min(q, p - offset) - first
+            if size <= 0 or remainder:
+                raise _Vanishes
+            pieces[a].append((1, Slot(weight * (first + offset))))
+            pieces[b].append((1, Slot(other_weight * first)))
+        elif constant and (constant % (stride * size) or not (split or p == q)):
+            return False
+        elif split:
             # The longer digit is split; its rest meets the next digit of the other side.
             if max(p, q) % size:
                 return False
@@ -209,8 +242,9 @@ def _digits(system: _System, number: int) -> bool:
             else:
                 left.append((stride * size, p // size, a, weight * size))
         meetings.append((size, (a, weight), (b, other_weight)))
+    if constant:
+        return False
     # Where one side is used up, what is left of the other must be 0: its digits stay out.
-    pieces: dict[int, list[tuple[int, Slot]]] = {a: [] for a, _ in parts}
     for size, (a, weight), (b, other_weight) in meetings:
         n = letter_slot(system.fresh(size))
         pieces[a].append((weight, n))

@@ -118,12 +118,11 @@ def _below(X: Node, diagonal: float) -> Node:
 
 
 cholesky: Rule = rule(
-    # Murray, eq. 8: dL = L Φ(L⁻¹ dA L⁻ᵀ), Φ the lower half; dA symmetrised. T: L stays triangular.
+    # Murray, eq. 8: dL = L Φ(L⁻¹ dA L⁻ᵀ), Φ the lower half; dA symmetrised.
     "cholesky", np.linalg.cholesky,
     "L_…nn = cholesky(A_…nn)",
-    "∂L_…ij/∂A_…kl = ½ T_ij L_…ir H_rj M_…rk M_…jl + ½ T_ij L_…ir H_rj M_…rl M_…jk",
+    "∂L_…ij/∂A_…kl = ½ L_…ir H_rj M_…rk M_…jl + ½ L_…ir H_rj M_…rl M_…jk",
     where={
-        "T": lambda A, L: constant(np.tri(L.shape[-1], dtype=np.bool_), "lower"),
         "H": lambda A, L: _below(L, 0.5),
         "M": lambda A, L: apply(inv, [L]),
     },
@@ -148,7 +147,8 @@ def _ratios(X: Node) -> Node:
     s = _values(X)
     n = s.shape[-1]
     off = constant((1 - np.eye(n)).astype(s.dtype), "off")
-    sums = apply(reshape, [s], shape=(*s.shape, 1)) + apply(reshape, [s], shape=(*s.shape[:-1], 1, n))
+    column = apply(reshape, [s], shape=(*s.shape, 1))
+    sums = column + apply(reshape, [s], shape=(*s.shape[:-1], 1, n))
     return 0.5 * (apply(inverse_gaps, [s]) + apply(ratio, [off, sums]))
 
 
@@ -219,7 +219,6 @@ def _qr_operands() -> dict[str, Any]:
         "Q": lambda X, Y: apply(qr_orthogonal, [X]),
         "R": lambda X, Y: apply(qr_triangular, [X]),
         "N": lambda X, Y: apply(inv, [apply(qr_triangular, [X])]),
-        "P": lambda X, Y: constant(np.tri(X.shape[-1], dtype=np.bool_).T, "upper"),
         "T": lambda X, Y: _below(X, 0),
         "H": lambda X, Y: constant(np.triu(np.ones((X.shape[-1],) * 2, X.dtype)), "upper"),
     }
@@ -235,7 +234,7 @@ qr_orthogonal: Rule = rule(
 qr_triangular: Rule = rule(
     "qr_triangular", lambda X: _qr(X)[1],
     "R_…nn = qr_triangular(X_…mn)",
-    "∂R_…ij/∂X_…kl = P_ij H_ir Q_…ki N_…lr R_…rj + P_ij T_ri Q_…kr N_…li R_…rj",
+    "∂R_…ij/∂X_…kl = H_ir Q_…ki N_…lr R_…rj + T_ri Q_…kr N_…li R_…rj",
     where=_qr_operands(), notation="qr({0}).R",
 )  # fmt: skip
 
@@ -249,12 +248,13 @@ def _inverse_gram(X: Array) -> Array:
     small = np.min(s, axis=-1, initial=np.inf) <= eps * np.max(s, axis=-1, initial=0)
     if np.any(small):
         raise UnsupportedError(
-            f"a matrix of shape {X.shape} and rank {int(np.min(np.linalg.matrix_rank(X)))} has a smallest singular "
-            f"value of {float(np.min(s)):.3g} beside {float(np.max(s)):.3g}: where the rank is not full the "
-            "pseudoinverse jumps and has no derivative"
+            f"a matrix of shape {X.shape} and rank {int(np.min(np.linalg.matrix_rank(X)))} has a smallest "
+            f"singular value of {float(np.min(s)):.3g} beside {float(np.max(s)):.3g}: where the rank is not full "
+            "the pseudoinverse jumps and has no derivative"
         )
     scaled = W / s[..., None]
-    return np.matmul(np.swapaxes(scaled, -1, -2), scaled)
+    gram: Array = np.matmul(np.swapaxes(scaled, -1, -2), scaled)
+    return gram
 
 
 inverse_gram: Rule = rule(

@@ -47,12 +47,8 @@ radians = _unary(np.radians, lambda X, Y: pi / 180)
 rad2deg = _unary(np.rad2deg, lambda X, Y: 180 / pi)
 degrees = _unary(np.degrees, lambda X, Y: 180 / pi)
 
-positive: Rule = elementwise(
-    "positive", np.positive, numpy=np.positive, notation="{0}", X="1"
-)
-conjugate: Rule = elementwise(
-    "conjugate", np.conjugate, numpy=np.conjugate, notation="{0}", X="1"
-)
+positive: Rule = elementwise("positive", np.positive, numpy=np.positive, notation="{0}", X="1")
+conjugate: Rule = elementwise("conjugate", np.conjugate, numpy=np.conjugate, notation="{0}", X="1")
 root: Rule = elementwise(
     # The square root of a sum of squares: 0 has derivative 0, as for the norm.
     "root", np.sqrt, notation="√({0})", latex="\\sqrt{{{0}}}",
@@ -95,7 +91,9 @@ def _sinc(X: Any, order: int) -> Any:
     """The derivative of sinc of an order: with s(z) = sin(z)/z, z s⁽ᵏ⁾ + k s⁽ᵏ⁻¹⁾ = sin⁽ᵏ⁾(z)."""
     X = np.asarray(X)
     z = pi * X.astype(np.float64)
-    small = np.abs(z) <= order + 2  # there the recurrence loses digits, and the power series does not
+    small = (
+        np.abs(z) <= order + 2
+    )  # there the recurrence loses digits, and the power series does not
     far = np.where(small, 1.0, z)
     slope = np.sin(far) / far
     for k in range(1, order + 1):
@@ -139,5 +137,3 @@ def bessel(order: int = 0) -> Rule:
     return elementwise(
         f"i{order}", value, notation=f"I{order}({{0}})", latex=f"I_{order}({{0}})", X=derivative
     )
-
-

@@ -96,6 +96,8 @@ norm: Rule = rule(
     where={"U": lambda X, y: apply(ratio, [X, y])},
     notation="‖{0}‖", latex="\\lVert {0} \\rVert",
 )  # fmt: skip
+
+
 def _row_norm(X: Any) -> Any:
     return np.sqrt(np.sum(np.square(X), axis=-1))
 

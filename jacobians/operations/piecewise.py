@@ -39,18 +39,20 @@ less_equal = _constant(np.less_equal, "[{0} ≤ {1}]", "[{0} \\le {1}]", truth=T
 equal = _constant(np.equal, "[{0} = {1}]", truth=True)
 not_equal = _constant(np.not_equal, "[{0} ≠ {1}]", "[{0} \\ne {1}]", truth=True)
 logical_not = _constant(np.logical_not, "[not {0}]", "[\\lnot {0}]", truth=True)
-for _ufunc in (
-    np.logical_and, np.logical_or, np.logical_xor, np.isnan, np.isfinite, np.isinf, np.signbit,
-):  # fmt: skip
-    _constant(_ufunc, truth=True)
 floor = _constant(np.floor, "⌊{0}⌋", "\\lfloor {0} \\rfloor")
 ceil = _constant(np.ceil, "⌈{0}⌉", "\\lceil {0} \\rceil")
 trunc = _constant(np.trunc)
 floor_divide = _constant(np.floor_divide, "⌊{0} / {1}⌋", "\\lfloor {0} / {1} \\rfloor")
-for _ufunc in (
+_TRUTHS: tuple[np.ufunc, ...] = (
+    np.logical_and, np.logical_or, np.logical_xor, np.isnan, np.isfinite, np.isinf, np.signbit,
+)  # fmt: skip
+_STEPS: tuple[np.ufunc, ...] = (
     np.rint, np.spacing, np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.left_shift,
     np.right_shift, np.bitwise_count, np.gcd, np.lcm,
-):  # fmt: skip
+)  # fmt: skip
+for _ufunc in _TRUTHS:
+    _constant(_ufunc, truth=True)
+for _ufunc in _STEPS:
     _constant(_ufunc)
 
 rounded: Rule = elementwise("round", lambda X, decimals: np.round(X, decimals), X=None)
@@ -152,4 +154,3 @@ maximum = _larger(np.maximum, np.greater_equal, "≥", "\\ge", skip_nan=False)
 minimum = _larger(np.minimum, np.less_equal, "≤", "\\le", skip_nan=False)
 fmax = _larger(np.fmax, np.greater_equal, "≥", "\\ge", skip_nan=True)
 fmin = _larger(np.fmin, np.less_equal, "≤", "\\le", skip_nan=True)
-

@@ -59,6 +59,9 @@ kron = index_map(
 )
 
 
+_SMALL = 2048  # entries, up to which looking for an order of contraction costs more than it saves
+
+
 def _einsum(*shapes: Shape, subscripts: str) -> Sum:
     names = [f"operand {number}" for number in range(len(shapes))]
     inputs, result = split_subscripts(subscripts, len(shapes))
@@ -105,7 +108,9 @@ def split_subscripts(subscripts: str, count: int) -> tuple[list[str], str]:
 
 einsum = index_map(
     "einsum", (), _einsum,
-    value=lambda *operands, subscripts: np.einsum(subscripts, *operands),
+    value=lambda *operands, subscripts: np.einsum(
+        subscripts, *operands, optimize=len(operands) > 2 or sum(map(np.size, operands)) > _SMALL
+    ),
 )  # fmt: skip
 
 contraction = index_map("contraction", (), lambda *_, tensor: tensor)  # what rewrites make

@@ -29,13 +29,13 @@ def _equal_share(M: Any, y: Any, axis: int | None = -1) -> Any:
 
 
 # Which entries are the extreme one, and one over their number.
-_attained_by_all: Rule = elementwise("attains", _attains, dtype=boolean, X=None, y=None)
+_attained_by_all: Rule = elementwise(
+    "attains", _attains, dtype=boolean, notation="[{0} = {1}]", X=None, y=None
+)
 _attained: Rule = rule(
     "attains", lambda X, y: _attains(X, y[..., None]), "M_…n = attains(X_…n, y_…)", dtype=boolean
 )
-_share_of_all: Rule = rule(
-    "share", lambda M, y: _equal_share(M, y, None), "s = share(M_…, y)"
-)
+_share_of_all: Rule = rule("share", lambda M, y: _equal_share(M, y, None), "s = share(M_…, y)")
 _share: Rule = rule("share", _equal_share, "s_… = share(M_…n, y_…)")
 
 
@@ -148,6 +148,7 @@ def product(count: int = 0, *, running: bool = False) -> Rule:
     name = ("cumprod" if running else "prod") + (f"{count}" if count else "")
     axes = count + running
     letters = "ijlmpqrstuvwxyz"[:axes]
+    shown = ("running_others" if running else "others") + (f"{count}" if count > 1 else "")
     masked = " L_ik" if running and count == 0 else ""
     return rule(
         name, lambda X: _without(X, count, running=running),
@@ -157,6 +158,7 @@ def product(count: int = 0, *, running: bool = False) -> Rule:
             "P": lambda X, y: apply(product(count + 1, running=running), [X]),
             "L": lambda X, y: _triangle(X.shape[-1]),
         },
+        notation=f"{shown if count else name}({{0}})",
     )  # fmt: skip
 
 

@@ -50,13 +50,9 @@ expit: Rule = elementwise(
     "expit", _scipy("expit"), notation="σ({0})", latex="\\sigma({0})",
     X=lambda X, Y: Y * apply(expit, [-X]),
 )  # fmt: skip
-log_expit: Rule = elementwise(
-    "log_expit", _scipy("log_expit"), X=lambda X, Y: apply(expit, [-X])
-)
+log_expit: Rule = elementwise("log_expit", _scipy("log_expit"), X=lambda X, Y: apply(expit, [-X]))
 logit: Rule = elementwise("logit", _scipy("logit"), X=lambda X, Y: 1 / (X * (1 - X)))
-erf: Rule = elementwise(
-    "erf", _scipy("erf"), X=lambda X, Y: 2 / sqrt(pi) * np.exp(-np.square(X))
-)
+erf: Rule = elementwise("erf", _scipy("erf"), X=lambda X, Y: 2 / sqrt(pi) * np.exp(-np.square(X)))
 erfc: Rule = elementwise(
     "erfc", _scipy("erfc"), X=lambda X, Y: -2 / sqrt(pi) * np.exp(-np.square(X))
 )

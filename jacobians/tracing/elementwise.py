@@ -25,7 +25,9 @@ def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
 
 
 @mirrors(np.clip)
-def clip(a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None, **how: Any) -> Any:
+def clip(
+    a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None, **how: Any
+) -> Any:
     """numpy.clip."""
     lo, hi = a_min if min is None else min, a_max if max is None else max
     if isinstance(how.get("dtype"), str | type | np.dtype):
@@ -86,7 +88,11 @@ def angle(z: Any, deg: bool = False) -> Any:
 
 @mirrors(np.nan_to_num)
 def nan_to_num(
-    x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None, neginf: Any = None  # noqa: ARG001
+    x: Any,
+    copy: bool = True,
+    nan: float = 0.0,
+    posinf: Any = None,
+    neginf: Any = None,  # noqa: ARG001
 ) -> Any:
     """numpy.nan_to_num: what is replaced has derivative 0."""
     if x.dtype.kind != "f":
@@ -138,7 +144,9 @@ def unwrap(p: Any, discont: Any = None, axis: int = -1, *, period: float = 2 * n
 def _outer(ufunc: np.ufunc) -> Callable[..., Any]:
     def run(a: Any, b: Any, **kwargs: Any) -> Any:
         first, second = array(a), array(b)
-        return ufunc(np.reshape(first, (*first.shape, *(1 for _ in second.shape))), second, **kwargs)
+        return ufunc(
+            np.reshape(first, (*first.shape, *(1 for _ in second.shape))), second, **kwargs
+        )
 
     return run
 

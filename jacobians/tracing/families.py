@@ -9,11 +9,13 @@ from jacobians.tracing import (
     reasons,
     reductions,
     selection,
+    sequences,
     shapes,
     signals,
     special,
+    statistics,
 )
 
 FAMILIES = (
-    core, elementwise, reductions, special, shapes, grids, selection, products, signals, linalg, reasons,
+    core, elementwise, reductions, statistics, sequences, special, shapes, grids, selection, products, signals, linalg, reasons,
 )  # fmt: skip

@@ -46,7 +46,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
 
 def _small(pad_width: Any) -> Any:
     if isinstance(pad_width, dict):
-        return {axis: np.minimum(width, 1).tolist() for axis, width in pad_width.items()}
+        return {axis: 1 if isinstance(width, Integral) else (1, 1) for axis, width in pad_width.items()}
     width = np.asarray(pad_width)
     return np.minimum(width, 1) if width.dtype.kind in "iu" else pad_width
 

@@ -14,8 +14,8 @@ from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.operations import factorisations, linalg
 from jacobians.tracing.core import axes_tuple, call_astype, expand, plain
 from jacobians.tracing.session import user_line
-from jacobians.tracing.stand_ins import array, mirrors
-from jacobians.tracing.traced import Traced, record
+from jacobians.tracing.stand_ins import array, mirrors, plainly
+from jacobians.tracing.traced import record
 
 # NumPy has no public name for its named tuples.
 SlogdetResult: Any = type(np.linalg.slogdet(np.eye(1)))
@@ -93,20 +93,16 @@ def _pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = Non
 @mirrors(np.linalg.lstsq)
 def _lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     a, b = _matrices(a, "lstsq"), array(b)
-    _, _, rank, _ = np.linalg.lstsq(_value(a), _value(b), rcond)
+    rows, columns = a.shape
+    rank = np.linalg.lstsq(plainly(a), plainly(b), rcond)[2]
     s = np.linalg.svd(a, compute_uv=False)
-    if a.shape[0] < a.shape[1]:
-        x = np.matmul(np.linalg.pinv(a), b)  # the shortest of all solutions
-    else:
-        x = record(factorisations.lstsq, [a, b])
-    if rank < a.shape[1] or a.shape[0] <= a.shape[1]:
+    if rows < columns:  # the shortest of all solutions
+        return np.matmul(np.linalg.pinv(a), b), np.empty(0), rank, s
+    x = record(factorisations.lstsq, [a, b])
+    if rank < columns or rows == columns:
         return x, np.empty(0), rank, s
     squares = np.sum(np.square(b - np.matmul(a, x)), axis=0)
     return x, np.reshape(squares, (1,)) if b.ndim == 1 else squares, rank, s
-
-
-def _value(x: Any) -> Any:
-    return x.value if isinstance(x, Traced) else x
 
 
 # Norms
@@ -115,10 +111,10 @@ def _value(x: Any) -> Any:
 def _vector_norm(x: Any, order: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     """The norm over some axes that are taken as one vector."""
     if order is None or order == 2:
-        if len(axes) == x.ndim:
-            result = record(linalg.norm, [x])
-        else:
-            result = record(linalg.row_norm, [_one_axis(x, axes)])
+        whole = len(axes) == x.ndim
+        result = (
+            record(linalg.norm, [x]) if whole else record(linalg.row_norm, [_one_axis(x, axes)])
+        )
     elif order in (np.inf, -np.inf):
         pick = np.max if order > 0 else np.min
         result = pick(np.absolute(x), axis=axes)
@@ -174,7 +170,9 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
         return _vector_norm(x, order, axes, keepdims)
     if len(axes) == 2 and axes[0] != axes[1]:
         return _matrix_norm(x, order, (axes[0], axes[1]), keepdims)
-    raise ValueError(f"norm takes one axis or two different ones; here are {axes} of shape {x.shape}")
+    raise ValueError(
+        f"norm takes one axis or two different ones; here are {axes} of shape {x.shape}"
+    )
 
 
 @mirrors(np.linalg.matrix_norm)
@@ -183,7 +181,9 @@ def _linalg_matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") 
 
 
 @mirrors(np.linalg.vector_norm)
-def _linalg_vector_norm(x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2) -> Any:
+def _linalg_vector_norm(
+    x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2
+) -> Any:
     return _vector_norm(array(x), plain(ord), axes_tuple(axis, np.ndim(x)), keepdims)
 
 
@@ -207,9 +207,9 @@ def _matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any 
 @mirrors(np.linalg.cholesky)
 def _cholesky(a: Any, /, *, upper: bool = False) -> Any:
     a = _matrices(a, "cholesky")
-    if upper:
-        return _flipped(record(factorisations.cholesky, [_flipped(a)]))
-    return record(factorisations.cholesky, [a])
+    # np.tril makes the zeros beside the triangle structural.
+    lower = np.tril(record(factorisations.cholesky, [_flipped(a) if upper else a]))
+    return _flipped(lower) if upper else lower
 
 
 def _triangle(a: Any, UPLO: str, name: str) -> Any:
@@ -234,7 +234,9 @@ def _eigvalsh(a: Any, UPLO: str = "L") -> Any:
 
 
 @mirrors(np.linalg.svd)
-def _svd(a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False) -> Any:
+def _svd(
+    a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False
+) -> Any:
     a = _matrices(a, "svd")
     if hermitian:
         raise UnsupportedError(f"svd(hermitian=True) at {user_line()}: use np.linalg.eigh")
@@ -265,7 +267,7 @@ def _qr(a: Any, mode: str = "reduced") -> Any:
             "'complete' adds are any basis of what is left, and have no derivative"
         )
     square = a[..., :rows]
-    R = record(factorisations.qr_triangular, [square])
+    R = np.triu(record(factorisations.qr_triangular, [square]))
     if mode == "r" and rows >= columns:
         return R
     Q = record(factorisations.qr_orthogonal, [square])

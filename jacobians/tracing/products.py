@@ -3,7 +3,7 @@
 All are matrix products, one ``einsum``, or composites of slices and products.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import reduce
 from numbers import Integral
 from operator import index
@@ -17,8 +17,10 @@ from jacobians.notation.coordinates import ELLIPSIS
 from jacobians.operations import index_maps, products
 from jacobians.tracing.core import call_astype, expand
 from jacobians.tracing.session import user_line
-from jacobians.tracing.stand_ins import array, mirrors
+from jacobians.tracing.stand_ins import array, mirrors, plainly
 from jacobians.tracing.traced import Traced, record
+
+Function = Callable[..., Any]
 
 
 def contract(subscripts: str, *operands: Any) -> Any:
@@ -29,18 +31,20 @@ def contract(subscripts: str, *operands: Any) -> Any:
 # Ufuncs with core axes
 
 
-def _with_axes(cores: Sequence[int | None]) -> Any:
+def _with_axes(cores: Sequence[int | None]) -> Callable[[Function], Function]:
     """Give a function of last axes the ``axes``, ``axis`` and ``keepdims`` of NumPy's gufuncs.
 
     ``cores`` are the numbers of core axes of operands and result; None: two, or the one of a vector.
     """
 
-    def decorate(function: Any) -> Any:
+    def decorate(function: Function) -> Function:
         def run(*operands: Any, **kwargs: Any) -> Any:
             axes, axis = kwargs.pop("axes", None), kwargs.pop("axis", None)
             keep, dtype = kwargs.pop("keepdims", False), kwargs.pop("dtype", None)
             for name in kwargs.keys() - {"casting", "order", "subok"}:
-                raise UnsupportedError(f"{function.__name__}({name}=...) at {user_line()} is not supported")
+                raise UnsupportedError(
+                    f"a matrix product with {name}=... at {user_line()} is not supported"
+                )
             arrays = [array(x) if dtype is None else call_astype(array(x), dtype) for x in operands]
             if axis is not None:
                 axes = [axis] * len(arrays)
@@ -116,7 +120,7 @@ def dot(a: Any, b: Any) -> Any:
     a, b = array(a), array(b)
     if a.ndim == 0 or b.ndim == 0:
         return np.multiply(a, b)
-    if a.ndim <= 2 and b.ndim <= 2 or b.ndim == 1:
+    if b.ndim == 1 or max(a.ndim, b.ndim) == 2:
         return np.matmul(a, b)
     return tensordot(a, b, axes=(-1, -2))
 
@@ -203,9 +207,9 @@ def _as_text(operands: Sequence[Any]) -> tuple[str, list[Any]]:
     pairs = len(operands) // 2
     lists = [list(operands[2 * n + 1]) for n in range(pairs)]
     result = [list(operands[-1])] if len(operands) % 2 else []
-    numbers = sorted({int(i) for part in lists + result for i in part if i is not Ellipsis})
+    numbers = sorted({int(i) for part in lists + result for i in part if i is not ...})
     letters = dict(zip(numbers, sorted(ascii_letters), strict=False))
-    texts = ["".join("..." if i is Ellipsis else letters[int(i)] for i in p) for p in lists + result]
+    texts = ["".join("..." if i is ... else letters[int(i)] for i in p) for p in lists + result]
     text = ",".join(texts[:pairs])
     return "->".join([text, *texts[pairs:]]), [array(x) for x in operands[0 : 2 * pairs : 2]]
 
@@ -216,7 +220,8 @@ def _without_ones(inputs: list[str], result: str, arrays: list[Any]) -> tuple[An
     places = []
     for letters, x in zip(inputs, arrays, strict=True):
         before, dots, after = letters.partition(ELLIPSIS)
-        place = {**{c: n for n, c in enumerate(before)}, **{c: n - len(after) for n, c in enumerate(after)}}
+        place = {c: n for n, c in enumerate(before)}
+        place.update({c: n - len(after) for n, c in enumerate(after)})
         places.append(place if dots or len(letters) == x.ndim else {})
         for c, n in places[-1].items():
             if -x.ndim <= n < x.ndim:
@@ -234,10 +239,9 @@ def _without_ones(inputs: list[str], result: str, arrays: list[Any]) -> tuple[An
 
 
 @mirrors(np.einsum_path)
-def _einsum_path(*operands: Any, optimize: Any = "greedy", einsum_call: bool = False) -> Any:
+def _einsum_path(*operands: Any, optimize: Any = "greedy") -> Any:
     # A path depends on shapes only, so that nothing is cut off here.
-    plain = [x.value if isinstance(x, Traced) else x for x in operands]
-    return np.einsum_path(*plain, optimize=optimize, einsum_call=einsum_call)
+    return np.einsum_path(*plainly(operands), optimize=optimize)
 
 
 @mirrors(np.kron)
@@ -295,7 +299,9 @@ def _cross(
         axisa = axisb = axisc = axis
     a, b = _to_end(array(a), (axisa,)), _to_end(array(b), (axisb,))
     if {a.shape[-1], b.shape[-1]} - {2, 3}:
-        raise ShapeError(f"cross takes vectors of 2 or 3 entries; the shapes here are {a.shape} and {b.shape}")
+        raise ShapeError(
+            f"cross takes vectors of 2 or 3 entries; the shapes here are {a.shape} and {b.shape}"
+        )
     if a.shape[-1] == b.shape[-1] == 2:
         return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
     a, b = (padded(x, 0, 3 - x.shape[-1]) for x in (a, b))

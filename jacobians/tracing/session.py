@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,9 @@ from jacobians.operations.products import transpose
 
 Array = NDArray[Any]
 PACKAGE = str(Path(__file__).parent.parent)
+_NUMPY = str(Path(np.__file__).parent)
+_SCIPY = str(Path(np.__file__).parent.parent / "scipy")
+_LIBRARIES = (PACKAGE, _NUMPY, _SCIPY, "<__array_function__")
 
 
 class Session:
@@ -101,17 +105,31 @@ def guard(what: str) -> None:
 
 
 def user_line() -> str:
-    """``file.py:12`` of the innermost caller outside this package and NumPy."""
-    frame = sys._getframe(1)
-    numpy = str(Path(np.__file__).parent)
-    while frame is not None:
+    """``file.py:12`` of the innermost caller outside this package, NumPy and SciPy."""
+    for frame in _frames():
         name = frame.f_code.co_filename
-        if not name.startswith((PACKAGE, numpy)) and not name.startswith("<__array_function__"):
+        if not name.startswith(_LIBRARIES):
             return f"{Path(name).name}:{frame.f_lineno}"
-        if frame.f_back is None:
-            break
-        frame = frame.f_back
     return "an unknown line"
+
+
+def scipy_functions() -> list[str]:
+    """The names of SciPy's functions that are running, innermost first, up to the user's code."""
+    names = []
+    for frame in _frames():
+        name = frame.f_code.co_filename
+        if name.startswith(_SCIPY):
+            names.append(frame.f_code.co_name)
+        elif not name.startswith(_LIBRARIES):
+            break
+    return names
+
+
+def _frames() -> Iterator[FrameType]:
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
 
 
 def closure_names(function: Callable[..., Any]) -> Mapping[int, str]:

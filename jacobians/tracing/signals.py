@@ -27,7 +27,9 @@ def _slid(a: Any, v: Any, mode: str) -> Any:
 def _slide_arguments(a: Any, v: Any, mode: str, name: str) -> tuple[Any, Any]:
     a, v = (np.reshape(x, (1,)) if x.ndim == 0 else x for x in (array(a), array(v)))
     if a.ndim != 1 or v.ndim != 1 or not a.shape[0] or not v.shape[0]:
-        raise ShapeError(f"{name} takes two vectors that are not empty; the shapes are {a.shape} and {v.shape}")
+        raise ShapeError(
+            f"{name} takes two vectors that are not empty; the shapes are {a.shape} and {v.shape}"
+        )
     if mode not in ("full", "same", "valid"):
         raise ValueError(f"{name}: mode must be 'full', 'same' or 'valid', not {mode!r}")
     return a, v

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from jacobians.errors import UnsupportedError
 from jacobians.graph.node import Node, Operation, apply
-from jacobians.tracing.session import current, guard, user_line
+from jacobians.operations.registry import OPERATIONS
+from jacobians.tracing.session import current, guard, scipy_functions, user_line
 from jacobians.tracing.tables import call
 
 Array = NDArray[Any]
@@ -111,9 +112,9 @@ class Traced:
         return call(np.imag, (self,), {})
 
     @property
-    def flat(self) -> Iterator[Any]:
-        """The entries in row-major order."""
-        return iter(self.ravel())
+    def flat(self) -> Any:
+        """The entries in row-major order: to go through, or to index."""
+        return self.ravel()
 
     def __len__(self) -> int:
         if not self.shape:
@@ -141,6 +142,14 @@ class Traced:
         return call(function, args, dict(kwargs))
 
     def __array__(self, *_: Any, **__: Any) -> Array:
+        called = scipy_functions()
+        known = [name for name in called if name in OPERATIONS]
+        if called:
+            instead = f"write jb.ops.{known[-1]}" if known else "write it with NumPy's functions"
+            raise UnsupportedError(
+                f"SciPy's {(known or called)[-1]} at {user_line()} works on plain arrays only, which would cut a "
+                f"traced one off from its derivative; {instead}"
+            )
         raise UnsupportedError(
             f"a traced array was to be made a plain array at {user_line()}, which would cut it off from its "
             "derivative; write np.stack([...]) or np.concatenate([...]) for np.array([...]), and NumPy's own "
@@ -235,7 +244,7 @@ class Traced:
     dot, trace = _as_method(np.dot), _as_method(np.trace)
     diagonal, repeat = _as_method(np.diagonal), _as_method(np.repeat)
     swapaxes, squeeze = _as_method(np.swapaxes), _as_method(np.squeeze)
-    take, choose, compress = _as_method(np.take), _as_method(np.choose), _as_method(np.compress)
+    take, choose, argpartition = _as_method(np.take), _as_method(np.choose), _as_method(np.argpartition)
     clip, round = _as_method(np.clip), _as_method(np.round)
     conj, conjugate = _as_method(np.conjugate), _as_method(np.conjugate)
     copy = _as_method(np.copy)
@@ -246,16 +255,20 @@ class Traced:
 
     flatten = ravel
 
+    def compress(self, condition: Any, axis: Any = None) -> Any:
+        """The entries of an axis where the condition holds."""
+        return call(np.compress, (condition, self), {"axis": axis})
+
     def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Any:
         """The array with another shape."""
-        wanted = shape[0] if len(shape) == 1 and isinstance(shape[0], Sequence) else shape
+        wanted = shape[0] if len(shape) == 1 else shape
         return call(np.reshape, (self, wanted), {"order": order})
 
     def transpose(self, *axes: Any) -> Any:
         """The array with its axes in another order."""
         if not axes or axes == (None,):
             return call(np.transpose, (self,), {})
-        order = axes[0] if len(axes) == 1 and isinstance(axes[0], Sequence) else axes
+        order = axes[0] if len(axes) == 1 and np.ndim(axes[0]) else axes
         return call(np.transpose, (self, order), {})
 
     def astype(self, dtype: Any, *_: Any, **__: Any) -> Any:
