@@ -1,5 +1,6 @@
 """Arrays that users pass in: what is accepted, and the errors for what is not."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -47,17 +48,23 @@ def float_array(value: Any, what: str) -> NDArray[Any]:
     return array if array.dtype.kind == "f" else array.astype(np.float64)
 
 
-def shaped_array(value: Any, shape: tuple[int, ...], what: str, against: str) -> NDArray[Any]:
-    """As ``float_array``; the shape must be the given one.
+def shaped_array(
+    value: Any, shape: tuple[int, ...], what: Callable[[], str] | str, against: str
+) -> NDArray[Any]:
+    """As ``float_array``; the shape must be the given one. ``what`` may be made only when needed.
 
     Raises
     ------
     ShapeError
         Naming both shapes.
     """
-    array = float_array(value, what)
+    if type(value) is np.ndarray and value.dtype.kind == "f" and value.shape == shape:
+        return value
+    name = what if isinstance(what, str) else what()
+    array = float_array(value, name)
     if array.shape != shape:
         raise ShapeError(
-            f"{what} has shape {array.shape}, but {against} has shape {shape}; pass an array of shape {shape}"
+            f"{name} has shape {array.shape}, but {against} has shape {shape}; "
+            f"pass an array of shape {shape}"
         )
     return array

@@ -161,8 +161,11 @@ class Comparison(NamedTuple):
         lines += [f"{w.name}: {w.note}" for w in (self.explicit, self.dense) if w.note]
         if self.ratio is not None:
             lines.append(f"contracted is {self.ratio:,.0f} times faster than explicit")
-        verdict = "agree" if self.ok else "DIFFER"
-        lines.append(f"values {verdict}: largest difference {self.largest_difference:.2g}")
+        if self.explicit.ran or self.dense.ran:
+            verdict = "agree" if self.ok else "DIFFER"
+            lines.append(f"values {verdict}: largest difference {self.largest_difference:.2g}")
+        else:
+            lines.append("values: nothing to compare with, only contracted ran")
         return "\n".join(line[:80] for line in lines)
 
 

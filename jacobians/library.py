@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -151,8 +152,8 @@ class LibraryOperation:
         names = self._names(count if count is not None else len(self.arguments))
         if isinstance(wrt, str) and wrt in names:
             return names.index(wrt)
-        if isinstance(wrt, int) and not isinstance(wrt, bool) and -len(names) <= wrt < len(names):
-            return wrt % len(names)
+        if isinstance(wrt, Integral) and not isinstance(wrt, bool) and -len(names) <= wrt < len(names):
+            return int(wrt) % len(names)
         raise ShapeError(
             f"{self.name} has no argument wrt={wrt!r}; its arguments are {', '.join(names)} "
             f"(or their positions 0 to {len(names) - 1})"

@@ -9,7 +9,12 @@ from jacobians.errors import TensorTooLargeError
 
 SHARE = 0.5  # of the available memory, for one dense tensor
 _FALLBACK = 4 << 30
-GIB = float(1 << 30)
+
+
+def in_gib(number: float) -> str:
+    """``1.5 GiB``; small numbers in bytes too."""
+    text = f"{number / (1 << 30):.3g} GiB"
+    return f"{text} ({number:,.0f} bytes)" if number < 1 << 20 else text
 
 
 def available_bytes() -> int:
@@ -72,7 +77,7 @@ def check_size(
         max_bytes = SHARE * available_bytes()
     if needed > max_bytes:
         raise TensorTooLargeError(
-            f"{context}: a dense tensor of shape {tuple(shape)} needs {needed / GIB:.3g} GiB, more than the "
-            f"limit of {max_bytes / GIB:.3g} GiB; contract it with J.vjp(G) or J.jvp(dX), take a slice "
+            f"{context}: a dense tensor of shape {tuple(shape)} needs {in_gib(needed)}, more than the "
+            f"limit of {in_gib(max_bytes)}; contract it with J.vjp(G) or J.jvp(dX), take a slice "
             "J[...], use J.sparse(), or raise max_bytes= (math.inf for no limit)"
         )

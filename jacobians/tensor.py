@@ -11,7 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 from jacobians import export
 from jacobians.accumulation.chain_rule import combine
 from jacobians.arguments import shaped_array
-from jacobians.arrays.plan import Plan
+from jacobians.arrays.plan import Plan, plan_for
 from jacobians.costs import TensorCost, predicted
 from jacobians.display.expressions import Template, label, template_of
 from jacobians.errors import ShapeError, UnsupportedError
@@ -174,7 +174,7 @@ class JacobianTensor:
                 raise UnsupportedError(f"{self.title}: out= is read-only; pass a writable array")
         else:
             check_size(self.title, self.shape, self.dtype.itemsize, max_bytes)
-        return self._run("dense", self.terms, (), self.dtype, out)
+        return self._run(self.terms, out)
 
     def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> Array:
         if copy is False:
@@ -207,7 +207,8 @@ class JacobianTensor:
         numpy.ndarray
             A new array of shape ``in_shape`` and the input's dtype.
         """
-        G = shaped_array(G, self.out_shape, f"{self.title}: the upstream gradient G", "the output")
+        what = lambda: f"{self.title}: the upstream gradient G"  # noqa: E731
+        G = shaped_array(G, self.out_shape, what, "the output")
         return self._contract("vjp", G, range(self.out_ndim), self.in_dtype)
 
     def jvp(self, dX: Any) -> Array:
@@ -223,28 +224,28 @@ class JacobianTensor:
         numpy.ndarray
             A new array of shape ``out_shape``.
         """
-        dX = shaped_array(dX, self.in_shape, f"{self.title}: the direction dX", "the input")
+        what = lambda: f"{self.title}: the direction dX"  # noqa: E731
+        dX = shaped_array(dX, self.in_shape, what, "the input")
         return self._contract("jvp", dX, range(self.out_ndim, self.ndim), self.dtype)
 
     def _contract(self, way: str, array: Array, axes: Sequence[int], dtype: DTypeLike) -> Array:
-        key = (way, "terms")
-        tensor = self._cache.get(key)
-        if tensor is None:
-            tensor = self._cache[key] = contracted(self.terms, _UPSTREAM, axes)
-        if array.dtype != self.dtype:
-            array = array.astype(self.dtype)
-        return self._run(way, tensor, (array,), dtype, None)
-
-    def _run(
-        self, way: Any, tensor: Sum, extra: tuple[Array, ...], dtype: DTypeLike, out: Array | None
-    ) -> Array:
         plan = self._cache.get(way)
         if plan is None:
-            numbers = {node: n for n, node in enumerate((*self._values, *[_UPSTREAM] * len(extra)))}
-            shapes = [value.shape for value in self._values.values()] + [a.shape for a in extra]
-            plan = self._cache[way] = Plan(relabelled(tensor, numbers.__getitem__), shapes)
-        result: Array = plan.run([*self._values.values(), *extra], dtype, out)
+            plan = self._plan(contracted(self.terms, _UPSTREAM, axes), (array.shape,))
+            self._cache[way] = plan
+        if array.dtype != self.dtype:
+            array = array.astype(self.dtype)
+        result: Array = plan.run([*self._values.values(), array], dtype)
         return result
+
+    def _plan(self, tensor: Sum, extra: tuple[tuple[int, ...], ...] = ()) -> Plan:
+        """The plan of a sum over the operands, and over the upstream array of a given shape."""
+        numbers = {node: n for n, node in enumerate((*self._values, _UPSTREAM))}
+        shapes = (*(value.shape for value in self._values.values()), *extra)
+        return plan_for(relabelled(tensor, numbers.__getitem__), shapes)
+
+    def _run(self, tensor: Sum, out: Array | None = None) -> Array:
+        return self._plan(tensor).run(list(self._values.values()), self.dtype, out)
 
     @property
     def _shapes(self) -> dict[Node, tuple[int, ...]]:
@@ -357,11 +358,7 @@ class JacobianTensor:
         """
         part = sliced(self.terms, index, self.title, self.axes)
         check_size(self.title, part.shape, self.dtype.itemsize, None)
-        numbers = {node: n for n, node in enumerate(self._values)}
-        shapes = [value.shape for value in self._values.values()]
-        result = Plan(relabelled(part, numbers.__getitem__), shapes).run(
-            list(self._values.values()), self.dtype
-        )
+        result = self._run(part)
         return result if part.shape else result[()]
 
     def diagonal(self) -> Array:
@@ -376,7 +373,7 @@ class JacobianTensor:
             restricted(t, list(zip(t.slots[:half], t.slots[half:], strict=True)), t.slots[:half])
             for t in self.terms.terms
         ]
-        return self._run("diagonal", total(self.out_shape, terms), (), self.dtype, None)
+        return self._run(total(self.out_shape, terms))
 
     # Other forms
 

@@ -7,6 +7,7 @@ result is traced too, as far as it depends on the outer inputs.
 
 import functools
 from collections.abc import Callable, Sequence
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,7 @@ def _owned(value: Any) -> Array:
 
 
 def _one_or_all(wrt: Wrt, found: Sequence[Any]) -> Any:
-    return found[0] if isinstance(wrt, int | str) else tuple(found)
+    return found[0] if isinstance(wrt, Integral | str) else tuple(found)
 
 
 def _scalar(run: Run, function: Any, what: str) -> Node:

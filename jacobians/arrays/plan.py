@@ -113,7 +113,9 @@ class _TermPlan:
         for host, mask, align in self.selections:
             views[host] = np.where(align(views[mask]), views[host], 0)
         if self.has_masks:
-            views = [views[n].astype(dtype) if self.reads[n][3] else views[n] for n in self.live]
+            views = [views[n] for n in self.live]
+        # Integers would overflow where floats do not, and booleans multiply as logic.
+        views = [view if view.dtype.kind == "f" else view.astype(dtype) for view in views]
         for n, reduce in self.sums.items():
             views[n] = reduce(views[n])
         for n, m, run in self.steps:
@@ -130,7 +132,7 @@ class Plan:
 
     def __init__(self, tensor: Sum, shapes: Sequence[tuple[int, ...]]) -> None:
         self.shape = tensor.shape
-        self.writers = [Writer(term) for term in tensor.terms]
+        self.writers = [Writer(term, tensor.shape) for term in tensor.terms]
         self.terms = [
             _TermPlan(term, shapes, tuple(writer.letters))
             for term, writer in zip(tensor.terms, self.writers, strict=True)

@@ -14,7 +14,7 @@ from jacobians.cli.files import read_array, read_npz
 from jacobians.errors import JacobiansError, TensorTooLargeError
 from jacobians.graph.node import Node, input_node
 from jacobians.library import LibraryOperation, ops
-from jacobians.memory import GIB, SHARE, available_bytes
+from jacobians.memory import SHARE, available_bytes, in_gib
 from jacobians.tensor import JacobianTensor
 
 Array = NDArray[Any]
@@ -190,8 +190,8 @@ def _check_memory(name: str, shapes: Sequence[Shape]) -> None:
     limit = SHARE * available_bytes()
     if needed > limit:
         raise TensorTooLargeError(
-            f"{name}: random arrays of shapes {', '.join(map(str, shapes))} need {needed / GIB:.3g} "
-            f"GiB, more than the limit of {limit / GIB:.3g} GiB; give smaller sizes to --shape"
+            f"{name}: random arrays of shapes {', '.join(map(str, shapes))} need {in_gib(needed)}, "
+            f"more than the limit of {in_gib(limit)}; give smaller sizes to --shape"
         )
 
 

@@ -1,10 +1,11 @@
 """``jacobians ops``: what there is, with formulas."""
 
 import argparse
+import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from jacobians.cli.layout import cut, emit_json, plain
+from jacobians.cli.layout import emit_json, plain
 from jacobians.library import LibraryOperation, ops
 
 
@@ -20,7 +21,10 @@ def run(options: argparse.Namespace) -> int:
             name = f"{operation.name}(subscripts, …)"
             print(f"{name:<22}jacobians show einsum --subscripts 'ij,jk->ik'")
         for title, formula in _rows(operation):
-            print(cut(f"{name:<22}{title} = {formula}"))
+            first, *rest = textwrap.wrap(f"{title} = {formula}", 58, break_long_words=False)
+            print(f"{name:<22}{first}")
+            for line in rest:
+                print(f"{'':<26}{line}")
             name = ""
     print(
         "\nδ_ik is 1 where i = k, else 0; repeated letters that are no axis are summed."

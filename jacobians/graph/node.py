@@ -195,7 +195,7 @@ def ordered(nodes: Iterable[Node], known: Mapping[Node, Any] = {}) -> list[Node]
     """The nodes and all that they depend on, operands first; nothing behind a known node."""
     result: list[Node] = []
     seen: set[Node] = set(known)
-    stack = [(node, False) for node in nodes]
+    stack = [(node, False) for node in reversed(list(nodes))]
     while stack:
         node, ready = stack.pop()
         if ready:
@@ -203,7 +203,7 @@ def ordered(nodes: Iterable[Node], known: Mapping[Node, Any] = {}) -> list[Node]
         elif node not in seen:
             seen.add(node)
             stack.append((node, True))
-            stack.extend((operand, False) for operand in node.operands)
+            stack.extend((operand, False) for operand in reversed(node.operands))
     return result
 
 

@@ -183,10 +183,16 @@ class _Letters:
             self.source[number] = axes
             return letter_slot(number)
         first = self.source[number]
+        if first is axes:
+            raise ShapeError(
+                f"{self.context}: letter {key} stands twice in {axes.name}, so these axes must be equal, "
+                f"but its shape is {axes.shape}: {known} and {size}"
+            )
         what = f"letter {key}" if isinstance(key, str) else f"broadcast axis {key}"
+        allowed = "equal, or one of them 1" if broadcasts else "equal"
         raise ShapeError(
             f"{self.context}: {what} is {known} in {first.name} of shape {first.shape} "
-            f"but {size} in {axes.name} of shape {axes.shape}; these sizes must be equal"
+            f"but {size} in {axes.name} of shape {axes.shape}; these sizes must be {allowed}"
         )
 
 

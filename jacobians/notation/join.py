@@ -218,7 +218,7 @@ def _digits(system: _System, number: int) -> bool:
                 finer.append((coarser, count, a, weight * ratio))
             continue
         finer.append((stride, p, a, weight))
-        (stride, p, a, weight), (other, q, b, other_weight) = left.pop(), right.pop()
+        (stride, p, a, weight), (_, q, b, other_weight) = left.pop(), right.pop()
         size = min(p, q)
         split = (p < q and left) or (q < p and right)
         if constant and not left and not right:

@@ -92,7 +92,8 @@ def write_number(number: Coefficient) -> tuple[str, str]:
     if size == 1:
         return sign, ""
     known = {0.5: "½", 0.25: "¼"}.get(size)
-    return sign, known or (str(int(size)) if size == int(size) else f"{size:.6g}")
+    whole = isinstance(size, int) or size.is_integer()
+    return sign, known or (str(int(size)) if whole else f"{size:.6g}")
 
 
 def write_slot(slot: Slot, names: dict[int, str]) -> str:

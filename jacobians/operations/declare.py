@@ -51,7 +51,7 @@ class Multilinear(Operation):
     """An operation that is a sum of terms: products of its operands over letters.
 
     The terms come from coordinate forms (the first whose numbers of axes fit is taken) or from
-    ``build(*shapes, **parameters)``.
+    ``build(*shapes, **parameters)``. A ``real`` operation computes with floats even of integers.
     """
 
     def __init__(
@@ -66,9 +66,11 @@ class Multilinear(Operation):
         latex: str = "",
         binds: int = ATOM,
         elementwise: bool = False,
+        real: bool = False,
     ) -> None:
         self.name = name
         self.arguments = tuple(arguments)
+        self.real = real
         self.forms = tuple(parse_equation(form) for form in forms)
         self.notation, self.latex, self.binds = notation, latex, binds
         self.elementwise = elementwise
@@ -104,7 +106,7 @@ class Multilinear(Operation):
     ) -> tuple[Shape, np.dtype[Any]]:
         """The shape of the sum of terms; the operands' common dtype."""
         tensor = self.structure(tuple(n.shape for n in operands), tuple(sorted(parameters.items())))
-        return tensor.shape, _sum_type(tensor, [weak_type(node) for node in operands])
+        return tensor.shape, self._type(tensor, [weak_type(node) for node in operands])
 
     def evaluate(self, arrays: Sequence[Any], parameters: Mapping[str, Any]) -> Any:
         """The value: NumPy's own function where there is one, else the terms' plan."""
@@ -113,21 +115,21 @@ class Multilinear(Operation):
         real = [np.asarray(array) for array in arrays]
         shapes = tuple(array.shape for array in real)
         tensor = self.structure(shapes, tuple(sorted(parameters.items())))
-        dtype = _sum_type(tensor, [a if type(a) in (int, float) else a.dtype for a in arrays])
+        dtype = self._type(tensor, [a if type(a) in (int, float) else a.dtype for a in arrays])
         return plan_for(tensor, shapes).run(real, dtype)
+
+    def _type(self, tensor: Sum, types: Sequence[Any]) -> np.dtype[Any]:
+        """The operands' common dtype, widened where a coefficient is no integer."""
+        if not types:
+            return np.dtype(np.float64)
+        found = np.result_type(*types, *(t.coefficient for t in tensor.terms))
+        return np.dtype(np.float64) if self.real and found.kind in "iub" else found
 
     def local(self, node: Node, position: int) -> Sum:
         """The product rule: each term that has the operand, without it."""
         shapes = tuple(operand.shape for operand in node.operands)
         tensor = _derivative(self, shapes, node.parameters, position)
         return _numbers_out(relabelled(tensor, node.operands.__getitem__))
-
-
-def _sum_type(tensor: Sum, types: Sequence[Any]) -> np.dtype[Any]:
-    """The common dtype of the operands, widened where a coefficient is no integer."""
-    if not types:
-        return np.dtype(np.float64)
-    return np.result_type(*types, *(t.coefficient for t in tensor.terms))
 
 
 @lru_cache(maxsize=2048)

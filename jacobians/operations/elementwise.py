@@ -5,6 +5,7 @@ Where a derivative does not exist the documented choice is taken: ``absolute`` a
 """
 
 from collections.abc import Sequence
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -100,15 +101,10 @@ absolute: Rule = elementwise(
 )
 
 
-def _power_slope(X: Any, p: Any) -> Any:
-    # x⁰ is constant: its derivative is 0, also at x = 0, where 0 · x⁻¹ would be nan.
-    return np.where(np.equal(p, 0), 0, p * np.power(X, np.where(np.equal(p, 0), 0, p - 1)))
-
-
 def power_derivative(X: Node, p: Node) -> Any:
     """The derivative of ``X ** p`` by ``X``."""
     if type(p.value) not in (int, float):
-        return apply(power_slope, [X, p])
+        return apply(power_slope(1), [X, p])
     if p.value == 0:
         return 0
     return p if p.value == 1 else p * X if p.value == 2 else p * X ** (p.value - 1)
@@ -119,12 +115,39 @@ power: Rule = elementwise(
     X=lambda X, p, Y: power_derivative(X, p),
     p=lambda X, p, Y: Y * apply(nonzero_log, [X]),
 )  # fmt: skip
-power_slope: Rule = elementwise(
-    "power_slope", _power_slope, notation="{1} {0}^({1}−1)", latex="{1} {0}^{{{1}-1}}",
-    binds=PRODUCT,
-    X=lambda X, p, Y: p * apply(power_slope, [X, p - 1]),
-    p=lambda X, p, Y: X ** (p - 1) + Y * apply(nonzero_log, [X]),
-)  # fmt: skip
+
+
+def _falling(p: Any, order: int, leave_out: int | None = None) -> Any:
+    """``p (p − 1) … (p − order + 1)``, one of its factors left out."""
+    result: Any = 1
+    for n in range(order):
+        result = result if n == leave_out else result * (p - n)
+    return result
+
+
+def _power_slope(X: Any, p: Any, order: int) -> Any:
+    # x², x and x⁰ vanish when differentiated too often, also at 0, where 0 · x⁻¹ would be nan.
+    scale = _falling(np.asarray(p, np.float64), order)
+    power = np.power(X, np.where(scale == 0, 0, np.subtract(p, order, dtype=np.float64)))
+    return np.asarray(np.where(scale == 0, 0, scale * power), np.result_type(X, p, 0.0))
+
+
+@lru_cache
+def power_slope(order: int) -> Rule:
+    """The derivative of ``X ** p`` by ``X`` of an order."""
+    minus = f"−{order}"
+    scale = " ".join("{1}" if n == 0 else f"({{1}}−{n})" for n in range(order))
+    return elementwise(
+        f"power_slope{order}", partial(_power_slope, order=order),
+        notation=f"{scale} {{0}}^({{1}}{minus})",
+        latex=f"{scale} {{0}}^{{{{{{1}}{minus}}}}}".replace("−", "-"),
+        binds=PRODUCT,
+        X=lambda X, p, Y: apply(power_slope(order + 1), [X, p]),
+        p=lambda X, p, Y: X ** (p - order) * sum(_falling(p, order, n) for n in range(order))
+        + Y * apply(nonzero_log, [X]),
+    )  # fmt: skip
+
+
 nonzero_log: Rule = elementwise(
     # 0^p is 0 for every p > 0, so its slope in p is 0 · log 0 := 0.
     "nonzero_log", lambda X: np.where(np.equal(X, 0), 0, np.log(X)),

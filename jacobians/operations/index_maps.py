@@ -44,8 +44,11 @@ def _permute(X: Shape, *, axes: tuple[int, ...]) -> Sum:
 permute = index_map("permute", ("X",), _permute, value=lambda X, axes: np.transpose(X, axes))
 
 
-def _slice(X: Shape, *, starts: Shape, steps: Shape, shape: Shape) -> Sum:
-    reads = tuple(letter_slot(n, step, start) for n, (start, step) in enumerate(zip(starts, steps, strict=True)))
+def _slice(_: Shape, *, starts: Shape, steps: Shape, shape: Shape) -> Sum:
+    reads = tuple(
+        letter_slot(n, step, start)
+        for n, (start, step) in enumerate(zip(starts, steps, strict=True))
+    )
     return total(shape, [normal(1, shape, [Factor(0, reads)], plain_slots(shape))])
 
 
@@ -77,7 +80,7 @@ take = index_map("take", ("X",), _gather, value=_gather_value)
 """Entries of one axis by a list of integers."""
 
 
-def _pick(X: Shape, *, moves: Arrangement, shape: Shape) -> Sum:  # noqa: ARG001
+def _pick(_: Shape, *, moves: Arrangement, shape: Shape) -> Sum:
     sizes, reads, writes = moves
     return total(shape, [normal(1, sizes, [Factor(0, reads)], writes)])
 
@@ -163,7 +166,9 @@ def _broadcast(X: Shape, *, shape: Shape) -> Sum:
     return total(shape, [normal(1, shape, [Factor(0, reads)], plain_slots(shape))])
 
 
-broadcast = index_map("broadcast", ("X",), _broadcast, value=lambda X, shape: np.broadcast_to(X, shape))
+broadcast = index_map(
+    "broadcast", ("X",), _broadcast, value=lambda X, shape: np.broadcast_to(X, shape)
+)
 
 
 def _add_up(X: Shape, *, axes: tuple[int, ...]) -> Sum:

@@ -113,7 +113,9 @@ einsum = index_map(
     ),
 )  # fmt: skip
 
-contraction = index_map("contraction", (), lambda *_, tensor: tensor)  # what rewrites make
+contraction = index_map(
+    "contraction", (), lambda *_, tensor: tensor, real=True
+)  # what rewrites make
 
 PUBLIC = (
     matmul, matvec, inner, outer, bilinear, quadratic, transpose, trace, total_sum, kron, einsum,

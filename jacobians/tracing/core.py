@@ -14,6 +14,7 @@ from jacobians.operations import index_maps, products
 from jacobians.operations.arrangement import arrangement, coordinates
 from jacobians.operations.declare import elementwise
 from jacobians.tracing.session import guard, user_line
+from jacobians.tracing.stand_ins import mirrors
 from jacobians.tracing.tables import SUPPORTED, implements
 from jacobians.tracing.traced import ASTYPE, GETITEM, Traced, record
 
@@ -81,7 +82,7 @@ def register() -> None:
             SUPPORTED.setdefault(function, _ufunc(operation, function))
 
 
-@implements(np.reshape)
+@mirrors(np.reshape)
 def reshape(a: Any, /, shape: Any = None, order: str = "C", *, copy: Any = None) -> Any:  # noqa: ARG001
     """numpy.reshape."""
     if shape is None:
@@ -107,7 +108,7 @@ def memory_order(a: Any, name: str) -> str:
     )
 
 
-@implements(np.transpose)
+@mirrors(np.transpose)
 def transpose(a: Any, axes: Any = None) -> Any:
     """numpy.transpose."""
     # The axes of an array that takes no memory are told apart by their sizes.

@@ -89,10 +89,10 @@ def angle(z: Any, deg: bool = False) -> Any:
 @mirrors(np.nan_to_num)
 def nan_to_num(
     x: Any,
-    copy: bool = True,
+    copy: bool = True,  # noqa: ARG001
     nan: float = 0.0,
     posinf: Any = None,
-    neginf: Any = None,  # noqa: ARG001
+    neginf: Any = None,
 ) -> Any:
     """numpy.nan_to_num: what is replaced has derivative 0."""
     if x.dtype.kind != "f":

@@ -4,6 +4,7 @@ from jacobians.tracing import (
     core,
     elementwise,
     grids,
+    joining,
     linalg,
     products,
     reasons,
@@ -17,5 +18,6 @@ from jacobians.tracing import (
 )
 
 FAMILIES = (
-    core, elementwise, reductions, statistics, sequences, special, shapes, grids, selection, products, signals, linalg, reasons,
+    core, elementwise, reductions, statistics, sequences, special, shapes, joining, grids,
+    selection, products, signals, linalg, reasons,
 )  # fmt: skip

@@ -11,9 +11,10 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 from jacobians.errors import UnsupportedError
 from jacobians.operations import index_maps
 from jacobians.tracing.core import call_astype, plain, reshape
+from jacobians.tracing.joining import concatenate
 from jacobians.tracing.session import user_line
-from jacobians.tracing.shapes import along, concatenate, entries
-from jacobians.tracing.stand_ins import array, mirrors, plainly
+from jacobians.tracing.shapes import along, entries
+from jacobians.tracing.stand_ins import array, mirrors, plainly, untyped
 from jacobians.tracing.traced import Traced, record
 
 # Padding: the array grows by one axis after the other, so that later axes own the corners.
@@ -34,7 +35,7 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
             "join np.concatenate([...]) from what stands before, within and behind"
         )
     # NumPy's own errors: only names of modes and of their options, and widths, can be wrong.
-    np.pad(np.ones((1,) * x.ndim), _small(pad_width), mode, **_plain_options(kwargs))  # type: ignore[call-overload]
+    untyped.pad(np.ones((1,) * x.ndim), _small(pad_width), mode, **_plain_options(kwargs))
     widths = _pairs(pad_width, x.ndim)
     if mode == "constant":
         return _pad_constant(x, widths, kwargs.get("constant_values", 0))
@@ -46,7 +47,9 @@ def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> An
 
 def _small(pad_width: Any) -> Any:
     if isinstance(pad_width, dict):
-        return {axis: 1 if isinstance(width, Integral) else (1, 1) for axis, width in pad_width.items()}
+        return {
+            axis: 1 if isinstance(width, Integral) else (1, 1) for axis, width in pad_width.items()
+        }
     width = np.asarray(pad_width)
     return np.minimum(width, 1) if width.dtype.kind in "iu" else pad_width
 
@@ -70,7 +73,11 @@ def _option(given: Any, axis: int, ndim: int, side: int) -> Any:
     if isinstance(given, Traced):
         return np.broadcast_to(given, (ndim, 2))[axis, side]
     if isinstance(given, tuple | list) and any(isinstance(leaf, Traced) for leaf in _leaves(given)):
-        row = given[axis if len(given) == ndim else 0] if isinstance(given[0], tuple | list) else given
+        row = (
+            given[axis if len(given) == ndim else 0]
+            if isinstance(given[0], tuple | list)
+            else given
+        )
         return row[side] if len(row) == 2 else row[0]
     return np.broadcast_to(np.asarray(given), (ndim, 2))[axis, side]
 
@@ -96,14 +103,18 @@ def _pad_constant(x: Any, widths: list[tuple[int, int]], fill: Any) -> Any:
     return x
 
 
-def _pad_axis(x: Any, axis: int, before: int, after: int, mode: str, options: dict[str, Any]) -> Any:
+def _pad_axis(
+    x: Any, axis: int, before: int, after: int, mode: str, options: dict[str, Any]
+) -> Any:
     size = x.shape[axis]
     if mode in _BY_POSITION:
         if size == 0:
-            raise ValueError(f"can't extend empty axis {axis} using modes other than 'constant' or 'empty'")
+            raise ValueError(
+                f"can't extend empty axis {axis} using modes other than 'constant' or 'empty'"
+            )
         if options.get("reflect_type", "even") == "odd":
             return _pad_odd(x, axis, before, after, mode)
-        return entries(x, axis, np.pad(np.arange(size), (before, after), mode))  # type: ignore[call-overload]
+        return entries(x, axis, untyped.pad(np.arange(size), (before, after), mode))
     parts = []
     for side, width in enumerate((before, after)):
         if mode == "linear_ramp":
@@ -130,7 +141,7 @@ def _pad_odd(x: Any, axis: int, before: int, after: int, mode: str) -> Any:
             f"numpy.pad(reflect_type='odd') at {user_line()} by more than {period} entries on an axis of "
             f"size {size}: pad twice"
         )
-    order = np.pad(np.arange(size), (before, after), mode)  # type: ignore[call-overload]
+    order = untyped.pad(np.arange(size), (before, after), mode)
     first, last = along(x, axis, slice(0, 1)), along(x, axis, slice(size - 1, size))
     left = 2 * first - entries(x, axis, order[:before])
     right = 2 * last - entries(x, axis, order[before + size :])
@@ -150,7 +161,10 @@ def gradient(f: Any, *varargs: Any, axis: Any = None, edge_order: int = 1) -> An
     if any(f.shape[a] < edge_order + 1 for a in axes) or edge_order not in (1, 2):
         raise ValueError("Shape of array too small to calculate a numerical gradient")
     spacings = _spacings(f, varargs, axes)
-    found = [_gradient(f, a, h, edge_order) for a, h in zip(axes, spacings, strict=True)]
+    found = [
+        call_astype(_gradient(f, a, h, edge_order), f.dtype)
+        for a, h in zip(axes, spacings, strict=True)
+    ]
     return found[0] if len(found) == 1 else tuple(found)
 
 
@@ -168,7 +182,9 @@ def _spacings(f: Any, given: tuple[Any, ...], axes: tuple[int, ...]) -> list[Any
             continue
         points = array(points)
         if points.ndim != 1 or points.shape[0] != f.shape[which]:
-            raise ValueError("when 1d, distances must match the length of the corresponding dimension")
+            raise ValueError(
+                "when 1d, distances must match the length of the corresponding dimension"
+            )
         if points.dtype.kind in "iu":
             points = call_astype(points, np.float64)
         steps = points[1:] - points[:-1]
@@ -218,14 +234,25 @@ def _one_sided(f0: Any, f1: Any, f2: Any, near: Any, far: Any) -> Any:
 
 
 @mirrors(np.linspace)
-def linspace(start: Any, stop: Any, num: Any = 50, endpoint: bool = True, retstep: bool = False,
-             dtype: Any = None, axis: int = 0, *, device: Any = None) -> Any:  # noqa: ARG001
+def linspace(
+    start: Any,
+    stop: Any,
+    num: Any = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    dtype: Any = None,
+    axis: int = 0,
+    *,
+    device: Any = None,  # noqa: ARG001
+) -> Any:
     """numpy.linspace."""
     count = index(num)
     if count < 0:
         raise ValueError(f"Number of samples, {count}, must be non-negative.")
     wanted = np.result_type(*(_type(v) for v in (start, stop)), float(count))
-    start, stop = np.broadcast_arrays(call_astype(array(start), wanted), call_astype(array(stop), wanted))
+    start, stop = np.broadcast_arrays(
+        call_astype(array(start), wanted), call_astype(array(stop), wanted)
+    )
     division = count - 1 if endpoint else count
     steps = reshape(np.arange(count, dtype=wanted), (count, *(1,) * start.ndim))
     change = stop - start
@@ -249,8 +276,15 @@ def _type(value: Any) -> Any:
 
 
 @mirrors(np.logspace)
-def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0,
-             dtype: Any = None, axis: int = 0) -> Any:
+def logspace(
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    base: Any = 10.0,
+    dtype: Any = None,
+    axis: int = 0,
+) -> Any:
     """numpy.logspace."""
     if np.ndim(base) > 0:
         start, stop, base = np.broadcast_arrays(*map(array, (start, stop, base)))
@@ -260,11 +294,16 @@ def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: 
 
 
 @mirrors(np.geomspace)
-def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None,
-              axis: int = 0) -> Any:
+def geomspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0
+) -> Any:
     """numpy.geomspace: from start to stop by a constant ratio."""
-    expected = np.geomspace(*plainly([start, stop]), num, endpoint, axis=axis)  # NumPy's own errors
-    start, stop = np.broadcast_arrays(*(call_astype(array(v), expected.dtype) for v in (start, stop)))
+    expected = untyped.geomspace(
+        *plainly([start, stop]), num, endpoint, axis=axis
+    )  # NumPy's own errors
+    start, stop = np.broadcast_arrays(
+        *(call_astype(array(v), expected.dtype) for v in (start, stop))
+    )
     division = max(num - 1 if endpoint else num, 1)
     shares = reshape(np.arange(num) / division, (num, *(1,) * start.ndim)).astype(expected.dtype)
     grid = start * np.exp(np.log(stop / start) * shares)
@@ -278,10 +317,12 @@ def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype
 
 
 @mirrors(np.interp)
-def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None) -> Any:
+def interp(
+    x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period: Any = None
+) -> Any:
     """numpy.interp: piecewise linear; at a point of the grid the slope to its right."""
     x, xp, fp = array(x), array(xp), array(fp)
-    np.interp(*plainly([x, xp, fp]), period=plainly(period))  # NumPy's own errors
+    untyped.interp(*plainly([x, xp, fp]), period=plainly(period))  # NumPy's own errors
     x, xp, fp = (call_astype(a, np.float64) for a in (x, xp, fp))
     if period is not None:
         period = np.abs(period)

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
+from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -60,15 +61,15 @@ def _places(
     function: Any, wrt: Wrt, names: list[str], kwargs: Mapping[str, Any]
 ) -> list[int | str]:
     """Positions, or names of keyword arguments, that ``wrt`` means."""
-    several = [wrt] if isinstance(wrt, int | str) else list(wrt)
+    several = [wrt] if isinstance(wrt, Integral | str) else list(wrt)
     places: list[int | str] = []
     for one in several:
         if isinstance(one, str) and one in names:
             places.append(names.index(one))
         elif isinstance(one, str) and one in kwargs:
             places.append(one)
-        elif isinstance(one, int) and not isinstance(one, bool) and -len(names) <= one < len(names):
-            places.append(one % len(names))
+        elif isinstance(one, Integral) and not isinstance(one, bool) and -len(names) <= one < len(names):
+            places.append(int(one) % len(names))
         else:
             raise ShapeError(
                 f"{name_of(function)} has no argument wrt={one!r}; its arguments here are "

@@ -12,9 +12,10 @@ from numpy.lib.array_utils import normalize_axis_index
 
 from jacobians.errors import UnsupportedError
 from jacobians.tracing.core import arranged, call_astype, plain, reshape, take_along
+from jacobians.tracing.joining import concatenate, stack
 from jacobians.tracing.session import user_line
-from jacobians.tracing.shapes import along, concatenate, ravel, stack
-from jacobians.tracing.stand_ins import array, concrete, constant, mirrors, plainly
+from jacobians.tracing.shapes import along, ravel
+from jacobians.tracing.stand_ins import array, concrete, constant, mirrors, plainly, untyped
 from jacobians.tracing.tables import unsupported
 from jacobians.tracing.traced import Traced
 
@@ -29,8 +30,8 @@ def take(a: Any, indices: Any, axis: Any = None, out: None = None, mode: str = "
         a, axis = ravel(a), 0
     axis = normalize_axis_index(index(axis), a.ndim)
     size = a.shape[axis]
-    if indices.dtype.kind not in "iub" or mode not in ("raise", "wrap", "clip"):
-        raise TypeError(f"Cannot cast array data from {indices.dtype!r} to {np.dtype(np.intp)!r}")
+    if mode not in ("raise", "wrap", "clip"):
+        raise ValueError(f"mode {mode!r} is unknown")
     indices = indices.astype(np.intp)
     if mode == "wrap" and size:
         indices = indices % size
@@ -73,15 +74,19 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any: 
     which = np.asarray(plain(a))
     parts = [array(c) for c in choices]
     shape = np.broadcast_shapes(which.shape, *(p.shape for p in parts))
-    number = np.choose(which, [np.full(which.shape, n) for n in range(len(parts))], mode=mode)  # type: ignore[call-overload]
+    number = untyped.choose(which, [np.full(which.shape, n) for n in range(len(parts))], mode=mode)
     together = stack([np.broadcast_to(p, shape) for p in parts])
-    return arranged(together, lambda c: c[(np.broadcast_to(number, shape), *np.indices(shape, sparse=True))])
+    return arranged(
+        together, lambda c: c[(np.broadcast_to(number, shape), *np.indices(shape, sparse=True))]
+    )
 
 
 @mirrors(np.select)
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     """numpy.select: nested numpy.where."""
-    expected = np.select(plainly(condlist), plainly(choicelist), plainly(default))  # NumPy's own errors
+    expected = np.select(
+        plainly(condlist), plainly(choicelist), plainly(default)
+    )  # NumPy's own errors
     result: Any = default
     for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
         result = np.where(condition, choice, result)
@@ -116,7 +121,7 @@ def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
     """numpy.trim_zeros: which entries are 0 is concrete."""
     values = np.asarray(plain(filt))
     sides = trim.lower()
-    np.trim_zeros(values, trim, axis)  # NumPy's own errors
+    untyped.trim_zeros(values, trim, axis)  # NumPy's own errors
     axes = range(values.ndim) if axis is None else [a % values.ndim for a in np.atleast_1d(axis)]
     cut = [slice(None)] * values.ndim
     for a, where in enumerate(np.nonzero(values)):
@@ -153,15 +158,19 @@ def sort(a: Any, axis: Any = -1, kind: Any = None, order: Any = None, *, stable:
 @mirrors(np.sort_complex)
 def sort_complex(a: Any) -> Any:  # noqa: ARG001
     """numpy.sort_complex: the result is complex."""
-    raise UnsupportedError(f"numpy.sort_complex at {user_line()}: a Jacobian here is real; use np.sort")
+    raise UnsupportedError(
+        f"numpy.sort_complex at {user_line()}: a Jacobian here is real; use np.sort"
+    )
 
 
 @mirrors(np.partition)
-def partition(a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None) -> Any:
+def partition(
+    a: Any, kth: Any, axis: Any = -1, kind: str = "introselect", order: Any = None
+) -> Any:
     """numpy.partition, in the order that NumPy itself leaves the entries in."""
     if axis is None:
         a, axis = ravel(a), 0
-    after = np.partition(plain(a), plain(kth), axis, kind, order)  # type: ignore[call-overload]
+    after = untyped.partition(plain(a), plain(kth), axis, kind, order)
     rank = np.argsort(_stable(after, axis), axis=axis)
     return take_along_axis(a, np.take_along_axis(_stable(a, axis), rank, axis), axis)
 
@@ -178,9 +187,16 @@ concrete(
 
 
 @mirrors(np.unique)
-def unique(ar: Any, return_index: bool = False, return_inverse: bool = False,
-           return_counts: bool = False, axis: Any = None, *, equal_nan: bool = True,
-           sorted: bool = True) -> Any:
+def unique(
+    ar: Any,
+    return_index: bool = False,
+    return_inverse: bool = False,
+    return_counts: bool = False,
+    axis: Any = None,
+    *,
+    equal_nan: bool = True,
+    sorted: bool = True,
+) -> Any:
     """numpy.unique."""
     _, first, inverse, counts = np.unique(
         plain(ar), True, True, True, axis, equal_nan=equal_nan, sorted=sorted
@@ -196,8 +212,11 @@ def unique_values(x: Any, /) -> Any:
     """numpy.unique_values."""
     values = np.unique_values(plain(x))  # in NumPy's own order
     flat = np.ravel(plain(x))
-    return take(x, [int(np.flatnonzero(_same(flat, v))[0]) for v in values], None) if values.size else take(
-        x, np.arange(0), None)
+    return (
+        take(x, [int(np.flatnonzero(_same(flat, v))[0]) for v in values], None)
+        if values.size
+        else take(x, np.arange(0), None)
+    )
 
 
 def _same(values: Any, wanted: Any) -> Any:
@@ -224,7 +243,9 @@ def union1d(ar1: Any, ar2: Any) -> Any:
 
 
 @mirrors(np.intersect1d)
-def intersect1d(ar1: Any, ar2: Any, assume_unique: bool = False, return_indices: bool = False) -> Any:
+def intersect1d(
+    ar1: Any, ar2: Any, assume_unique: bool = False, return_indices: bool = False
+) -> Any:
     """numpy.intersect1d: the entries of the first array."""
     _, first, second = np.intersect1d(plain(ar1), plain(ar2), assume_unique, return_indices=True)
     found = take(ar1, first)
@@ -252,7 +273,9 @@ def setxor1d(ar1: Any, ar2: Any, assume_unique: bool = False) -> Any:
 
 
 @mirrors(np.apply_along_axis)
-def apply_along_axis(func1d: Callable[..., Any], axis: int, arr: Any, *args: Any, **kwargs: Any) -> Any:
+def apply_along_axis(
+    func1d: Callable[..., Any], axis: int, arr: Any, *args: Any, **kwargs: Any
+) -> Any:
     """numpy.apply_along_axis: the function is called on every slice, the results are stacked."""
     axis = normalize_axis_index(index(axis), array(arr).ndim)
     rows = np.moveaxis(array(arr), axis, -1)
@@ -291,7 +314,9 @@ concrete(np.array_repr, np.array_str, np.array2string, np.may_share_memory, np.s
 
 
 @mirrors(np.full_like)
-def full_like(a: Any, fill_value: Any, dtype: Any = None, *_: Any, shape: Any = None, **__: Any) -> Any:
+def full_like(
+    a: Any, fill_value: Any, dtype: Any = None, *_: Any, shape: Any = None, **__: Any
+) -> Any:
     """numpy.full_like: the fill value may be traced."""
     plain_like = np.empty_like(plainly(a), dtype=dtype, shape=shape)
     if not isinstance(fill_value, Traced):

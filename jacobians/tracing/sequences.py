@@ -74,6 +74,8 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = GIVEN, append: Any =
                 edge = edge + np.zeros(shape)
             parts = [a, edge] if after else [edge, a]
             a = np.concatenate(parts, axis=along)
+    if n < 0:
+        raise ValueError(f"order must be non-negative but got {n!r}")
     for _ in range(n):
         front = (slice(None),) * along
         late, early = a[(*front, slice(1, None))], a[(*front, slice(None, -1))]

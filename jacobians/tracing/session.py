@@ -6,9 +6,9 @@ its inputs are nodes of their own, so that derivatives by different variables ne
 Each thread has its own session.
 """
 
+import contextlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from types import FrameType
@@ -25,7 +25,7 @@ Array = NDArray[Any]
 PACKAGE = str(Path(__file__).parent.parent)
 _NUMPY = str(Path(np.__file__).parent)
 _SCIPY = str(Path(np.__file__).parent.parent / "scipy")
-_LIBRARIES = (PACKAGE, _NUMPY, _SCIPY, "<__array_function__")
+_LIBRARIES = (PACKAGE, _NUMPY, _SCIPY, str(contextlib.__file__), "<__array_function__")
 
 
 class Session:
@@ -76,7 +76,7 @@ def _same(kept: Array, array: Array) -> bool:
 _current: ContextVar[Session | None] = ContextVar("jacobians_session", default=None)
 
 
-@contextmanager
+@contextlib.contextmanager
 def session() -> Iterator[Session]:
     """The running session, or a new one for the time of the block."""
     running = _current.get()

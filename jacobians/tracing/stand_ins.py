@@ -12,6 +12,8 @@ from jacobians.tracing.tables import implements
 from jacobians.tracing.traced import Traced
 
 Implementation = Callable[..., Any]
+untyped: Any = np
+"""NumPy, to be asked with arguments as they come: its overloads cannot say what is passed on."""
 
 
 def plainly(value: Any) -> Any:

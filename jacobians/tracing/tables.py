@@ -45,7 +45,9 @@ def call(function: Any, args: Any, kwargs: Any) -> Any:
     implementation = SUPPORTED.get(function) or _resolved(function)
     if implementation is None:
         reason = UNSUPPORTED.get(function, "no operation is known for it")
-        raise UnsupportedError(f"{name_of(function)} at {user_line()} has no Jacobian here: {reason}")
+        raise UnsupportedError(
+            f"{name_of(function)} at {user_line()} has no Jacobian here: {reason}"
+        )
     if kwargs.get("out") is not None:
         raise UnsupportedError(
             f"{name_of(function)}(out=...) at {user_line()}: a traced array is never written into; "

@@ -22,6 +22,18 @@ def case(name: str, function: Callable[..., Any], *shapes: tuple[int, ...], **op
     return Case(name, _squared(function), arrays, **{"analytic": True, **options})
 
 
+def apart(name: str, function: Callable[..., Any], *shapes: tuple[int, ...]) -> Case:
+    """A case with entries so far apart that no step of a difference changes their order."""
+    made = case(name, function, *shapes, analytic=False)
+    rng = np.random.default_rng(5)
+    return made._replace(
+        arguments=tuple(
+            (0.15 * rng.permutation(a.size) - 0.4 + 0.07 * n).reshape(a.shape)
+            for n, a in enumerate(made.arguments)
+        )
+    )
+
+
 def joined(*parts: Any) -> Any:
     """Several results as one: their entries, times numbers that tell them apart."""
     return np.concatenate([(n + 1) * np.ravel(part) for n, part in enumerate(parts)])
@@ -129,16 +141,32 @@ JOINING = [
     case("block of one list", lambda x, y: np.block([x, y, 1.0]), (2,), (3,)),
     case("block of one array", lambda x: np.block(x), (2, 3)),
     case("block with vectors", lambda x, y: np.block([[x], [y]]), (3,), (2, 3)),
-    case("block with zeros", lambda x: np.block([[x, np.zeros((2, 1))], [np.ones((1, 3))]]), (2, 2)),
+    case(
+        "block with zeros", lambda x: np.block([[x, np.zeros((2, 1))], [np.ones((1, 3))]]), (2, 2)
+    ),
     case("block three deep", lambda x, y: np.block([[[x, y]], [[y, x]]]), (1, 2), (1, 2)),
     case("insert a value", lambda x, y: np.insert(x, 1, y), (3,), (), analytic=False),
     case("insert at the end", lambda x, y: np.insert(x, 3, y), (3,), (2,), analytic=False),
     case("insert a row", lambda x, y: np.insert(x, 1, y, axis=0), (2, 3), (3,), analytic=False),
-    case("insert columns", lambda x, y: np.insert(x, [1], y, axis=1), (2, 3), (2, 2), analytic=False),
+    case(
+        "insert columns", lambda x, y: np.insert(x, [1], y, axis=1), (2, 3), (2, 2), analytic=False
+    ),
     case("insert a column", lambda x, y: np.insert(x, -1, y, axis=1), (2, 3), (2,), analytic=False),
     case("insert at several", lambda x, y: np.insert(x, [0, 2, 2], y), (3,), (3,), analytic=False),
-    case("insert one value at several", lambda x, y: np.insert(x, [0, 2], y), (3,), (), analytic=False),
-    case("insert by a slice", lambda x, y: np.insert(x, slice(0, 3, 2), y), (3,), (2,), analytic=False),
+    case(
+        "insert one value at several",
+        lambda x, y: np.insert(x, [0, 2], y),
+        (3,),
+        (),
+        analytic=False,
+    ),
+    case(
+        "insert by a slice",
+        lambda x, y: np.insert(x, slice(0, 3, 2), y),
+        (3,),
+        (2,),
+        analytic=False,
+    ),
     case("insert into two axes, flat", lambda x, y: np.insert(x, 2, y), (2, 2), (), analytic=False),
     case("delete one", lambda x: np.delete(x, 1), (4,)),
     case("delete a column", lambda x: np.delete(x, -1, axis=1), (2, 3)),
@@ -211,9 +239,11 @@ PADDING = [
     case("pad linear_ramp", lambda x: np.pad(x, (2, 3), "linear_ramp", end_values=(1, 2)), (3,)),
     case("pad mean", lambda x: np.pad(x, 2, "mean"), (3, 2)),
     case("pad mean of some", lambda x: np.pad(x, (1, 2), "mean", stat_length=2), (4,)),
-    case("pad maximum", lambda x: np.pad(x, 1, "maximum"), (3, 2), analytic=False),
-    case("pad minimum", lambda x: np.pad(x, 1, "minimum", stat_length=(1, 2)), (3,), analytic=False),
-    case("pad median", lambda x: np.pad(x, (1, 0), "median"), (3,), analytic=False),
+    apart("pad maximum", lambda x: np.pad(x, 1, "maximum"), (3, 2)),
+    case(
+        "pad minimum", lambda x: np.pad(x, 1, "minimum", stat_length=(1, 2)), (3,), analytic=False
+    ),
+    apart("pad median", lambda x: np.pad(x, (1, 0), "median"), (3,)),
 ]
 
 DIAGONALS = [
@@ -276,7 +306,13 @@ GRIDS = [
         (3, 3),
     ),
     case("gradient by the spacing", lambda x, h: np.gradient(x, 2 + h), (4,), (), analytic=False),
-    case("gradient by the points", lambda x, t: np.gradient(x, np.arange(4) + t / 9), (4,), (4,), analytic=False),
+    case(
+        "gradient by the points",
+        lambda x, t: np.gradient(x, np.arange(4) + t / 9),
+        (4,),
+        (4,),
+        analytic=False,
+    ),
     case("gradient of two points", np.gradient, (2,)),
     case("linspace", lambda x, y: np.linspace(x, y, 4), (), ()),
     case("linspace without its end", lambda x, y: np.linspace(x, y, 4, endpoint=False), (), ()),

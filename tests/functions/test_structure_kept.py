@@ -1,7 +1,7 @@
 """Structure survives reshapes, slices and joins: counts known by hand, and no tables where affine."""
 
 from collections.abc import Callable
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,12 @@ Kept = tuple[str, Callable[..., Any], tuple[int, ...], int]
 # A function whose rows (or entries) depend on rows (or entries) only; its number of nonzeros.
 KEPT: list[Kept] = [
     ("reshape, then a step", lambda X: np.tanh(X).reshape(-1)[::2], (3, 4), 6),
-    ("reshape, flip, reshape", lambda X: np.tanh(X.reshape(2, 3, 4)[:, ::-1]).reshape(6, 4), (6, 4), 24),
+    (
+        "reshape, flip, reshape",
+        lambda X: np.tanh(X.reshape(2, 3, 4)[:, ::-1]).reshape(6, 4),
+        (6, 4),
+        24,
+    ),
     ("flip every axis", lambda X: np.flip(X.reshape(2, 2, 3)) ** 2, (4, 3), 12),
     ("odd entries", lambda X: np.tanh(X).reshape(-1)[1::2], (3, 4), 6),
     ("every fourth entry from behind", lambda X: np.tanh(X).ravel()[-2::-4], (3, 4), 3),
@@ -45,7 +50,12 @@ KEPT: list[Kept] = [
         (3, 4),
         32,
     ),
-    ("transpose of a reshape", lambda X: np.tanh(X).reshape(2, 2, 3).transpose(2, 0, 1), (4, 3), 12),
+    (
+        "transpose of a reshape",
+        lambda X: np.tanh(X).reshape(2, 2, 3).transpose(2, 0, 1),
+        (4, 3),
+        12,
+    ),
     ("roll", lambda X: np.roll(X, 1, axis=0) * X, (4, 3), 24),
     ("differences", lambda x: x[1:] - x[:-1], (6,), 10),
     ("second differences on a circle", lambda x: np.roll(x, 1) - 2 * x + np.roll(x, -1), (6,), 18),
@@ -68,8 +78,12 @@ KEPT: list[Kept] = [
 ]
 
 
-@pytest.mark.parametrize(("function", "shape", "count"), [k[1:] for k in KEPT], ids=[k[0] for k in KEPT])
-def test_affine_maps_stay_affine(function: Callable[..., Any], shape: tuple[int, ...], count: int) -> None:
+@pytest.mark.parametrize(
+    ("function", "shape", "count"), [k[1:] for k in KEPT], ids=[k[0] for k in KEPT]
+)
+def test_affine_maps_stay_affine(
+    function: Callable[..., Any], shape: tuple[int, ...], count: int
+) -> None:
     X = values(*shape)
     for strategy in ("auto", "forward", "reverse"):
         J = jb.jacobian(function, strategy=strategy)(X)
@@ -92,8 +106,12 @@ TABLES: list[Kept] = [
 ]
 
 
-@pytest.mark.parametrize(("function", "shape", "count"), [t[1:] for t in TABLES], ids=[t[0] for t in TABLES])
-def test_tables_count_what_they_take(function: Callable[..., Any], shape: tuple[int, ...], count: int) -> None:
+@pytest.mark.parametrize(
+    ("function", "shape", "count"), [t[1:] for t in TABLES], ids=[t[0] for t in TABLES]
+)
+def test_tables_count_what_they_take(
+    function: Callable[..., Any], shape: tuple[int, ...], count: int
+) -> None:
     J = jb.jacobian(function)(values(*shape))
     assert J.nnz == count
     assert np.count_nonzero(J.dense()) == count
@@ -102,11 +120,11 @@ def test_tables_count_what_they_take(function: Callable[..., Any], shape: tuple[
 def test_a_fancy_index_into_much_does_little() -> None:
     # 10¹² possible entries of the Jacobian, and an input of 10⁶: three entries are taken.
     X = np.ones((1000, 1000))
-    start = perf_counter()
+    start = process_time()
     J = jb.jacobian(lambda X: X[[1, 500, 999], [2, 700, 3]] ** 2)(X)
     assert J.nnz == 3
     assert J.jvp(X).tolist() == [2.0, 2.0, 2.0]
-    assert perf_counter() - start < 0.5
+    assert process_time() - start < 0.5
 
 
 def _heat(u: Any) -> Any:
@@ -133,11 +151,11 @@ def test_thirty_steps_derive_quickly_and_right(function: Callable[..., Any]) -> 
     u = values(12)
     expected = numerical.jacobian(function, [u], 0, analytic=True)
     for strategy in ("auto", "forward", "reverse"):
-        start = perf_counter()
+        start = process_time()
         J = jb.jacobian(function, strategy=strategy)(u)
-        assert perf_counter() - start < 1.0
+        assert process_time() - start < 1.0
         np.testing.assert_allclose(J.dense(), expected, rtol=1e-9, atol=1e-11)
-    start = perf_counter()
+    start = process_time()
     gradient = jb.grad(lambda u: np.sum(function(u) ** 2))(u)
-    assert perf_counter() - start < 1.0
+    assert process_time() - start < 1.0
     np.testing.assert_allclose(gradient, 2 * function(u) @ expected, rtol=1e-9, atol=1e-11)
