@@ -95,7 +95,7 @@ class _TermPlan:
                 self.flops += letter_count(sizes, own)
                 pending[n] = tuple(a for a in own if a in others)
                 self.sizes_made.append(letter_count(sizes, pending[n]))
-        for n, m in _path(pending, kept, sizes):
+        for n, m in contraction_path(pending, kept, sizes):
             right, left = pending.pop(max(n, m)), pending.pop(min(n, m))
             keep = kept.union(*pending)
             kernel = pair(left, right, keep, sizes, () if pending else wanted)
@@ -208,7 +208,7 @@ def plan_for(tensor: Sum, shapes: tuple[tuple[int, ...], ...]) -> Plan:
     return Plan(tensor, shapes)
 
 
-def _path(
+def contraction_path(
     letters: Sequence[Letters], kept: frozenset[int], sizes: Sequence[int]
 ) -> list[tuple[int, int]]:
     """Which two arrays are multiplied at each step; both leave the list, the product joins its end."""

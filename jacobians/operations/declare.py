@@ -93,6 +93,17 @@ class Multilinear(Operation):
         tensor = instantiate(form.products, [], operands, context, result=[form.result.letters])
         return relabelled(tensor, self.arguments.index)
 
+    @property
+    def named(self) -> bool:
+        """Whether a function of NumPy's or our own gives the value."""
+        return self._value is not None
+
+    @property
+    def function(self) -> Value:
+        """The function that gives the value."""
+        assert self._value is not None
+        return self._value
+
     def form_for(self, shapes: Sequence[Shape]) -> Equation:
         """The first form whose numbers of axes fit the shapes; the first of all if none does."""
         for form in self.forms:
@@ -241,6 +252,11 @@ class Rule(Operation):
                         f"operation {self.name!r}: nothing gives {factor.name} in the formula of "
                         f"∂{out}/∂{inner}; there are {', '.join(known)}, and what where= names"
                     )
+
+    @property
+    def function(self) -> Value:
+        """The function that gives the value."""
+        return self._value
 
     def form_for(self, shapes: Sequence[Shape]) -> Form:
         """The first form whose numbers of axes fit the shapes; the first of all if none does."""

@@ -92,12 +92,12 @@ class Traced:
         return self.value.itemsize
 
     @property
-    def T(self) -> Any:
+    def T(self) -> Any:  # noqa: N802 - the name of NumPy
         """The transpose."""
         return call(np.transpose, (self,), {})
 
     @property
-    def mT(self) -> Any:
+    def mT(self) -> Any:  # noqa: N802 - the name of NumPy
         """The transpose of the last two axes."""
         return call(np.swapaxes, (self, -1, -2), {})
 
@@ -259,7 +259,7 @@ class Traced:
         """The entries of an axis where the condition holds."""
         return call(np.compress, (condition, self), {"axis": axis})
 
-    def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Any:
+    def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Any:  # noqa: ARG002
         """The array with another shape."""
         wanted = shape[0] if len(shape) == 1 else shape
         return call(np.reshape, (self, wanted), {"order": order})

@@ -56,13 +56,13 @@ OTHERS: list[tuple[str, Callable[..., Any], tuple[np.ndarray, ...]]] = [
 
 CASES = [
     *(
-        Case(f"{f.__name__} of {shape}", f, (values(*shape, low=low, high=high),))
+        Case(f"special.{f.__name__} of {shape}", f, (values(*shape, low=low, high=high),))
         for f, (low, high) in UFUNCS.items()
         for shape in ((3,), (2, 3))
     ),
     *(
         Case(
-            f"{f.__name__} of {a} and {b}", f,
+            f"special.{f.__name__} of {a} and {b}", f,
             (values(*a, low=0.5, high=2), values(*b, seed=1, low=0.5, high=2)),
         )
         for f in OF_TWO

@@ -1,0 +1,430 @@
+"""Lowering: nodes and sums of terms become steps.
+
+A node of a known NumPy function becomes a call of it; a sum of terms becomes products of two factors
+at a time, brought to the form that BLAS takes, along the path that ``arrays`` plans too.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jacobians.arrays.plan import contraction_path
+from jacobians.graph.node import NUMPY, Node, Operation, ordered
+from jacobians.notation.slots import Slot, Table, positions
+from jacobians.notation.structure import address_slot, injective
+from jacobians.notation.terms import Factor, Sum, Term, full_letter, letter_count
+from jacobians.operations import elementwise, index_maps, products
+from jacobians.operations.declare import Multilinear, Rule
+from jacobians.planning.steps import Ref, Step
+
+Array = NDArray[Any]
+Letters = tuple[int, ...]
+_UFUNCS: dict[Operation, str] = {}
+
+
+def ufunc_of(operation: Operation) -> str:
+    """The name of the ufunc that an operation is, or an empty text."""
+    if not _UFUNCS:
+        for function, known in NUMPY.items():
+            if isinstance(function, np.ufunc) and getattr(np, function.__name__, None) is function:
+                _UFUNCS.setdefault(known, function.__name__)
+    found = _UFUNCS.get(operation, "")
+    return "" if found in ("matmul", "vecdot", "matvec", "vecmat") else found
+
+
+class Lowering:
+    """Collects the steps of a program, the arrays that are constant, and the functions it calls."""
+
+    def __init__(self, inputs: Mapping[Node, str]) -> None:
+        self.steps: list[Step] = []
+        self.constants: dict[str, Array] = {}
+        self.functions: dict[str, Any] = {}
+        self.names: dict[Node, str] = dict(inputs)
+        self.inputs = frozenset(inputs.values())
+        self.taken = set(inputs.values()) | {"np", "out", "view"}
+
+    # Names
+
+    def fresh(self, prefix: str = "v") -> str:
+        number = len(self.taken)
+        while f"{prefix}{number}" in self.taken:
+            number += 1
+        self.taken.add(f"{prefix}{number}")
+        return f"{prefix}{number}"
+
+    def step(
+        self, code: str, reads: Iterable[str], shape: Sequence[int], dtype: Any, **facts: Any
+    ) -> str:
+        name = self.fresh()
+        names = tuple(r for r in dict.fromkeys(reads) if r)
+        self.steps.append(Step(name, code, names, tuple(shape), np.dtype(dtype), **facts))
+        return name
+
+    def constant(self, value: Any, name: str = "") -> str:
+        """The name of an array that is the same in every call."""
+        if type(value) in (int, float):
+            return repr(value)
+        wanted = name if name.isidentifier() and name not in self.taken else self.fresh("c")
+        self.taken.add(wanted)
+        self.constants[wanted] = np.asarray(value)
+        return wanted
+
+    # Nodes
+
+    def need(self, nodes: Iterable[Node]) -> None:
+        """Make steps for nodes and what they depend on."""
+        for node in ordered(nodes, self.names):
+            self.names[node] = self._lowered(node)
+
+    def _lowered(self, node: Node) -> str:
+        operation = node.operation
+        if operation is None:
+            return self.constant(node.value, node.name)
+        names = [self.names[operand] for operand in node.operands]
+        if all(name in self.constants or operand.value is not None
+               for name, operand in zip(names, node.operands, strict=True)):
+            arrays = [self.constants.get(n, o.value) for n, o in zip(names, node.operands, strict=True)]
+            with np.errstate(all="ignore"):
+                return self.constant(operation.evaluate(arrays, dict(node.parameters)))
+        return self._call(node, operation, names)
+
+    def _call(self, node: Node, operation: Operation, names: list[str]) -> str:
+        reads = [n for n in names if n in self.taken]
+        parameters = dict(node.parameters)
+        ufunc = ufunc_of(operation)
+        if operation is elementwise.power and node.operands[1].value == 2 and node.operands[1].shape == ():
+            ufunc, names, reads = "square", names[:1], reads[:1]
+        if ufunc:
+            code = ", ".join(names)
+            return self.step(code, reads, node.shape, node.dtype, ufunc=ufunc, flops=prod(node.shape))
+        first = names[0] if names else ""
+        views = {
+            index_maps.reshape: lambda: f"{first}.reshape({node.shape})",
+            index_maps.permute: lambda: f"{first}.transpose({parameters['axes']})",
+            products.transpose: lambda: f"{first}.T",
+            index_maps.slices: lambda: f"{first}[{_slices(node)}]",
+            index_maps.broadcast: lambda: f"np.broadcast_to({first}, {node.shape})",
+        }
+        if operation in views:
+            return self.step(views[operation](), reads, node.shape, node.dtype, view=True)
+        if operation is products.total_sum:
+            return self.step(f"np.add.reduce({first}, None)", reads, (), node.dtype, flops=prod(node.operands[0].shape))
+        if operation is index_maps.add_up:
+            code = f"np.add.reduce({first}, {parameters['axes']})"
+            return self.step(code, reads, node.shape, node.dtype, flops=prod(node.operands[0].shape))
+        if isinstance(operation, Multilinear) and (not operation.named or _is_product(node)):
+            shapes = tuple(operand.shape for operand in node.operands)
+            tensor = operation.structure(shapes, node.parameters)
+            return self.tensor(tensor, dict(enumerate(zip(names, shapes, strict=True))), node.dtype)
+        assert isinstance(operation, Multilinear | Rule)
+        function = f"{operation.name}_" if operation.name in self.taken else operation.name
+        self.functions[function] = operation.function
+        given = [f"{key}={self._parameter(value)}" for key, value in parameters.items()]
+        code = f"{function}({', '.join([*names, *given])})"
+        return self.step(code, reads, node.shape, node.dtype, view=True, flops=prod(node.shape))
+
+    def _parameter(self, value: Any) -> str:
+        if value is None or isinstance(value, bool | int | float | str):
+            return repr(value)
+        if isinstance(value, tuple) and all(isinstance(v, bool | int | float | str) or v is None for v in value):
+            return repr(value)
+        name = self.fresh("p")
+        self.functions[name] = value
+        return name
+
+    # Sums of terms
+
+    def tensor(
+        self, tensor: Sum, operands: Mapping[Any, tuple[str, tuple[int, ...]]], dtype: Any
+    ) -> str:
+        """Steps for a sum of terms; the name of its value, a new array."""
+        if tensor.terms and all(_is_whole(term, tensor.shape) for term in tensor.terms):
+            values = [self.term(term, operands, dtype) for term in tensor.terms]
+            total, *rest = [self.aligned(v, range(len(tensor.shape))) for v in values]
+            if not rest:
+                return self.named(total, tensor.shape, dtype)
+            for other in rest:
+                name = self.step(
+                    f"{total.text}, {other.text}", (total.root, other.root), tensor.shape, dtype,
+                    ufunc="add", flops=prod(tensor.shape),
+                )  # fmt: skip
+                total = Ref(name, name, tuple(range(len(tensor.shape))))
+            return total.text
+        name = self.step(f"np.zeros({tensor.shape}, {_type(dtype)})", (), tensor.shape, dtype)
+        self.fill(tensor, operands, dtype, name)
+        return name
+
+    def fill(
+        self, tensor: Sum, operands: Mapping[Any, tuple[str, tuple[int, ...]]], dtype: Any, out: str
+    ) -> None:
+        """Write the terms into an array of zeros."""
+        # The widest term goes first: it is stored, the others are added.
+        terms = sorted(tensor.terms, key=lambda t: -letter_count(t.sizes, t.kept))
+        for number, term in enumerate(terms):
+            letters = tuple(sorted(term.kept))
+            found = self.term(term, operands, dtype)
+            place, is_view = self._place(term, tensor.shape, out)
+            value = found if found.text and not found.letters else self.aligned(found, letters)
+            self._store(term, value, place, is_view, out, first=number == 0)
+
+    def _place(self, term: Term, shape: Sequence[int], out: str) -> tuple[str, bool]:
+        letters = sorted(term.kept)
+        if term.slots == tuple(Slot(0, ((a, 1),)) for a in range(len(shape))) and (
+            term.sizes[: len(shape)] == tuple(shape)
+        ):
+            return out, True
+        if all(slot.affine for slot in term.slots) and injective(term):
+            flat = address_slot(term, [prod(shape[axis + 1 :]) for axis in range(len(shape))])
+            steps = dict(flat.parts)
+            self.functions["view"] = view
+            arguments = (tuple(term.sizes[a] for a in letters), flat.constant, tuple(steps[a] for a in letters))
+            return f"view({out}, {', '.join(map(repr, arguments))})", True
+        index = [self.constant(positions(slot, term.sizes, letters)) for slot in term.slots]
+        return f"{out}[{', '.join(index)}]", False
+
+    def _store(
+        self, term: Term, value: Ref, place: str, is_view: bool, out: str, *, first: bool
+    ) -> None:
+        size = letter_count(term.sizes, term.kept)
+        text = value.text or repr(term.coefficient)
+        reads = tuple(r for r in (value.root, out) if r)
+        once = is_view or injective(term)
+        last = self.steps[-1] if self.steps else None
+        if first and is_view and last is not None and last.ufunc and last.target == value.text:
+            # The product is computed straight into its place.
+            self.steps[-1] = last._replace(
+                target="", ufunc="", code=f"np.{last.ufunc}({last.code}, out={place})",
+                reads=(*last.reads, out),
+            )  # fmt: skip
+            return
+        if not once:
+            inside = place[len(out) + 1 : -1]
+            code = f"np.add.at({out}, ({inside},), {text})"
+        elif first:
+            code = f"{place} = {text}" if not is_view else f"np.copyto({place}, {text})"
+        elif is_view:
+            code = f"place = {place}; place += {text}"
+        else:
+            code = f"{place} += {text}"
+        self.steps.append(
+            Step("", code, reads, (), np.dtype(float), flops=0 if first else size)
+        )
+
+    def term(
+        self, term: Term, operands: Mapping[Any, tuple[str, tuple[int, ...]]], dtype: Any
+    ) -> Ref:
+        """The product of a term's factors over its kept letters; an empty text if it has none."""
+        if not term.factors:
+            return Ref("", "")
+        sizes, kept = term.sizes, term.kept
+        refs: list[Ref] = []
+        late: list[Ref] = []
+        masks: list[Ref] = []
+        for factor in term.factors:
+            ref = self.read(factor, sizes, *operands[factor.operand], dtype)
+            (masks if factor.mask else refs).append(ref)
+        for mask in masks:
+            # A mask is applied by selection, once nothing but its own letters' sums is left.
+            if set(mask.letters) <= kept and refs:
+                late.append(mask)
+            else:
+                self._select_early(mask, refs, sizes, dtype)
+        refs = self._scaled(refs, term.coefficient, sizes, dtype, bool(late))
+        for n, own in enumerate(refs):
+            others = kept.union(*(r.letters for m, r in enumerate(refs) if m != n))
+            away = tuple(p for p, a in enumerate(own.letters) if a not in others)
+            if away:
+                left = tuple(a for a in own.letters if a in others)
+                shape = [sizes[a] for a in left]
+                axes = away[0] if len(away) == 1 else away
+                name = self.step(
+                    f"np.add.reduce({own.text}, {axes})", (own.root,), shape, dtype,
+                    flops=letter_count(sizes, own.letters),
+                )  # fmt: skip
+                refs[n] = Ref(name, name, left)
+        for n, m in contraction_path([r.letters for r in refs], kept, sizes):
+            right, left_ref = refs.pop(max(n, m)), refs.pop(min(n, m))
+            keep = kept.union(*(r.letters for r in refs))
+            wanted = tuple(sorted(kept)) if not refs else ()
+            refs.append(self.product(left_ref, right, keep, sizes, dtype, wanted))
+        (value,) = refs
+        for mask in late:
+            value = self._selected(mask, value, sizes, dtype)
+        return value
+
+    def _select_early(self, mask: Ref, refs: list[Ref], sizes: Sequence[int], dtype: Any) -> None:
+        hosts = [n for n, r in enumerate(refs) if set(mask.letters) <= set(r.letters)]
+        if hosts:
+            host = min(hosts, key=lambda n: letter_count(sizes, refs[n].letters))
+            refs[host] = self._selected(mask, refs[host], sizes, dtype)
+        else:
+            shape = [sizes[a] for a in mask.letters]
+            name = self.step(f"{mask.text}.astype({_type(dtype)})", (mask.root,), shape, dtype)
+            refs.append(Ref(name, name, mask.letters))
+
+    def _selected(self, mask: Ref, value: Ref, sizes: Sequence[int], dtype: Any) -> Ref:
+        letters = value.letters
+        shape = [sizes[a] for a in letters]
+        chosen = self.aligned(mask, letters)
+        name = self.step(
+            f"np.where({chosen.text}, {value.text}, 0)", (mask.root, value.root), shape, dtype
+        )
+        return Ref(name, name, letters)
+
+    def _scaled(
+        self, refs: list[Ref], coefficient: int | float, sizes: Sequence[int], dtype: Any, _: bool
+    ) -> list[Ref]:
+        """The coefficient goes to the smallest factor."""
+        if coefficient == 1 or not refs:
+            return refs
+        n = min(range(len(refs)), key=lambda n: letter_count(sizes, refs[n].letters))
+        ref = refs[n]
+        shape = [sizes[a] for a in ref.letters]
+        code, ufunc = (ref.text, "negative") if coefficient == -1 else (f"{ref.text}, {coefficient!r}", "multiply")
+        name = self.step(code, (ref.root,), shape, dtype, ufunc=ufunc, flops=prod(shape))
+        return [*refs[:n], Ref(name, name, ref.letters), *refs[n + 1 :]]
+
+    def read(
+        self, factor: Factor, sizes: Sequence[int], name: str, shape: tuple[int, ...], dtype: Any
+    ) -> Ref:
+        """An operand at slots."""
+        full = [full_letter(s, sizes, n) for s, n in zip(factor.slots, shape, strict=True)]
+        root = name if name in self.taken else ""
+        if None not in full and len(set(full)) == len(full):
+            return Ref(name, root, tuple(a for a in full if a is not None))
+        alone = [a for slot in factor.slots for a in slot.letters]
+        simple = len(set(alone)) == len(alone) and all(
+            s.affine and len(s.parts) <= 1 for s in factor.slots
+        )
+        if simple:
+            text = f"{name}[{', '.join(_read_slot(s, sizes) for s in factor.slots)}]"
+            return Ref(text, root, tuple(alone))
+        letters = tuple(dict.fromkeys(alone))
+        index = [self.constant(positions(s, sizes, letters)) for s in factor.slots]
+        view_name = self.step(f"{name}[{', '.join(index)}]", (root,), [sizes[a] for a in letters], dtype)
+        return Ref(view_name, view_name, letters)
+
+    # Products of two
+
+    def aligned(self, ref: Ref, wanted: Iterable[int]) -> Ref:
+        """The same array with its axes in another order; letters it lacks become axes of 1."""
+        wanted = tuple(wanted)
+        present = [a for a in wanted if a in ref.letters]
+        order = [ref.letters.index(a) for a in present]
+        text = ref.text
+        if order != sorted(order):
+            text += ".T" if order == [1, 0] else f".transpose({tuple(order)})"
+        while wanted and wanted[0] not in ref.letters and ref.letters:
+            wanted = wanted[1:]  # leading axes broadcast by themselves
+        if len(present) != len(wanted) and present:
+            text += f"[{', '.join(':' if a in ref.letters else 'None' for a in wanted)}]"
+        return Ref(text, ref.root, wanted)
+
+    def product(
+        self, left: Ref, right: Ref, keep: Collection[int], sizes: Sequence[int], dtype: Any,
+        wanted: Letters,
+    ) -> Ref:  # fmt: skip
+        """The product of two arrays, summed over the letters that are not kept."""
+        both = [a for a in left.letters if a in right.letters]
+        summed = [a for a in both if a not in keep]
+        batch = [a for a in both if a in keep]
+        only_left = [a for a in left.letters if a not in right.letters]
+        only_right = [a for a in right.letters if a not in left.letters]
+        everything = {*left.letters, *right.letters}
+        work = letter_count(sizes, everything)
+        roots = (left.root, right.root)
+        if not summed:
+            result = tuple(a for a in wanted if a in everything)
+            if len(result) != len(everything):
+                result = (*batch, *only_left, *only_right)
+            x, y = self.aligned(left, result), self.aligned(right, result)
+            shape = [sizes[a] for a in result]
+            name = self.step(f"{x.text}, {y.text}", roots, shape, dtype, ufunc="multiply", flops=work)
+            return Ref(name, name, result)
+        if wanted and only_left and only_right:
+            place = {a: n for n, a in enumerate(wanted)}
+            if place.get(only_left[0], 0) > place.get(only_right[0], 0):
+                return self.product(right, left, keep, sizes, dtype, ())
+        result = (*batch, *only_left, *only_right)
+        shape = [sizes[a] for a in result]
+        if not batch and len(only_left) <= 1 and len(only_right) <= 1 and len(summed) == 1:
+            x = self.aligned(left, (*only_left, *summed))
+            y = self.aligned(right, (*summed, *only_right))
+            code = f"{x.text}.dot({y.text})"
+            if not only_left and only_right:
+                code = f"{left.text}.dot({y.text})"
+        else:
+            groups = (only_left, summed, only_right)
+            x_text = self._grouped(left, [batch, only_left, summed], sizes)
+            y_text = self._grouped(right, [batch, summed, only_right], sizes)
+            code = f"({x_text} @ {y_text})"
+            if any(len(g) != 1 for g in groups) or len(batch) > 1:
+                code += f".reshape({tuple(shape)})"
+        name = self.step(code, roots, shape, dtype, flops=2 * work)
+        return Ref(name, name, result)
+
+    def _grouped(self, ref: Ref, groups: Sequence[Sequence[int]], sizes: Sequence[int]) -> str:
+        """One axis per group; an empty batch has none."""
+        batch, *rest = groups
+        text = self.aligned(ref, [a for group in groups for a in group]).text
+        if all(len(group) == 1 for group in rest) and len(batch) <= 1:
+            return text
+        shape = [letter_count(sizes, g) for g in ([batch, *rest] if batch else rest)]
+        return f"{text}.reshape({tuple(shape)})"
+
+    def named(self, ref: Ref, shape: Sequence[int], dtype: Any) -> str:
+        """A variable for a reference that is a view."""
+        if ref.text == ref.root:
+            return ref.text
+        return self.step(ref.text, (ref.root,), shape, dtype, view=True)
+
+
+def view(out: Array, shape: tuple[int, ...], start: int, steps: tuple[int, ...]) -> Array:
+    """A part of a contiguous array as a writable view; start and steps count entries."""
+    item = out.itemsize
+    return np.ndarray(shape, out.dtype, out, start * item, [step * item for step in steps])
+
+
+def _is_whole(term: Term, shape: Sequence[int]) -> bool:
+    """Whether a term's value, letters in order, is the tensor."""
+    count = len(shape)
+    return (
+        bool(term.factors)
+        and term.slots == tuple(Slot(0, ((a, 1),)) for a in range(count))
+        and term.sizes[:count] == tuple(shape)
+        and {a for f in term.factors for a in f.letters} >= set(range(count))
+    )
+
+
+def _is_product(node: Node) -> bool:
+    """Products that steps do better than a call: two operands, no axes that broadcast."""
+    return len(node.operands) == 2 and node.operation in (
+        products.matmul, products.matvec, products.inner, products.outer,
+    )  # fmt: skip
+
+
+def _read_slot(slot: Slot, sizes: Sequence[int]) -> str:
+    if not slot.parts:
+        return str(slot.constant)
+    ((letter, stride),) = slot.parts
+    assert not isinstance(stride, Table)
+    return _slice_text(slot.constant, stride, sizes[letter])
+
+
+def _slices(node: Node) -> str:
+    parameters = dict(node.parameters)
+    triples = zip(parameters["starts"], parameters["steps"], parameters["shape"], strict=True)
+    return ", ".join(_slice_text(*triple) for triple in triples)
+
+
+def _slice_text(start: int, step: int, size: int) -> str:
+    stop = start + step * (size - 1) + (1 if step > 0 else -1)
+    end = "" if stop < 0 else str(stop)
+    return f"{start or ''}:{end}" + ("" if step == 1 else f":{step}")
+
+
+def _type(dtype: Any) -> str:
+    return f"np.{np.dtype(dtype).name}"
