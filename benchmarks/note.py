@@ -20,8 +20,9 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 import jacobians as jb
-from benchmarks.timing import Run, Times, describe, interleaved, machine, peak_bytes
 from jacobians.contraction import human_bytes, human_seconds
+from jacobians.measuring.machine import describe, machine
+from jacobians.measuring.timing import Run, Times, interleaved, peak_bytes
 
 Array = NDArray[np.float64]
 SIZE_OF_TARGETS = 64

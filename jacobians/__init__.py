@@ -17,6 +17,7 @@ from jacobians.errors import (
     VerificationError,
 )
 from jacobians.library import operation, ops
+from jacobians.measuring.sweeping import sweep
 from jacobians.tensor import JacobianTensor
 from jacobians.transforms import grad, hessian, jacobian, jvp, record, value_and_grad, vjp
 
@@ -39,6 +40,7 @@ __all__ = [
     "operation",
     "ops",
     "record",
+    "sweep",
     "value_and_grad",
     "vjp",
 ]

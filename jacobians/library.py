@@ -21,6 +21,8 @@ from jacobians.operations.products import einsum as _einsum
 from jacobians.operations.products import split_subscripts
 from jacobians.operations.registry import OPERATIONS
 from jacobians.tensor import JacobianTensor
+from jacobians.tracing.tables import SUPPORTED
+from jacobians.tracing.traced import Traced, record
 
 Array = NDArray[Any]
 _PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71)
@@ -57,7 +59,9 @@ class LibraryOperation:
         return f"<jb.ops.{self.name}({', '.join(self.arguments) or 'subscripts, *operands'})>"
 
     def __call__(self, *args: Any, **named: Any) -> Any:
-        """The value: a new array or a number."""
+        """The value: a new array or a number; traced in a function that is being differentiated."""
+        if any(isinstance(value, Traced) for value in (*args, *named.values())):
+            return self._traced(args, named)
         arguments, parameters = self._bind(args, named)
         if any(isinstance(a, Node) for a in arguments):
             return apply(self.declaration, arguments, **parameters)
@@ -65,6 +69,13 @@ class LibraryOperation:
         self.declaration.infer([as_node(a) for a in arrays], parameters)  # shapes must fit
         result = self.declaration.evaluate(arrays, parameters)
         return _owned(result, arrays) if isinstance(result, np.ndarray) else result
+
+    def _traced(self, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
+        known = SUPPORTED.get(self.declaration)
+        if known is not None:
+            return known(*args, **named)
+        arguments, parameters = self._bind(args, named)
+        return record(self.declaration, arguments, **parameters)
 
     def explicit(self, *args: Any, wrt: str | int = 0, **named: Any) -> Array:
         """The full tensor by one einsum per term over identity tensors, ones and operands."""
@@ -152,7 +163,11 @@ class LibraryOperation:
         names = self._names(count if count is not None else len(self.arguments))
         if isinstance(wrt, str) and wrt in names:
             return names.index(wrt)
-        if isinstance(wrt, Integral) and not isinstance(wrt, bool) and -len(names) <= wrt < len(names):
+        if (
+            isinstance(wrt, Integral)
+            and not isinstance(wrt, bool)
+            and -len(names) <= wrt < len(names)
+        ):
             return int(wrt) % len(names)
         raise ShapeError(
             f"{self.name} has no argument wrt={wrt!r}; its arguments are {', '.join(names)} "

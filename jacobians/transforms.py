@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from jacobians.accumulation.chain_rule import Strategy, as_single_node, forward, jacobians, reverse
 from jacobians.arguments import shaped_array
+from jacobians.compiled import Transform, compiler
 from jacobians.errors import ShapeError
 from jacobians.graph.node import Node, evaluate, input_node, ordered
 from jacobians.notation.terms import Sum, added, whole
@@ -88,9 +89,18 @@ def _scalar(run: Run, function: Any, what: str) -> Node:
     return node
 
 
+def _with_compile(
+    transform: Any, f: Callable[..., Any], kind: str, wrt: Wrt, strategy: Strategy = "auto"
+) -> Transform:
+    """The transform with a ``compile`` of its own."""
+    transform.compile = compiler(f, kind, wrt, strategy)
+    found: Transform = transform
+    return found
+
+
 def jacobian(
     f: Callable[..., Any], wrt: Wrt = 0, *, strategy: Strategy = "auto"
-) -> Callable[..., Any]:
+) -> Transform:
     """The full Jacobian of a NumPy function, structured.
 
     Parameters
@@ -133,12 +143,12 @@ def jacobian(
                 found.append(_one_or_all(wrt, tensors))
             return run.rebuild(found)
 
-    return transform
+    return _with_compile(transform, f, "jacobian", wrt, strategy)
 
 
 def hessian(
     f: Callable[..., Any], wrt: Wrt = 0, *, strategy: Strategy = "auto"
-) -> Callable[..., Any]:
+) -> Transform:
     """The Hessian: the Jacobian of the gradient's graph, structured.
 
     Parameters and errors as for :func:`jacobian`. For several ``wrt`` the result is a tuple of tuples:
@@ -174,10 +184,10 @@ def hessian(
                 found.append(_one_or_all(wrt, rows))
             return run.rebuild(found)
 
-    return transform
+    return _with_compile(transform, f, "hessian", wrt, strategy)
 
 
-def value_and_grad(f: Callable[..., Any], wrt: Wrt = 0) -> Callable[..., Any]:
+def value_and_grad(f: Callable[..., Any], wrt: Wrt = 0) -> Transform:
     """The value and the gradient of a function that returns one number.
 
     Returns
@@ -211,7 +221,7 @@ def value_and_grad(f: Callable[..., Any], wrt: Wrt = 0) -> Callable[..., Any]:
                 value = output_value(value)
             return value, _one_or_all(wrt, gradients)
 
-    return transform
+    return _with_compile(transform, f, "value_and_grad", wrt)
 
 
 def _like(gradient: Any, dtype: np.dtype[Any]) -> Any:
@@ -220,7 +230,7 @@ def _like(gradient: Any, dtype: np.dtype[Any]) -> Any:
     return call_astype(gradient, dtype) if isinstance(gradient, Traced) else gradient.astype(dtype)
 
 
-def grad(f: Callable[..., Any], wrt: Wrt = 0) -> Callable[..., Any]:
+def grad(f: Callable[..., Any], wrt: Wrt = 0) -> Transform:
     """The gradient of a function that returns one number; see :func:`value_and_grad`.
 
     Examples
@@ -237,7 +247,7 @@ def grad(f: Callable[..., Any], wrt: Wrt = 0) -> Callable[..., Any]:
     def transform(*args: Any, **kwargs: Any) -> Any:
         return both(*args, **kwargs)[1]
 
-    return transform
+    return _with_compile(transform, f, "grad", wrt)
 
 
 def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:

@@ -192,7 +192,8 @@ CASES: list[Case] = [
     *_cases("sigmoid", lambda X: 1 / (1 + np.exp(-X)), ELEMENTWISE, "real"),
     *_cases("relu", lambda X: np.where(X > 0, X, 0), ELEMENTWISE, "nonzero", analytic=False),
     *_cases(
-        "logsumexp", lambda X: np.log(np.sum(np.exp(X))), [((2, 3),), ((4,),), ((),), ((3, 1),), ((2, 4, 3),)], "real"
+        "logsumexp", lambda X: np.log(np.sum(np.exp(X))),
+        [((2, 3),), ((4,),), ((),), ((3, 1),), ((2, 4, 3),)], "real"
     ),
     *_cases(
         "softmax", lambda X: np.exp(X) / np.sum(np.exp(X)), [((2, 3),), ((4,),), ((),), ((3, 1),), ((2, 4, 3),)],

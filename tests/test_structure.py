@@ -25,9 +25,9 @@ FLOORS: list[set[str]] = [
     {"display"},
     {"arguments", "memory"},
     {"costs", "export", "slicing", "tensor"},
-    {"contraction"},
+    {"contraction", "compiled"},
     {"transforms", "library"},
-    {"verification", "derivation", "course"},
+    {"verification", "derivation", "course", "measuring"},
     {"cli", "__init__", "__main__"},
 ]
 """Folders and files from the ground up; each imports from lower floors and from its own folder."""

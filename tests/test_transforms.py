@@ -95,12 +95,13 @@ def test_value_and_grad():
 
 
 def test_vjp_and_jvp():
-    def f(W, x, name, y=None):
+    def f(W, x, name):
         assert name == "tanh"
         return np.tanh(W @ x), x**2
 
     (a, b), pullback = jb.vjp(f, W, X, "tanh")
     np.testing.assert_allclose(a, np.tanh(W @ X))
+    np.testing.assert_allclose(b, X**2)
     G, H = RNG.normal(size=2), RNG.normal(size=3)
     by_W, by_x, by_name = pullback((G, H))
     slope = 1 - np.tanh(W @ X) ** 2
@@ -111,6 +112,7 @@ def test_vjp_and_jvp():
     np.testing.assert_allclose(again, 2 * by_W, rtol=1e-13)
     dW = RNG.normal(size=W.shape)
     y, (dy, none) = jb.jvp(f, (W, X, "tanh"), (dW, None, None))
+    np.testing.assert_allclose(y[0], np.tanh(W @ X))
     np.testing.assert_allclose(dy, slope * (dW @ X), rtol=1e-13)
     np.testing.assert_array_equal(none, np.zeros(3))
 
@@ -265,3 +267,14 @@ def test_a_graph_prints():
     text = str(jb.record(lambda W, x: np.tanh(W @ x) if x[0] > -9 else W, W, X))
     assert "tanh(" in text
     assert "for these values only: bool() at test_transforms.py:" in text
+
+
+def test_operations_of_the_library_trace():
+    found = jb.grad(lambda x: jb.ops.sigmoid(x).sum() + jb.ops.logsumexp(x))(X)
+    s = 1 / (1 + np.exp(-X))
+    np.testing.assert_allclose(found, s * (1 - s) + np.exp(X) / np.exp(X).sum(), rtol=1e-12)
+    own = jb.operation("cubed", value=lambda X: X**3, X=lambda X, Y: 3 * X**2)
+    H = jb.hessian(lambda x: jb.ops.sum(own(x)))(X)
+    np.testing.assert_allclose(H.dense(), np.diag(6 * X), rtol=1e-12)
+    S = jb.jacobian(lambda M: jb.ops.einsum("ij,kj->ik", M, W))(W)
+    np.testing.assert_allclose(S.dense(), np.einsum("ik,jl->ijkl", np.eye(2), W), rtol=1e-12)

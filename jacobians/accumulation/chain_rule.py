@@ -135,7 +135,7 @@ def cuts(output: Node, start: Node) -> list[Node]:
     """Nodes that every path from the start to the output crosses, both ends excluded."""
     nodes = between(output, [start])
     place = {node: number for number, node in enumerate(nodes)}
-    reach = [number for number in range(len(nodes))]
+    reach = list(range(len(nodes)))
     for node in nodes:
         for operand in node.operands:
             if operand in place:
@@ -149,9 +149,7 @@ def cuts(output: Node, start: Node) -> list[Node]:
     return found
 
 
-def jacobians(
-    output: Node, inputs: Sequence[Node], strategy: Strategy = "auto"
-) -> list[Sum]:
+def jacobians(output: Node, inputs: Sequence[Node], strategy: Strategy = "auto") -> list[Sum]:
     """``∂output/∂input`` for each input, in the named order or the one predicted to cost least."""
     if strategy == "reverse":
         return reverse(output, inputs)

@@ -100,7 +100,7 @@ class Writer:
         flat = address_slot(term, [prod(shape[axis + 1 :]) for axis in range(len(shape))])
         steps = dict(flat.parts)
         self.start = flat.constant
-        self.steps = [int(steps[a]) for a in self.letters]
+        self.steps = [s for s in (steps[a] for a in self.letters) if isinstance(s, int)]
         self.shape = [self.sizes[a] for a in self.letters]
 
     def add(self, tensor: Array, value: Array | float, *, first: bool) -> None:

@@ -27,6 +27,7 @@ examples:
   jacobians show matmul --wrt B --shape B=2x3 C=3x5
   jacobians compare matmul --wrt B --shape B=64x64 C=64x64
   jacobians compare matvec --wrt A --data A=weights.csv x=flower.npy
+  jacobians bench matmul --sizes 8:64 --rivals explicit,contracted
   jacobians demo
 
 exit codes: 0 fine, 1 a comparison or check failed, 2 bad usage"""
@@ -43,6 +44,27 @@ _ARRAYS = """\
 arrays: random unless --data gives them: one .npz file that holds an array for
 each argument, or NAME=FILE with .npy or .csv files (numbers separated by
 commas, at most one line of titles). Pickled objects are refused, never loaded."""
+
+
+_BENCH = """\
+Time the ways to one derivative over sizes: the full tensor by identity tensors,
+by its structure, and the gradient without it; beside peers that are installed.
+Values are compared before anything is timed."""
+
+_BENCH_MORE = """\
+sizes: 8:128 doubles from 8 to 128, 8:32:8 adds 8, 8,12,100 are just these.
+
+shapes: NAME=SIZES with the sizes joined by x, numbers or the letter n: W=nxn,
+x=n, X=500xn. An operation's arguments have n in every axis unless given; a
+function's arguments need a shape, or a default value.
+
+rivals: explicit, dense, buffer, contracted, uncompiled, and the peers jax,
+torch, autograd and asdex where they are installed; or all.
+  explicit    the full tensor by einsum over identity tensors
+  dense       the full tensor by its structure
+  buffer      the same, into the plan's own array
+  contracted  the gradient; no full tensor is ever made
+  uncompiled  derived anew in each call"""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -105,6 +127,16 @@ def parser() -> argparse.ArgumentParser:
     )
     _json(compare)
 
+    bench = _command(
+        commands,
+        "bench",
+        "time the ways to a derivative over sizes",
+        description=_BENCH,
+        epilog=_BENCH_MORE,
+    )
+    _bench(bench)
+    _json(bench)
+
     _json(_command(commands, "demo", "the main job on real data: iris and a single-layer network"))
     return top
 
@@ -140,6 +172,56 @@ def _operation(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--subscripts", metavar="TEXT", help="for einsum: as in 'ij,jk->ik'; operands are A, B, …"
+    )
+    command.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of the random arrays (default: 0)"
+    )
+
+
+def _bench(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "subject",
+        metavar="SUBJECT",
+        help="an operation, such as matmul, or a function of your own: module.py:function "
+        "(the file is run)",
+    )
+    command.add_argument("--sizes", default="8:64", metavar="SIZES", help="n (default: 8:64)")
+    command.add_argument(
+        "--rivals",
+        metavar="NAMES",
+        help="separated by commas (default: explicit,dense,buffer,contracted as far as they apply)",
+    )
+    command.add_argument(
+        "--what",
+        metavar="KIND",
+        help="vjp: the gradient from an upstream G (default), grad: of a function that returns one "
+        "number (its default), jacobian, hessian: the full tensors",
+    )
+    command.add_argument(
+        "--wrt", metavar="ARGUMENT", help="its name or position (default: the first)"
+    )
+    command.add_argument(
+        "--shape",
+        nargs="+",
+        action="extend",
+        metavar="NAME=SIZES",
+        help="shapes of the arguments, as in W=nxn x=n",
+    )
+    command.add_argument(
+        "--seconds",
+        type=float,
+        default=0.2,
+        metavar="T",
+        help="how long to time each rival at each size (default: 0.2)",
+    )
+    command.add_argument(
+        "--max-bytes",
+        metavar="N",
+        help="the most a full tensor may take, as in 1e9 or 2GiB; a way that needs more is not run "
+        "(default: half of the memory that is available)",
+    )
+    command.add_argument(
+        "--plot", metavar="FILE", help="draw time and bytes against size into a .png, .svg or .pdf"
     )
     command.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of the random arrays (default: 0)"
@@ -187,7 +269,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-_MODULES = {"ops": "listing", "show": "showing", "compare": "comparing", "demo": "demo"}
+_MODULES = {
+    "ops": "listing",
+    "show": "showing",
+    "compare": "comparing",
+    "bench": "benching",
+    "demo": "demo",
+}
 
 
 def _complain(message: str) -> int:

@@ -33,3 +33,16 @@ def progress(text: str, delay: float = 1.0) -> Iterator[None]:
         if shown.is_set():
             sys.stderr.write("\r\x1b[K")
             sys.stderr.flush()
+
+
+def bar(done: int, total: int, text: str) -> None:
+    """A bar on stderr, wiped when all is done; nothing unless both streams are terminals."""
+    if not (sys.stdout.isatty() and sys.stderr.isatty()):
+        return
+    if done >= total:
+        sys.stderr.write("\r\x1b[K")
+    else:
+        full = 24 * done // total
+        line = f"[{'#' * full}{'.' * (24 - full)}] {done}/{total}  {text}"
+        sys.stderr.write(f"\r\x1b[K{line[:79]}")
+    sys.stderr.flush()

@@ -166,7 +166,9 @@ def apply(operation: Operation, operands: Iterable[Any], **parameters: Any) -> N
     fixed = tuple(sorted(parameters.items()))
     if not nodes:
         return Node(operation, nodes, fixed, *operation.infer(nodes, parameters))
-    host = max(nodes, key=lambda node: node.serial)
+    # The newest operand remembers the node; a Python number is made anew each time.
+    lasting = [node for node in nodes if type(node.value) not in (int, float)]
+    host = max(lasting or nodes, key=lambda node: node.serial)
     key = (
         operation,
         tuple(_identity(node) for node in nodes),

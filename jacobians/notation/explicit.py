@@ -46,13 +46,17 @@ class Selection(NamedTuple):
 
 
 class Einsum(NamedTuple):
-    """``coefficient · einsum(subscripts, *parts)``; a part is a Selection or an operand."""
+    """``coefficient · einsum(subscripts, *parts)``; a part is a Selection or an operand.
+
+    ``masks`` are the places of parts that select.
+    """
 
     coefficient: int | float
     subscripts: str
     parts: tuple[Any, ...]
     shape: tuple[int, ...]
     sizes: tuple[int, ...]
+    masks: tuple[int, ...] = ()
 
     @property
     def size(self) -> int:
@@ -142,6 +146,7 @@ def einsum_of(
         if name not in covered:
             inputs.append(name)
             parts.append(Selection(None, (), term.sizes[letter]))
+    masks = tuple(len(inputs) + n for n, factor in enumerate(term.factors) if factor.mask)
     inputs += [subscript for subscript, _ in factors]
     parts += [operand for _, operand in factors]
     return Einsum(
@@ -150,6 +155,7 @@ def einsum_of(
         parts=tuple(parts),
         shape=tuple(shape),
         sizes=tuple(sizes.values()),
+        masks=masks,
     )
 
 
@@ -158,7 +164,7 @@ def explicit(
 ) -> NDArray[Any]:
     """The tensor by one einsum per term; a new array, never a view of an operand.
 
-    Identities and masks are multiplied like any array: an infinite operand gives nan where they are 0.
+    Identities are multiplied like any array: an infinite operand gives nan where they are 0.
     """
     shapes = {operand: np.shape(array(operand)) for operand in tensor.operands}
     result: NDArray[Any] | None = None
@@ -168,6 +174,7 @@ def explicit(
             part.array(dtype) if isinstance(part, Selection) else _number_like(array(part), dtype)
             for part in form.parts
         ]
+        _select(form, arrays)
         # Two at a time where there are more: at once, the work is the product of all sizes.
         pairwise = len(arrays) > 2
         value = np.einsum(form.subscripts, *arrays, optimize=pairwise) if arrays else np.ones(())
@@ -176,6 +183,21 @@ def explicit(
         value *= np.asarray(form.coefficient, dtype)
         result = value if result is None else np.add(result, value, out=result)
     return np.zeros(tensor.shape, dtype) if result is None else result
+
+
+def _select(form: Einsum, arrays: list[NDArray[Any]]) -> None:
+    """Apply each mask by selection to an operand that has its letters: there 0 times inf is 0."""
+    names = form.subscripts.split("->")[0].split(",")
+    for number in form.masks:
+        mask = names[number]
+        for host, own in enumerate(names):
+            plain = host not in form.masks and not isinstance(form.parts[host], Selection)
+            if plain and set(mask) <= set(own) and len(set(own)) == len(own):
+                order = [mask.index(name) for name in own if name in mask]
+                index = tuple(slice(None) if name in mask else None for name in own)
+                chosen = arrays[number].transpose(order)[index] != 0
+                arrays[host] = np.where(chosen, arrays[host], 0)
+                break
 
 
 def _number_like(array: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:

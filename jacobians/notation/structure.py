@@ -65,11 +65,11 @@ def _union(patterns: Sequence[Term], shape: Sequence[int]) -> int:
     if not patterns:
         return 0
     first, *rest = patterns
-    met = dict.fromkeys(both for other in rest if (both := _meet(first, other)) is not None)
+    met = dict.fromkeys(both for other in rest if (both := meet(first, other)) is not None)
     return count(first, shape) + _union(rest, shape) - _union(list(met), shape)
 
 
-def _meet(first: Term, second: Term) -> Term | None:
+def meet(first: Term, second: Term) -> Term | None:
     """The pattern of the positions that two patterns share."""
     moved = [shifted(slot, len(first.sizes)) for slot in second.slots]
     both = normal(1, (*first.sizes, *second.sizes), [], (*first.slots, *moved))

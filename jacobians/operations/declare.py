@@ -469,7 +469,12 @@ def rule(
     return _known_to_numpy(made, numpy)
 
 
+DECLARED: dict[str, Any] = {}
+"""The first operation declared under each name: what printed plans call."""
+
+
 def _known_to_numpy(operation: Kind, numpy: Any) -> Kind:
+    DECLARED.setdefault(operation.name, operation)
     if numpy is not None:
         NUMPY[numpy] = operation
     return operation

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from jacobians.arrays.plan import contraction_path
 from jacobians.graph.node import NUMPY, Node, Operation, ordered
 from jacobians.notation.slots import Slot, Table, positions
-from jacobians.notation.structure import address_slot, injective
+from jacobians.notation.structure import address_slot, count, injective, meet, pattern
 from jacobians.notation.terms import Factor, Sum, Term, full_letter, letter_count
 from jacobians.operations import elementwise, index_maps, products
 from jacobians.operations.declare import Multilinear, Rule
@@ -29,8 +29,9 @@ def ufunc_of(operation: Operation) -> str:
     """The name of the ufunc that an operation is, or an empty text."""
     if not _UFUNCS:
         for function, known in NUMPY.items():
-            if isinstance(function, np.ufunc) and getattr(np, function.__name__, None) is function:
-                _UFUNCS.setdefault(known, function.__name__)
+            name = getattr(function, "__name__", "")
+            if isinstance(function, np.ufunc) and getattr(np, name, None) is function:
+                _UFUNCS.setdefault(known, name)
     found = _UFUNCS.get(operation, "")
     return "" if found in ("matmul", "vecdot", "matvec", "vecmat") else found
 
@@ -44,11 +45,12 @@ class Lowering:
         self.functions: dict[str, Any] = {}
         self.names: dict[Node, str] = dict(inputs)
         self.inputs = frozenset(inputs.values())
-        self.taken = set(inputs.values()) | {"np", "out", "view"}
+        self.taken = set(inputs.values()) | {"np", "out", "view", "part", "clean", "derivative", "bind"}
 
     # Names
 
     def fresh(self, prefix: str = "v") -> str:
+        """A variable name that is not taken yet."""
         number = len(self.taken)
         while f"{prefix}{number}" in self.taken:
             number += 1
@@ -58,6 +60,7 @@ class Lowering:
     def step(
         self, code: str, reads: Iterable[str], shape: Sequence[int], dtype: Any, **facts: Any
     ) -> str:
+        """Add a step that assigns a new variable; its name."""
         name = self.fresh()
         names = tuple(r for r in dict.fromkeys(reads) if r)
         self.steps.append(Step(name, code, names, tuple(shape), np.dtype(dtype), **facts))
@@ -66,7 +69,7 @@ class Lowering:
     def constant(self, value: Any, name: str = "") -> str:
         """The name of an array that is the same in every call."""
         if type(value) in (int, float):
-            return repr(value)
+            return repr(value) if np.isfinite(value) else f"float({str(value)!r})"
         wanted = name if name.isidentifier() and name not in self.taken else self.fresh("c")
         self.taken.add(wanted)
         self.constants[wanted] = np.asarray(value)
@@ -84,9 +87,13 @@ class Lowering:
         if operation is None:
             return self.constant(node.value, node.name)
         names = [self.names[operand] for operand in node.operands]
-        if all(name in self.constants or operand.value is not None
-               for name, operand in zip(names, node.operands, strict=True)):
-            arrays = [self.constants.get(n, o.value) for n, o in zip(names, node.operands, strict=True)]
+        if all(
+            name in self.constants or operand.value is not None
+            for name, operand in zip(names, node.operands, strict=True)
+        ):
+            arrays = [
+                self.constants.get(n, o.value) for n, o in zip(names, node.operands, strict=True)
+            ]
             with np.errstate(all="ignore"):
                 return self.constant(operation.evaluate(arrays, dict(node.parameters)))
         return self._call(node, operation, names)
@@ -95,11 +102,17 @@ class Lowering:
         reads = [n for n in names if n in self.taken]
         parameters = dict(node.parameters)
         ufunc = ufunc_of(operation)
-        if operation is elementwise.power and node.operands[1].value == 2 and node.operands[1].shape == ():
+        if (
+            operation is elementwise.power
+            and node.operands[1].value == 2
+            and node.operands[1].shape == ()
+        ):
             ufunc, names, reads = "square", names[:1], reads[:1]
         if ufunc:
             code = ", ".join(names)
-            return self.step(code, reads, node.shape, node.dtype, ufunc=ufunc, flops=prod(node.shape))
+            return self.step(
+                code, reads, node.shape, node.dtype, ufunc=ufunc, flops=prod(node.shape)
+            )
         first = names[0] if names else ""
         views = {
             index_maps.reshape: lambda: f"{first}.reshape({node.shape})",
@@ -111,36 +124,42 @@ class Lowering:
         if operation in views:
             return self.step(views[operation](), reads, node.shape, node.dtype, view=True)
         if operation is products.total_sum:
-            return self.step(f"np.add.reduce({first}, None)", reads, (), node.dtype, flops=prod(node.operands[0].shape))
+            return self.step(
+                f"np.add.reduce({first}, None)",
+                reads,
+                (),
+                node.dtype,
+                flops=prod(node.operands[0].shape),
+            )
         if operation is index_maps.add_up:
             code = f"np.add.reduce({first}, {parameters['axes']})"
-            return self.step(code, reads, node.shape, node.dtype, flops=prod(node.operands[0].shape))
-        if isinstance(operation, Multilinear) and (not operation.named or _is_product(node)):
+            return self.step(
+                code, reads, node.shape, node.dtype, flops=prod(node.operands[0].shape)
+            )
+        literal = all(_is_literal(value) for value in parameters.values())
+        by_terms = not literal or _is_product(node)
+        if isinstance(operation, Multilinear) and (not operation.named or by_terms):
             shapes = tuple(operand.shape for operand in node.operands)
             tensor = operation.structure(shapes, node.parameters)
             return self.tensor(tensor, dict(enumerate(zip(names, shapes, strict=True))), node.dtype)
         assert isinstance(operation, Multilinear | Rule)
         function = f"{operation.name}_" if operation.name in self.taken else operation.name
         self.functions[function] = operation.function
-        given = [f"{key}={self._parameter(value)}" for key, value in parameters.items()]
+        given = [f"{key}={value!r}" for key, value in parameters.items()]
         code = f"{function}({', '.join([*names, *given])})"
         return self.step(code, reads, node.shape, node.dtype, view=True, flops=prod(node.shape))
-
-    def _parameter(self, value: Any) -> str:
-        if value is None or isinstance(value, bool | int | float | str):
-            return repr(value)
-        if isinstance(value, tuple) and all(isinstance(v, bool | int | float | str) or v is None for v in value):
-            return repr(value)
-        name = self.fresh("p")
-        self.functions[name] = value
-        return name
 
     # Sums of terms
 
     def tensor(
-        self, tensor: Sum, operands: Mapping[Any, tuple[str, tuple[int, ...]]], dtype: Any
+        self,
+        tensor: Sum,
+        operands: Mapping[Any, tuple[str, tuple[int, ...]]],
+        dtype: Any,
+        *,
+        reused: bool = False,
     ) -> str:
-        """Steps for a sum of terms; the name of its value, a new array."""
+        """Steps for a sum of terms; the name of its value, a new array (or, later, ``out``)."""
         if tensor.terms and all(_is_whole(term, tensor.shape) for term in tensor.terms):
             values = [self.term(term, operands, dtype) for term in tensor.terms]
             total, *rest = [self.aligned(v, range(len(tensor.shape))) for v in values]
@@ -154,21 +173,33 @@ class Lowering:
                 total = Ref(name, name, tuple(range(len(tensor.shape))))
             return total.text
         name = self.step(f"np.zeros({tensor.shape}, {_type(dtype)})", (), tensor.shape, dtype)
-        self.fill(tensor, operands, dtype, name)
+        self.fill(tensor, operands, dtype, name, reused=reused)
         return name
 
     def fill(
-        self, tensor: Sum, operands: Mapping[Any, tuple[str, tuple[int, ...]]], dtype: Any, out: str
+        self,
+        tensor: Sum,
+        operands: Mapping[Any, tuple[str, tuple[int, ...]]],
+        dtype: Any,
+        out: str,
+        *,
+        reused: bool,
     ) -> None:
-        """Write the terms into an array of zeros."""
-        # The widest term goes first: it is stored, the others are added.
+        """Write the terms into an array of zeros, or one that an earlier call has written."""
+        # The widest term goes first. A term is stored where no earlier one has written, else added;
+        # what is added to must hold 0, also in an array that still has an earlier call's numbers.
         terms = sorted(tensor.terms, key=lambda t: -letter_count(t.sizes, t.kept))
-        for number, term in enumerate(terms):
-            letters = tuple(sorted(term.kept))
+        stored = [_writes_alone(n, terms) for n in range(len(terms))]
+        places = [self._place(term, tensor.shape, out) for term in terms]
+        for n, (text, is_view) in enumerate(places):
+            if reused and not stored[n] and not _covered(n, terms, tensor.shape):
+                clear = f"np.copyto({text}, 0)" if is_view else f"{text} = 0"
+                self.steps.append(Step("", f"if clean: {clear}", (out,), (), np.dtype(float)))
+        for term, alone, (place, is_view) in zip(terms, stored, places, strict=True):
             found = self.term(term, operands, dtype)
-            place, is_view = self._place(term, tensor.shape, out)
-            value = found if found.text and not found.letters else self.aligned(found, letters)
-            self._store(term, value, place, is_view, out, first=number == 0)
+            letters = tuple(sorted(term.kept))
+            value = found if not found.letters else self.aligned(found, letters)
+            self._store(term, value, place, is_view, out, first=alone)
 
     def _place(self, term: Term, shape: Sequence[int], out: str) -> tuple[str, bool]:
         letters = sorted(term.kept)
@@ -180,7 +211,11 @@ class Lowering:
             flat = address_slot(term, [prod(shape[axis + 1 :]) for axis in range(len(shape))])
             steps = dict(flat.parts)
             self.functions["view"] = view
-            arguments = (tuple(term.sizes[a] for a in letters), flat.constant, tuple(steps[a] for a in letters))
+            arguments = (
+                tuple(term.sizes[a] for a in letters),
+                flat.constant,
+                tuple(steps[a] for a in letters),
+            )
             return f"view({out}, {', '.join(map(repr, arguments))})", True
         index = [self.constant(positions(slot, term.sizes, letters)) for slot in term.slots]
         return f"{out}[{', '.join(index)}]", False
@@ -206,12 +241,10 @@ class Lowering:
         elif first:
             code = f"{place} = {text}" if not is_view else f"np.copyto({place}, {text})"
         elif is_view:
-            code = f"place = {place}; place += {text}"
+            code = f"part = {place}; part += {text}"
         else:
             code = f"{place} += {text}"
-        self.steps.append(
-            Step("", code, reads, (), np.dtype(float), flops=0 if first else size)
-        )
+        self.steps.append(Step("", code, reads, (), np.dtype(float), flops=0 if first else size))
 
     def term(
         self, term: Term, operands: Mapping[Any, tuple[str, tuple[int, ...]]], dtype: Any
@@ -266,11 +299,11 @@ class Lowering:
             refs.append(Ref(name, name, mask.letters))
 
     def _selected(self, mask: Ref, value: Ref, sizes: Sequence[int], dtype: Any) -> Ref:
-        letters = value.letters
+        letters = (*value.letters, *(a for a in mask.letters if a not in value.letters))
         shape = [sizes[a] for a in letters]
-        chosen = self.aligned(mask, letters)
+        chosen, kept = self.aligned(mask, letters), self.aligned(value, letters)
         name = self.step(
-            f"np.where({chosen.text}, {value.text}, 0)", (mask.root, value.root), shape, dtype
+            f"np.where({chosen.text}, {kept.text}, 0)", (mask.root, value.root), shape, dtype
         )
         return Ref(name, name, letters)
 
@@ -283,7 +316,11 @@ class Lowering:
         n = min(range(len(refs)), key=lambda n: letter_count(sizes, refs[n].letters))
         ref = refs[n]
         shape = [sizes[a] for a in ref.letters]
-        code, ufunc = (ref.text, "negative") if coefficient == -1 else (f"{ref.text}, {coefficient!r}", "multiply")
+        code, ufunc = (
+            (ref.text, "negative")
+            if coefficient == -1
+            else (f"{ref.text}, {coefficient!r}", "multiply")
+        )
         name = self.step(code, (ref.root,), shape, dtype, ufunc=ufunc, flops=prod(shape))
         return [*refs[:n], Ref(name, name, ref.letters), *refs[n + 1 :]]
 
@@ -304,7 +341,9 @@ class Lowering:
             return Ref(text, root, tuple(alone))
         letters = tuple(dict.fromkeys(alone))
         index = [self.constant(positions(s, sizes, letters)) for s in factor.slots]
-        view_name = self.step(f"{name}[{', '.join(index)}]", (root,), [sizes[a] for a in letters], dtype)
+        view_name = self.step(
+            f"{name}[{', '.join(index)}]", (root,), [sizes[a] for a in letters], dtype
+        )
         return Ref(view_name, view_name, letters)
 
     # Products of two
@@ -342,7 +381,9 @@ class Lowering:
                 result = (*batch, *only_left, *only_right)
             x, y = self.aligned(left, result), self.aligned(right, result)
             shape = [sizes[a] for a in result]
-            name = self.step(f"{x.text}, {y.text}", roots, shape, dtype, ufunc="multiply", flops=work)
+            name = self.step(
+                f"{x.text}, {y.text}", roots, shape, dtype, ufunc="multiply", flops=work
+            )
             return Ref(name, name, result)
         if wanted and only_left and only_right:
             place = {a: n for n, a in enumerate(wanted)}
@@ -382,6 +423,21 @@ class Lowering:
         return self.step(ref.text, (ref.root,), shape, dtype, view=True)
 
 
+def _writes_alone(n: int, terms: Sequence[Term]) -> bool:
+    """Whether a term writes each of its positions once, and none that an earlier term writes."""
+    own = pattern(terms[n])
+    once = injective(terms[n])
+    return once and all(meet(own, pattern(other)) is None for other in terms[:n])
+
+
+def _covered(n: int, terms: Sequence[Term], shape: Sequence[int]) -> bool:
+    """Whether the first term, which is stored, writes all positions of this one."""
+    if n == 0 or not injective(terms[0]):
+        return False
+    both = meet(pattern(terms[n]), pattern(terms[0]))
+    return both is not None and count(both, shape) == count(pattern(terms[n]), shape)
+
+
 def view(out: Array, shape: tuple[int, ...], start: int, steps: tuple[int, ...]) -> Array:
     """A part of a contiguous array as a writable view; start and steps count entries."""
     item = out.itemsize
@@ -404,6 +460,13 @@ def _is_product(node: Node) -> bool:
     return len(node.operands) == 2 and node.operation in (
         products.matmul, products.matvec, products.inner, products.outer,
     )  # fmt: skip
+
+
+def _is_literal(value: Any) -> bool:
+    """Whether a parameter can stand in source text."""
+    if type(value) is tuple:
+        return all(_is_literal(part) for part in value)
+    return value is None or type(value) in (bool, int, float, str)
 
 
 def _read_slot(slot: Slot, sizes: Sequence[int]) -> str:

@@ -79,7 +79,9 @@ def lines_of(steps: Sequence[Step], kept: Sequence[str]) -> list[str]:
     for name in kept:
         for root in roots.get(name, frozenset({name})):
             last[root] = len(steps)
-    made: Mapping[str, Step] = {step.target: step for step in steps if step.target and not step.view}
+    made: Mapping[str, Step] = {
+        step.target: step for step in steps if step.target and not step.view
+    }
     owner: dict[str, str] = {}  # which variable's memory a reused one has
     lines = []
     for number, step in enumerate(steps):
@@ -87,7 +89,10 @@ def lines_of(steps: Sequence[Step], kept: Sequence[str]) -> list[str]:
         if step.ufunc and step.size >= REUSE:
             for name in step.reads:
                 source = made.get(name)
-                fits = source is not None and (source.shape, source.dtype) == (step.shape, step.dtype)
+                fits = source is not None and (source.shape, source.dtype) == (
+                    step.shape,
+                    step.dtype,
+                )
                 plain = name in step.code.replace("(", " ").replace(")", " ").split(", ")
                 if fits and plain and last.get(name) == number:
                     out = owner.get(name, name)

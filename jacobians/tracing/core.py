@@ -164,9 +164,7 @@ def arranged(x: Any, function: Callable[[Any], Any]) -> Any:
     """
     given = [*coordinates(x.shape), np.broadcast_to(False, x.shape)]  # the last for 0-d arrays
     *taken, last = (np.asarray(function(c)) for c in given)
-    return record(
-        index_maps.pick, [x], moves=arrangement(taken, last.shape), shape=last.shape
-    )
+    return record(index_maps.pick, [x], moves=arrangement(taken, last.shape), shape=last.shape)
 
 
 def _basic(x: Traced, items: tuple[Any, ...]) -> Any:
@@ -194,7 +192,11 @@ def _basic(x: Traced, items: tuple[Any, ...]) -> Any:
         result = record(
             index_maps.slices, [x], starts=tuple(starts), steps=tuple(steps), shape=tuple(sizes)
         )
-    return result if probe.shape == result.shape else record(index_maps.reshape, [result], shape=probe.shape)
+    return (
+        result
+        if probe.shape == result.shape
+        else record(index_maps.reshape, [result], shape=probe.shape)
+    )
 
 
 def axes_tuple(axis: Any, ndim: int) -> tuple[int, ...]:
@@ -206,7 +208,9 @@ def axes_tuple(axis: Any, ndim: int) -> tuple[int, ...]:
 
 
 @implements(np.sum)
-def sum_over(a: Any, axis: Any = None, dtype: Any = None, keepdims: Any = False, **kwargs: Any) -> Any:
+def sum_over(
+    a: Any, axis: Any = None, dtype: Any = None, keepdims: Any = False, **kwargs: Any
+) -> Any:
     """numpy.sum."""
     reject(kwargs, "sum")
     if dtype is not None:
@@ -229,8 +233,14 @@ def expand(x: Any, axes: tuple[int, ...]) -> Any:
 def reject(kwargs: dict[str, Any], name: str) -> None:
     """Refuse keyword arguments that have no meaning here, where they were given."""
     for key, value in kwargs.items():
-        if value is not np._NoValue and not (key == "where" and value is True) and value is not None:
-            raise UnsupportedError(f"numpy.{name}({key}=...) at {user_line()} is not supported while tracing")
+        if (
+            value is not np._NoValue
+            and not (key == "where" and value is True)
+            and value is not None
+        ):
+            raise UnsupportedError(
+                f"numpy.{name}({key}=...) at {user_line()} is not supported while tracing"
+            )
 
 
 register()

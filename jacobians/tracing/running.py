@@ -61,14 +61,14 @@ def _places(
     function: Any, wrt: Wrt, names: list[str], kwargs: Mapping[str, Any]
 ) -> list[int | str]:
     """Positions, or names of keyword arguments, that ``wrt`` means."""
-    several = [wrt] if isinstance(wrt, Integral | str) else list(wrt)
+    several: list[Any] = [wrt] if isinstance(wrt, int | Integral | str) else list(wrt)
     places: list[int | str] = []
     for one in several:
         if isinstance(one, str) and one in names:
             places.append(names.index(one))
         elif isinstance(one, str) and one in kwargs:
             places.append(one)
-        elif isinstance(one, Integral) and not isinstance(one, bool) and -len(names) <= one < len(names):
+        elif _is_position(one, len(names)):
             places.append(int(one) % len(names))
         else:
             raise ShapeError(
@@ -76,6 +76,17 @@ def _places(
                 f"{', '.join([*names, *kwargs]) or 'none'} (or positions 0 to {len(names) - 1})"
             )
     return places
+
+
+def positions_of(function: Any, args: Sequence[Any], wrt: Wrt) -> list[int]:
+    """The positions of the arguments that ``wrt`` means."""
+    places = _places(function, wrt, _parameters(function, args, {}), {})
+    return [place for place in places if isinstance(place, int)]
+
+
+def _is_position(wrt: Any, count: int) -> bool:
+    integer = isinstance(wrt, Integral) and not isinstance(wrt, bool)
+    return integer and -count <= int(wrt) < count
 
 
 def name_of(function: Any) -> str:

@@ -244,7 +244,11 @@ class Traced:
     dot, trace = _as_method(np.dot), _as_method(np.trace)
     diagonal, repeat = _as_method(np.diagonal), _as_method(np.repeat)
     swapaxes, squeeze = _as_method(np.swapaxes), _as_method(np.squeeze)
-    take, choose, argpartition = _as_method(np.take), _as_method(np.choose), _as_method(np.argpartition)
+    take, choose, argpartition = (
+        _as_method(np.take),
+        _as_method(np.choose),
+        _as_method(np.argpartition),
+    )
     clip, round = _as_method(np.clip), _as_method(np.round)
     conj, conjugate = _as_method(np.conjugate), _as_method(np.conjugate)
     copy = _as_method(np.copy)
@@ -277,9 +281,7 @@ class Traced:
 
     def sort(self, *_: Any, **__: Any) -> None:
         """Not possible in place."""
-        raise UnsupportedError(
-            f"x.sort() at {user_line()} sorts in place; write x = np.sort(x)"
-        )
+        raise UnsupportedError(f"x.sort() at {user_line()} sorts in place; write x = np.sort(x)")
 
 
 class _ReducedUfunc:

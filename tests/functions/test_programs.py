@@ -52,12 +52,8 @@ BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "add": lambda x, y: x + y if _broadcasts(x, y) else x,
     "multiply": lambda x, y: x * y if _broadcasts(x, y) else y,
     "outer": lambda x, y: np.outer(np.ravel(x)[:3], np.ravel(y)[:4]),
-    "matmul": lambda x, y: (
-        x @ y if x.ndim == y.ndim == 2 and x.shape[1] == y.shape[0] else x
-    ),
-    "einsum": lambda x, y: (
-        np.einsum("ij,ij->j", x, y) if x.ndim == 2 and x.shape == y.shape else y
-    ),
+    "matmul": lambda x, y: x @ y if x.ndim == y.ndim == 2 and x.shape[1] == y.shape[0] else x,
+    "einsum": lambda x, y: np.einsum("ij,ij->j", x, y) if x.ndim == 2 and x.shape == y.shape else y,
     "concatenate": lambda x, y: np.concatenate([np.ravel(x), np.ravel(y)[::-1]]),
     "stack": lambda x, y: np.stack([x, y], axis=-1) if x.shape == y.shape else x,
     "where": lambda x, y: np.where(x > 0.1, x, 2 * x) if x.ndim else y,
@@ -130,7 +126,9 @@ def test_random_programs(steps: list[Step], shape: tuple[int, ...], seed: int) -
     assert J.nnz >= np.count_nonzero(np.abs(expected) > 1e-4 * scale)
     G = np.random.default_rng(9).normal(size=value.shape)
     pulled = np.tensordot(G, expected, value.ndim)
-    np.testing.assert_allclose(jb.vjp(f, x)[1](G)[0], pulled, rtol=1e-5, atol=1e-5 * scale * value.size)
+    np.testing.assert_allclose(
+        jb.vjp(f, x)[1](G)[0], pulled, rtol=1e-5, atol=1e-5 * scale * value.size
+    )
 
 
 def _one_step(f: Callable[[Any], Any], x: Any) -> Any:

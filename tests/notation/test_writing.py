@@ -24,7 +24,7 @@ from jacobians.notation.writing import (
 i, j, k, l = (letter_slot(a) for a in range(4))
 
 
-def label(operand: Any, letters: Sequence[str], style: Style, fresh: object) -> Written:
+def label(operand: Any, letters: Sequence[str], style: Style, _fresh: object) -> Written:
     """Operands are names; one with a space is a sum that is indexed as a whole."""
     if " " in operand:
         return Written(subscript(f"({operand})", letters, style))

@@ -1,8 +1,6 @@
-"""Timing contenders in turn, and saying on what machine."""
+"""Timing contenders in turn, and the most memory that a call takes."""
 
 import gc
-import os
-import platform
 import random
 import statistics
 import time
@@ -10,11 +8,10 @@ import tracemalloc
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
-
 Run = Callable[[], Any]
 _BATCH = 200e-6  # seconds that one sample takes at least: far above the clock's own cost
 _ROUNDS = (7, 201)
+PAUSE = 0.02  # after a peer's call its threads spin this long and slow whoever is next
 
 
 class Times(NamedTuple):
@@ -52,7 +49,9 @@ class Times(NamedTuple):
         return {"seconds": self.median, "spread": self.spread, "rounds": len(self.samples)}
 
 
-def interleaved(contenders: Mapping[str, Run], seconds: float = 0.5) -> dict[str, Times]:
+def interleaved(
+    contenders: Mapping[str, Run], seconds: float = 0.5, pause: float = 0.0
+) -> dict[str, Times]:
     """Time contenders in turn, in an order that is shuffled anew for each round.
 
     Parameters
@@ -61,6 +60,9 @@ def interleaved(contenders: Mapping[str, Run], seconds: float = 0.5) -> dict[str
         Each is called without arguments. A quick one is called several times a sample.
     seconds : float
         How long to go on, for each contender; at least 7 rounds are made.
+    pause : float
+        Seconds to sleep before each sample; needed beside peers that have threads of their own.
+        A call that is not counted follows, to bring caches and threads back.
 
     Returns
     -------
@@ -80,6 +82,9 @@ def interleaved(contenders: Mapping[str, Run], seconds: float = 0.5) -> dict[str
                 break
             order.shuffle(names)
             for name in names:
+                if pause:
+                    time.sleep(pause)
+                    contenders[name]()
                 samples[name].append(_sample(contenders[name], batches[name]))
     finally:
         if collecting:
@@ -103,6 +108,11 @@ def _batch(run: Run) -> int:
     return calls
 
 
+def shortest(run: Run, calls: int = 3) -> float:
+    """The shortest of a few calls: enough to choose between ways that differ much."""
+    return min(_sample(run, 1) for _ in range(calls))
+
+
 def peak_bytes(run: Run) -> int:
     """The most bytes that a call had allocated at once, NumPy's arrays and Python's objects."""
     run()  # what is made once (imports, plans) is not the call's
@@ -117,48 +127,3 @@ def peak_bytes(run: Run) -> int:
     finally:
         tracemalloc.stop()
     return peak
-
-
-def machine() -> dict[str, Any]:
-    """What the numbers depend on: the processor, Python, NumPy, its BLAS, and their settings."""
-    blas = np.show_config(mode="dicts")["Build Dependencies"]["blas"]
-    settings = (
-        "OPENBLAS_NUM_THREADS", "OPENBLAS_CORETYPE", "OMP_NUM_THREADS", "MKL_NUM_THREADS",
-        "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS", "NPY_DISABLE_CPU_FEATURES",
-    )  # fmt: skip
-    return {
-        "system": f"{platform.system()} {platform.machine()}",
-        "processor": _processor(),
-        "processors": len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else os.cpu_count(),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "blas": f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip(),
-        "settings": {name: os.environ[name] for name in settings if name in os.environ},
-    }
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as lines:
-            for line in lines:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or "unknown"
-
-
-def describe(found: Mapping[str, Any]) -> list[str]:
-    """The machine in lines of at most 80 columns."""
-    threads = found["settings"].get("OPENBLAS_NUM_THREADS") or found["settings"].get(
-        "OMP_NUM_THREADS"
-    )
-    others = ", ".join(f"{k}={v}" for k, v in found["settings"].items())
-    lines = [
-        f"{found['processor']}, {found['processors']} processors, {found['system']}",
-        f"Python {found['python']}, NumPy {found['numpy']}, BLAS {found['blas']}",
-        f"BLAS threads: {threads or 'its own choice'}; settings: {others or 'none'}",
-    ]
-    return [line[:80] for line in lines]

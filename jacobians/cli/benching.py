@@ -1,0 +1,163 @@
+"""``jacobians bench``: ways to a derivative over sizes, of an operation or of the user's function."""
+
+import argparse
+import importlib.util
+import re
+import sys
+from collections.abc import Callable, Sequence
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from jacobians.cli.inputs import parse_bytes
+from jacobians.cli.layout import emit_json
+from jacobians.cli.progress import bar
+from jacobians.errors import JacobiansError
+from jacobians.library import ops
+from jacobians.measuring.sweeping import sweep
+from jacobians.measuring.task import KINDS
+
+_MOST_SIZES = 100
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the table; 1 if the values of contenders differ."""
+    sizes = parse_sizes(options.sizes)
+    shapes = parse_shapes(options.shape or ())
+    if options.what is not None and options.what not in KINDS:
+        raise JacobiansError(f"--what {options.what!r}: it must be one of {', '.join(KINDS)}")
+    if not (options.seconds > 0 and isfinite(options.seconds)):
+        raise JacobiansError(f"--seconds must be a positive number, not {options.seconds}")
+    if options.seed < 0:
+        raise JacobiansError(f"--seed must not be negative, not {options.seed}")
+    if options.plot is not None:
+        _check_plot(options.plot)
+    subject = read_subject(options.subject)
+    wrt: int | str = options.wrt or 0
+    if isinstance(wrt, str) and re.fullmatch(r"-?[0-9]+", wrt):
+        wrt = int(wrt)
+    found = sweep(
+        subject,
+        sizes,
+        wrt=wrt,
+        what=options.what,
+        shapes=shapes,
+        rivals=_rivals(options.rivals),
+        seconds=options.seconds,
+        max_bytes=parse_bytes(options.max_bytes),
+        seed=options.seed,
+        watch=bar,
+    )
+    if options.plot is not None:
+        found.plot(options.plot)
+    if options.json:
+        emit_json({**found.to_dict(), "seed": options.seed, "plot": options.plot})
+    else:
+        print(found)
+        if options.plot is not None:
+            print(f"plot: {options.plot}"[:80])
+    return 0 if found.ok else 1
+
+
+def parse_sizes(text: str) -> list[int]:
+    """``8:128`` doubles, ``8:32:8`` adds, ``8,12,100`` are just these; parts are joined by commas.
+
+    Raises
+    ------
+    JacobiansError
+        Saying how to write it.
+    """
+    sizes: list[int] = []
+    for part in text.split(","):
+        numbers = part.split(":")
+        if not all(re.fullmatch(r"[0-9]{1,9}", n) for n in numbers) or len(numbers) > 3:
+            raise JacobiansError(
+                f"--sizes {text!r}: write 8:128 to double from 8 to 128, 8:32:8 to add 8, or 8,12,100"
+            )
+        first, *rest = map(int, numbers)
+        last = rest[0] if rest else first
+        step = rest[1] if len(rest) > 1 else None
+        if first < 1 or last < first or step == 0:
+            raise JacobiansError(
+                f"--sizes {text!r}: sizes start at 1, end no lower than they start, and grow"
+            )
+        while first <= last and len(sizes) <= _MOST_SIZES:
+            sizes.append(first)
+            first = 2 * first if step is None else first + step
+    if len(sizes) > _MOST_SIZES:
+        raise JacobiansError(f"--sizes {text!r}: more than {_MOST_SIZES} sizes")
+    return list(dict.fromkeys(sizes))
+
+
+def parse_shapes(texts: Sequence[str]) -> dict[str, str]:
+    """``W=nx5`` as a name and its sizes; ``c=scalar`` has none.
+
+    Raises
+    ------
+    JacobiansError
+        Saying how to write it, or that a name is given twice.
+    """
+    found: dict[str, str] = {}
+    for text in texts:
+        name, equals, sizes = text.partition("=")
+        if not equals or not re.fullmatch(r"scalar|(n|[0-9]+)(x(n|[0-9]+))*", sizes):
+            raise JacobiansError(
+                f"--shape {text!r} is no shape: write a matrix as W=nxn or W=nx5, a vector as x=n, "
+                "a number as c=scalar"
+            )
+        if name in found:
+            raise JacobiansError(f"--shape: {name} is given twice")
+        found[name] = "" if sizes == "scalar" else sizes
+    return found
+
+
+def _rivals(text: str | None) -> list[str] | str | None:
+    if text is None or text == "all":
+        return text
+    return list(dict.fromkeys(name.strip() for name in text.split(",")))
+
+
+def _check_plot(path: str) -> None:
+    """Before minutes of measuring: can the plot be drawn and written at all?"""
+    if Path(path).suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise JacobiansError(f"--plot {path}: the file must end in .png, .svg or .pdf")
+    if not Path(path).absolute().parent.is_dir():
+        raise JacobiansError(f"--plot {path}: there is no such folder")
+    if importlib.util.find_spec("matplotlib") is None:
+        raise JacobiansError("--plot needs matplotlib: pip install 'jacobians[plots]'")
+
+
+def read_subject(text: str) -> Any:
+    """An operation by its name, or a function by ``file.py:function``; the file is run.
+
+    Raises
+    ------
+    JacobiansError
+        Naming the file and what is wrong.
+    """
+    file, colon, name = text.rpartition(":")
+    if not colon:
+        return ops[text]
+    path = Path(file)
+    if path.suffix != ".py" or not name.isidentifier():
+        raise JacobiansError(f"{text!r}: write an operation's name, or module.py:function")
+    if not path.is_file():
+        raise JacobiansError(f"{file}: there is no such file")
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(path.absolute().parent))  # its own imports, as when Python runs it
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise JacobiansError(f"{file}: {type(error).__name__}: {error}") from None
+    finally:
+        sys.path.pop(0)
+    function: Callable[..., Any] | None = getattr(module, name, None)
+    if not callable(function):
+        there = [k for k, v in vars(module).items() if callable(v) and not k.startswith("_")]
+        raise JacobiansError(
+            f"{file}: there is no function {name}; there are {', '.join(there) or 'none'}"
+        )
+    return function

@@ -1,0 +1,268 @@
+"""The contenders: ways to compute the same derivative, each a call without arguments.
+
+Ours are ``explicit`` (identity tensors), ``dense`` (the full tensor by its structure), ``buffer``
+(the same into the plan's own array), ``contracted`` (the gradient, no full tensor) and ``uncompiled``
+(derived anew in each call); then ``hand`` and ``into``, where the task has them, and the peers.
+Peers get arrays of their own kind beforehand and leave results in it: no conversion is timed.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from importlib import import_module
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jacobians.errors import JacobiansError
+from jacobians.measuring.machine import version_of
+from jacobians.measuring.peers import PEERS
+from jacobians.measuring.task import Task
+from jacobians.measuring.timing import Run, shortest
+from jacobians.transforms import grad, hessian, jacobian, vjp
+
+Build = Callable[[], Run]
+_FULL = ("explicit", "dense", "buffer", "uncompiled", "hand", "into", *PEERS)
+APPLY: dict[str, tuple[str, ...]] = {
+    "vjp": ("explicit", "dense", "contracted", "uncompiled", "hand", "jax", "torch", "autograd"),
+    "grad": (
+        "explicit", "contracted", "uncompiled", "hand", "jax", "torch", "autograd",
+    ),
+    "jacobian": _FULL,
+    "hessian": _FULL,
+}  # fmt: skip
+NAMES = ("explicit", "dense", "buffer", "contracted", "uncompiled", "hand", "into", *PEERS)
+NUMPYS = frozenset(NAMES) - frozenset(PEERS)
+"""Those whose memory ``tracemalloc`` sees."""
+
+
+class Contender(NamedTuple):
+    """One way, ready to be called.
+
+    Attributes
+    ----------
+    run : callable
+        Gives the result, complete when it returns.
+    first_seconds : float
+        Until the first result: deriving, compiling and running, with the arrays already there.
+    note : str
+        Which form won, where a contender has several; why it is not what its name says.
+    """
+
+    run: Run
+    first_seconds: float
+    note: str = ""
+
+
+class NotRun(JacobiansError):
+    """A contender that cannot take part in this task; the message says why."""
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raise unless all are contenders, and installed."""
+    for name in names:
+        if name not in NAMES:
+            raise JacobiansError(f"there is no rival {name!r}; there are {', '.join(NAMES)}")
+        if name in PEERS and version_of(name) is None:
+            raise JacobiansError(f"the rival {name} is not installed: pip install {name}")
+
+
+def default_names(what: str) -> tuple[str, ...]:
+    """Ours, without peers: what needs no further installation."""
+    ours = ("explicit", "dense", "buffer", "contracted")
+    return tuple(name for name in ours if name in APPLY[what])
+
+
+def installed(what: str) -> tuple[str, ...]:
+    """All that apply to this kind of derivative and are installed; none that is written by hand."""
+    there = (n for n in APPLY[what] if n not in PEERS or version_of(n) is not None)
+    return tuple(name for name in there if name not in ("hand", "into"))
+
+
+@contextmanager
+def precision(names: Sequence[str]) -> Iterator[None]:
+    """Have JAX compute in float64 as all others do, and only here."""
+    with ExitStack() as stack:
+        if {"jax", "asdex"} & set(names):
+            stack.enter_context(PEERS["jax"].float64())
+        yield
+
+
+def contender(task: Task, name: str) -> Contender:
+    """Build a contender and run it once.
+
+    Raises
+    ------
+    NotRun
+        When it cannot; the message says why.
+    """
+    forms = dict(PEERS[name].forms(task)) if name in PEERS else _OURS[name](task)
+    ready: list[tuple[float, Contender]] = []
+    failures = []
+    for note, build in forms.items():
+        try:
+            start = time.perf_counter()
+            run = build()
+            run()
+            first = time.perf_counter() - start
+        except JacobiansError as error:
+            failures.append(str(error))
+            continue
+        except Exception as error:  # peers raise all kinds; this form is out, the others go on
+            if name not in PEERS:
+                raise
+            failures.append(f"{type(error).__name__}: {' '.join(str(error).split())[:100]}")
+            continue
+        # Choosing among forms needs times; a single form does not.
+        took = shortest(run, 3 if first < 1 else 1) if len(forms) > 1 else 0.0
+        ready.append((took, Contender(run, first, note)))
+    if not ready:
+        raise NotRun(failures[0] if failures else f"has no form for {task.what}")
+    return min(ready, key=lambda pair: pair[0])[1]
+
+
+def value_of(result: Any) -> list[np.ndarray[Any, Any]]:
+    """A contender's result as NumPy's arrays, to compare."""
+    if isinstance(result, tuple | list):
+        return [array for item in result for array in value_of(item)]
+    return [np.asarray(result)]
+
+
+# Ours
+
+
+def _transform(task: Task) -> Any:
+    make: Any = {"grad": grad, "hessian": hessian}.get(task.what, jacobian)
+    return make(task.function, task.wrt)
+
+
+def _explicit(task: Task) -> dict[str, Build]:
+    def tensor() -> Any:
+        if task.explicit is not None:
+            return task.explicit(*task.args)
+        make: Any = hessian if task.what == "hessian" else jacobian
+        found = make(task.function, task.wrt)(*task.args)
+        if isinstance(found, tuple):
+            return tuple(one.explicit() for one in found)
+        return found.explicit()
+
+    if task.what == "vjp":
+        return {"": lambda: lambda: np.tensordot(_upstream(task), tensor(), _upstream(task).ndim)}
+    return {"": lambda: tensor}
+
+
+def _upstream(task: Task) -> np.ndarray[Any, Any]:
+    assert task.G is not None
+    return task.G
+
+
+def _compiled(task: Task) -> Any:
+    return _transform(task).compile(*task.args)
+
+
+def _can_compile(task: Task) -> bool:
+    return hasattr(_transform(task), "compile")
+
+
+def _dense(task: Task) -> dict[str, Build]:
+    args = task.args
+
+    def tensor() -> Run:
+        if _can_compile(task):
+            plan = _compiled(task)
+            return lambda: plan.dense(*args)
+        transform = _transform(task)
+        return lambda: transform(*args).dense()
+
+    def build() -> Run:
+        run = tensor()
+        if task.what != "vjp":
+            return run
+        G = _upstream(task)
+        return lambda: np.tensordot(G, run(), G.ndim)
+
+    return {"" if _can_compile(task) else "not compiled": build}
+
+
+def _buffer(task: Task) -> dict[str, Build]:
+    if not _can_compile(task):
+        raise NotRun("needs compile")
+
+    def build() -> Run:
+        plan = _compiled(task)
+        kept = plan.buffer()
+        return lambda: plan.dense(*task.args, out=kept)
+
+    return {"": build}
+
+
+def _contracted(task: Task) -> dict[str, Build]:
+    if not _can_compile(task):
+        return {"not compiled": _uncompiled(task)[""]}
+
+    def build() -> Run:
+        plan = _compiled(task)
+        if task.what == "vjp":
+            G = _upstream(task)
+            return lambda: plan.vjp(G, *task.args)
+        return lambda: plan(*task.args)
+
+    return {"": build}
+
+
+def _uncompiled(task: Task) -> dict[str, Build]:
+    args = task.args
+    if task.what == "vjp":
+
+        def pulled() -> Any:
+            _, pullback = vjp(task.function, *args)
+            return pullback(task.G)[task.wrt]  # type: ignore[index]
+
+        return {"": lambda: pulled}
+    transform = _transform(task)
+    if task.what == "grad":
+        return {"": lambda: lambda: transform(*args)}
+    return {"": lambda: lambda: transform(*args).dense()}
+
+
+def _hand(task: Task) -> dict[str, Build]:
+    hand = task.hand
+    if hand is None:
+        raise NotRun("nothing is written by hand for this")
+    return {"": lambda: lambda: hand(*task.args)}
+
+
+def _into(task: Task) -> dict[str, Build]:
+    hand_into = task.hand_into
+    if hand_into is None:
+        raise NotRun("nothing is written by hand for this")
+
+    def build() -> Run:
+        kept = np.zeros(task.tensor_shape())
+
+        def run() -> Any:
+            hand_into(*task.args, out=kept)
+            return kept
+
+        return run
+
+    return {"": build}
+
+
+_OURS: dict[str, Callable[[Task], dict[str, Build]]] = {
+    "explicit": _explicit,
+    "dense": _dense,
+    "buffer": _buffer,
+    "contracted": _contracted,
+    "uncompiled": _uncompiled,
+    "hand": _hand,
+    "into": _into,
+}
+
+
+def warm_up(names: Sequence[str]) -> None:
+    """Import the peers and let them start their threads, so that no first result pays for it."""
+    for name in names:
+        if name in PEERS:
+            import_module(PEERS[name].package)
+            PEERS[name].warm_up()

@@ -1,0 +1,381 @@
+"""Time and memory over sizes, with exponents fitted on logarithmic axes."""
+
+from collections.abc import Callable, Mapping, Sequence
+from inspect import Parameter, signature
+from math import ceil
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from jacobians.contraction import human_bytes, human_seconds
+from jacobians.errors import JacobiansError, ShapeError
+from jacobians.library import LibraryOperation, ops
+from jacobians.measuring.machine import describe, machine
+from jacobians.measuring.measurement import Measured, Measurement, measured
+from jacobians.measuring.plotting import plotted
+from jacobians.measuring.rivals import APPLY, check_names, default_names, installed, precision, warm_up
+from jacobians.measuring.task import KINDS, Task, What, task
+
+Shape = Sequence[int | str] | str
+Watcher = Callable[[int, int, str], None]
+
+
+class Exponents(NamedTuple):
+    """``amount ∝ nᵃ``, by least squares on logarithms, from the size ``start`` on."""
+
+    seconds: float | None
+    bytes: float | None
+    start: int
+
+
+class Sweep(NamedTuple):
+    """What :func:`sweep` measured; prints as a table.
+
+    Attributes
+    ----------
+    title, what : str
+        Of what, and which derivative.
+    sizes : list of int
+        The sizes n.
+    measurements : list of Measurement
+        One for each size.
+    exponents : dict of str to Exponents
+        For each contender with at least two sizes.
+    machine : dict
+        What the numbers depend on.
+    """
+
+    title: str
+    what: str
+    sizes: list[int]
+    measurements: list[Measurement]
+    exponents: dict[str, Exponents]
+    machine: dict[str, Any]
+
+    @property
+    def ok(self) -> bool:
+        """Whether all contenders agreed at all sizes."""
+        return all(m.ok for m in self.measurements)
+
+    @property
+    def names(self) -> list[str]:
+        """The contenders that were timed at some size."""
+        return list(dict.fromkeys(name for m in self.measurements for name in m.contenders))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        rows = zip(self.sizes, self.measurements, strict=True)
+        return {
+            "title": self.title,
+            "what": self.what,
+            "sizes": [{"n": n, **m.to_dict()} for n, m in rows],
+            "exponents": {name: found._asdict() for name, found in self.exponents.items()},
+            "ok": self.ok,
+            "machine": self.machine,
+        }
+
+    def plot(self, path: str) -> None:
+        """Time and bytes against size on logarithmic axes, into a PNG, SVG or PDF file.
+
+        Raises
+        ------
+        JacobiansError
+            Without matplotlib, naming the extra that brings it, or if the file cannot be written.
+        """
+        labels = {}
+        for name in self.names:
+            found = self.exponents.get(name)
+            labels[name] = [name, name] if found is None else [
+                name if a is None else f"{name} ~ n^{a:.1f}" for a in (found.seconds, found.bytes)
+            ]
+        series = {}
+        for name in self.names:
+            points = [
+                (n, found.times.median, found.peak_bytes)
+                for n, m in zip(self.sizes, self.measurements, strict=True)
+                if (found := m.contenders.get(name)) is not None
+            ]
+            series[name] = points
+        plotted(path, f"{self.title}: {self.what}", series, labels)
+
+    def __str__(self) -> str:
+        lines = [*describe(self.machine), "", f"{self.title}: {_MEANING[self.what]}", ""]
+        names = self.names
+        for start in range(0, len(names), _COLUMNS):
+            some = names[start : start + _COLUMNS]
+            lines += [*self._table("time", some, _seconds), ""]
+        seen = [n for n in names if any(_bytes(m.contenders.get(n)) for m in self.measurements)]
+        for start in range(0, len(seen), _COLUMNS):
+            some = seen[start : start + _COLUMNS]
+            lines += [*self._table("peak bytes", some, _bytes), ""]
+        notes = []
+        for n, m in zip(self.sizes, self.measurements, strict=True):
+            notes += [f"n = {n}: {name} not run: {why}" for name, why in m.skipped.items()]
+            notes += [
+                f"n = {n}: {name} DIFFERS from the others by {by:.2g} of the largest entry"
+                for name, by in m.differ.items()
+            ]
+        for name in names:
+            forms = {m.contenders[name].note for m in self.measurements if name in m.contenders}
+            if forms - {""}:
+                notes.append(f"{name}: {', '.join(sorted(forms - {''}))}")
+        spreads = [c.times.spread for m in self.measurements for c in m.contenders.values()]
+        lines.append("Medians of rounds in which contenders run in turn; fit: from the size given on.")
+        if spreads:
+            lines.append(f"Widest distance of quartiles: {max(spreads):.0%} of the median.")
+        if self.ok:
+            lines.append("values agree")
+        return "\n".join(line[:80] for line in lines + notes)
+
+    def _table(
+        self, heading: str, names: Sequence[str], cell: Callable[[Measured | None], str]
+    ) -> list[str]:
+        lines = [f"{heading:<10}{'n':>6}" + "".join(f"{name:>12}" for name in names)]
+        for n, m in zip(self.sizes, self.measurements, strict=True):
+            cells = [cell(m.contenders.get(name)) or "-" for name in names]
+            lines.append(f"{'':<10}{n:>6}" + "".join(f"{text:>12}" for text in cells))
+        if len(self.sizes) > 1:
+            marks = []
+            for name in names:
+                found = self.exponents.get(name)
+                power = None if found is None else found[heading == "peak bytes"]
+                marks.append("-" if power is None else f"n^{power:.1f}")
+            start = max((e.start for e in self.exponents.values()), default=0)
+            lines.append(f"{f'fit n ≥ {start}':>16}" + "".join(f"{text:>12}" for text in marks))
+        return lines
+
+
+_COLUMNS = 5
+_MEANING = {
+    "vjp": "the gradient from an upstream G",
+    "grad": "the gradient",
+    "jacobian": "the full Jacobian",
+    "hessian": "the full Hessian",
+}
+
+
+def _seconds(found: Measured | None) -> str:
+    return "" if found is None else human_seconds(found.times.median)
+
+
+def _bytes(found: Measured | None) -> str:
+    return "" if found is None or found.peak_bytes is None else human_bytes(found.peak_bytes)
+
+
+def fitted_exponent(sizes: Sequence[float], amounts: Sequence[float]) -> float | None:
+    """The slope of log amount over log size by least squares; None for fewer than two points."""
+    if len(sizes) < 2:
+        return None
+    return float(np.polyfit(np.log(sizes), np.log(amounts), 1)[0])
+
+
+def sweep(
+    f: Callable[..., Any] | LibraryOperation | str,
+    sizes: Sequence[int],
+    *,
+    wrt: int | str = 0,
+    what: What | None = None,
+    shapes: Mapping[str, Shape] | None = None,
+    rivals: Sequence[str] | Literal["all"] | None = None,
+    seconds: float = 0.2,
+    max_bytes: float | None = None,
+    seed: int = 0,
+    watch: Watcher | None = None,
+) -> Sweep:
+    """Measure ways to one derivative over sizes.
+
+    Parameters
+    ----------
+    f : callable, operation or str
+        A NumPy function, an operation of ``jb.ops``, or its name.
+    sizes : sequence of int
+        The sizes n.
+    wrt : int or str
+        The argument to differentiate by.
+    what : {"vjp", "grad", "jacobian", "hessian"}, optional
+        ``vjp`` is the gradient from a random upstream gradient, the default; for a function that
+        returns one number it is ``grad``.
+    shapes : mapping of str to shape, optional
+        Of the arguments: sizes and the letter ``"n"``, as in ``{"W": ("n", "n"), "x": "n"}``. An
+        operation's arguments have n in every axis unless given.
+    rivals : sequence of str, optional
+        Of explicit, dense, buffer, contracted, uncompiled, jax, torch, autograd, asdex; by default
+        ours, without peers.
+    seconds : float
+        How long to time each contender at each size.
+    max_bytes : float, optional
+        The most that a way with a full tensor may need; what needs more is not run. By default a
+        share of the memory that is available.
+    seed : int
+        Of the random arrays.
+    watch : callable, optional
+        Called with the number of sizes done, of all, and what comes next.
+
+    Returns
+    -------
+    Sweep
+        Prints as a table; ``plot(path)`` draws it; ``to_dict()`` is plain data.
+
+    Examples
+    --------
+    >>> import jacobians as jb
+    >>> found = jb.sweep("matmul", [4, 8], wrt="B", seconds=0.01)
+    >>> found.ok, found.names
+    (True, ['explicit', 'dense', 'contracted'])
+    """
+    sizes = list(sizes)
+    if not sizes or any(n < 1 for n in sizes):
+        raise ShapeError(f"sizes must be whole numbers from 1 on, not {sizes}")
+    if what is not None and what not in KINDS:
+        raise JacobiansError(f"what must be one of {', '.join(KINDS)}, not {what!r}")
+    if isinstance(f, str):
+        f = ops[f]
+    title, make, position = _maker(f, wrt, shapes or {}, what, seed)
+    first = make(sizes[0])
+    if rivals is None:
+        names = default_names(first.what)
+    elif isinstance(rivals, str):
+        names = installed(first.what) if rivals == "all" else (rivals,)
+    else:
+        names = tuple(rivals)
+    check_names(names)
+    for name in names:
+        if name not in APPLY[first.what] or name in ("hand", "into"):
+            fit = [n for n in APPLY[first.what] if n not in ("hand", "into")]
+            raise JacobiansError(
+                f"the rival {name} does not apply to {_MEANING[first.what]}; there are "
+                f"{', '.join(fit)}"
+            )
+    found: list[Measurement] = []
+    dropped: dict[str, str] = {}
+    with precision(names):
+        warm_up(names)
+        for done, n in enumerate(sizes):
+            if watch is not None:
+                watch(done, len(sizes), f"n = {n}")
+            running = [name for name in names if name not in dropped]
+            one = measured(make(n), running, seconds=seconds, max_bytes=max_bytes)
+            one.skipped.update(dropped)
+            dropped.update({k: v for k, v in one.skipped.items() if "takes" in v})
+            found.append(one)
+            if not any(m.contenders or m.differ for m in found):
+                raise JacobiansError(f"{title}: nothing ran: {next(iter(one.skipped.items()))}")
+    if watch is not None:
+        watch(len(sizes), len(sizes), "")
+    return Sweep(title, first.what, sizes, found, _exponents(sizes, found), machine())
+
+
+def _exponents(sizes: Sequence[int], found: Sequence[Measurement]) -> dict[str, Exponents]:
+    """From the upper half of the sizes: below, calls cost more than arithmetic."""
+    distinct = sorted(set(sizes))
+    start = distinct[-max(min(3, len(distinct)), ceil(len(distinct) / 2))]
+    result = {}
+    for name in dict.fromkeys(name for m in found for name in m.contenders):
+        points = [
+            (n, m.contenders[name])
+            for n, m in zip(sizes, found, strict=True)
+            if n >= start and name in m.contenders
+        ]
+        if len({n for n, _ in points}) < 2:
+            continue
+        at = [n for n, _ in points]
+        peaks = [c.peak_bytes for _, c in points if c.peak_bytes]
+        result[name] = Exponents(
+            fitted_exponent(at, [c.times.median for _, c in points]),
+            fitted_exponent(at, peaks) if len(peaks) == len(at) else None,
+            start,
+        )
+    return result
+
+
+# What to measure
+
+
+def _maker(
+    f: Any, wrt: int | str, shapes: Mapping[str, Shape], what: What | None, seed: int
+) -> tuple[str, Callable[[int], Task], int]:
+    """A title, and the task at a size."""
+    explicit = None
+    if isinstance(f, LibraryOperation):
+        if not f.arguments:
+            raise JacobiansError(
+                f"{f.name} has no arguments of its own; sweep a function that calls it"
+            )
+        names = list(f.arguments)
+        position = f.position(wrt)
+        sample, _ = f._sample(0, None)
+        usual = {node.name: ("n",) * node.ndim for node in sample.operands}
+        patterns: dict[str, Shape] = {**usual, **shapes}
+        function, title = f.declaration.function, f"{f.name}({', '.join(names)}) by {names[position]}"
+        operation = f
+
+        def explicit(*args: Any) -> Any:
+            return operation.explicit(*args, wrt=position)
+    else:
+        names = _parameters(f, shapes)
+        position = _position(names, wrt, f)
+        patterns = dict(shapes)
+        function = f
+        title = f"{getattr(f, '__name__', 'f')}({', '.join(names)}) by {names[position]}"
+    unknown = [name for name in shapes if name not in names]
+    if unknown:
+        raise ShapeError(f"there is no argument {unknown[0]!r}; the arguments are {', '.join(names)}")
+    if not any("n" in _tokens(pattern) for pattern in patterns.values()):
+        raise ShapeError("no shape has the letter n, so that nothing grows; write x=n or W=nxn")
+
+    def make(n: int) -> Task:
+        random = np.random.default_rng([seed, n])
+        args = []
+        for name in names:
+            shape = tuple(n if t == "n" else int(t) for t in _tokens(patterns[name]))
+            array = np.asarray(random.standard_normal(shape))
+            if isinstance(f, LibraryOperation) and (f.name, name) in POSITIVE:
+                array = 0.5 + np.abs(array)
+            args.append(array)
+        return task(
+            title, function, args, what, position, seed=seed,
+            explicit=explicit if what != "hessian" else None,
+        )  # fmt: skip
+
+    return title, make, position
+
+
+POSITIVE = frozenset({("log", "X"), ("sqrt", "X"), ("power", "X"), ("divide", "B")})
+"""Arguments that must be positive, or at least away from 0."""
+
+
+def _tokens(shape: Shape) -> list[int | str]:
+    return list(shape.split("x")) if isinstance(shape, str) and shape else list(shape)
+
+
+def _parameters(f: Callable[..., Any], shapes: Mapping[str, Shape]) -> list[str]:
+    """The parameters to make arrays for: those with a shape; others must have a default."""
+    try:
+        known = signature(f).parameters
+    except (TypeError, ValueError):
+        return list(shapes)
+    names = []
+    for name, parameter in known.items():
+        if parameter.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD):
+            continue
+        if name in shapes:
+            names.append(name)
+        elif parameter.default is Parameter.empty:
+            raise ShapeError(
+                f"{getattr(f, '__name__', 'f')}: no shape for the argument {name}; give one, as in "
+                f"--shape {name}=nxn or shapes={{'{name}': 'nxn'}}"
+            )
+        else:
+            break  # arguments are passed by position
+    return names
+
+
+def _position(names: Sequence[str], wrt: int | str, f: Any) -> int:
+    if isinstance(wrt, str) and wrt in names:
+        return names.index(wrt)
+    if isinstance(wrt, int) and -len(names) <= wrt < len(names):
+        return wrt % len(names)
+    raise ShapeError(
+        f"{getattr(f, '__name__', 'f')} has no argument wrt={wrt!r}; its arguments are "
+        f"{', '.join(names)} (or their positions 0 to {len(names) - 1})"
+    )

@@ -1,0 +1,16 @@
+"""What printed plans import: the functions of operations that are no function of NumPy's."""
+
+from typing import Any
+
+from jacobians.operations.declare import DECLARED
+from jacobians.planning.lowering import view
+
+__all__ = ["view"]
+
+
+def __getattr__(name: str) -> Any:
+    """The function that gives the value of the operation of this name."""
+    found = DECLARED.get(name.removesuffix("_"))
+    if found is None:
+        raise AttributeError(name)
+    return found.function

@@ -1,0 +1,152 @@
+"""Programs: straight-line NumPy source for nodes and sums of terms, compiled once."""
+
+import linecache
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jacobians.arrays.plan import Cost
+from jacobians.graph.node import Node
+from jacobians.notation.terms import Sum
+from jacobians.planning.lowering import Lowering
+from jacobians.planning.steps import Step, lines_of
+
+Array = NDArray[Any]
+_numbers = count()
+# Ufuncs that warn about values (log 0, 1 / 0) which a mask may rule out later.
+_WARN = {"divide", "log", "log2", "log10", "log1p", "sqrt", "power", "reciprocal", "arctanh", "exp"}
+
+
+class Program:
+    """A function of arrays that is one straight line of NumPy calls.
+
+    Attributes
+    ----------
+    source : str
+        The text that runs: a function ``derivative`` of the inputs, and of the constants by name.
+    constants : dict of str to numpy.ndarray
+        The arrays that are the same in every call.
+    steps : list of Step
+        The lines, with shapes and operations.
+    """
+
+    def __init__(self, inputs: Mapping[Node, str], result: Sum | Sequence[Node], dtype: Any) -> None:
+        lowering = Lowering(inputs)
+        self.dense = isinstance(result, Sum)
+        if isinstance(result, Sum):
+            self.shape = result.shape
+            returned = self._lower_tensor(lowering, result, np.dtype(dtype))
+        else:
+            lowering.need(result)
+            returned = [lowering.names[node] for node in result]
+        self.inputs = tuple(inputs.values())
+        self.constants = lowering.constants
+        self.steps = lowering.steps
+        self._functions = lowering.functions
+        self.source = self._text(returned)
+        self.run: Callable[..., Any] = self._compiled()
+
+    def _lower_tensor(self, lowering: Lowering, tensor: Sum, dtype: np.dtype[Any]) -> list[str]:
+        """Steps for a dense result, into ``out`` if it is given."""
+        lowering.need(tensor.operands)
+        operands = {node: (lowering.names[node], node.shape) for node in tensor.operands}
+        before = len(lowering.steps)
+        name = lowering.tensor(tensor, operands, dtype, reused=True)
+        made = lowering.steps[before:]
+        first = made[0] if made else None
+        if first is not None and first.target == name and first.code.startswith("np.zeros("):
+            # The caller's array may stand in for the zeros.
+            self._into(lowering, name)
+            return [name]
+        last = lowering.steps[-1] if lowering.steps else None
+        owned = last is not None and last.target == name and not last.view and made
+        if not owned or (last is not None and (last.dtype, last.shape) != (dtype, tensor.shape)):
+            name = lowering.step(f"np.array({name}, np.{dtype.name})", (name,), tensor.shape, dtype)
+        self._copy_out = name
+        return [name]
+
+    _copy_out = ""
+    _zeroed = ""
+
+    def _into(self, lowering: Lowering, name: str) -> None:
+        """Replace the zeros by ``out``, cleared unless the caller says that it is clean."""
+        self._zeroed = name
+        lowering.steps = [
+            step._replace(
+                target="",
+                code=f"if out is None:\n        {name} = {step.code}\n"
+                f"    else:\n        {name} = out\n"
+                f"        if not clean:\n            {name}.fill(0)",
+            )
+            if step.target == name
+            else step
+            for step in lowering.steps
+        ]
+
+    def _text(self, returned: Sequence[str]) -> str:
+        names = [*self.inputs]
+        head = ", ".join([*names, *self.constants])
+        extra = ", out=None, clean=False" if self.dense else ""
+        lines = ["import numpy as np"]
+        functions = sorted(self._functions)
+        if functions:
+            lines.append(f"from jacobians.planning.functions import {', '.join(functions)}")
+        lines += ["", "", f"def derivative({head}{extra}):".replace("(, ", "(")]
+        body = lines_of(self.steps, returned)
+        if self.dense and self._copy_out:
+            body.append(f"if out is not None:\n        out[...] = {self._copy_out}\n        return out")
+        together = f"({''.join(f'{name}, ' for name in returned).strip()})"
+        body.append(f"return {returned[0] if self.dense else together}")
+        return "\n".join([*lines, *(f"    {line}" for line in body)]) + "\n"
+
+    def _compiled(self) -> Callable[..., Any]:
+        name = f"<jacobians plan {next(_numbers)}>"
+        # The functions are handed in, so that operations of the user's own work too.
+        text = "\n".join(
+            line for line in self.source.splitlines() if not line.startswith("from jacobians")
+        )
+        space: dict[str, Any] = {"np": np, **self._functions}
+        bound = ", ".join(self.constants)
+        if bound:
+            # Constants become variables of an outer function: quicker than globals.
+            inner = text[text.index("def derivative") :].replace(
+                ", ".join([*self.inputs, *self.constants]), ", ".join(self.inputs), 1
+            )
+            inner = "\n".join("    " + line for line in inner.splitlines())
+            text = f"def bind({bound}):\n{inner}\n    return derivative\n"
+        linecache.cache[name] = (len(text), None, text.splitlines(True), name)
+        exec(compile(text, name, "exec"), space)
+        made = space["bind"](**self.constants) if bound else space["derivative"]
+        function: Callable[..., Any] = made
+        return function
+
+    @property
+    def warns(self) -> bool:
+        """Whether a step may warn about a value that NumPy calls invalid."""
+        return bool(self._functions.keys() - {"view"}) or any(
+            step.ufunc in _WARN or any(f"np.{name}(" in step.code for name in _WARN)
+            for step in self.steps
+        )
+
+    def cost(self) -> Cost:
+        """Predicted operations, and bytes of the arrays that are made."""
+        made = sum(step.size * step.dtype.itemsize for step in self.steps if step.target and not step.view)
+        if self._zeroed:
+            made += prod(self.shape) * 8
+        return Cost(sum(step.flops for step in self.steps), made)
+
+    def __str__(self) -> str:
+        return self.source
+
+
+def described(steps: Sequence[Step]) -> str:
+    """The steps with their shapes, one a line."""
+    lines = []
+    for step in steps:
+        text = step.line().replace("\n", " ")
+        lines.append(f"{text:<60} {step.shape if step.target else ''}".rstrip())
+    return "\n".join(lines)
