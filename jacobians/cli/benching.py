@@ -118,7 +118,7 @@ def _rivals(text: str | None) -> list[str] | str | None:
 
 
 def _check_plot(path: str) -> None:
-    """Before minutes of measuring: can the plot be drawn and written at all?"""
+    """Raise before minutes of measuring if the plot can be drawn or written by no means."""
     if Path(path).suffix.lower() not in (".png", ".svg", ".pdf"):
         raise JacobiansError(f"--plot {path}: the file must end in .png, .svg or .pdf")
     if not Path(path).absolute().parent.is_dir():

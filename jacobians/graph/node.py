@@ -28,6 +28,8 @@ class Operation:
     ----------
     name : str
         What it is called in errors and formulas.
+    key : str
+        A name that no other operation has, an identifier where the name is one.
     arguments : tuple of str
         The names of its array arguments.
     notation : str
@@ -42,6 +44,7 @@ class Operation:
     """
 
     name: str
+    key: str = ""
     arguments: tuple[str, ...]
     notation: str = ""
     latex: str = ""

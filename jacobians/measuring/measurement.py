@@ -4,14 +4,16 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from jacobians.memory import SHARE, available_bytes, in_gib
 from jacobians.measuring.rivals import NUMPYS, Contender, NotRun, contender, value_of
 from jacobians.measuring.task import Task
 from jacobians.measuring.timing import PAUSE, Times, interleaved, peak_bytes, shortest
+from jacobians.memory import SHARE, available_bytes, in_gib
 
 TOO_LONG = 2.0  # seconds a call may take and still be repeated
 _COPIES = {"explicit": 3, "jax": 2, "torch": 3, "autograd": 3, "asdex": 3}
+Array = NDArray[Any]
 _TOLERANCE = 1e-9  # of the largest entry, in float64
 
 
@@ -122,7 +124,7 @@ def measured(
         if (took := shortest(found.run, 1)) > TOO_LONG:
             skipped[name] = f"a call takes {took:.1f} s"
             del ready[name]
-    wanted = None
+    wanted: list[Array] | None = None
     for name in sorted(ready, key=lambda n: (n != "hand", n not in NUMPYS)):
         got = value_of(ready[name].run())
         if wanted is None:
@@ -130,7 +132,8 @@ def measured(
         elif (difference := _difference(got, wanted)) > _TOLERANCE:
             differ[name] = difference
             del ready[name]
-    wanted = got = None  # may be large
+        del got
+    del wanted  # may be large
     peaks = {name: peak_bytes(c.run) for name, c in ready.items() if name in NUMPYS}
     times = interleaved({name: c.run for name, c in ready.items()}, seconds, pause)
     contenders = {
@@ -149,7 +152,7 @@ def _ours_first(names: Sequence[str]) -> list[str]:
 
 def _check_memory(task: Task, name: str, max_bytes: float | None) -> None:
     """Raise NotRun before anything as large as the full tensor is allocated."""
-    builds = task.full or name in ("explicit", "dense") and task.what == "vjp"
+    builds = task.full or (name in ("explicit", "dense") and task.what == "vjp")
     if not builds:
         return
     needed = task.tensor_bytes() * _COPIES.get(name, 1)
@@ -158,7 +161,7 @@ def _check_memory(task: Task, name: str, max_bytes: float | None) -> None:
         raise NotRun(f"would need {in_gib(needed)}, more than the limit of {in_gib(limit)}")
 
 
-def _difference(got: list[Any], wanted: list[Any]) -> float:
+def _difference(got: list[Array], wanted: list[Array]) -> float:
     """The largest difference as a share of the largest entry."""
     if [a.shape for a in got] != [a.shape for a in wanted]:
         return float("inf")

@@ -40,10 +40,9 @@ class _Jax(Peer):
 
     def float64(self) -> AbstractContextManager[Any]:
         jax = import_module("jax")
-        if hasattr(jax, "enable_x64"):
-            context: AbstractContextManager[Any] = jax.enable_x64(True)
-            return context
-        context = import_module("jax.experimental").enable_x64()
+        # It was at home in jax.experimental before.
+        home = jax if hasattr(jax, "enable_x64") else import_module("jax.experimental")
+        context: AbstractContextManager[Any] = home.enable_x64(True)
         return context
 
     def warm_up(self) -> None:
@@ -61,11 +60,13 @@ class _Jax(Peer):
         G = None if task.G is None else import_module("jax.numpy").asarray(task.G)
 
         def pulled(f: Any) -> Any:
+            place = task.place
+
             def gradient(upstream: Any, *given: Any) -> Any:
                 def of_one(x: Any) -> Any:
-                    return f(*given[:wrt], x, *given[wrt + 1 :])  # type: ignore[operator,misc]
+                    return f(*given[:place], x, *given[place + 1 :])
 
-                return jax.vjp(of_one, given[wrt])[1](upstream)[0]  # type: ignore[index]
+                return jax.vjp(of_one, given[place])[1](upstream)[0]
 
             return gradient
 
@@ -110,11 +111,13 @@ class _Torch(Peer):
             return build
 
         def pulled(f: Any) -> Any:
+            place = task.place
+
             def gradient(*given: Any) -> Any:
                 def of_one(x: Any) -> Any:
-                    return f(*given[:wrt], x, *given[wrt + 1 :])  # type: ignore[operator,misc]
+                    return f(*given[:place], x, *given[place + 1 :])
 
-                return torch.func.vjp(of_one, given[wrt])[1](G)[0]  # type: ignore[index]
+                return torch.func.vjp(of_one, given[place])[1](G)[0]
 
             return gradient
 
@@ -167,9 +170,6 @@ class _Autograd(Peer):
 
 class _Asdex(_Jax):
     package = "asdex"
-
-    def warm_up(self) -> None:
-        super().warm_up()
 
     def forms(self, task: Task) -> Iterator[Form]:
         jax = import_module("jax")

@@ -19,9 +19,7 @@ def figure(width: float, height: float, panels: int) -> tuple[Any, Any]:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise JacobiansError(
-            "plots need matplotlib: pip install 'jacobians[plots]'"
-        ) from None
+        raise JacobiansError("plots need matplotlib: pip install 'jacobians[plots]'") from None
     made = Figure(figsize=(width, height), layout="constrained")
     return made, made.subplots(1, panels, squeeze=False)[0]
 
@@ -35,7 +33,10 @@ def save(made: Any, path: str) -> None:
 
 
 def plotted(
-    path: str, title: str, series: Mapping[str, Sequence[Point]], labels: Mapping[str, Sequence[str]]
+    path: str,
+    title: str,
+    series: Mapping[str, Sequence[Point]],
+    labels: Mapping[str, Sequence[str]],
 ) -> None:
     """Draw contenders' points ``(n, seconds, bytes)`` and write the file."""
     made, (times, memory) = figure(10, 4.2, 2)

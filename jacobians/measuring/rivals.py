@@ -216,7 +216,7 @@ def _uncompiled(task: Task) -> dict[str, Build]:
 
         def pulled() -> Any:
             _, pullback = vjp(task.function, *args)
-            return pullback(task.G)[task.wrt]  # type: ignore[index]
+            return pullback(task.G)[task.place]
 
         return {"": lambda: pulled}
     transform = _transform(task)

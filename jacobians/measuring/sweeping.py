@@ -1,7 +1,6 @@
 """Time and memory over sizes, with exponents fitted on logarithmic axes."""
 
 from collections.abc import Callable, Mapping, Sequence
-from inspect import Parameter, signature
 from math import ceil
 from typing import Any, Literal, NamedTuple
 
@@ -13,10 +12,17 @@ from jacobians.library import LibraryOperation, ops
 from jacobians.measuring.machine import describe, machine
 from jacobians.measuring.measurement import Measured, Measurement, measured
 from jacobians.measuring.plotting import plotted
-from jacobians.measuring.rivals import APPLY, check_names, default_names, installed, precision, warm_up
-from jacobians.measuring.task import KINDS, Task, What, task
+from jacobians.measuring.rivals import (
+    APPLY,
+    check_names,
+    default_names,
+    installed,
+    precision,
+    warm_up,
+)
+from jacobians.measuring.subjects import Shape, task_maker
+from jacobians.measuring.task import KINDS, What
 
-Shape = Sequence[int | str] | str
 Watcher = Callable[[int, int, str], None]
 
 
@@ -84,10 +90,9 @@ class Sweep(NamedTuple):
         """
         labels = {}
         for name in self.names:
-            found = self.exponents.get(name)
-            labels[name] = [name, name] if found is None else [
-                name if a is None else f"{name} ~ n^{a:.1f}" for a in (found.seconds, found.bytes)
-            ]
+            fit = self.exponents.get(name)
+            powers = (None, None) if fit is None else (fit.seconds, fit.bytes)
+            labels[name] = [name if a is None else f"{name} ~ n^{a:.1f}" for a in powers]
         series = {}
         for name in self.names:
             points = [
@@ -120,7 +125,9 @@ class Sweep(NamedTuple):
             if forms - {""}:
                 notes.append(f"{name}: {', '.join(sorted(forms - {''}))}")
         spreads = [c.times.spread for m in self.measurements for c in m.contenders.values()]
-        lines.append("Medians of rounds in which contenders run in turn; fit: from the size given on.")
+        lines.append(
+            "Medians of rounds in which contenders run in turn; fit: from the size given on."
+        )
         if spreads:
             lines.append(f"Widest distance of quartiles: {max(spreads):.0%} of the median.")
         if self.ok:
@@ -137,8 +144,8 @@ class Sweep(NamedTuple):
         if len(self.sizes) > 1:
             marks = []
             for name in names:
-                found = self.exponents.get(name)
-                power = None if found is None else found[heading == "peak bytes"]
+                fit = self.exponents.get(name)
+                power = None if fit is None else fit[heading == "peak bytes"]
                 marks.append("-" if power is None else f"n^{power:.1f}")
             start = max((e.start for e in self.exponents.values()), default=0)
             lines.append(f"{f'fit n ≥ {start}':>16}" + "".join(f"{text:>12}" for text in marks))
@@ -230,7 +237,7 @@ def sweep(
         raise JacobiansError(f"what must be one of {', '.join(KINDS)}, not {what!r}")
     if isinstance(f, str):
         f = ops[f]
-    title, make, position = _maker(f, wrt, shapes or {}, what, seed)
+    title, make = task_maker(f, wrt, shapes or {}, what, seed)
     first = make(sizes[0])
     if rivals is None:
         names = default_names(first.what)
@@ -286,96 +293,3 @@ def _exponents(sizes: Sequence[int], found: Sequence[Measurement]) -> dict[str, 
             start,
         )
     return result
-
-
-# What to measure
-
-
-def _maker(
-    f: Any, wrt: int | str, shapes: Mapping[str, Shape], what: What | None, seed: int
-) -> tuple[str, Callable[[int], Task], int]:
-    """A title, and the task at a size."""
-    explicit = None
-    if isinstance(f, LibraryOperation):
-        if not f.arguments:
-            raise JacobiansError(
-                f"{f.name} has no arguments of its own; sweep a function that calls it"
-            )
-        names = list(f.arguments)
-        position = f.position(wrt)
-        sample, _ = f._sample(0, None)
-        usual = {node.name: ("n",) * node.ndim for node in sample.operands}
-        patterns: dict[str, Shape] = {**usual, **shapes}
-        function, title = f.declaration.function, f"{f.name}({', '.join(names)}) by {names[position]}"
-        operation = f
-
-        def explicit(*args: Any) -> Any:
-            return operation.explicit(*args, wrt=position)
-    else:
-        names = _parameters(f, shapes)
-        position = _position(names, wrt, f)
-        patterns = dict(shapes)
-        function = f
-        title = f"{getattr(f, '__name__', 'f')}({', '.join(names)}) by {names[position]}"
-    unknown = [name for name in shapes if name not in names]
-    if unknown:
-        raise ShapeError(f"there is no argument {unknown[0]!r}; the arguments are {', '.join(names)}")
-    if not any("n" in _tokens(pattern) for pattern in patterns.values()):
-        raise ShapeError("no shape has the letter n, so that nothing grows; write x=n or W=nxn")
-
-    def make(n: int) -> Task:
-        random = np.random.default_rng([seed, n])
-        args = []
-        for name in names:
-            shape = tuple(n if t == "n" else int(t) for t in _tokens(patterns[name]))
-            array = np.asarray(random.standard_normal(shape))
-            if isinstance(f, LibraryOperation) and (f.name, name) in POSITIVE:
-                array = 0.5 + np.abs(array)
-            args.append(array)
-        return task(
-            title, function, args, what, position, seed=seed,
-            explicit=explicit if what != "hessian" else None,
-        )  # fmt: skip
-
-    return title, make, position
-
-
-POSITIVE = frozenset({("log", "X"), ("sqrt", "X"), ("power", "X"), ("divide", "B")})
-"""Arguments that must be positive, or at least away from 0."""
-
-
-def _tokens(shape: Shape) -> list[int | str]:
-    return list(shape.split("x")) if isinstance(shape, str) and shape else list(shape)
-
-
-def _parameters(f: Callable[..., Any], shapes: Mapping[str, Shape]) -> list[str]:
-    """The parameters to make arrays for: those with a shape; others must have a default."""
-    try:
-        known = signature(f).parameters
-    except (TypeError, ValueError):
-        return list(shapes)
-    names = []
-    for name, parameter in known.items():
-        if parameter.kind in (Parameter.VAR_POSITIONAL, Parameter.VAR_KEYWORD):
-            continue
-        if name in shapes:
-            names.append(name)
-        elif parameter.default is Parameter.empty:
-            raise ShapeError(
-                f"{getattr(f, '__name__', 'f')}: no shape for the argument {name}; give one, as in "
-                f"--shape {name}=nxn or shapes={{'{name}': 'nxn'}}"
-            )
-        else:
-            break  # arguments are passed by position
-    return names
-
-
-def _position(names: Sequence[str], wrt: int | str, f: Any) -> int:
-    if isinstance(wrt, str) and wrt in names:
-        return names.index(wrt)
-    if isinstance(wrt, int) and -len(names) <= wrt < len(names):
-        return wrt % len(names)
-    raise ShapeError(
-        f"{getattr(f, '__name__', 'f')} has no argument wrt={wrt!r}; its arguments are "
-        f"{', '.join(names)} (or their positions 0 to {len(names) - 1})"
-    )

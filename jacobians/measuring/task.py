@@ -54,17 +54,23 @@ class Task(NamedTuple):
         return self.what in ("jacobian", "hessian")
 
     @property
+    def place(self) -> int:
+        """Where the one argument to differentiate by stands."""
+        if not isinstance(self.wrt, int):
+            raise ShapeError(f"{self.title}: this is by one argument, not by {self.wrt}")
+        return self.wrt
+
+    @property
     def in_shape(self) -> tuple[int, ...]:
         """Of the argument to differentiate by."""
-        if not isinstance(self.wrt, int):
-            raise ShapeError(f"{self.title}: a full tensor is by one argument, not by {self.wrt}")
-        return self.args[self.wrt].shape
+        return self.args[self.place].shape
 
     def tensor_shape(self) -> tuple[int, ...]:
         """Of the full tensor: the Jacobian's, or the Hessian's."""
         if self.what == "hessian":
             return self.in_shape + self.in_shape
-        return np.shape(self.function(*self.args)) + self.in_shape
+        out: tuple[int, ...] = np.shape(self.function(*self.args))
+        return out + self.in_shape
 
     def tensor_bytes(self) -> int:
         """Of the full tensor, in 8 bytes an entry."""

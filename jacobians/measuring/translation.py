@@ -31,7 +31,8 @@ def written_for(function: Function, module: Any, *, array: Function | None = Non
     callable
         New at each call, so that nothing a peer remembers by function is found again.
     """
-    return _Translator(module, array or (lambda value: value)).function(function)
+    made: Function = _Translator(module, array or (lambda value: value)).function(function)
+    return made
 
 
 class _Translator:
@@ -111,29 +112,37 @@ class TorchAsNumpy:
     def _tensor(self, value: Any) -> Any:
         return value if self._torch.is_tensor(value) else self._torch.tensor(value).double()
 
-    def logaddexp(self, a: Any, b: Any) -> Any:  # takes no plain numbers there
+    def logaddexp(self, a: Any, b: Any) -> Any:
+        """It takes no plain numbers there."""
         return self._torch.logaddexp(self._tensor(a), self._tensor(b))
 
     def maximum(self, a: Any, b: Any) -> Any:
+        """It takes no plain numbers there."""
         return self._torch.maximum(self._tensor(a), self._tensor(b))
 
     def max(self, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
+        """Ties share equally there under the name ``amax``."""
         axes = tuple(range(x.ndim)) if axis is None else axis
         return self._torch.amax(x, axes, keepdims)
 
     def transpose(self, x: Any, axes: Any = None) -> Any:
+        """``permute``."""
         return x.permute(tuple(reversed(range(x.ndim))) if axes is None else axes)
 
     def swapaxes(self, x: Any, a: int, b: int) -> Any:
+        """With positions, not names."""
         return self._torch.swapaxes(x, a, b)
 
     def multiply(self, a: Any, b: Any) -> Any:
+        """Numbers too."""
         return a * b
 
     def tensordot(self, a: Any, b: Any, axes: Any = 2) -> Any:
+        """``axes`` are ``dims`` there."""
         return self._torch.tensordot(a, b, dims=axes)
 
     def convolve(self, a: Any, v: Any, mode: str = "full") -> Any:
+        """By a layer of one channel."""
         k = v.shape[0]
         pad = {"full": k - 1, "valid": 0}[mode]
         row = self._torch.nn.functional.conv1d(a[None, None], v.flip(0)[None, None], padding=pad)

@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -469,12 +470,17 @@ def rule(
     return _known_to_numpy(made, numpy)
 
 
-DECLARED: dict[str, Any] = {}
-"""The first operation declared under each name: what printed plans call."""
+DECLARED: WeakValueDictionary[str, Any] = WeakValueDictionary()
+"""Operations by their keys, the name or ``name_2`` and so on: what printed plans call."""
 
 
 def _known_to_numpy(operation: Kind, numpy: Any) -> Kind:
-    DECLARED.setdefault(operation.name, operation)
+    key, number = operation.name, 1
+    while key in DECLARED:
+        number += 1
+        key = f"{operation.name}_{number}"
+    DECLARED[key] = operation
+    operation.key = key
     if numpy is not None:
         NUMPY[numpy] = operation
     return operation

@@ -10,7 +10,7 @@ __all__ = ["view"]
 
 def __getattr__(name: str) -> Any:
     """The function that gives the value of the operation of this name."""
-    found = DECLARED.get(name.removesuffix("_"))
+    found = DECLARED.get(name.rstrip("_"))
     if found is None:
         raise AttributeError(name)
     return found.function

@@ -4,6 +4,7 @@ A node of a known NumPy function becomes a call of it; a sum of terms becomes pr
 at a time, brought to the form that BLAS takes, along the path that ``arrays`` plans too.
 """
 
+import keyword
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import prod
 from typing import Any
@@ -143,7 +144,9 @@ class Lowering:
             tensor = operation.structure(shapes, node.parameters)
             return self.tensor(tensor, dict(enumerate(zip(names, shapes, strict=True))), node.dtype)
         assert isinstance(operation, Multilinear | Rule)
-        function = f"{operation.name}_" if operation.name in self.taken else operation.name
+        function = operation.key if operation.key.isidentifier() else "operation"
+        while function in self.taken or keyword.iskeyword(function):
+            function += "_"
         self.functions[function] = operation.function
         given = [f"{key}={value!r}" for key, value in parameters.items()]
         code = f"{function}({', '.join([*names, *given])})"
