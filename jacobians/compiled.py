@@ -26,7 +26,8 @@ class Transform(Protocol):
 
     compile: "Callable[..., Compiled]"
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The derivative at the arguments."""
 
 
 class Compiled:
@@ -60,7 +61,9 @@ class Compiled:
                     f"compile {self._name}: it returns {len(run.outputs)} arrays; compile one result at a time"
                 )
             if not _single(wrt):
-                raise UnsupportedError(f"compile {self._name}: compile one wrt at a time, not {wrt!r}")
+                raise UnsupportedError(
+                    f"compile {self._name}: compile one wrt at a time, not {wrt!r}"
+                )
             (self._wrt,) = positions_of(f, args, wrt)
             if self._wrt in self._static:
                 raise UnsupportedError(
@@ -69,9 +72,7 @@ class Compiled:
                 )
             self._inputs = dict(zip(places, run.inputs, strict=True))
             self._derive(run, strategy)
-        self._specs = [
-            (place, node.shape, node.dtype) for place, node in self._inputs.items()
-        ]
+        self._specs = [(place, node.shape, node.dtype) for place, node in self._inputs.items()]
         self._count = len(args)
         self._programs: dict[str, Program] = {}
         self._buffers: dict[int, Any] = {}
@@ -145,7 +146,12 @@ class Compiled:
         fresh = {n: _owned(v, arrays) for n, v in values.items()}
         out_ndim = len(self.terms.shape) - self._start.ndim
         return JacobianTensor(
-            self.terms, out_ndim, fresh, dtype=self._dtype, in_dtype=self._start.dtype, names=self._names
+            self.terms,
+            out_ndim,
+            fresh,
+            dtype=self._dtype,
+            in_dtype=self._start.dtype,
+            names=self._names,
         )
 
     def dense(self, *args: Any, out: Array | None = None, max_bytes: float | None = None) -> Array:
@@ -231,7 +237,9 @@ class Compiled:
     def _accept(self, args: Sequence[Any]) -> list[Any]:
         """The input arrays, checked against the shapes and dtypes that were compiled for."""
         if len(args) != self._count:
-            raise ShapeError(f"{self._name}: compiled for {self._count} arguments, called with {len(args)}")
+            raise ShapeError(
+                f"{self._name}: compiled for {self._count} arguments, called with {len(args)}"
+            )
         arrays = []
         for place, shape, dtype in self._specs:
             array = args[place]
@@ -291,4 +299,3 @@ def compiler(
         return Compiled(f, kind, wrt, strategy, example_args)
 
     return compile
-

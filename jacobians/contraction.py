@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from jacobians.arguments import shaped_array
 from jacobians.arrays.plan import Cost
-from jacobians.display.expressions import label, product_form
+from jacobians.display.expressions import distinct_names, label, product_form
 from jacobians.errors import ShapeError, TensorTooLargeError, UnsupportedError, VerificationError
 from jacobians.graph.node import Node
-from jacobians.memory import check_size
+from jacobians.memory import check_bytes
 from jacobians.notation.explicit import axis_names
 from jacobians.notation.terms import contracted, relabelled
 from jacobians.notation.writing import write
@@ -255,7 +255,6 @@ def compare(J: JacobianTensor, G: Any, max_bytes: float | None = None) -> Compar
     upstream = G.astype(J.dtype, copy=False)
     cost = J.cost()
     summed = Cost(2 * J.size, prod(J.in_shape) * J.dtype.itemsize)
-    copies = 1 if len(J.terms.terms) < 2 else 2
 
     def explicit() -> Array:
         return np.tensordot(upstream, J.explicit(max_bytes), J.out_ndim)
@@ -267,12 +266,12 @@ def compare(J: JacobianTensor, G: Any, max_bytes: float | None = None) -> Compar
     values = [value]
     ways: dict[str, Way] = {}
     for name, run, predicted, needs in (
-        ("explicit", explicit, cost.explicit + summed, copies),
-        ("dense", dense, cost.dense + summed, 1),
+        ("explicit", explicit, cost.explicit + summed, cost.explicit.bytes),
+        ("dense", dense, cost.dense + summed, J.size * J.dtype.itemsize),
         ("contracted", lambda: J.vjp(G), cost.vjp, 0),
     ):
         try:
-            check_size(J.title, J.shape, J.dtype.itemsize, max_bytes, copies=needs)
+            check_bytes(J.title, name, needs, max_bytes, "")
         except TensorTooLargeError:
             note = f"would need {human_bytes(predicted.bytes)}: predicted, not run"
             ways[name] = Way(name, False, None, *predicted, None, note)
@@ -281,17 +280,36 @@ def compare(J: JacobianTensor, G: Any, max_bytes: float | None = None) -> Compar
             values.append(np.asarray(run(), value.dtype))
         seconds, peak = measure(run)
         ways[name] = Way(name, True, seconds, *predicted, peak)
-    difference = max((float(np.max(np.abs(v - value), initial=0)) for v in values), default=0.0)
-    largest = float(np.max(np.abs(value), initial=0))
-    rounding = float(np.finfo(J.dtype).eps) * max(prod(J.out_shape), 1) * 8
+    scale = _magnitude(J, upstream)
+    rounding = 4 * float(np.finfo(J.dtype).eps) * max(prod(J.out_shape), 1)
     return Comparison(
         J.title,
         J.formula(),
         shortcut(J),
         J.shape,
         **ways,
-        largest_difference=difference,
-        tolerance=rounding * max(largest, 1.0),
+        largest_difference=max(_difference(v, value) for v in values),
+        tolerance=rounding * scale,
+    )
+
+
+def _magnitude(J: JacobianTensor, G: Array) -> float:
+    """The largest ``Σ |G| |J|``: rounding is relative to what is added, not to what is left."""
+    terms = tuple(t._replace(coefficient=abs(t.coefficient)) for t in J.terms.terms)
+    values = {node: np.abs(array) for node, array in J._values.items()}
+    sizes = JacobianTensor(J.terms._replace(terms=terms), J.out_ndim, values, dtype=J.dtype)
+    found = sizes.vjp(np.abs(G))
+    return float(np.max(found, initial=0, where=np.isfinite(found)))
+
+
+def _difference(other: Array, value: Array) -> float:
+    """The largest difference; nan for nan and inf for inf are the same.
+
+    A nan of the other is passed over: the dense sum multiplies zeros by infinite numbers.
+    """
+    same = (other == value) | np.isnan(other)
+    return float(
+        np.max(np.abs(np.subtract(other, value, where=~same, out=np.zeros_like(value))), initial=0)
     )
 
 
@@ -299,11 +317,12 @@ def shortcut(J: JacobianTensor) -> str:
     """The contracted gradient as a formula: ``G Cᵀ``, or in letters where it is no matrix product."""
     upstream = Node(None, (), (), J.out_shape, np.dtype(float), name="G")
     tensor = contracted(J.terms, upstream, range(J.out_ndim))
-    if len(tensor.terms) == 1:
-        nodes = tensor.operands
-        numbered = relabelled(tensor, nodes.index)
-        written = product_form(numbered.terms[0], nodes, "text")
-        if written is not None:
-            return written.text
     letters = axis_names(J.out_ndim, len(J.in_shape))[J.out_ndim :]
-    return write(tensor, letters, label, "text").text
+    with distinct_names({upstream: None, **J._values}):
+        if len(tensor.terms) == 1:
+            nodes = tensor.operands
+            numbered = relabelled(tensor, nodes.index)
+            written = product_form(numbered.terms[0], nodes, "text")
+            if written is not None:
+                return written.text
+        return write(tensor, letters, label, "text").text

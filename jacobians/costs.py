@@ -50,7 +50,7 @@ def predicted(
     over_out = contracted(tensor, _UPSTREAM, range(out_ndim))
     over_in = contracted(tensor, _UPSTREAM, range(out_ndim, len(tensor.shape)))
     return TensorCost(
-        explicit=_explicit(tensor, axes, shapes, itemsize),
+        explicit=explicit_cost(tensor, axes, shapes, itemsize),
         dense=_planned(tensor, shapes, itemsize),
         vjp=_planned(over_out, {**shapes, _UPSTREAM: out}, itemsize),
         jvp=_planned(over_in, {**shapes, _UPSTREAM: inner}, itemsize),
@@ -64,7 +64,8 @@ def _planned(tensor: Sum, shapes: Mapping[Any, Shape], itemsize: int) -> Cost:
     return Plan(relabelled(tensor, numbers.__getitem__), list(shapes.values())).cost(itemsize)
 
 
-def _explicit(tensor: Sum, axes: str, shapes: Mapping[Any, Shape], itemsize: int) -> Cost:
+def explicit_cost(tensor: Sum, axes: str, shapes: Mapping[Any, Shape], itemsize: int) -> Cost:
+    """To build the tensor by einsum over identity tensors, which count too."""
     size = prod(tensor.shape)
     cost = Cost(0, size * itemsize)
     for number, term in enumerate(tensor.terms):

@@ -11,17 +11,18 @@ from jacobians.arrays.plan import Plan
 from jacobians.display.expressions import matrix_form, product_form
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.graph.node import Node
-from jacobians.memory import check_size
+from jacobians.memory import check_bytes, check_size
 from jacobians.notation.explicit import letter_names
 from jacobians.notation.slots import Slot, letter_slot, positions
 from jacobians.notation.structure import address_slot
-from jacobians.notation.terms import Sum, Term, full_letter, normal, relabelled, total
+from jacobians.notation.terms import Sum, Term, full_letter, letter_count, normal, relabelled, total
 from jacobians.notation.writing import ATOM, write_number
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
 
 Array = NDArray[Any]
+_FORMATS = ("csr", "csc", "coo", "bsr", "dia", "dok", "lil")
 
 
 class _Tensor(Protocol):
@@ -64,11 +65,23 @@ def _strides(shape: Sequence[int], order: str) -> list[int]:
     return [prod(shape[:axis]) for axis in range(len(shape))]
 
 
-def sparse(J: _Tensor, form: Any, order: str) -> Any:
+def sparse(J: _Tensor, form: Any, order: str, max_bytes: float | None = None) -> Any:
     """The matrix of structural nonzeros; entries that several terms write are added."""
     import scipy.sparse as sp
 
     check_order(J.title, order)
+    if form not in _FORMATS:
+        raise UnsupportedError(
+            f"{J.title}: no sparse format {form!r}; SciPy has {', '.join(map(repr, _FORMATS))}"
+        )
+    if J.dtype not in (np.float32, np.float64, np.longdouble):
+        raise UnsupportedError(
+            f"{J.title}: SciPy has no sparse arrays of {J.dtype}; use J.matrix()"
+        )
+    entries = sum(letter_count(t.sizes, t.kept) for t in J.terms.terms)
+    what = f"{entries:,} structural nonzeros with their places"
+    advice = "contract it with J.vjp(G) or J.jvp(dX), use J.operator(), take a slice J[...]"
+    check_bytes(J.title, what, entries * (J.dtype.itemsize + 24), max_bytes, advice)
     shape = (prod(J.out_shape), prod(J.in_shape))
     rows: list[Array] = []
     columns: list[Array] = []
@@ -89,12 +102,7 @@ def sparse(J: _Tensor, form: Any, order: str) -> Any:
     if not data:
         return sp.coo_array(shape, dtype=J.dtype).asformat(form)
     place = (np.concatenate(rows), np.concatenate(columns))
-    try:
-        return sp.coo_array((np.concatenate(data), place), shape=shape).asformat(form)
-    except ValueError:
-        raise UnsupportedError(
-            f"{J.title}: no sparse format {form!r}; SciPy has 'csr', 'csc', 'coo', 'bsr', 'dia', 'dok', 'lil'"
-        ) from None
+    return sp.coo_array((np.concatenate(data), place), shape=shape).asformat(form)
 
 
 def operator(J: _Tensor, order: str) -> "LinearOperator":
@@ -151,8 +159,12 @@ class KroneckerTerm(NamedTuple):
 
     def matrix(self) -> Array:
         """The term as a dense matrix."""
-        result = np.full((1, 1), self.coefficient)
-        for factor in self.factors:
+        factors = self.factors
+        shape = [prod(f.shape[n] for f in factors) for n in (0, 1)]
+        item = max(f.dtype.itemsize for f in factors)
+        check_size(f"the Kronecker product {self}", shape, item, None)
+        result = np.full((1, 1), self.coefficient, np.result_type(*factors))
+        for factor in factors:
             result = np.kron(result, factor)
         permutation = self.permutation
         if permutation is not None:
@@ -193,7 +205,10 @@ class KroneckerForm(NamedTuple):
 
     def matrix(self) -> Array:
         """The sum as a dense matrix, equal to ``J.matrix(order)``."""
-        return sum((term.matrix() for term in self.terms), np.zeros(self.shape))
+        first, *rest = (
+            (term.matrix() for term in self.terms) if self.terms else [np.zeros(self.shape)]
+        )
+        return sum(rest, first)
 
     def __str__(self) -> str:
         text = " + ".join(str(term) for term in self.terms) or "0"

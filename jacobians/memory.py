@@ -3,9 +3,10 @@
 import os
 from collections.abc import Sequence
 from math import prod
+from numbers import Real
 from pathlib import Path
 
-from jacobians.errors import TensorTooLargeError
+from jacobians.errors import ShapeError, TensorTooLargeError
 
 SHARE = 0.5  # of the available memory, for one dense tensor
 _FALLBACK = 4 << 30
@@ -47,10 +48,8 @@ def _control_group() -> int | None:
         return None
 
 
-def check_size(
-    context: str, shape: Sequence[int], itemsize: int, max_bytes: float | None, *, copies: int = 1
-) -> None:
-    """Raise before an array of this shape is allocated, if it would pass the limit.
+def check_size(context: str, shape: Sequence[int], itemsize: int, max_bytes: float | None) -> None:
+    """Raise before a dense tensor of this shape is allocated, if it would pass the limit.
 
     Parameters
     ----------
@@ -62,22 +61,30 @@ def check_size(
         Bytes of an entry.
     max_bytes : float, optional
         The limit; None for a share of what is available, ``math.inf`` for none.
-    copies : int
-        How many arrays of the shape are needed at once.
 
     Raises
     ------
     TensorTooLargeError
         With the size, the limit, and the ways that need no dense tensor.
     """
-    needed = prod(shape) * itemsize * copies
+    check_bytes(
+        context, f"a dense tensor of shape {tuple(shape)}", prod(shape) * itemsize, max_bytes,
+        "contract it with J.vjp(G) or J.jvp(dX), take a slice J[...], use J.sparse()",
+    )  # fmt: skip
+
+
+def check_bytes(context: str, what: str, needed: int, max_bytes: float | None, advice: str) -> None:
+    """Raise if something would need more bytes than the limit; the message ends in the advice."""
     if max_bytes is None:
         if needed < 1 << 24:
             return  # asking the system costs more than a small array
         max_bytes = SHARE * available_bytes()
+    elif not isinstance(max_bytes, Real) or max_bytes != max_bytes or max_bytes < 0:
+        raise ShapeError(
+            f"{context}: max_bytes={max_bytes!r} is no number of bytes; use math.inf for no limit"
+        )
     if needed > max_bytes:
         raise TensorTooLargeError(
-            f"{context}: a dense tensor of shape {tuple(shape)} needs {in_gib(needed)}, more than the "
-            f"limit of {in_gib(max_bytes)}; contract it with J.vjp(G) or J.jvp(dX), take a slice "
-            "J[...], use J.sparse(), or raise max_bytes= (math.inf for no limit)"
+            f"{context}: {what} needs {in_gib(needed)}, more than the limit of {in_gib(max_bytes)}; "
+            f"{advice}, or raise max_bytes= (math.inf for no limit)"
         )

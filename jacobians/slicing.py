@@ -69,7 +69,12 @@ def _one_per_axis(index: Any, shape: tuple[int, ...], title: str) -> list[Any]:
 def _axis_slot(item: Any, axis: int, size: int, title: str, names: str) -> tuple[Slot, int | None]:
     """What an axis must equal, over letter 0; and that letter's size, None where there is none."""
     if isinstance(item, slice):
-        start, stop, step = item.indices(size)
+        try:
+            start, stop, step = item.indices(size)
+        except (TypeError, ValueError) as error:
+            raise ShapeError(
+                f"{title}: {item} is no slice of axis {axis} ({names[axis]}): {error}"
+            ) from None
         return letter_slot(0, step, start), len(range(start, stop, step))
     if isinstance(item, Integral) and not isinstance(item, bool | np.bool_):
         at = int(item) + (size if item < 0 else 0)

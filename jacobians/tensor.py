@@ -12,16 +12,16 @@ from jacobians import export
 from jacobians.accumulation.chain_rule import combine
 from jacobians.arguments import shaped_array
 from jacobians.arrays.plan import Plan, plan_for
-from jacobians.costs import TensorCost, predicted
-from jacobians.display.expressions import Template, label, template_of
+from jacobians.costs import TensorCost, explicit_cost, predicted
+from jacobians.display.expressions import Template, distinct_names, label, template_of
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.graph.node import Node, evaluate
-from jacobians.memory import check_size
+from jacobians.memory import check_bytes, check_size
 from jacobians.notation import explicit, rewrite, structure
 from jacobians.notation.explicit import axis_names
 from jacobians.notation.join import composed, restricted
 from jacobians.notation.terms import Sum, added, contracted, relabelled, scaled, total, transposed
-from jacobians.notation.writing import subscript, write
+from jacobians.notation.writing import Style, subscript, write
 from jacobians.slicing import sliced
 
 if TYPE_CHECKING:
@@ -122,12 +122,19 @@ class JacobianTensor:
         )
 
     def formula(self) -> str:
-        """The tensor in index notation; repeated letters that are no axis are summed."""
-        return write(self.terms, self.axes, label, "text").text
+        """The tensor in index notation; repeated letters that are no axis are summed.
+
+        Different arrays of one name are told apart by primes.
+        """
+        return self._written("text")
 
     def latex(self) -> str:
         """The formula in LaTeX."""
-        return write(self.terms, self.axes, label, "latex").text
+        return self._written("latex")
+
+    def _written(self, style: Style) -> str:
+        with distinct_names(self._values):
+            return write(self.terms, self.axes, label, style).text
 
     def einsum(self) -> str:
         """The subscripts of ``explicit``: one einsum per term, joined by ' + '."""
@@ -170,8 +177,10 @@ class JacobianTensor:
                     f"{self.title}: out= must be an array of shape {self.shape} and dtype {self.dtype}, not "
                     f"{getattr(out, 'shape', type(out).__name__)} {getattr(out, 'dtype', '')}".rstrip()
                 )
-            if not out.flags.writeable:
-                raise UnsupportedError(f"{self.title}: out= is read-only; pass a writable array")
+            if not out.flags.writeable or (0 in out.strides and out.size > 1):
+                raise UnsupportedError(
+                    f"{self.title}: out= is read-only or its entries share memory; pass a plain array"
+                )
         else:
             check_size(self.title, self.shape, self.dtype.itemsize, max_bytes)
         return self._run(self.terms, out)
@@ -190,8 +199,10 @@ class JacobianTensor:
         The slow way that shows the formula; ``dense`` gives the same numbers, except that here an
         infinite operand times the 0 of an identity is nan.
         """
-        copies = 1 if len(self.terms.terms) == 1 else 2
-        check_size(self.title, self.shape, self.dtype.itemsize, max_bytes, copies=copies)
+        cost = explicit_cost(self.terms, self.axes, self._shapes, self.dtype.itemsize)
+        what = f"the explicit tensor of shape {self.shape}, with its identities,"
+        advice = "use J.dense(), contract it with J.vjp(G) or J.jvp(dX), take a slice J[...]"
+        check_bytes(self.title, what, cost.bytes, max_bytes, advice)
         return explicit.explicit(self.terms, self.axes, self._values.__getitem__, self.dtype)
 
     def vjp(self, G: Any) -> Array:
@@ -298,11 +309,17 @@ class JacobianTensor:
                 f"shape {other.out_shape} | {other.in_shape}; they must be equal"
             )
         tensor = rewrite.merge(added([self.terms, other.terms]))
-        return self._like(
-            tensor, {**self._values, **other._values}, np.result_type(self.dtype, other.dtype)
+        return JacobianTensor(
+            tensor,
+            self.out_ndim,
+            {**self._values, **other._values},
+            dtype=np.result_type(self.dtype, other.dtype),
+            in_dtype=np.result_type(self.in_dtype, other.in_dtype),
+            names=self.names,
         )
 
-    __radd__ = __add__
+    def __radd__(self, other: object) -> "JacobianTensor":
+        return self if type(other) is int and other == 0 else self + other  # sum() starts with 0
 
     def __sub__(self, other: object) -> "JacobianTensor":
         return self + (-other) if isinstance(other, JacobianTensor) else self + other
@@ -311,33 +328,43 @@ class JacobianTensor:
         return self + other  # raises
 
     def __mul__(self, number: object) -> "JacobianTensor":
-        if not isinstance(number, Real) and not (
-            isinstance(number, np.ndarray) and number.shape == ()
-        ):
-            raise UnsupportedError(
-                f"{self.title} * {type(number).__name__}: a JacobianTensor is scaled by real numbers only; "
-                "use J.dense() for arrays"
-            )
-        plain = float(number)
+        plain = self._number(number, "*")
         exact = int(plain) if plain.is_integer() else plain
-        return self._like(scaled(self.terms, exact), self._values, self.dtype)
+        terms = scaled(self.terms, exact)
+        return JacobianTensor(
+            terms,
+            self.out_ndim,
+            self._values,
+            dtype=self.dtype,
+            in_dtype=self.in_dtype,
+            names=self.names,
+        )
 
     __rmul__ = __mul__
 
     def __truediv__(self, number: object) -> "JacobianTensor":
-        if not isinstance(number, Real) and not (
-            isinstance(number, np.ndarray) and number.shape == ()
-        ):
-            return self * number  # raises
-        return self * (1 / float(number))
+        plain = self._number(number, "/")
+        if plain == 0:
+            raise UnsupportedError(f"{self.title} / 0: a JacobianTensor has no quotient by 0")
+        return self * (1 / plain)
+
+    def _number(self, value: object, sign: str) -> float:
+        """A real number; anything else is refused."""
+        scalar = isinstance(value, Real | np.bool_) or (
+            isinstance(value, np.ndarray) and value.shape == () and value.dtype.kind in "fiub"
+        )
+        if not scalar:
+            raise UnsupportedError(
+                f"{self.title} {sign} {type(value).__name__}: a JacobianTensor is scaled by real numbers only; "
+                "use J.dense() for arrays"
+            )
+        try:
+            return float(value)  # type: ignore[arg-type]
+        except OverflowError:
+            raise UnsupportedError(f"{self.title} {sign} a number that no float can hold") from None
 
     def __neg__(self) -> "JacobianTensor":
         return self * -1
-
-    def _like(self, tensor: Sum, values: Mapping[Node, Any], dtype: DTypeLike) -> "JacobianTensor":
-        return JacobianTensor(
-            tensor, self.out_ndim, values, dtype=dtype, in_dtype=self.in_dtype, names=self.names
-        )
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         """NumPy scalars on the left multiply; every other ufunc would need the dense tensor."""
@@ -384,15 +411,13 @@ class JacobianTensor:
             dense = self.dense(max_bytes)
         else:
             axes = [*reversed(range(self.out_ndim)), *reversed(range(self.out_ndim, self.ndim))]
-            turned = JacobianTensor(
-                transposed(self.terms, axes), self.out_ndim, self._values, dtype=self.dtype
-            )
-            dense = turned.dense(max_bytes)
+            check_size(self.title, self.shape, self.dtype.itemsize, max_bytes)
+            dense = self._run(transposed(self.terms, axes))
         return dense.reshape(prod(self.out_shape), prod(self.in_shape))
 
-    def sparse(self, format: str = "csr", order: str = "C") -> Any:
+    def sparse(self, format: str = "csr", order: str = "C", max_bytes: float | None = None) -> Any:
         """The matrix as a SciPy sparse array of its structural nonzeros: "csr", "csc", "coo"."""
-        return export.sparse(self, format, order)
+        return export.sparse(self, format, order, max_bytes)
 
     def operator(self, order: str = "C") -> "LinearOperator":
         """The matrix as a ``scipy.sparse.linalg.LinearOperator``: products by jvp and vjp."""
@@ -406,9 +431,19 @@ class JacobianTensor:
         UnsupportedError
             Where a term is none, saying which letters are coupled.
         """
-        return export.kronecker(self, order)
+        with distinct_names(self._values):
+            return export.kronecker(self, order)
 
-    # Copies
+    # A value: nothing is assigned after it is made, and it is no sequence of parts.
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if hasattr(self, "_cache"):
+            raise UnsupportedError(
+                f"{self.title}: a JacobianTensor never changes; make a new one instead of setting .{name}"
+            )
+        object.__setattr__(self, name, value)
+
+    __iter__ = None
 
     def __copy__(self) -> "JacobianTensor":
         return self

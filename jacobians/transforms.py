@@ -98,9 +98,7 @@ def _with_compile(
     return found
 
 
-def jacobian(
-    f: Callable[..., Any], wrt: Wrt = 0, *, strategy: Strategy = "auto"
-) -> Transform:
+def jacobian(f: Callable[..., Any], wrt: Wrt = 0, *, strategy: Strategy = "auto") -> Transform:
     """The full Jacobian of a NumPy function, structured.
 
     Parameters
@@ -146,9 +144,7 @@ def jacobian(
     return _with_compile(transform, f, "jacobian", wrt, strategy)
 
 
-def hessian(
-    f: Callable[..., Any], wrt: Wrt = 0, *, strategy: Strategy = "auto"
-) -> Transform:
+def hessian(f: Callable[..., Any], wrt: Wrt = 0, *, strategy: Strategy = "auto") -> Transform:
     """The Hessian: the Jacobian of the gradient's graph, structured.
 
     Parameters and errors as for :func:`jacobian`. For several ``wrt`` the result is a tuple of tuples:

@@ -12,6 +12,9 @@ In README.md, CHANGELOG.md, CONTRIBUTING.md and docs/:
   lines.
 
 Commands of other programs (pip, make, python) are not run.
+
+docs/functions.md is held against the package in two more ways: its tables name every function that
+NumPy hands over, on the right side of supported and not; and each row of its table of kinks is computed.
 """
 
 import doctest
@@ -26,10 +29,14 @@ from io import StringIO
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
+from scipy import special
 
 import jacobians
 from jacobians.cli import main
+from jacobians.tracing.tables import SUPPORTED
+from tests.test_tables import FUNCTIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
@@ -207,6 +214,73 @@ def test_readme_shows_every_public_name() -> None:
 def test_readme_names_every_operation() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert [name for name in jacobians.ops if f"`{name}`" not in readme] == []
+
+
+# docs/functions.md: what it says of NumPy's functions.
+
+FUNCTIONS_PAGE = ROOT / "docs" / "functions.md"
+
+
+def table_under(heading: str) -> list[list[str]]:
+    """The rows of the table under a heading of docs/functions.md."""
+    section = FUNCTIONS_PAGE.read_text(encoding="utf-8").split(f"\n## {heading}\n")[1]
+    lines = [line for line in section.split("\n## ")[0].splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
+
+
+def named(cells: list[str]) -> set[str]:
+    """The functions named in cells: what stands between backticks, with ``numpy.`` before it."""
+    found = re.findall(r"`([\w.]+)`", " ".join(cells))
+    return {f"numpy.{name}" for name in found}
+
+
+LISTED = {
+    True: named([row[1] for row in table_under("What has a Jacobian")])
+    | named([row[1] for row in table_under("What is constant")])
+    | {"numpy.lib.stride_tricks.sliding_window_view"},  # on the page without its module
+    False: named([row[0] for row in table_under("What is not supported")]),
+}
+OLDER = {"numpy.trapz": "numpy.trapezoid", "numpy.in1d": "numpy.isin"}  # names that NumPy gave up
+
+
+def is_supported(name: str) -> bool:
+    # sort_complex is in the table of what is implemented so that its message can name np.sort.
+    return FUNCTIONS[name] in SUPPORTED and name != "numpy.sort_complex"
+
+
+def test_functions_page_names_every_function_of_numpy() -> None:
+    missing = []
+    for name, function in FUNCTIONS.items():
+        names = {other for other, same in FUNCTIONS.items() if same is function}
+        if not LISTED[is_supported(name)] & (names | {OLDER.get(name, name)}):
+            missing.append(name)
+    assert missing == []
+
+
+def test_functions_page_puts_none_on_the_wrong_side() -> None:
+    """What this NumPy has; the page may name functions of other versions."""
+    for side, names in LISTED.items():
+        assert [name for name in names & set(FUNCTIONS) if is_supported(name) != side] == []
+
+
+KINKS = [
+    (function, *(cell.strip("`") for cell in row[1:3]))
+    for row in table_under("Kinks")
+    for function in re.findall(r"`([^`]+)`", row[0])
+]
+
+
+@pytest.mark.parametrize(("function", "at", "expected"), KINKS)
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_kinks_are_as_the_page_says(function: str, at: str, expected: str) -> None:
+    names = {"np": np, "jb": jacobians, "special": special, "nan": np.nan, "inf": np.inf}
+    x = np.array(eval(at, names), float)
+    found = jacobians.grad(lambda x: np.sum(eval(function, {**names, "x": x})))(x)
+    np.testing.assert_allclose(found, np.array(eval(expected, names), float), rtol=1e-12)
+
+
+def test_the_page_has_kinks() -> None:
+    assert len(KINKS) > 40
 
 
 # The rules above, tested as any other code.

@@ -6,10 +6,14 @@ pushed down to what it is made of.
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, NamedTuple
 
-from jacobians.graph.node import Node
+import numpy as np
+
+from jacobians.graph.node import Node, ordered
 from jacobians.notation.terms import Factor, Term
 from jacobians.notation.writing import (
     ATOM,
@@ -28,10 +32,44 @@ from jacobians.operations.products import transpose
 
 _MARK = 0xE000  # placeholders for letters: a private area of Unicode
 _MOST = 40  # names in one operand's expression
-_SUBSCRIPT = {"text": re.compile("_[a-z0-9\ue000-\uf8ff]+")}
-_SUBSCRIPT["latex"] = re.compile("_\\{[a-z0-9\ue000-\uf8ff]+\\}")
+# A subscript's indices: in parentheses or braces separated by commas, or single letters side by side.
+_SUBSCRIPT = {
+    "text": re.compile("_(?:\\(([^()]*)\\)|([a-zA-Z0-9\ue000-\uf8ff]+))"),
+    "latex": re.compile("_\\{([^{}]*)()\\}"),
+}
 _RAISED = re.compile(r"\^(\{[^{}]*\}|.)$")
 _TRANSPOSED = {"text": "ᵀ", "latex": "^{\\top}"}
+
+
+_NAMES: ContextVar[Mapping[Node, str]] = ContextVar("jacobians_names", default={})  # noqa: B039
+
+
+@contextmanager
+def distinct_names(operands: Mapping[Node, Any]) -> Iterator[None]:
+    """While it lasts, different leaves of one name are written A, A′, A″, in order of appearance.
+
+    ``operands`` are nodes with their arrays, as far as known: leaves with equal arrays are the same.
+    """
+    found: dict[str, list[Node]] = {}
+    names: dict[Node, str] = {}
+    for node in ordered(operands):
+        if node.operation is not None or not node.name:
+            continue
+        known = found.setdefault(node.name, [])
+        array = operands.get(node)
+        for number, other in enumerate(known):
+            twin = operands.get(other)
+            if array is not None and twin is not None and np.array_equal(array, twin):
+                names[node] = node.name + "′" * number
+                break
+        else:
+            names[node] = node.name + "′" * len(known)
+            known.append(node)
+    token = _NAMES.set(names)
+    try:
+        yield
+    finally:
+        _NAMES.reset(token)
 
 
 def label(
@@ -233,12 +271,18 @@ def _leaf(node: Node, letters: Sequence[str], style: Style) -> Written:
         marks = {chr(_MARK + axis): letter for axis, letter in enumerate(letters)}
 
         def named(found: re.Match[str]) -> str:
-            inside = found[0].strip("_{}")
-            return subscript("", [marks.get(mark, mark) for mark in inside], style)
+            inside = found[1] or found[2]
+            if not any(mark in inside for mark in marks):
+                return found[0]
+            indices = inside.split(",") if "," in inside or found[2] == "" else list(inside)
+            if style == "latex" and "," not in inside:
+                indices = list(inside)
+            return subscript("", [marks.get(mark, mark) for mark in indices], style)
 
         return Written(_SUBSCRIPT[style].sub(named, text), node.value.binds)
     if node.name:
-        return Written(subscript(_name(node.name, style), letters, style))
+        name = _NAMES.get().get(node, node.name)
+        return Written(subscript(_name(name, style), letters, style))
     if node.shape == ():
         number = node.value
         text = f"{float(number):g}" if not isinstance(number, int) else str(number)
@@ -252,6 +296,8 @@ def _leaf(node: Node, letters: Sequence[str], style: Style) -> Written:
 def _name(name: str, style: Style) -> str:
     if style == "text" or len(name) == 1:
         return name
+    if name.endswith("′"):
+        return _name(name.rstrip("′"), style) + "'" * name.count("′")
     return "\\mathrm{" + re.sub(r"([_#$%&{}])", r"\\\1", name) + "}"
 
 

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import textwrap
 from collections.abc import Mapping
 from importlib import metadata
 from typing import Any
@@ -25,6 +26,7 @@ def machine() -> dict[str, Any]:
         "numpy": np.__version__,
         "blas": f"{blas.get('name', 'unknown')} {blas.get('version', '')}".strip(),
         "settings": {k: v for k, v in sorted(os.environ.items()) if k.startswith(_PREFIXES)},
+        "load": round(os.getloadavg()[0], 2) if hasattr(os, "getloadavg") else None,
         "peers": {name: version for name in _PEERS if (version := version_of(name))},
     }
 
@@ -54,10 +56,11 @@ def describe(found: Mapping[str, Any]) -> list[str]:
     threads = settings.get("OPENBLAS_NUM_THREADS") or settings.get("OMP_NUM_THREADS")
     others = ", ".join(f"{k}={v}" for k, v in settings.items())
     peers = ", ".join(f"{k} {v}" for k, v in found["peers"].items())
+    load = "" if found["load"] is None else f", load {found['load']}"
     lines = [
-        f"{found['processor']}, {found['processors']} processors, {found['system']}",
+        f"{found['processor']}, {found['processors']} processors{load}, {found['system']}",
         f"Python {found['python']}, NumPy {found['numpy']}, BLAS {found['blas']}",
         f"BLAS threads: {threads or 'its own choice'}; settings: {others or 'none'}",
         f"peers: {peers or 'none installed'}",
     ]
-    return [line[:80] for line in lines]
+    return [part for line in lines for part in textwrap.wrap(line, 80, subsequent_indent="  ")]

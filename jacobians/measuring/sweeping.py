@@ -124,12 +124,11 @@ class Sweep(NamedTuple):
             forms = {m.contenders[name].note for m in self.measurements if name in m.contenders}
             if forms - {""}:
                 notes.append(f"{name}: {', '.join(sorted(forms - {''}))}")
-        spreads = [c.times.spread for m in self.measurements for c in m.contenders.values()]
-        lines.append(
-            "Medians of rounds in which contenders run in turn; fit: from the size given on."
-        )
-        if spreads:
-            lines.append(f"Widest distance of quartiles: {max(spreads):.0%} of the median.")
+        lines.append("Medians of rounds in which contenders run in turn, with a pause before each.")
+        timed = [(c.times.spread, name) for m in self.measurements for name, c in m.contenders.items()]
+        if timed:
+            spread, name = max(timed)
+            lines.append(f"Widest distance of quartiles: {spread:.0%} of the median ({name}).")
         if self.ok:
             lines.append("values agree")
         return "\n".join(line[:80] for line in lines + notes)

@@ -13,7 +13,7 @@ from jacobians.notation.join import restricted, shifted
 from jacobians.notation.slots import Integers, Slot, combine, determined, positions
 from jacobians.notation.terms import Sum, Term, letter_count, normal
 
-_MANY = 6  # beyond this many patterns, listing addresses is cheaper than inclusion and exclusion
+_FEW_ADDRESSES = 1 << 8  # as many are listed in the time that a join of two patterns takes
 
 
 def pattern(term: Term) -> Term:
@@ -54,11 +54,24 @@ def nonzeros(tensor: Sum) -> int:
     A pattern whose letters are determined by its positions is counted by multiplication; several
     are united by inclusion and exclusion, where an intersection is a join of slots.
     """
-    patterns = list(dict.fromkeys(pattern(term) for term in tensor.terms))
-    if len(patterns) > _MANY:
+    patterns = _outermost(list(dict.fromkeys(map(pattern, tensor.terms))), tensor.shape)
+    listed = sum(letter_count(p.sizes, p.kept) for p in patterns)
+    if 1 < len(patterns) and listed <= _FEW_ADDRESSES << len(patterns):
         found = [addresses(p, tensor.shape).ravel() for p in patterns]
         return len(np.unique(np.concatenate(found)))
     return _union(patterns, tensor.shape)
+
+
+def _outermost(patterns: list[Term], shape: Sequence[int]) -> list[Term]:
+    """The patterns that do not lie inside another one."""
+    sizes = [count(p, shape) for p in patterns]
+    order = sorted(range(len(patterns)), key=lambda n: -sizes[n])
+    kept: list[int] = []
+    for n in order:
+        shared = (meet(patterns[n], patterns[m]) for m in kept)
+        if not any(both is not None and count(both, shape) == sizes[n] for both in shared):
+            kept.append(n)
+    return [patterns[n] for n in kept]
 
 
 def _union(patterns: Sequence[Term], shape: Sequence[int]) -> int:

@@ -135,7 +135,9 @@ def identity(shape: Sequence[int]) -> Sum:
 
 
 def scaled(tensor: Sum, number: Coefficient) -> Sum:
-    """``number · tensor``."""
+    """``number · tensor``; an exact 0 leaves no terms, whatever the operands hold."""
+    if number == 0:
+        return Sum(tensor.shape, ())
     return Sum(
         tensor.shape, tuple(t._replace(coefficient=t.coefficient * number) for t in tensor.terms)
     )
