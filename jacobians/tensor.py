@@ -201,7 +201,7 @@ class JacobianTensor:
         """
         cost = explicit_cost(self.terms, self.axes, self._shapes, self.dtype.itemsize)
         what = f"the explicit tensor of shape {self.shape}, with its identities,"
-        advice = "use J.dense(), contract it with J.vjp(G) or J.jvp(dX), take a slice J[...]"
+        advice = "use J.dense(), J.sparse(), a slice J[...], or contract: J.vjp(G), J.jvp(dX)"
         check_bytes(self.title, what, cost.bytes, max_bytes, advice)
         return explicit.explicit(self.terms, self.axes, self._values.__getitem__, self.dtype)
 
@@ -454,10 +454,12 @@ class JacobianTensor:
     def __reduce__(self) -> tuple[Any, ...]:
         nodes = list(self._values)
         numbers = {node: n for n, node in enumerate(nodes)}
+        with distinct_names(self._values):
+            templates = [template_of(node) for node in nodes]
         return _rebuilt, (
             relabelled(self.terms, numbers.__getitem__),
             self.out_ndim,
-            [template_of(node) for node in nodes],
+            templates,
             [self._values[node] for node in nodes],
             self.dtype,
             self.in_dtype,

@@ -281,3 +281,39 @@ def test_seconds_for_people(seconds: float, text: str) -> None:
 def test_counts_for_people() -> None:
     assert human_count(1234567) == "1,234,567"
     assert human_count(15 * 10**14) == "1.5e+15"
+
+
+def test_a_small_gradient_from_large_terms_is_no_difference() -> None:
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        C, G = rng.normal(size=(2, 50)) * 1e6, rng.normal(size=(2, 50))
+        G -= (G @ np.linalg.pinv(C)) @ C  # near an optimum: the gradient cancels
+        assert jb.compare(jb.ops.matmul.jacobian(np.ones((2, 2)), C), G * 1e3).ok
+
+
+def test_tiny_values_have_a_tiny_tolerance() -> None:
+    found = jb.compare(jb.ops.scale.jacobian(1e-20, np.ones(3), wrt="X"), np.ones(3))
+    assert found.ok
+    assert found.tolerance < 1e-33
+
+
+def test_nan_and_infinite_upstream_is_no_difference() -> None:
+    J = jb.ops.matmul.jacobian(np.eye(2), np.eye(2))
+    assert jb.compare(J, np.full((2, 2), np.nan)).ok
+
+
+def test_the_explicit_way_is_predicted_with_its_identities() -> None:
+    J = jb.ops.kron.jacobian(np.ones(60), np.ones(60))
+    found = jb.compare(J, np.ones(3600), max_bytes=20 << 20)  # the tensor fits, its selections do not
+    assert not found.explicit.ran
+    assert found.dense.ran
+    with pytest.raises(jb.TensorTooLargeError, match=r"with its identities, needs"):
+        J.explicit(max_bytes=20 << 20)
+
+
+def test_different_arrays_of_one_name_are_told_apart() -> None:
+    x = np.ones(2)
+    A, B = np.array([[1.0, 2.0], [3.0, 4.0]]), np.eye(2)
+    J, K = (jb.ops.matvec.jacobian(M, x, wrt="x") for M in (A, B))
+    assert jb.chain(J, K).formula() == "(A A′)_ik"
+    assert jb.chain(J, jb.ops.matvec.jacobian(A.copy(), x, wrt="x")).formula() == "(A A)_ik"

@@ -95,6 +95,7 @@ def measured(
     seconds: float = 0.2,
     pause: float = PAUSE,
     max_bytes: float | None = None,
+    too_long: float = TOO_LONG,
 ) -> Measurement:
     """Build the contenders, compare their values, time those that agree.
 
@@ -110,6 +111,8 @@ def measured(
         Seconds of sleep before each sample.
     max_bytes : float, optional
         The most that a way with a full tensor may need; by default a share of what is available.
+    too_long : float
+        A contender whose call takes more seconds is not repeated, so not timed.
     """
     ready: dict[str, Contender] = {}
     skipped: dict[str, str] = {}
@@ -121,7 +124,7 @@ def measured(
         except NotRun as reason:
             skipped[name] = str(reason)
     for name, found in list(ready.items()):
-        if (took := shortest(found.run, 1)) > TOO_LONG:
+        if (took := shortest(found.run, 1)) > too_long:
             skipped[name] = f"a call takes {took:.1f} s"
             del ready[name]
     wanted: list[Array] | None = None

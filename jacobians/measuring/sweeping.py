@@ -125,7 +125,9 @@ class Sweep(NamedTuple):
             if forms - {""}:
                 notes.append(f"{name}: {', '.join(sorted(forms - {''}))}")
         lines.append("Medians of rounds in which contenders run in turn, with a pause before each.")
-        timed = [(c.times.spread, name) for m in self.measurements for name, c in m.contenders.items()]
+        timed = [
+            (c.times.spread, name) for m in self.measurements for name, c in m.contenders.items()
+        ]
         if timed:
             spread, name = max(timed)
             lines.append(f"Widest distance of quartiles: {spread:.0%} of the median ({name}).")

@@ -62,14 +62,18 @@ def interleaved(
         How long to go on, for each contender; at least 7 rounds are made.
     pause : float
         Seconds to sleep before each sample; needed beside peers that have threads of their own.
-        A call that is not counted follows, to bring caches and threads back.
+        For short calls one that is not counted follows, to bring caches and threads back.
 
     Returns
     -------
     dict of str to Times
         As many samples for each contender.
     """
-    batches = {name: _batch(run) for name, run in contenders.items()}
+    batches: dict[str, int] = {}
+    took: dict[str, float] = {}
+    for name, run in contenders.items():
+        time.sleep(pause)
+        batches[name], took[name] = _batch(run)
     samples: dict[str, list[float]] = {name: [] for name in contenders}
     names = list(contenders)
     order = random.Random(0)
@@ -84,7 +88,8 @@ def interleaved(
             for name in names:
                 if pause:
                     time.sleep(pause)
-                    contenders[name]()
+                    if took[name] < pause:
+                        contenders[name]()
                 samples[name].append(_sample(contenders[name], batches[name]))
     finally:
         if collecting:
@@ -99,13 +104,13 @@ def _sample(run: Run, calls: int) -> float:
     return (time.perf_counter() - start) / calls
 
 
-def _batch(run: Run) -> int:
-    """How many calls make a sample; the calls made here warm the contender up."""
+def _batch(run: Run) -> tuple[int, float]:
+    """How many calls make a sample, and what one takes; those made here warm the contender up."""
     run()
     calls = 1
     while (took := _sample(run, calls)) * calls < _BATCH:
         calls = max(2 * calls, min(10_000, int(1.2 * _BATCH / max(took, 1e-9))))
-    return calls
+    return calls, took
 
 
 def shortest(run: Run, calls: int = 3) -> float:

@@ -1,0 +1,196 @@
+"""The suite's tables, at most 80 columns."""
+
+from collections.abc import Iterable, Sequence
+from statistics import geometric_mean
+from typing import Any, NamedTuple
+
+from benchmarks.workloads import Workload
+from jacobians.contraction import human_bytes, human_seconds
+from jacobians.measuring.measurement import Measured, Measurement
+
+RIVALS = ("jax", "torch")  # those that the targets name
+TO_HAND, TO_PEERS, TO_PEERS_BUFFER, TO_FIRST = 1.1, 7, 15, 30
+TINY, ABOVE_TINY = 30e-6, 2e-6  # at such times 2 µs above what is written by hand are granted
+BEHIND = 0.95
+
+
+class Row(NamedTuple):
+    """A workload and what was measured."""
+
+    workload: Workload
+    size: int
+    measured: Measurement
+
+    def found(self, name: str) -> Measured | None:
+        """A contender; ``ours`` is the compiled one into a fresh array."""
+        if name == "ours":
+            name = "contracted" if self.workload.what == "grad" else "dense"
+        return self.measured.contenders.get(name)
+
+    def seconds(self, name: str) -> float | None:
+        found = self.found(name)
+        return None if found is None else found.times.median
+
+    def ratio(self, above: str, below: str) -> float | None:
+        """How many times longer one takes than another: the median over rounds."""
+        first, second = self.found(above), self.found(below)
+        return None if first is None or second is None else first.times.over(second.times)
+
+    @property
+    def peer(self) -> str | None:
+        """The faster of JAX and PyTorch."""
+        times = {name: t for name in RIVALS if (t := self.seconds(name)) is not None}
+        return min(times, key=lambda name: times[name]) if times else None
+
+    def peers_over(self, name: str) -> float | None:
+        """How many times faster than the best peer."""
+        return None if self.peer is None else self.ratio(self.peer, name)
+
+    @property
+    def slower_than_hand(self) -> bool:
+        """Past the target: 1.1 times, and 2 µs at tiny sizes."""
+        ratio, ours, hand = self.ratio("ours", "hand"), self.seconds("ours"), self.seconds("hand")
+        if ratio is None or ours is None or hand is None:
+            return False
+        return ours - hand > ABOVE_TINY if hand < TINY else ratio > TO_HAND
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "name": self.workload.name,
+            "what": self.workload.what,
+            "size": self.size,
+            "ours_over_hand": self.ratio("ours", "hand"),
+            "buffer_over_into": self.ratio("buffer", "into"),
+            "best_peer": self.peer,
+            "best_peer_over_ours": self.peers_over("ours"),
+            "best_peer_over_buffer": self.peers_over("buffer"),
+            **self.measured.to_dict(),
+        }
+
+
+_KINDS = {"grad": "grad", "jacobian": "jac", "hessian": "hess"}
+
+
+def _head(row: Row) -> str:
+    return f"{row.workload.name:<22}{_KINDS[row.workload.what]:<4}{row.size:>5}"
+
+
+def _time(seconds: float | None) -> str:
+    return f"{'-' if seconds is None else human_seconds(seconds):>9}"
+
+
+def _ratio(ratio: float | None, width: int = 7) -> str:
+    if ratio is None:
+        return f"{'-':>{width}}"
+    return f"{ratio:>{width},.{0 if ratio >= 100 else 1 if ratio >= 10 else 2}f}"
+
+
+def _mean(ratios: Iterable[float | None]) -> float | None:
+    known = [r for r in ratios if r is not None]
+    return geometric_mean(known) if known else None
+
+
+def report(rows: Sequence[Row]) -> list[str]:
+    """All tables."""
+    return [*against(rows), "", *others(rows), "", *first(rows), "", *behind(rows)]
+
+
+def against(rows: Sequence[Row]) -> list[str]:
+    """Ours, by hand, and the faster of JAX and PyTorch."""
+    lines = [
+        "1  The derivative of each workload; medians of rounds in which contenders run in",
+        "   turn, with a pause before each; a ratio is the median of the rounds' ratios.",
+        "   ours: compiled, into a fresh array; buffer: into the plan's own;",
+        "   peer: the faster of JAX (jit) and PyTorch, each in its fastest way",
+        "",
+        f"{'':<31}{'ours':>9}{'buffer':>9}{'hand':>9}{'peer':>9}{'o/hand':>7}{'peer/o':>7}",
+    ]
+    for row in rows:
+        peer = None if row.peer is None else row.seconds(row.peer)
+        lines.append(
+            _head(row)
+            + "".join(_time(row.seconds(name)) for name in ("ours", "buffer", "hand"))
+            + _time(peer)
+            + _ratio(row.ratio("ours", "hand"))
+            + _ratio(row.peers_over("ours"))
+        )
+    fresh = _mean(row.peers_over("ours") for row in rows)
+    buffer = _mean(row.peers_over("buffer") or row.peers_over("ours") for row in rows)
+    hand = _mean(row.ratio("ours", "hand") for row in rows)
+    lines += ["", "geometric means"]
+    for what, value, target in (
+        ("ours over hand", hand, f"at most {TO_HAND} on each"),
+        ("best peer over ours", fresh, f"at least {TO_PEERS}"),
+        ("best peer over ours into the buffer", buffer, f"at least {TO_PEERS_BUFFER}"),
+    ):
+        if value is not None:
+            lines.append(f"  {what:<40}{value:>8.2f}   target: {target}")
+    return lines
+
+
+def others(rows: Sequence[Row]) -> list[str]:
+    """The other contenders."""
+    names = ("explicit", "jax", "torch", "autograd", "asdex")
+    lines = [
+        "2  The others; explicit: identity tensors",
+        "",
+        f"{'':<31}" + "".join(f"{name:>9}" for name in names),
+    ]
+    lines += [_head(row) + "".join(_time(row.seconds(name)) for name in names) for row in rows]
+    return lines
+
+
+def first(rows: Sequence[Row]) -> list[str]:
+    """First results, memory and spread."""
+    lines = [
+        "3  Until the first result (derive and compile; JAX: trace and compile), the call",
+        "   uncompiled, and the most memory at once, the result included",
+        "",
+        f"{'':<31}{'ours':>9}{'jax':>9}{'jax/o':>7}{'uncomp.':>9}{'memory':>10}{'spread':>5}",
+    ]
+    ratios = []
+    for row in rows:
+        ours, jax = row.found("ours"), row.found("jax")
+        ratio = ours and jax and jax.first_seconds / ours.first_seconds
+        ratios.append(ratio)
+        memory = "-" if ours is None or ours.peak_bytes is None else human_bytes(ours.peak_bytes)
+        spread = "-" if ours is None else f"{ours.times.spread:.0%}"
+        lines.append(
+            _head(row)
+            + _time(ours and ours.first_seconds)
+            + _time(jax and jax.first_seconds)
+            + _ratio(ratio)
+            + _time(row.seconds("uncompiled"))
+            + f"{memory.replace('iB', ''):>9}{spread:>6}"[:15]
+        )
+    mean = _mean(ratios)
+    if mean is not None:
+        lines += ["", f"geometric mean of jax/o: {mean:.1f}, target: at least {TO_FIRST}"]
+    return lines
+
+
+def behind(rows: Sequence[Row]) -> list[str]:
+    """Where a target is missed, the worst first; and what was not run."""
+    lines = ["4  Behind: over 1.1 times by hand (2 µs above it if tiny), or a peer is ahead", ""]
+    worst = []
+    for row in rows:
+        peer, hand = row.peers_over("ours"), row.ratio("ours", "hand")
+        said = []
+        if row.slower_than_hand and hand is not None:
+            said.append((hand, f"{hand:.2f} × by hand"))
+        if peer is not None and peer < BEHIND:
+            said.append((1 / peer, f"{1 / peer:.2f} × {row.peer}"))
+        if said:
+            worst.append((max(said)[0], f"{_head(row)}   {', '.join(text for _, text in said)}"))
+    lines += [text for _, text in sorted(worst, reverse=True)] or ["none"]
+    for row in rows:
+        lines += [
+            f"{row.workload.name}: {name} DIFFERS by {by:.1g} of the largest entry"[:80]
+            for name, by in row.measured.differ.items()
+        ]
+        lines += [
+            f"{row.workload.name}, {_KINDS[row.workload.what]}: {name} not run: {why}"[:80]
+            for name, why in row.measured.skipped.items()
+            if not why.startswith("nothing is written")
+        ]
+    return lines
