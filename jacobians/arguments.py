@@ -27,6 +27,8 @@ def real_array(value: Any, what: str) -> NDArray[Any]:
     UnsupportedError
         For masked, complex, object, string and other arrays, with the reason.
     """
+    if value is None:
+        raise UnsupportedError(f"{what} is None; pass an array of numbers")
     if isinstance(value, np.ma.MaskedArray):
         raise UnsupportedError(
             f"{what} is a masked array: what a derivative at a masked entry should be is not defined; "

@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Callable, Sequence
+from math import prod
 from typing import Any, Protocol
 
 import numpy as np
@@ -74,6 +75,8 @@ class Compiled:
             self._derive(run, strategy)
         self._specs = [(place, node.shape, node.dtype) for place, node in self._inputs.items()]
         self._count = len(args)
+        # Asking for the memory there is costs more than a small result.
+        self._small = prod(self.shape) * self._dtype.itemsize < 1 << 24
         self._programs: dict[str, Program] = {}
         self._buffers: dict[int, Any] = {}
 
@@ -161,7 +164,8 @@ class Compiled:
         """
         arrays = self._accept(args)
         if out is None:
-            check_size(self._name, self.shape, self._dtype.itemsize, max_bytes)
+            if max_bytes is not None or not self._small:
+                check_size(self._name, self.shape, self._dtype.itemsize, max_bytes)
             result: Array = self._run("dense", arrays)
             return result
         if not isinstance(out, np.ndarray) or (out.shape, out.dtype) != (self.shape, self._dtype):
@@ -207,7 +211,7 @@ class Compiled:
         return range(cut) if way == "vjp" else range(cut, len(self.shape))
 
     def _run(self, way: str, arrays: Sequence[Any]) -> Any:
-        program = self._program(way)
+        program = self._programs.get(way) or self._program(way)
         if not program.warns:
             return program.run(*arrays)
         with np.errstate(all="ignore"):
@@ -246,7 +250,7 @@ class Compiled:
             if type(array) is not np.ndarray or array.dtype != dtype or array.shape != shape:
                 array = self._converted(array, place, shape, dtype)
             arrays.append(array)
-        for place, value in self._static.items():
+        for place, value in self._static.items() if self._static else ():
             given = args[place]
             same = given is value or (type(given) is type(value) and np.array_equal(given, value))
             if not same:

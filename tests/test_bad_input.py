@@ -36,7 +36,7 @@ WRONG_SHAPES: list[tuple[str, tuple[Any, ...], tuple[str, ...]]] = [
     ("matmul", (ones((2, 2, 3)), ones((4, 3, 5))),
         ("is 2 in B of shape (2, 2, 3) but 4 in C of shape (4, 3, 5)",)),
     ("matvec", (ones((2, 3)), ones(4)),
-        ("matvec", "y_i = A_ik x_k", "letter k is 3 in A of shape (2, 3) but 4 in x of shape (4,)")),
+        ("matvec", "y_i = A_ir x_r", "letter r is 3 in A of shape (2, 3) but 4 in x of shape (4,)")),
     ("matvec", (ones((2, 3)), ones((3, 1))),
         ("x has 1 axes (k), but its shape is (3, 1)", "pass an array with 1 axes")),
     ("matvec", (ones(3), ones(3)), ("A has 2 axes", "(3,)")),

@@ -85,7 +85,7 @@ def layer_norm_full(X: Array) -> Array:
 
 
 def attention(Q, K, V):
-    S = Q @ K.T / np.sqrt(1.0 * Q.shape[1])
+    S = Q @ K.T / Q.shape[1] ** 0.5
     E = np.exp(S - np.max(S, axis=1, keepdims=True))
     return (E / np.sum(E, axis=1, keepdims=True)) @ V
 

@@ -85,8 +85,26 @@ def _binary(ufunc: np.ufunc) -> tuple[Callable[[Any, Any], "Node"], Callable[[An
     return forward, backward
 
 
+class _NotHere(UnsupportedError, AttributeError):
+    """A method or attribute of arrays that a node has not."""
+
+
+def _without_value(what: str) -> Callable[..., Any]:
+    def refuse(self: "Node", *_: Any) -> Any:
+        raise UnsupportedError(
+            f"{what} of {self!r}: in a derivative, arguments and result have no values yet; choose entry "
+            "by entry with np.where(X > 0, …, …), compare with np.equal(X, 0), and use NumPy's ufuncs"
+        )
+
+    return refuse
+
+
 class Node:
-    """An operation applied to nodes (``operation`` is None for an input or a constant)."""
+    """An operation applied to nodes (``operation`` is None for an input or a constant).
+
+    Nodes are keys: ``==`` is identity. What would need a value (truth, ``float``, iteration,
+    indexing) raises.
+    """
 
     __slots__ = (
         "__weakref__", "_uses", "dtype", "name", "operands", "operation", "parameters", "serial",
@@ -135,12 +153,50 @@ class Node:
     def __neg__(self) -> "Node":
         return apply(NUMPY[np.negative], [self])
 
+    def __pos__(self) -> "Node":
+        return self
+
+    def __abs__(self) -> "Node":
+        return apply(NUMPY[np.absolute], [self])
+
+    __bool__ = _without_value("the truth value")
+    __float__ = _without_value("the number")
+    __int__ = _without_value("the number")
+    __complex__ = _without_value("the number")
+    __index__ = _without_value("the number")
+    __len__ = _without_value("the length")
+    __iter__ = _without_value("iteration over the entries")
+    __contains__ = _without_value("a search in the entries")
+    __getitem__ = _without_value("an entry")
+    __array__ = _without_value("the array")
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_") or name in Node.__slots__:
+            raise AttributeError(name)
+        raise _NotHere(
+            f".{name} of a node: in a derivative, arguments and result have .shape, .ndim and .dtype, "
+            f"operators, and NumPy's ufuncs, np.{name} if it is one of them"
+        )
+
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> "Node":
         if method != "__call__" or kwargs or ufunc not in NUMPY:
             raise UnsupportedError(
                 f"numpy.{ufunc.__name__} ({method}) has no operation that could stand in a rule"
             )
         return apply(NUMPY[ufunc], inputs)
+
+    def __array_function__(
+        self, function: Any, types: Any, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> "Node":
+        operation = NUMPY.get(function)
+        if operation is None or kwargs or len(args) != len(operation.arguments):
+            how = f" with {', '.join(kwargs)}=" if kwargs else f" of {len(args)} arguments"
+            raise UnsupportedError(
+                f"{function.__module__}.{function.__name__}{'' if operation is None else how} has no "
+                "operation that could stand in a rule; use operators, NumPy's ufuncs and np.where, or "
+                "declare a rule in coordinate form ('Y_nn = inv(X_nn)', '∂Y_ij/∂X_kl = −Y_ik Y_lj')"
+            )
+        return apply(operation, args)
 
 
 def input_node(name: str, shape: Iterable[int], dtype: DTypeLike = np.float64) -> Node:

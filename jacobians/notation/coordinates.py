@@ -7,12 +7,15 @@
 
 A letter is one lower-case letter; letters on the right that are not on the left are summed. ``…``
 (or ``...``) among the letters stands for any number of axes, which broadcast against each other as
-in NumPy. Letters may stand in braces. Numbers are decimals, fractions ``1/2`` or ``½``.
+in NumPy. Letters may stand in braces. Numbers are decimals (``0.5``, ``1e-3``), fractions ``1/2``
+or ``½``. A power is written as a product: ``B_i B_i``.
 """
 
 import re
+import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from math import isfinite
 from typing import NamedTuple
 
 from jacobians.errors import JacobiansError, ShapeError
@@ -22,7 +25,8 @@ from jacobians.notation.terms import Coefficient, Factor, Sum, Term, normal, tot
 ELLIPSIS = "…"
 DELTA = "δ"
 _TOKEN = re.compile(
-    r"\s*(?:(?P<sign>[+−-])|(?P<number>½|¼|\d+(?:\.\d+)?(?:/\d+)?)"
+    r"\s*(?:(?P<sign>[+−-])|(?P<number>½|¼|[0-9]+(?:\.[0-9]+)?"
+    r"(?:[eE][+−-]?[0-9]+(?!\w))?(?:/[0-9]+)?)"
     r"|(?P<name>[^\W\d_][^\W_]*)(?:_(?P<letters>(?:[a-z]|…|\.\.\.)+"
     r"|\{(?:[a-z]|…|\.\.\.)*\}))?)\s*"
 )
@@ -64,10 +68,13 @@ def parse_equation(text: str) -> Equation:
     left, equals, right = text.partition("=")
     if not equals:
         raise NotationError(f"{text!r} is no equation; write it as in 'A_ij = B_ir C_rj'")
-    found = parse_product(left, text)
-    if found.coefficient != 1 or len(found.factors) != 1:
-        raise NotationError(f"{text!r} needs one name left of '=', as in 'A_ij = B_ir C_rj'")
-    return Equation(text, found.factors[0], parse_expression(right))
+    try:
+        result = parse_name(left, text)
+    except NotationError as error:
+        raise NotationError(
+            f"{text!r} needs one name left of '=', as in 'A_ij = B_ir C_rj': {error}"
+        ) from None
+    return Equation(text, result, parse_expression(right))
 
 
 @lru_cache(maxsize=4096)
@@ -75,46 +82,90 @@ def parse_expression(text: str) -> tuple[Product, ...]:
     """Read ``"-Y_ik Y_lj + 2 δ_ik x_l"``; an empty text or ``0`` is no term at all."""
     if text.strip() in ("", "0"):
         return ()
-    pieces = re.split(r"(?=[+−-])", text.strip())
-    return tuple(parse_product(piece, text) for piece in pieces if piece.strip())
+    return tuple(_products(text, text))
 
 
 def parse_product(text: str, whole: str = "") -> Product:
     """Read one product, ``"−½ A_ir x_r"``."""
+    found = _products(text, whole or text)
+    if len(found) != 1:
+        raise NotationError(f"{text.strip()!r} in {whole or text!r} is a sum; write one product")
+    return found[0]
+
+
+def parse_name(text: str, whole: str = "") -> Indexed:
+    """Read one name with its letters, ``"A_ij"``: no number, no sign, no product."""
+    found = parse_product(text, whole)
+    if found.coefficient != 1 or len(found.factors) != 1 or found.factors[0].name == DELTA:
+        raise NotationError(f"{text.strip()!r} in {whole or text!r} is not one name, as in A_ij")
+    return found.factors[0]
+
+
+def _products(text: str, whole: str) -> list[Product]:
+    """The products that signs separate, token by token."""
+    found: list[Product] = []
     coefficient: Coefficient = 1
     factors: list[Indexed] = []
     position = 0
-    complete = False
+    signed = complete = False
+    touching = ""  # the name with letters that ends right before this place
     while position < len(text):
-        found = _TOKEN.match(text, position)
-        if found is None or found.end() == position:
+        token = _TOKEN.match(text, position)
+        if token is None or token.end() == position:
             raise NotationError(
-                f"cannot read {text[position:]!r} in {whole or text!r}: expected a sign, a number, "
+                f"cannot read {text[position:]!r} in {whole!r}: expected a sign, a number, "
                 "or a name with lower-case letters as in B_ir or δ_ik"
             )
-        position = found.end()
-        if found["sign"]:
-            coefficient *= 1 if found["sign"] == "+" else -1
-        elif found["number"]:
-            coefficient *= _number(found["number"])
-        else:
-            letters = (found["letters"] or "").strip("{}").replace("...", ELLIPSIS)
-            if found["name"] == DELTA and (len(letters) != 2 or ELLIPSIS in letters):
-                raise NotationError(f"δ needs two letters as in δ_ik, not {letters!r}, in {text!r}")
-            factors.append(Indexed(found["name"], letters))
-        complete = complete or not found["sign"]
+        if touching and token["number"]:
+            raise NotationError(
+                f"cannot read {touching + token['number']!r} in {whole!r}: axes are named by letters, "
+                "not by digits; write a number before the names"
+            )
+        position = token.end()
+        touching = ""
+        if token["sign"]:
+            if signed and not complete:
+                raise NotationError(f"a name is missing between two signs in {whole!r}")
+            if complete:
+                found.append(Product(coefficient, tuple(factors)))
+            coefficient, factors = 1 if token["sign"] == "+" else -1, []
+            signed, complete = True, False
+            continue
+        complete = True
+        if token["number"]:
+            coefficient *= _number(token["number"])
+            continue
+        factors.append(_indexed(token, whole))
+        ended = token["letters"] and not token[0][-1].isspace()
+        touching = token[0].strip() if ended else ""
     if not complete:
-        raise NotationError(f"a name is missing in {whole or text!r}; write 'A_ij = B_ir C_rj'")
-    return Product(coefficient, tuple(factors))
+        raise NotationError(f"a name is missing in {whole!r}; write 'A_ij = B_ir C_rj'")
+    return [*found, Product(coefficient, tuple(factors))]
+
+
+def _indexed(token: "re.Match[str]", whole: str) -> Indexed:
+    name, letters = token["name"], (token["letters"] or "").strip("{}").replace("...", ELLIPSIS)
+    if any(unicodedata.decomposition(a).startswith("<super>") for a in name):
+        raise NotationError(
+            f"cannot read {name!r} in {whole!r}: a superscript is no part of a name; write a power as a "
+            "product, B_i B_i, and a transpose by its letters, B_ji"
+        )
+    if not name.isidentifier():
+        raise NotationError(f"cannot read {name!r} in {whole!r}: a name begins with a letter")
+    if name == DELTA and (len(letters) != 2 or ELLIPSIS in letters):
+        raise NotationError(f"δ needs two letters as in δ_ik, not {letters!r}, in {whole!r}")
+    return Indexed(name, letters)
 
 
 def _number(text: str) -> Coefficient:
     if text in _FRACTIONS:
         return _FRACTIONS[text]
-    above, slash, below = text.partition("/")
+    above, slash, below = text.replace("−", "-").partition("/")
     if slash and not int(below):
         raise NotationError(f"cannot divide by zero in {text!r}")
     value = float(above) / float(below) if slash else float(above)
+    if not isfinite(value):
+        raise NotationError(f"the number {text!r} is too large for a float")
     return int(value) if value == int(value) else value
 
 
@@ -232,6 +283,12 @@ def instantiate(
             if factor.name != DELTA:
                 everywhere.read(operands[factor.name]._replace(letters=factor.letters))
     everywhere.spread(products)
+    named = set("".join(a.letters for a in axes))
+    for factor in (f for product in products for f in product.factors if f.name == DELTA):
+        if not named & set(factor.letters) and not everywhere.numbers.keys() & set(factor.letters):
+            raise NotationError(
+                f"{context}: the letters of {factor} stand nowhere else, so nothing gives their sizes"
+            )
     if result is not None:
         axes = [_sized(letters, everywhere, context) for letters in result]
     for product in products:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from jacobians.errors import UnsupportedError
 from jacobians.notation.slots import Slot, positions
 from jacobians.notation.terms import Sum, Term, full_letter
 
@@ -64,16 +65,42 @@ class Einsum(NamedTuple):
         return prod(self.sizes)
 
 
+_AXES = "ijklmnopqrstuvwxyzabcdefghABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
 def axis_names(out: int, inner: int) -> str:
-    """Names of the axes: outputs i, j; inputs k, l; more axes in alphabetical order."""
+    """Names of the axes: outputs i, j; inputs k, l; more axes in alphabetical order.
+
+    Raises
+    ------
+    UnsupportedError
+        For more axes than there are letters.
+    """
     if out <= 2 and inner <= 2:
         return "ij"[:out] + "kl"[:inner]
-    return "ijklmnopqrstuvwxyzabcdefghABCDEFGHIJKLMNOPQRSTUVWXYZ"[: out + inner]
+    if out + inner > len(_AXES):
+        raise UnsupportedError(
+            f"a tensor of {out + inner} axes ({out} of the output, {inner} of the input) cannot be written: "
+            f"there are {len(_AXES)} letters for axes; contract it with vjp or jvp, or reshape its arrays "
+            "to fewer axes"
+        )
+    return _AXES[: out + inner]
 
 
 def free_names(used: str) -> Iterator[str]:
     """Names for summed letters: r, p, q, then others that no axis has."""
     return (name for name in _MORE if name not in used)
+
+
+def _next(fresh: Iterator[str]) -> str:
+    """The next free name; raises where there is none left."""
+    found = next(fresh, None)
+    if found is None:
+        raise UnsupportedError(
+            f"a term with more than {len(_MORE)} letters cannot be written as one einsum; contract the "
+            "tensor with vjp or jvp, or reshape its arrays to fewer axes"
+        )
+    return found
 
 
 def letter_names(
@@ -91,7 +118,7 @@ def letter_names(
             homes.setdefault(letter, axis)
     fresh = free_names(axes)
     names = {
-        letter: axes[homes[letter]] if letter in homes else next(fresh)
+        letter: axes[homes[letter]] if letter in homes else _next(fresh)
         for letter in range(len(term.sizes))
     }
     return names, homes
@@ -135,7 +162,7 @@ def einsum_of(
         for slot, size in zip(factor.slots, shapes[factor.operand], strict=True):
             letter = full_letter(slot, term.sizes, size)
             if letter is None:
-                name = next(fresh)
+                name = _next(fresh)
                 select(slot, size, name)
                 subscript += name
             else:

@@ -78,7 +78,7 @@ fmod: Rule = elementwise(
 # Choices.
 
 where: Rule = elementwise(
-    "where", np.where, dtype=lambda operands: float_type(operands[1:]),
+    "where", np.where, numpy=np.where, dtype=lambda operands: float_type(operands[1:]),
     C=None,
     A=lambda C, A, B, Y: _truth(C),
     B=lambda C, A, B, Y: apply(logical_not, [C]),
@@ -110,7 +110,7 @@ above: Rule = elementwise(
     notation="[{0} > {2}]", X=None, lo=None, hi=None,
 )  # fmt: skip
 clip: Rule = elementwise(
-    "clip", np.clip,
+    "clip", np.clip, numpy=np.clip,
     X=lambda X, lo, hi, Y: apply(inside, [X, lo, hi]),
     lo=lambda X, lo, hi, Y: apply(below, [X, lo, hi]),
     hi=lambda X, lo, hi, Y: apply(above, [X, lo, hi]),

@@ -12,7 +12,7 @@ matmul = multilinear(
     "matmul", "A_…ij = B_…ir C_…rj", "A_…i = B_…ir C_r", "A_…j = B_r C_…rj", "A = B_r C_r",
     numpy=np.matmul,
 )  # fmt: skip
-matvec = multilinear("matvec", "y_i = A_ik x_k", value=np.matmul)
+matvec = multilinear("matvec", "y_i = A_ir x_r", value=np.matmul)
 inner = multilinear("inner", "s = a_i x_i", value=np.dot)
 outer = multilinear("outer", "Y_ij = x_i y_j", value=np.outer)
 bilinear = multilinear("bilinear", "s = a_i X_ij b_j", value=lambda a, X, b: a @ X @ b)

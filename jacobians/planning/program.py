@@ -32,6 +32,8 @@ class Program:
         The arrays that are the same in every call.
     steps : list of Step
         The lines, with shapes and operations.
+    warns : bool
+        Whether a step may warn about a value that NumPy calls invalid.
     """
 
     def __init__(self, inputs: Mapping[Node, str], result: Sum | Sequence[Node], dtype: Any) -> None:
@@ -49,6 +51,7 @@ class Program:
         self._functions = lowering.functions
         self.source = self._text(returned)
         self.run: Callable[..., Any] = self._compiled()
+        self.warns = self._may_warn()
 
     def _lower_tensor(self, lowering: Lowering, tensor: Sum, dtype: np.dtype[Any]) -> list[str]:
         """Steps for a dense result, into ``out`` if it is given."""
@@ -124,9 +127,7 @@ class Program:
         function: Callable[..., Any] = made
         return function
 
-    @property
-    def warns(self) -> bool:
-        """Whether a step may warn about a value that NumPy calls invalid."""
+    def _may_warn(self) -> bool:
         return bool(self._functions.keys() - {"view"}) or any(
             step.ufunc in _WARN or any(f"np.{name}(" in step.code for name in _WARN)
             for step in self.steps
