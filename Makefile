@@ -29,7 +29,7 @@ help:
 	@echo "make demo        the main job on real data: iris and a single-layer network"
 	@echo "make test        the tests"
 	@echo "make check       ruff (lint and format) and mypy --strict"
-	@echo "make bench       the benchmarks; they measure, nothing is asserted"
+	@echo "make bench       the benchmarks beside JAX and PyTorch; nothing is asserted"
 	@echo "make test-peers  the tests against JAX and PyTorch, which it installs"
 	@echo "make clean       remove the environments and caches"
 
@@ -47,8 +47,9 @@ check: $(TEST)/ready-$(KEY)
 	echo "mypy --strict"; $(TEST)/bin/mypy --strict || status=1; \
 	exit $$status
 
-bench: $(DEMO)/ready-$(KEY)
-	@$(DEMO)/bin/python -m benchmarks.note $(ARGS)
+# Takes some minutes, with JAX and PyTorch where they can be installed; --quick takes one.
+bench: $(PEERS)/ready-$(KEY)
+	@$(PEERS)/bin/python -m benchmarks.suite $(ARGS)
 
 # Exit code 5 of pytest: no test was selected.
 test-peers: $(PEERS)/ready-$(KEY)

@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from numbers import Integral
+from string import ascii_uppercase
 from typing import Any
 
 import numpy as np
@@ -12,7 +14,7 @@ from jacobians.arguments import float_array, real_array
 from jacobians.display.expressions import label
 from jacobians.errors import JacobiansError, ShapeError, UnsupportedError
 from jacobians.graph.node import Node, Operation, apply, as_node, evaluate, input_node
-from jacobians.notation.coordinates import ELLIPSIS, Indexed
+from jacobians.notation.coordinates import DELTA, ELLIPSIS, Indexed, Product
 from jacobians.notation.explicit import axis_names, subscripts
 from jacobians.notation.writing import Style, subscript, write
 from jacobians.operations import declare
@@ -55,6 +57,11 @@ class LibraryOperation:
         self.name = declaration.name
         self.arguments = declaration.arguments
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        if OPERATIONS.get(self.name) is self.declaration:
+            return _by_name, (self.name,)
+        return super().__reduce_ex__(protocol)
+
     def __repr__(self) -> str:
         return f"<jb.ops.{self.name}({', '.join(self.arguments) or 'subscripts, *operands'})>"
 
@@ -65,8 +72,12 @@ class LibraryOperation:
         arguments, parameters = self._bind(args, named)
         if any(isinstance(a, Node) for a in arguments):
             return apply(self.declaration, arguments, **parameters)
-        arrays = [self._accept(real_array, a, n) for n, a in enumerate(arguments)]
-        self.declaration.infer([as_node(a) for a in arrays], parameters)  # shapes must fit
+        arrays = self._arrays(arguments)
+        # Shapes must fit. NumPy's functions of small integers overflow, or give halves.
+        _, dtype = self.declaration.infer([as_node(a) for a in arrays], parameters)
+        dtype = np.dtype(np.int64) if dtype.kind == "b" else dtype
+        if isinstance(self.declaration, Rule) or dtype.kind != "f":
+            arrays = [a.astype(dtype) if _is_narrow(a, dtype) else a for a in arrays]
         result = self.declaration.evaluate(arrays, parameters)
         return _owned(result, arrays) if isinstance(result, np.ndarray) else result
 
@@ -85,14 +96,12 @@ class LibraryOperation:
         """The Jacobian of the value by the argument ``wrt``, structured."""
         arguments, parameters = self._bind(args, named)
         position = self.position(wrt, len(arguments))
-        arrays = [
-            self._accept(float_array if n == position else real_array, a, n)
-            for n, a in enumerate(arguments)
-        ]
+        names = self._names(len(arguments))
+        arrays = self._arrays(arguments)
+        arrays[position] = float_array(arrays[position], names[position])
         # Integers would overflow where they meet each other before they meet a float.
         common = np.result_type(*arrays)
         arrays = [a if a.dtype.kind == "f" else a.astype(common) for a in arrays]
-        names = self._names(len(arrays))
         inputs = [input_node(m, a.shape, a.dtype) for m, a in zip(names, arrays, strict=True)]
         node = apply(self.declaration, inputs, **parameters)
         tensor = node.operation.local(node, position) if node.operation else None
@@ -175,7 +184,8 @@ class LibraryOperation:
         )
 
     def _names(self, count: int) -> tuple[str, ...]:
-        return self.arguments or tuple("ABCDEFGHIJKLMNOPQRSTUVWXYZ"[:count])
+        letters = (f"{a}{n or ''}" for n in range(count) for a in ascii_uppercase)
+        return self.arguments or tuple(islice(letters, count))
 
     def _result_name(self) -> str:
         declaration = self.declaration
@@ -184,9 +194,25 @@ class LibraryOperation:
             return form.result.name
         return "Y"
 
-    def _accept(self, check: Callable[[Any, str], Array], value: Any, position: int) -> Array:
-        names = self._names(position + 1)
-        return check(value, f"{self.name}: argument {names[position]}")
+    def _arrays(self, arguments: Sequence[Any]) -> list[Array]:
+        """Real arrays; a Python number takes the dtype of the arrays beside it, as in NumPy."""
+        names = self._names(len(arguments))
+        arrays = [
+            real_array(a, f"{self.name}: argument {name}")
+            for a, name in zip(arguments, names, strict=True)
+        ]
+        weak = [type(a) in (int, float) for a in arguments]
+        if not any(weak) or all(weak):
+            return arrays
+        given = [n if w else a.dtype for n, a, w in zip(arguments, arrays, weak, strict=True)]
+        try:
+            common = np.result_type(*given)
+            return [
+                a.astype(common) if w and common.kind == "f" else a
+                for a, w in zip(arrays, weak, strict=True)
+            ]
+        except OverflowError:  # a number that the arrays' integers cannot hold
+            return arrays
 
     def _bind(
         self, args: Sequence[Any], named: Mapping[str, Any]
@@ -225,15 +251,7 @@ class LibraryOperation:
         elif isinstance(declaration, Rule):
             operands = list(declaration.forms[0].operands)
         elif isinstance(declaration, Multilinear) and declaration.forms:
-            found: dict[str, Indexed] = {}
-            same: dict[str, str] = {}
-            for factor in (f for p in declaration.forms[0].products for f in p.factors):
-                first = found.setdefault(factor.name, factor)
-                same.update(zip(factor.letters, first.letters, strict=True))
-            operands = [
-                Indexed(name, "".join(same[a] for a in found[name].letters))
-                for name in self.arguments
-            ]
+            operands = _tied(declaration.forms[0].products, self.arguments)
         else:
             operands = [
                 Indexed(name, "abcdefgh"[2 * n : 2 * n + 2])
@@ -263,6 +281,20 @@ class LibraryOperation:
         return subscripts(tensor, axes, {operand: operand.shape for operand in tensor.operands})
 
 
+def _tied(products: Sequence[Product], arguments: Sequence[str]) -> list[Indexed]:
+    """Each argument once, with one letter for all letters that must have the same size."""
+    found: dict[str, Indexed] = {}
+    same: dict[str, str] = {}
+    for factor in (f for product in products for f in product.factors):
+        first = found.setdefault(factor.name, factor).letters
+        if factor.name == DELTA:
+            first = factor.letters[0] * 2
+        for letter, other in zip(factor.letters, first, strict=True):
+            new, old = same.setdefault(other, other), same.setdefault(letter, letter)
+            same = {key: new if value == old else value for key, value in same.items()}
+    return [Indexed(name, "".join(same[a] for a in found[name].letters)) for name in arguments]
+
+
 def _usual(operand: Indexed, operands: Sequence[Indexed]) -> str:
     """Letters for the usual number of axes: ``…`` alone is two for a capital letter's name.
 
@@ -280,6 +312,11 @@ def _owned(result: Array, arrays: Sequence[Array]) -> Array:
     if any(np.may_share_memory(result, array) for array in arrays):
         return result.copy()
     return result
+
+
+def _is_narrow(array: Array, dtype: np.dtype[Any]) -> bool:
+    """Whether an array is to be converted: integers where floats are wanted, truths where numbers."""
+    return array.dtype.kind in "iub" and dtype.kind == "f" or array.dtype.kind == "b"
 
 
 class Library(Mapping[str, LibraryOperation]):
@@ -322,6 +359,10 @@ class _UnknownOperation(JacobiansError, KeyError, AttributeError):
 
 
 ops = Library(OPERATIONS)
+
+
+def _by_name(name: str) -> LibraryOperation:
+    return ops[name]
 
 
 def operation(
@@ -374,14 +415,24 @@ def operation(
     >>> inverse.formula("X")
     '−inverse(X)_ik inverse(X)_lj'
     """
-    made: Operation
+    made: Multilinear | Rule
+    for argument, derivative in derivatives.items():
+        if not (derivative is None or isinstance(derivative, str) or callable(derivative)):
+            raise JacobiansError(
+                f"operation {name!r}: the derivative by {argument} is {derivative!r}; give a function of the "
+                f"arguments and the result, a text such as '{derivative}', or None where it is constant"
+            )
+    if where is not None and (derivatives or not any(t.lstrip().startswith("∂") for t in texts)):
+        raise JacobiansError(
+            f"operation {name!r}: where= is for Jacobians in coordinate form ('∂Y_ij/∂X_kl = …')"
+        )
     ruled = any(text.lstrip().startswith("∂") or "(" in text for text in texts)
     if derivatives and not texts:
         if value is None:
             raise JacobiansError(
                 f"operation {name!r}: derivatives need value=, the function itself"
             )
-        made = declare.elementwise(name, value, **derivatives)  # type: ignore[arg-type]
+        made = declare.by_derivatives(name, value, derivatives)
     elif texts and not derivatives and ruled:
         if value is None:
             raise JacobiansError(f"operation {name!r}: rules need value=, the function itself")
@@ -394,4 +445,4 @@ def operation(
             "each argument (X=lambda X, Y: …), or value= with a signature and Jacobians "
             "('Y_nn = inv(X_nn)', '∂Y_ij/∂X_kl = −Y_ik Y_lj')"
         )
-    return LibraryOperation(made)
+    return LibraryOperation(declare.checked(made, value))

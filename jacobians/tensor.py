@@ -1,5 +1,6 @@
 """``JacobianTensor``: the derivative ``J_ijkl = ∂A_ij/∂B_kl`` kept as a sum of terms."""
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 from numbers import Real
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
 
 Array = NDArray[Any]
+_LONGEST = 240  # characters of a formula in a repr
 
 
 class JacobianTensor:
@@ -143,12 +145,13 @@ class JacobianTensor:
     def __repr__(self) -> str:
         out, inner = (", ".join(map(str, s)) for s in (self.out_shape, self.in_shape))
         formula = self.formula()
-        if len(formula) > 60:
+        if len(formula) > _LONGEST:
             formula = f"{len(self.terms.terms)} term{'s' * (len(self.terms.terms) != 1)}"
-        return (
-            f"<JacobianTensor {self.title} = {formula}\n"
-            f" shape ({out} | {inner}), {self.dtype}, {self.nnz:,} of {self.size:,} can be nonzero>"
+        lines = textwrap.wrap(
+            f"<JacobianTensor {self.title} = {formula}", 78, subsequent_indent="   "
         )
+        facts = f"{self.dtype}, {self.nnz:,} of {self.size:,} can be nonzero"
+        return "\n".join([*lines, f" shape ({out} | {inner}), {facts}>"])
 
     # The numbers
 

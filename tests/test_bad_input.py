@@ -38,7 +38,7 @@ WRONG_SHAPES: list[tuple[str, tuple[Any, ...], tuple[str, ...]]] = [
     ("matvec", (ones((2, 3)), ones(4)),
         ("matvec", "y_i = A_ir x_r", "letter r is 3 in A of shape (2, 3) but 4 in x of shape (4,)")),
     ("matvec", (ones((2, 3)), ones((3, 1))),
-        ("x has 1 axes (k), but its shape is (3, 1)", "pass an array with 1 axes")),
+        ("x has 1 axes (r), but its shape is (3, 1)", "pass an array with 1 axes")),
     ("matvec", (ones(3), ones(3)), ("A has 2 axes", "(3,)")),
     ("inner", (ones(2), ones(3)), ("inner", "letter i is 2 in a of shape (2,) but 3 in x of shape (3,)")),
     ("inner", (ones((2, 2)), ones(2)), ("a has 1 axes", "(2, 2)")),
@@ -167,7 +167,7 @@ def test_einsum_subscripts(arguments: tuple[Any, ...], parts: tuple[str, ...]) -
 
 
 NOT_NUMBERS: list[tuple[str, Any, type[Exception], tuple[str, ...]]] = [
-    ("None", None, jb.UnsupportedError, ("dtype object", "astype(float)")),
+    ("None", None, jb.UnsupportedError, ("is None",)),
     ("text", "abc", jb.UnsupportedError, ("dtype <U3", "text is not numeric")),
     ("texts", ["a", "b"], jb.UnsupportedError, ("dtype <U1", "text is not numeric")),
     ("bytes", b"abc", jb.UnsupportedError, ("dtype |S3", "bytes are not numeric")),

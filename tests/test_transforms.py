@@ -255,6 +255,16 @@ def test_errors_name_what_is_wrong():
         jb.grad(lambda x: x.__setitem__(0, 1.0))(X)
     with pytest.raises(jb.UnsupportedError, match=r"np\.stack\(\[\.\.\.\]\)"):
         jb.grad(lambda x: np.array([x, x]).sum())(X)
+
+    def fill(x):
+        y = np.zeros(3)
+        y[0] = x[0]
+        return y
+
+    with pytest.raises(jb.UnsupportedError, match=r"float\(\).*test_transforms\.py:\d+.*np\.stack"):
+        jb.jacobian(fill)(X)
+    with pytest.raises(jb.UnsupportedError, match=r"returned None; is a 'return' missing"):
+        jb.jacobian(lambda x: None)(X)
     with pytest.raises(ZeroDivisionError):  # the user's own errors pass through
         jb.grad(lambda x: x[0] * (1 // 0))(X)
     with pytest.raises(

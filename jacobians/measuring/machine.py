@@ -63,4 +63,8 @@ def describe(found: Mapping[str, Any]) -> list[str]:
         f"BLAS threads: {threads or 'its own choice'}; settings: {others or 'none'}",
         f"peers: {peers or 'none installed'}",
     ]
+    if found["load"] is not None and found["load"] > found["processors"] / 2:
+        lines.append(
+            "Other programs were running: times, above all of threaded calls, are too long."
+        )
     return [part for line in lines for part in textwrap.wrap(line, 80, subsequent_indent="  ")]

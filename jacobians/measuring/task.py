@@ -67,10 +67,8 @@ class Task(NamedTuple):
 
     def tensor_shape(self) -> tuple[int, ...]:
         """Of the full tensor: the Jacobian's, or the Hessian's."""
-        if self.what == "hessian":
-            return self.in_shape + self.in_shape
         out: tuple[int, ...] = np.shape(self.function(*self.args))
-        return out + self.in_shape
+        return out + self.in_shape * (2 if self.what == "hessian" else 1)
 
     def tensor_bytes(self) -> int:
         """Of the full tensor, in 8 bytes an entry."""
@@ -94,9 +92,14 @@ def task(
     """
     args = tuple(args)
     G = None
-    if what is None or what == "vjp":
+    if what in (None, "vjp", "grad"):
         value = np.asarray(function(*args))
         what = what or ("grad" if value.ndim == 0 else "vjp")
+        if what == "grad" and value.ndim:
+            raise ShapeError(
+                f"{title}: the result has shape {value.shape}, a gradient needs a single number; "
+                "measure vjp, the gradient from an upstream G, or jacobian"
+            )
         if what == "vjp":
             G = np.asarray(np.random.default_rng([seed, 1]).standard_normal(value.shape))
     return Task(title, function, args, what, wrt, G, **more)

@@ -12,17 +12,19 @@ All three become the same thing: a function from a node and an operand's positio
 """
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import chain, count
 from typing import Any, NamedTuple, TypeVar
 from weakref import WeakValueDictionary
 
 import numpy as np
 
 from jacobians.arrays.plan import plan_for
-from jacobians.errors import JacobiansError
+from jacobians.errors import JacobiansError, ShapeError, UnsupportedError
 from jacobians.graph.node import NUMPY, Node, Operation, as_node, weak_type
 from jacobians.notation.coordinates import (
+    DELTA,
     ELLIPSIS,
     Axes,
     Equation,
@@ -31,10 +33,11 @@ from jacobians.notation.coordinates import (
     instantiate,
     parse_equation,
     parse_expression,
-    parse_product,
+    parse_name,
 )
 from jacobians.notation.terms import Factor, Sum, normal, relabelled, total
 from jacobians.notation.writing import ATOM
+from jacobians.operations.checks import check_function, check_slope, check_value
 
 Value = Callable[..., Any]
 Shape = tuple[int, ...]
@@ -52,8 +55,11 @@ class Multilinear(Operation):
     """An operation that is a sum of terms: products of its operands over letters.
 
     The terms come from coordinate forms (the first whose numbers of axes fit is taken) or from
-    ``build(*shapes, **parameters)``. A ``real`` operation computes with floats even of integers.
+    ``build(*shapes, **parameters)``. A ``real`` operation computes with floats even of integers. The
+    value of a ``checked`` one must have the shape that its form says.
     """
+
+    checked = False
 
     def __init__(
         self,
@@ -123,12 +129,17 @@ class Multilinear(Operation):
     def evaluate(self, arrays: Sequence[Any], parameters: Mapping[str, Any]) -> Any:
         """The value: NumPy's own function where there is one, else the terms' plan."""
         if self._value is not None:
-            return self._value(*arrays, **parameters)
+            result = self._value(*arrays, **parameters)
+            return _checked(self, arrays, result) if self.checked else result
         real = [np.asarray(array) for array in arrays]
         shapes = tuple(array.shape for array in real)
         tensor = self.structure(shapes, tuple(sorted(parameters.items())))
         dtype = self._type(tensor, [a if type(a) in (int, float) else a.dtype for a in arrays])
         return plan_for(tensor, shapes).run(real, dtype)
+
+    def shape(self, shapes: tuple[Shape, ...]) -> Shape:
+        """The result's shape, of an operation without parameters."""
+        return self.structure(shapes, ()).shape
 
     def _type(self, tensor: Sum, types: Sequence[Any]) -> np.dtype[Any]:
         """The operands' common dtype, widened where a coefficient is no integer."""
@@ -191,16 +202,24 @@ def parse_form(signature: str, jacobians: Sequence[str]) -> Form:
     found = _SIGNATURE.match(signature)
     if found is None:
         raise JacobiansError(f"{signature!r} is no signature; write it as in 'Y_nn = inv(X_nn)'")
-    (result,) = parse_product(found["result"], signature).factors
-    operands = tuple(parse_product(p, signature).factors[0] for p in found["operands"].split(","))
-    rules = {}
+    result = parse_name(found["result"], signature)
+    operands = tuple(parse_name(p, signature) for p in found["operands"].split(","))
+    names = [result.name, *(operand.name for operand in operands)]
+    if len(set(names)) != len(names):
+        raise JacobiansError(
+            f"{signature!r}: result and arguments need names that are all different"
+        )
+    rules: dict[str, tuple[Indexed, Indexed, tuple[Product, ...]]] = {}
     for text in jacobians:
         left, equals, right = text.partition("=")
         above, slash, below = left.replace("∂", "").partition("/")
         if not (equals and slash):
             raise JacobiansError(f"{text!r} is no rule; write it as in '∂Y_ij/∂X_kl = −Y_ik Y_lj'")
-        (out,) = parse_product(above, text).factors
-        (inner,) = parse_product(below, text).factors
+        out, inner = parse_name(above, text), parse_name(below, text)
+        if inner.name in rules:
+            raise JacobiansError(
+                f"{text!r} is a second Jacobian by {inner.name} of {signature!r}; write one, a sum if need be"
+            )
         rules[inner.name] = (out, inner, parse_expression(right))
     return Form(signature, result, operands, rules)
 
@@ -209,8 +228,11 @@ class Rule(Operation):
     """An operation given by its value, its shapes, and a formula for each Jacobian.
 
     ``where`` names what stands in the formulas besides arguments and result: functions of the
-    arguments and the result, in NumPy notation. A boolean operand is a mask.
+    arguments and the result, in NumPy notation. A boolean operand is a mask. The value of a
+    ``checked`` rule must have the shape that its signature says.
     """
+
+    checked = False
 
     def __init__(
         self,
@@ -240,7 +262,13 @@ class Rule(Operation):
 
     def _check_names(self, form: Form) -> None:
         """Raise unless every name in the formulas is an argument, the result, or in ``where``."""
-        known = [*self.arguments, form.result.name, *self.where, "δ"]
+        own = tuple(operand.name for operand in form.operands)
+        if own != self.arguments:
+            raise JacobiansError(
+                f"operation {self.name!r}: {form.text!r} has the arguments {', '.join(own)}, "
+                f"{self.forms[0].text!r} has {', '.join(self.arguments)}; they must be the same"
+            )
+        known = [*self.arguments, form.result.name, *self.where, DELTA]
         for argument, (out, inner, products) in form.jacobians.items():
             if out.name != form.result.name or argument not in self.arguments:
                 raise JacobiansError(
@@ -277,7 +305,12 @@ class Rule(Operation):
 
     def evaluate(self, arrays: Sequence[Any], parameters: Mapping[str, Any]) -> Any:
         """The value."""
-        return self._value(*arrays, **parameters)
+        result = self._value(*arrays, **parameters)
+        return _checked(self, arrays, result) if self.checked else result
+
+    def shape(self, shapes: tuple[Shape, ...]) -> Shape:
+        """The result's shape by the signature's letters."""
+        return _signature_shape(self, shapes)
 
     def local(self, node: Node, position: int) -> Sum:
         """The declared formula at the node's shapes."""
@@ -285,20 +318,46 @@ class Rule(Operation):
         form = self.form_for(shapes)
         argument = self.arguments[position]
         if argument not in form.jacobians:
-            return Sum(node.shape + shapes[position], ())
+            raise UnsupportedError(
+                f"{self.name}: {form.text}: no Jacobian by {argument} was declared; write "
+                f"'∂{form.result.name}_…/∂{argument}_… = 0' if it is constant"
+            )
         _, _, products = form.jacobians[argument]
         named: dict[str, Node] = {form.result.name: node}
         named.update(zip(self.arguments, node.operands, strict=True))
         for product in products:
             for factor in product.factors:
                 if factor.name in self.where and factor.name not in named:
-                    found = self.where[factor.name](*node.operands, node)
-                    named[factor.name] = as_node(found)
-        used = {f.name for product in products for f in product.factors if f.name != "δ"}
+                    named[factor.name] = self._slope(factor.name, argument, node)
+        used = {f.name for product in products for f in product.factors if f.name != DELTA}
         operand_shapes = tuple((name, named[name].shape) for name in sorted(used))
         masks = frozenset(name for name in used if named[name].dtype == np.bool_)
         tensor = _rule_terms(self, argument, node.shape, shapes, operand_shapes, masks)
         return _numbers_out(relabelled(tensor, named.__getitem__))
+
+    def _slope(self, name: str, argument: str, node: Node) -> Node:
+        """What a function in ``where`` gives at a node."""
+        found = self.where[name](*node.operands, node)
+        which = "the derivative" if self.elementwise else f"{name} in the Jacobian"
+        if not isinstance(found, Node):
+            check_slope(f"{self.name}: {which} by {argument}", found)
+        slope = as_node(found)
+        tail = node.shape[len(node.shape) - len(slope.shape) :]
+        if self.elementwise and not (
+            len(slope.shape) <= len(node.shape)
+            and all(own in (1, size) for own, size in zip(slope.shape, tail, strict=True))
+        ):
+            raise ShapeError(
+                f"{self.name}: {which} by {argument} has shape {slope.shape}, which does not broadcast to "
+                f"the result's shape {node.shape}"
+            )
+        return slope
+
+
+def _checked(operation: "Multilinear | Rule", arrays: Sequence[Any], result: Any) -> Any:
+    shapes = tuple(np.shape(array) for array in arrays)
+    what = f"{operation.name}: {operation.form_for(shapes).text}"
+    return check_value(what, result, shapes, operation.shape(shapes))
 
 
 @lru_cache(maxsize=2048)
@@ -382,11 +441,21 @@ def multilinear(
     operation; it also gives the value unless ``value`` does.
     """
     if arguments is None:
-        parsed = parse_equation(forms[0])
-        names = dict.fromkeys(f.name for product in parsed.products for f in product.factors)
-        arguments = tuple(names)
+        arguments = _named(forms[0])
+    for form in forms:
+        if set(_named(form)) != set(arguments) or not arguments:
+            raise JacobiansError(
+                f"operation {name!r}: {form!r} has the arguments {', '.join(_named(form)) or 'none'}; "
+                f"{'give at least one' if not arguments else 'expected ' + ', '.join(arguments)}"
+            )
     made = Multilinear(name, arguments, forms=forms, value=value or numpy, **display)
     return _known_to_numpy(made, numpy)
+
+
+def _named(form: str) -> tuple[str, ...]:
+    """The arguments of a coordinate form, in order of appearance."""
+    factors = (f.name for product in parse_equation(form).products for f in product.factors)
+    return tuple(name for name in dict.fromkeys(factors) if name != DELTA)
 
 
 def index_map(
@@ -416,32 +485,47 @@ def elementwise(
 ) -> Rule:
     """Declare a function of numbers by its derivatives, ``X=lambda X, Y: 1 - Y**2``.
 
-    The keywords name the arguments, in order. A derivative may also be a text in coordinate form
-    (``"1"``), or None where the function is locally constant.
+    The keywords name the arguments, in order; see ``by_derivatives``, which takes any names.
+    """
+    return by_derivatives(
+        name, value, derivatives,
+        numpy=numpy, dtype=dtype, notation=notation, latex=latex, binds=binds,
+    )  # fmt: skip
+
+
+def by_derivatives(
+    name: str,
+    value: Value,
+    derivatives: Mapping[str, Value | str | None],
+    *,
+    numpy: Any = None,
+    **display: Any,
+) -> Rule:
+    """Declare a function of numbers by its derivative by each argument, in the arguments' order.
+
+    A derivative is a function of the arguments and the result, a text in coordinate form (``"1"``),
+    or None where the function is locally constant.
     """
     arguments = tuple(derivatives)
+    taken = {*arguments, DELTA}
+    result = next(letter for letter in chain("YZR", _numbered("Y")) if letter not in taken)
     where: dict[str, Value] = {}
     rules = []
-    for number, (argument, derivative) in enumerate(derivatives.items()):
-        if derivative is None:
-            continue
-        if callable(derivative):
-            where[f"D{number}"] = derivative
-            derivative = f"D{number}_…"
-        rules.append(f"∂Y_…/∂{argument}_… = {derivative}")
-    signature = f"Y_… = {name}({', '.join(f'{a}_…' for a in arguments)})"
-    made = Rule(
-        name,
-        value,
-        [parse_form(signature, rules)],
-        where=where,
-        elementwise=True,
-        dtype=dtype,
-        notation=notation,
-        latex=latex,
-        binds=binds,
-    )
+    for argument, derivative in derivatives.items():
+        text = "0" if derivative is None else derivative
+        if not isinstance(text, str):
+            key = next(key for key in _numbered("D") if key not in (*arguments, *where))
+            where[key] = text
+            text = f"{key}_…"
+        rules.append(f"∂{result}_…/∂{argument}_… = {text}")
+    signature = f"{result}_… = {name}({', '.join(f'{a}_…' for a in arguments)})"
+    form = parse_form(signature, rules)
+    made = Rule(name, value, [form], where=where, elementwise=True, **display)
     return _known_to_numpy(made, numpy)
+
+
+def _numbered(letter: str) -> Iterator[str]:
+    return (f"{letter}{number}" for number in count())
 
 
 def rule(
@@ -468,6 +552,36 @@ def rule(
             forms.append((text, []))
     made = Rule(name, value, [parse_form(s, j) for s, j in forms], where=where, **display)
     return _known_to_numpy(made, numpy)
+
+
+def checked(operation: Multilinear | Rule, value: Value | None) -> Multilinear | Rule:
+    """An operation that a user declared: its functions' parameters are checked now, its values later.
+
+    Raises
+    ------
+    JacobiansError
+        Where a function does not take the arguments, or the arguments and the result.
+    """
+    arguments = operation.arguments
+    start = f"operation {operation.name!r}:"
+    if value is not None:
+        check_function(f"{start} value", value, arguments)
+    if isinstance(operation, Rule):
+        parameters = [*arguments, operation.forms[0].result.name]
+        of = {
+            factor.name: argument
+            for argument, (_, _, products) in operation.forms[0].jacobians.items()
+            for factor in (f for product in products for f in product.factors)
+        }
+        for name, function in operation.where.items():
+            if name in (*parameters, DELTA):
+                raise JacobiansError(
+                    f"{start} where= names {name}, which {operation.forms[0].text!r} names already"
+                )
+            what = f"the derivative by {of[name]}" if operation.elementwise else f"where {name}"
+            check_function(f"{start} {what}", function, parameters)
+    operation.checked = True
+    return operation
 
 
 DECLARED: WeakValueDictionary[str, Any] = WeakValueDictionary()

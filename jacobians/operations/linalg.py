@@ -68,7 +68,7 @@ inv: Rule = rule(
     numpy=np.linalg.inv, notation="{0}⁻¹", latex="{0}^{{-1}}",
 )  # fmt: skip
 sign_det: Rule = rule(
-    "sign_det", lambda X: np.linalg.slogdet(X)[0], "y_… = sign_det(X_…nn)",
+    "sign_det", lambda X: np.linalg.slogdet(X)[0], "y_… = sign_det(X_…nn)", "∂y_…/∂X_…kl = 0",
     notation="sign det({0})", latex="\\operatorname{{sign}} \\det({0})",
 )  # fmt: skip
 log_abs_det: Rule = rule(

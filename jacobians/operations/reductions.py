@@ -33,10 +33,16 @@ _attained_by_all: Rule = elementwise(
     "attains", _attains, dtype=boolean, notation="[{0} = {1}]", X=None, y=None
 )
 _attained: Rule = rule(
-    "attains", lambda X, y: _attains(X, y[..., None]), "M_…n = attains(X_…n, y_…)", dtype=boolean
+    "attains", lambda X, y: _attains(X, y[..., None]),
+    "M_…n = attains(X_…n, y_…)", "∂M_…i/∂X_…k = 0", "∂M_…i/∂y_… = 0", dtype=boolean,
+)  # fmt: skip
+_share_of_all: Rule = rule(
+    "share", lambda M, y: _equal_share(M, y, None),
+    "s = share(M_…, y)", "∂s/∂M_… = 0", "∂s/∂y = 0",
+)  # fmt: skip
+_share: Rule = rule(
+    "share", _equal_share, "s_… = share(M_…n, y_…)", "∂s_…/∂M_…k = 0", "∂s_…/∂y_… = 0"
 )
-_share_of_all: Rule = rule("share", lambda M, y: _equal_share(M, y, None), "s = share(M_…, y)")
-_share: Rule = rule("share", _equal_share, "s_… = share(M_…n, y_…)")
 
 
 def _extreme(name: str, value: Callable[..., Any]) -> tuple[Rule, Rule]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.arguments import float_array
-from jacobians.errors import ShapeError
+from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.graph.node import Node, apply, constant, input_node
 from jacobians.operations.declare import elementwise
 from jacobians.tracing.core import call_astype
@@ -123,7 +123,7 @@ def traced(
         depth = len(here.inputs)
         here.inputs.extend(inputs)
         try:
-            result = function(*new_args, **new_kwargs)
+            result = _called(function, new_args, new_kwargs)
             leaves: list[Any] = []
             rebuild = flatten(result, leaves, name_of(function))
             title = name_of(function)
@@ -131,6 +131,19 @@ def traced(
             yield Run(here, inputs, leaves, rebuild, labels, title, outer)
         finally:
             del here.inputs[depth:]
+
+
+def _called(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """The function's result; our own error where NumPy wraps it (``y[i] = x[i]`` on a plain y)."""
+    try:
+        result = function(*args, **kwargs)
+    except ValueError as error:
+        if isinstance(error.__cause__, UnsupportedError):
+            raise error.__cause__ from None
+        raise
+    if result is None:
+        raise UnsupportedError(f"{name_of(function)} returned None; is a 'return' missing?")
+    return result
 
 
 def _input(here: Session, name: str, value: Any, what: str) -> Traced:
