@@ -72,7 +72,7 @@ _KINDS = {"grad": "grad", "jacobian": "jac", "hessian": "hess"}
 
 
 def _head(row: Row) -> str:
-    return f"{row.workload.name:<22}{_KINDS[row.workload.what]:<4}{row.size:>5}"
+    return f"{row.workload.name:<21}{_KINDS[row.workload.what]:<4}{row.size:>5}"
 
 
 def _time(seconds: float | None) -> str:
@@ -103,7 +103,7 @@ def against(rows: Sequence[Row]) -> list[str]:
         "   ours: compiled, into a fresh array; buffer: into the plan's own;",
         "   peer: the faster of JAX (jit) and PyTorch, each in its fastest way",
         "",
-        f"{'':<31}{'ours':>9}{'buffer':>9}{'hand':>9}{'peer':>9}{'o/hand':>7}{'peer/o':>7}",
+        f"{'':<30}{'ours':>9}{'buffer':>9}{'hand':>9}{'peer':>9}{'o/hand':>7}{'peer/o':>7}",
     ]
     for row in rows:
         peer = None if row.peer is None else row.seconds(row.peer)
@@ -134,7 +134,7 @@ def others(rows: Sequence[Row]) -> list[str]:
     lines = [
         "2  The others; explicit: identity tensors",
         "",
-        f"{'':<31}" + "".join(f"{name:>9}" for name in names),
+        f"{'':<30}" + "".join(f"{name:>9}" for name in names),
     ]
     lines += [_head(row) + "".join(_time(row.seconds(name)) for name in names) for row in rows]
     return lines
@@ -146,7 +146,7 @@ def first(rows: Sequence[Row]) -> list[str]:
         "3  Until the first result (derive and compile; JAX: trace and compile), the call",
         "   uncompiled, and the most memory at once, the result included",
         "",
-        f"{'':<31}{'ours':>9}{'jax':>9}{'jax/o':>7}{'uncomp.':>9}{'memory':>10}{'spread':>5}",
+        f"{'':<30}{'ours':>9}{'jax':>9}{'jax/o':>7}{'uncomp.':>9}{'memory':>9}{'spread':>7}",
     ]
     ratios = []
     for row in rows:
@@ -161,7 +161,7 @@ def first(rows: Sequence[Row]) -> list[str]:
             + _time(jax and jax.first_seconds)
             + _ratio(ratio)
             + _time(row.seconds("uncompiled"))
-            + f"{memory.replace('iB', ''):>9}{spread:>6}"[:15]
+            + f"{memory.replace('iB', ''):>9}{spread:>7}"
         )
     mean = _mean(ratios)
     if mean is not None:

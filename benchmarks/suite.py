@@ -27,7 +27,7 @@ from jacobians.measuring.rivals import APPLY, PEERS, check_names, precision, war
 from jacobians.measuring.timing import Run
 
 RESULTS = Path(__file__).parent / "results"
-TOO_LONG = 0.5  # seconds a call may take: seven rounds of it are enough waiting
+TOO_LONG = 0.25  # seconds a call may take: seven rounds of it are enough waiting
 
 
 def measure(rivals: Sequence[str] | None, only: str, *, quick: bool, seconds: float) -> list[Row]:
@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     start = time.perf_counter()
     here = machine()
     rows = measure(
-        rivals, options.only, quick=options.quick, seconds=0.05 if options.quick else 0.25
+        rivals, options.only, quick=options.quick, seconds=0.05 if options.quick else 0.2
     )
     if not rows:
         print(f"no workload is named {options.only!r}", file=sys.stderr)

@@ -316,7 +316,7 @@ def _owned(result: Array, arrays: Sequence[Array]) -> Array:
 
 def _is_narrow(array: Array, dtype: np.dtype[Any]) -> bool:
     """Whether an array is to be converted: integers where floats are wanted, truths where numbers."""
-    return array.dtype.kind in "iub" and dtype.kind == "f" or array.dtype.kind == "b"
+    return (array.dtype.kind in "iub" and dtype.kind == "f") or array.dtype.kind == "b"
 
 
 class Library(Mapping[str, LibraryOperation]):
@@ -398,7 +398,9 @@ def operation(
     Raises
     ------
     JacobiansError
-        Where a text cannot be read, or a formula uses a name that nothing gives.
+        Where a text cannot be read, a formula uses a name that nothing gives, or a function does not
+        take the arguments (a derivative: the arguments and the result). A value of another shape
+        than declared raises when the operation is called.
 
     Examples
     --------

@@ -52,7 +52,7 @@ def call(capsys, tmp_path, monkeypatch):
 def test_workloads_have_names_of_their_own_that_fit_the_table():
     names = [ids(w) for w in ALL]
     assert len(set(names)) == len(names) > 30
-    assert all(len(w.name) <= 22 for w in ALL)
+    assert all(len(w.name) <= 20 for w in ALL)
     assert all(w.hand is not None for w in ALL if ids(w) != "10_layers_by_W,_hessian")
 
 
@@ -108,7 +108,7 @@ def test_the_suite_reports_in_80_columns_and_as_json(capsys, tmp_path):
     ) == 0  # fmt: skip
     out = capsys.readouterr().out
     assert [line for line in out.splitlines() if len(line) > 80] == []
-    assert "one layer, n = 4      grad    3" in out
+    assert "one layer, n = 4     grad    3" in out
     (only,) = json.loads((tmp_path / "found.json").read_text())["workloads"]
     assert only["ok"]
     assert set(only["rivals"]) == {"contracted", "hand"}
@@ -301,11 +301,9 @@ def test_exponents_are_slopes_on_logarithmic_axes():
 
 
 def test_bytes_grow_as_the_full_tensor_and_as_the_gradient():
-    found = jb.sweep(
-        "matmul", [16, 24, 32], wrt="B", rivals=["explicit", "contracted"], seconds=0.01
-    )
-    assert found.exponents["explicit"].bytes == pytest.approx(4, abs=0.1)
-    assert found.exponents["contracted"].bytes == pytest.approx(2, abs=0.4)
+    for name, sizes, power in (("explicit", [8, 16, 24], 4), ("contracted", [64, 96, 128], 2)):
+        found = jb.sweep("matmul", sizes, wrt="B", rivals=[name], seconds=0.005)
+        assert found.exponents[name].bytes == pytest.approx(power, abs=0.2)
 
 
 # jacobians bench

@@ -575,3 +575,33 @@ def test_progress_needs_both_streams_to_be_terminals(monkeypatch):
     with progress("measuring", delay=0.0):
         time.sleep(0.05)
     assert stream.text == ""
+
+
+# einsums of anything
+
+
+@pytest.mark.parametrize("subscripts", ["", "->"])
+def test_an_einsum_of_a_number(call, subscripts):
+    code, out, err = call("show", "einsum", f"--subscripts={subscripts}")
+    assert (code, err) == (0, "")
+    assert ["explicit", "1"] in [line.split() for line in out.splitlines()]
+    code, out, _ = call("show", "einsum", f"--subscripts={subscripts}", "--json")
+    assert code == 0
+    assert json.loads(out)["explicit"] == ["1"]
+
+
+def test_an_einsum_of_more_operands_than_letters(call):
+    code, out, err = call("show", "einsum", "--subscripts=" + ",".join("a" * 28) + "->a")
+    assert (code, err) == (0, "")
+    assert "--wrt Z or --wrt A1 or --wrt B1" in " ".join(out.split())
+    assert not [line for line in out.splitlines() if line.startswith("By") and len(line) > 80]
+
+
+@pytest.mark.parametrize(
+    ("axes", "part"), [(70, "70 axes"), (64, "letters for axes"), (60, "letters")]
+)
+def test_more_axes_than_can_be(call, axes, part):
+    code, out, err = call("show", "matmul", "--shape", "B=" + "x".join("1" * axes), "C=1x1")
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1
+    assert part in err

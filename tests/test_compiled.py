@@ -24,8 +24,9 @@ def compiled(f: Any, *args: Any, wrt: int = 0, kind: str = "jacobian") -> Any:
     try:
         return getattr(jb, kind)(f, wrt=wrt).compile(*args)
     except jb.UnsupportedError as error:
-        assert "branches on a value" in str(error) or "is static" in str(error), error
-        return None
+        if "branches on a value" in str(error) or "is static" in str(error):
+            return None
+        raise
 
 
 def run_alone(c: Any, args: Any) -> Any:
@@ -141,15 +142,19 @@ def test_refusals_name_both_sides():
     c = jb.grad(loss).compile(W, X)
     with pytest.raises(jb.ShapeError, match=r"shape \(3, 2\).*compiled for shape \(2, 3\)"):
         c(W.T, X)
-    with pytest.raises(jb.ShapeError, match="float32.*float64"):
+    with pytest.raises(jb.ShapeError, match=r"float32.*float64"):
         c(W.astype(np.float32), X)
     with pytest.raises(jb.ShapeError, match="compiled for 2 arguments, called with 1"):
         c(W)
-    with pytest.raises(jb.UnsupportedError, match=r"branches on a value \(bool\(\) at test_compiled\.py:\d+"):
+    with pytest.raises(
+        jb.UnsupportedError, match=r"branches on a value \(bool\(\) at test_compiled\.py:\d+"
+    ):
         jb.grad(lambda x: x[0] if x[1] > 0 else x[2]).compile(X)
     power = jb.grad(lambda x, n: np.sum(x**n)).compile(X, 3)
     np.testing.assert_allclose(power(X, 3), 3 * X**2)
-    with pytest.raises(jb.UnsupportedError, match="argument 1 is static and was 3 when compiled, now 2"):
+    with pytest.raises(
+        jb.UnsupportedError, match="argument 1 is static and was 3 when compiled, now 2"
+    ):
         power(X, 2)
     with pytest.raises(jb.ShapeError, match=r"result has shape \(2,\)"):
         jb.grad(lambda W, x: W @ x).compile(W, X)

@@ -304,7 +304,9 @@ def test_nan_and_infinite_upstream_is_no_difference() -> None:
 
 def test_the_explicit_way_is_predicted_with_its_identities() -> None:
     J = jb.ops.kron.jacobian(np.ones(60), np.ones(60))
-    found = jb.compare(J, np.ones(3600), max_bytes=20 << 20)  # the tensor fits, its selections do not
+    found = jb.compare(
+        J, np.ones(3600), max_bytes=20 << 20
+    )  # the tensor fits, its selections do not
     assert not found.explicit.ran
     assert found.dense.ran
     with pytest.raises(jb.TensorTooLargeError, match=r"with its identities, needs"):

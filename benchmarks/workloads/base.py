@@ -18,7 +18,7 @@ class Workload(NamedTuple):
     Attributes
     ----------
     name : str
-        For the table, at most 22 characters.
+        For the table, at most 20 characters.
     what : str
         ``grad``, ``jacobian`` or ``hessian``.
     function : callable

@@ -186,7 +186,7 @@ WORKLOADS = (
     Workload("solve by b", "jacobian", solve, well_posed("nn", "n"), 128, 3, 1, solve_by_b),
     Workload("one layer", "grad", layer_loss, normal("nn", "n", "n"), 512, 3, 0, layer_grad),
     Workload("one layer, n = 4", "grad", layer_loss, normal("nn", "n", "n"), 4, 3, 0, layer_grad),
-    Workload("quadratic form, n = 4", "grad", quadratic, normal("n", "nn"), 4, 3, 0, quadratic_grad),
+    Workload("quadratic, n = 4", "grad", quadratic, normal("n", "nn"), 4, 3, 0, quadratic_grad),
     Workload(
         "matmul by B, n = 4", "jacobian", matmul, normal("nn", "nn"), 4, 3, 0,
         matmul_by_B, matmul_by_B_into,

@@ -21,6 +21,7 @@ Array = NDArray[Any]
 Shape = tuple[int, ...]
 
 _SMALL = (2, 3, 5, 4)  # sizes of the operation's letters where nothing else says them
+_MOST_AXES = 64
 _POSITIVE = {("log", "X"), ("sqrt", "X"), ("power", "X"), ("divide", "B")}
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30}
 
@@ -207,6 +208,10 @@ def _parse_shapes(
                 "as c=scalar"
             )
         _check_name(operation, names, name, "--shape", found)
+        if sizes.count("x") >= _MOST_AXES:
+            raise JacobiansError(
+                f"--shape {name}: {sizes.count('x') + 1} axes; a NumPy array has at most {_MOST_AXES}"
+            )
         found[name] = () if sizes == "scalar" else tuple(map(int, sizes.split("x")))
     return found
 

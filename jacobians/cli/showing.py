@@ -1,6 +1,7 @@
 """``jacobians show``: one Jacobian, its formula, structure, cost and entries."""
 
 import argparse
+import textwrap
 from math import prod
 from typing import Any
 
@@ -8,6 +9,7 @@ import numpy as np
 
 from jacobians.cli.inputs import Call, prepare
 from jacobians.cli.layout import (
+    WIDTH,
     beside,
     block,
     cut,
@@ -75,7 +77,8 @@ def text(call: Call, J: JacobianTensor, *, seed: int, latex: bool) -> list[str]:
     lines += ["", *_cost_table(J), "", *_operands(call), *_entries(J)]
     others = [name for name in call.arrays if name != call.wrt]
     if others:
-        lines += ["", "By another argument: " + " or ".join(f"--wrt {name}" for name in others)]
+        options = " or ".join(f"--wrt {name}" for name in others)
+        lines += ["", *textwrap.wrap(f"By another argument: {options}", WIDTH)]
     return lines
 
 
@@ -84,9 +87,12 @@ def einsums(J: JacobianTensor) -> list[str]:
     found = []
     for term in J.terms.terms:
         form = einsum_of(term, J.shape, J.axes, J._shapes)
-        inputs = form.subscripts.partition("->")[0].split(",")
+        inputs = form.subscripts.partition("->")[0].split(",") if form.parts else []
         parts = [_part(p, letters) for p, letters in zip(form.parts, inputs, strict=True)]
         sign, number = write_number(form.coefficient)
+        if not parts:
+            found.append(sign + (number or "1"))
+            continue
         call = f'einsum("{form.subscripts}"{"".join(", " + p for p in parts)})'
         found.append(sign + (number + " " if number else "") + call)
     return found

@@ -80,9 +80,9 @@ def axis_names(out: int, inner: int) -> str:
         return "ij"[:out] + "kl"[:inner]
     if out + inner > len(_AXES):
         raise UnsupportedError(
-            f"a tensor of {out + inner} axes ({out} of the output, {inner} of the input) cannot be written: "
-            f"there are {len(_AXES)} letters for axes; contract it with vjp or jvp, or reshape its arrays "
-            "to fewer axes"
+            f"a tensor of {out + inner} axes ({out} of the output, {inner} of the input) cannot be "
+            f"written or built: there are {len(_AXES)} letters for axes; "
+            "contract it with vjp or jvp, or reshape its arrays to fewer axes"
         )
     return _AXES[: out + inner]
 

@@ -46,7 +46,15 @@ class Lowering:
         self.functions: dict[str, Any] = {}
         self.names: dict[Node, str] = dict(inputs)
         self.inputs = frozenset(inputs.values())
-        self.taken = set(inputs.values()) | {"np", "out", "view", "part", "clean", "derivative", "bind"}
+        self.taken = set(inputs.values()) | {
+            "np",
+            "out",
+            "view",
+            "part",
+            "clean",
+            "derivative",
+            "bind",
+        }
 
     # Names
 

@@ -36,7 +36,9 @@ class Program:
         Whether a step may warn about a value that NumPy calls invalid.
     """
 
-    def __init__(self, inputs: Mapping[Node, str], result: Sum | Sequence[Node], dtype: Any) -> None:
+    def __init__(
+        self, inputs: Mapping[Node, str], result: Sum | Sequence[Node], dtype: Any
+    ) -> None:
         lowering = Lowering(inputs)
         self.dense = isinstance(result, Sum)
         if isinstance(result, Sum):
@@ -101,7 +103,9 @@ class Program:
         lines += ["", "", f"def derivative({head}{extra}):".replace("(, ", "(")]
         body = lines_of(self.steps, returned)
         if self.dense and self._copy_out:
-            body.append(f"if out is not None:\n        out[...] = {self._copy_out}\n        return out")
+            body.append(
+                f"if out is not None:\n        out[...] = {self._copy_out}\n        return out"
+            )
         together = f"({''.join(f'{name}, ' for name in returned).strip()})"
         body.append(f"return {returned[0] if self.dense else together}")
         return "\n".join([*lines, *(f"    {line}" for line in body)]) + "\n"
@@ -135,7 +139,9 @@ class Program:
 
     def cost(self) -> Cost:
         """Predicted operations, and bytes of the arrays that are made."""
-        made = sum(step.size * step.dtype.itemsize for step in self.steps if step.target and not step.view)
+        made = sum(
+            step.size * step.dtype.itemsize for step in self.steps if step.target and not step.view
+        )
         if self._zeroed:
             made += prod(self.shape) * 8
         return Cost(sum(step.flops for step in self.steps), made)

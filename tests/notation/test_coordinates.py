@@ -332,3 +332,49 @@ def test_numbers_of_axes(text: str, message: str) -> None:
 def test_letters_of_the_result_that_nothing_has() -> None:
     with pytest.raises(NotationError, match="letter q of the result is in no operand"):
         stated("B_ij", ARRAYS, result=["iq"])
+
+
+# Numbers with exponents, superscripts, and where products end.
+
+
+@pytest.mark.parametrize(
+    ("text", "coefficients"),
+    [
+        ("1e-3 B_i", [0.001]),
+        ("1e−3 B_i", [0.001]),
+        ("2E+2 B_i − 1.5e1 C_i", [200, -15]),
+        ("B_i + 1e-3", [1, 0.001]),
+        ("2e3_i", [2]),  # a name e3
+        ("2 e_i - e_i", [2, -1]),
+    ],
+)
+def test_numbers_with_exponents(text: str, coefficients: list[float]) -> None:
+    assert [p.coefficient for p in parse_expression(text)] == coefficients
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("B_i²", "superscript"),
+        ("2² B_i", "superscript"),
+        ("Bᵀ_ij", "superscript"),
+        ("⅓ B_i", "begins with a letter"),
+        ("B_i2", "not by digits"),
+        ("B_i - - C_i", "between two signs"),
+        ("B_i +", "missing"),
+        ("1e999 B_i", "too large"),
+    ],
+)
+def test_what_would_be_misread_raises(text: str, message: str) -> None:
+    with pytest.raises(NotationError, match=message):
+        parse_expression(text)
+
+
+def test_a_product_is_one_product() -> None:
+    with pytest.raises(NotationError, match="is a sum"):
+        parse_product("A_i - B_i")
+
+
+def test_a_delta_whose_letters_stand_nowhere_else() -> None:
+    with pytest.raises(NotationError, match="letters of δ_rs stand nowhere else"):
+        valued("δ_rs u_i", ARRAYS, result=["i"])
