@@ -10,8 +10,9 @@ from jacobians.measuring.measurement import Measured, Measurement
 
 RIVALS = ("jax", "torch")  # those that the targets name
 TO_HAND, TO_PEERS, TO_PEERS_BUFFER, TO_FIRST = 1.1, 7, 15, 30
-TINY, ABOVE_TINY = 30e-6, 2e-6  # at such times 2 µs above what is written by hand are granted
+ABOVE_TINY = 2e-6  # seconds above what is written by hand that are granted at tiny sizes
 BEHIND = 0.95
+UNSTEADY = 0.5  # a distance of the quartiles that makes a median worth little
 
 
 class Row(NamedTuple):
@@ -52,7 +53,7 @@ class Row(NamedTuple):
         ratio, ours, hand = self.ratio("ours", "hand"), self.seconds("ours"), self.seconds("hand")
         if ratio is None or ours is None or hand is None:
             return False
-        return ours - hand > ABOVE_TINY if hand < TINY else ratio > TO_HAND
+        return ratio > TO_HAND and ours - hand > ABOVE_TINY
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -181,7 +182,11 @@ def behind(rows: Sequence[Row]) -> list[str]:
         if peer is not None and peer < BEHIND:
             said.append((1 / peer, f"{1 / peer:.2f} × {row.peer}"))
         if said:
-            worst.append((max(said)[0], f"{_head(row)}   {', '.join(text for _, text in said)}"))
+            ours = row.found("ours")
+            texts = [text for _, text in said]
+            if ours is not None and ours.times.spread > UNSTEADY:
+                texts.append(f"unsteady: spread {ours.times.spread:.0%}")
+            worst.append((max(said)[0], f"{_head(row)}   {', '.join(texts)}"))
     lines += [text for _, text in sorted(worst, reverse=True)] or ["none"]
     for row in rows:
         lines += [

@@ -129,7 +129,7 @@ def measured(
     for name in sorted(ready, key=lambda n: (n != "hand", n not in NUMPYS)):
         run = ready[name].run
         try:
-            if (took := shortest(run, 1)) > too_long:
+            if (took := shortest(run, 2)) > too_long:
                 raise NotRun(f"a call takes {took:.1f} s")
             got = value_of(run())
             if name in NUMPYS:
