@@ -1,5 +1,7 @@
 """The transforms as users call them; judged by closed forms and by numerical differences."""
 
+import copy
+import pickle
 import threading
 from typing import NamedTuple
 
@@ -288,3 +290,11 @@ def test_operations_of_the_library_trace():
     np.testing.assert_allclose(H.dense(), np.diag(6 * X), rtol=1e-12)
     S = jb.jacobian(lambda M: jb.ops.einsum("ij,kj->ik", M, W))(W)
     np.testing.assert_allclose(S.dense(), np.einsum("ik,jl->ijkl", np.eye(2), W), rtol=1e-12)
+
+
+def test_copies_of_a_traced_array_keep_its_derivative():
+    for duplicate in (copy.copy, copy.deepcopy, lambda x: x.copy(), np.copy):
+        np.testing.assert_array_equal(jb.grad(lambda x, d=duplicate: np.sum(d(x) ** 2))(X), 2 * X)
+    with pytest.raises(jb.UnsupportedError, match="cannot be pickled"):
+        jb.grad(lambda x: np.sum(pickle.loads(pickle.dumps(x))))(X)
+    assert jb.grad(lambda x: (f"{x[0]:.2f} {x}", x[0] ** 2)[1])(X)[0] == pytest.approx(2 * X[0])

@@ -16,7 +16,26 @@ from jacobians.operations.elementwise import ratio
 from jacobians.operations.index_maps import reshape
 
 
+_ROUNDING = 1e-12  # what the inverse may lose before cofactors are taken from the SVD
+
+
 def _cofactor(X: Any) -> Any:
+    # Far from singular, det X · X⁻ᵀ is as good and six times quicker than the SVD.
+    with np.errstate(all="ignore"):
+        try:
+            inverse = np.linalg.inv(X)
+        except np.linalg.LinAlgError:
+            return _singular_cofactor(X)
+        condition = np.abs(X).sum(axis=-1).max(axis=-1, initial=0)
+        condition = condition * np.abs(inverse).sum(axis=-1).max(axis=-1, initial=0)
+        found = np.linalg.det(X)[..., None, None] * np.swapaxes(inverse, -1, -2)
+        near = np.finfo(X.dtype).eps * condition > _ROUNDING
+    if np.any(near) or not np.isfinite(found).all():
+        return _singular_cofactor(X)
+    return found
+
+
+def _singular_cofactor(X: Any) -> Any:
     # X = U S Vᵀ gives cof X = det U det V · U cof(S) Vᵀ: exact in spirit where X is singular.
     U, s, Vt = np.linalg.svd(X)
     n = s.shape[-1]

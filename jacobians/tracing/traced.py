@@ -131,6 +131,22 @@ class Traced:
 
     __hash__ = None  # type: ignore[assignment]
 
+    def __format__(self, form: str) -> str:
+        return format(self.value if form else repr(self), form)
+
+    # It never changes, so that a copy is the array itself; a stored one would lose its derivative.
+
+    def __copy__(self) -> "Traced":
+        return self
+
+    def __deepcopy__(self, memo: object) -> "Traced":
+        return self
+
+    def __reduce__(self) -> Any:
+        raise UnsupportedError(
+            f"a traced array at {user_line()} cannot be pickled: it would lose its derivative"
+        )
+
     # NumPy's protocols
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
