@@ -15,7 +15,6 @@ from jacobians.operations.declare import Rule, rule
 from jacobians.operations.elementwise import ratio
 from jacobians.operations.index_maps import reshape
 
-
 _ROUNDING = 1e-12  # what the inverse may lose before cofactors are taken from the SVD
 
 
