@@ -32,6 +32,7 @@ from jacobians.tracing.running import (
     real_places,
     traced,
 )
+from jacobians.tracing.session import session
 from jacobians.tracing.traced import Traced
 
 Array = NDArray[Any]
@@ -40,7 +41,7 @@ Array = NDArray[Any]
 def _finished(run: Run, node: Node) -> Any:
     """The value of a node: a new array, or traced if it depends on an outer function's inputs."""
     value = evaluate([node], run.here.values)[node]
-    if run.outer and any(n in run.outer for n in ordered([node])):
+    if run.reaches_outside([node]):
         value = np.asarray(value)
         run.here.values[node] = value
         node.dtype = value.dtype
@@ -50,7 +51,7 @@ def _finished(run: Run, node: Node) -> Any:
 
 def _tensor(run: Run, terms: Sum, output: Node, position: int, out_name: str) -> Any:
     start = run.inputs[position]
-    if run.outer and any(n in run.outer for n in ordered(terms.operands)):
+    if run.reaches_outside(terms.operands):
         return _finished(run, as_single_node(terms))
     values = evaluate(terms.operands, run.here.values)
     kept = {node: _owned(values[node]) for node in terms.operands}
@@ -63,6 +64,13 @@ def _tensor(run: Run, terms: Sum, output: Node, position: int, out_name: str) ->
         in_dtype=start.dtype,
         names=(out_name, run.names[position]),
     )
+
+
+def _output(run: Run, output: Any) -> Any:
+    """A result of the function: traced if it depends on an outer function's inputs."""
+    if isinstance(output, Traced) and run.reaches_outside([output.node]):
+        return output
+    return output_value(output)
 
 
 def _owned(value: Any) -> Array:
@@ -212,9 +220,7 @@ def value_and_grad(f: Callable[..., Any], wrt: Wrt = 0) -> Transform:
                 _like(_finished(run, as_single_node(s)), start.dtype)
                 for s, start in zip(reverse(node, run.inputs), run.inputs, strict=True)
             ]
-            value = run.outputs[0]
-            if not (run.outer and isinstance(value, Traced)):
-                value = output_value(value)
+            value = _output(run, run.outputs[0])
             return value, _one_or_all(wrt, gradients)
 
     return _with_compile(transform, f, "value_and_grad", wrt)
@@ -273,7 +279,8 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
         gradients = [as_single_node(added([s[n] for s in sums])) for n in range(len(run.inputs))]
         kept = dict(run.here.values)
         dtypes = [node.dtype for node in run.inputs]
-        values = run.rebuild([output_value(output) for output in run.outputs])
+        values = run.rebuild([_output(run, output) for output in run.outputs])
+        nested = run.reaches_outside(gradients)
 
     def pullback(G: Any) -> tuple[Any, ...]:
         leaves: list[Any] = []
@@ -283,6 +290,8 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
                 f"{name_of(f)}: the upstream gradient has {len(leaves)} arrays, the result {len(seeds)}"
             )
         what = f"{name_of(f)}: the upstream gradient G"
+        if nested or any(isinstance(leaf, Traced) for leaf in leaves):
+            return _pulled_back(leaves)
         given = [
             shaped_array(leaf, seed.shape, what, "the result")
             for leaf, seed in zip(leaves, seeds, strict=True)
@@ -291,6 +300,30 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
         result: list[Any] = [None] * len(args)
         for place, node, dtype in zip(places, gradients, dtypes, strict=True):
             result[place] = np.array(known[node], dtype=dtype)
+        return tuple(result)
+
+    def _pulled_back(leaves: Sequence[Any]) -> tuple[Any, ...]:
+        """As ``pullback`` inside an outer function: with G's nodes in place of the seeds."""
+        result: list[Any] = [None] * len(args)
+        with session() as here:
+            here.values.update(kept)
+            upstream = []
+            for leaf, seed in zip(leaves, seeds, strict=True):
+                if np.shape(getattr(leaf, "value", leaf)) != seed.shape:
+                    raise ShapeError(
+                        f"{name_of(f)}: the upstream gradient G has shape {leaf.shape}, "
+                        f"but the result has shape {seed.shape}"
+                    )
+                upstream.append(output_node(leaf))
+                here.values[upstream[-1]] = getattr(leaf, "value", leaf)
+            inside = run._replace(here=here)
+            parts = [
+                reverse(node, run.inputs, whole(seed, seed.shape))
+                for node, seed in zip(outputs, upstream, strict=True)
+            ]
+            for number, place in enumerate(places):
+                node = as_single_node(added([part[number] for part in parts]))
+                result[place] = _like(_finished(inside, node), dtypes[number])
         return tuple(result)
 
     return values, pullback
@@ -325,7 +358,12 @@ def jvp(f: Callable[..., Any], args: Sequence[Any], directions: Sequence[Any]) -
         seeds: list[Node] = []
         for place, node in zip(places, run.inputs, strict=True):
             what = f"{name_of(f)}: the direction of argument {run.names[len(seeds)]}"
-            given = shaped_array(directions[place], node.shape, what, "the argument")
+            direction = directions[place]
+            if isinstance(direction, Traced) and direction.shape == node.shape:
+                run.here.values[direction.node] = direction.value
+                seeds.append(direction.node)
+                continue
+            given = shaped_array(direction, node.shape, what, "the argument")
             seed = input_node("d", node.shape, given.dtype)
             run.here.values[seed] = given
             seeds.append(seed)
@@ -334,8 +372,9 @@ def jvp(f: Callable[..., Any], args: Sequence[Any], directions: Sequence[Any]) -
             node = output_node(output)
             parts = forward(node, run.inputs, [whole(seed, seed.shape) for seed in seeds])
             total = added(parts) if parts else Sum(node.shape, ())
-            changes.append(np.array(_finished(run, as_single_node(total)), dtype=node.dtype))
-        return run.rebuild([output_value(o) for o in run.outputs]), run.rebuild(changes)
+            change = _finished(run, as_single_node(total))
+            changes.append(_like(change, node.dtype))
+        return run.rebuild([_output(run, o) for o in run.outputs]), run.rebuild(changes)
 
 
 class Recording:

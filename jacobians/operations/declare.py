@@ -35,10 +35,12 @@ from jacobians.notation.coordinates import (
     parse_expression,
     parse_name,
 )
+from jacobians.notation.slots import Table
 from jacobians.notation.terms import Factor, Sum, normal, relabelled, total
 from jacobians.notation.writing import ATOM
 from jacobians.operations.checks import check_function, check_slope, check_value
 
+_LIGHT = 64  # entries of a table that a cache may hold
 Value = Callable[..., Any]
 Shape = tuple[int, ...]
 Build = Callable[..., Sum]
@@ -86,7 +88,8 @@ class Multilinear(Operation):
 
     def structure(self, shapes: tuple[Shape, ...], parameters: tuple[tuple[str, Any], ...]) -> Sum:
         """The operation at given shapes as a sum of terms over operand positions."""
-        return _structure(self, shapes, parameters)
+        cached = _structure if _is_light(parameters) else _structure.__wrapped__
+        return cached(self, shapes, parameters)
 
     def make_structure(self, shapes: tuple[Shape, ...], parameters: Mapping[str, Any]) -> Sum:
         """As ``structure``, not remembered."""
@@ -151,8 +154,16 @@ class Multilinear(Operation):
     def local(self, node: Node, position: int) -> Sum:
         """The product rule: each term that has the operand, without it."""
         shapes = tuple(operand.shape for operand in node.operands)
-        tensor = _derivative(self, shapes, node.parameters, position)
+        cached = _derivative if _is_light(node.parameters) else _derivative.__wrapped__
+        tensor = cached(self, shapes, node.parameters, position)
         return _numbers_out(relabelled(tensor, node.operands.__getitem__))
+
+
+def _is_light(value: Any) -> bool:
+    """Whether a parameter may be kept in a cache: tables of an index are made anew each time."""
+    if isinstance(value, Table):
+        return value.values.size <= _LIGHT
+    return not isinstance(value, tuple) or all(map(_is_light, value))
 
 
 @lru_cache(maxsize=2048)

@@ -49,7 +49,7 @@ def call_astype(x: Any, dtype: Any) -> Any:
         return np.asarray(x, dtype)
     wanted = np.dtype(dtype)
     if wanted == x.dtype:
-        return x
+        return Traced(x.node, x.value)  # NumPy's astype copies
     if wanted.kind in "iub":
         return record(truncate[wanted.str], [x])
     if wanted.kind != "f":

@@ -80,7 +80,7 @@ _refuse(
 # Counting: constant but for jumps
 
 _refuse(
-    np, "histogram histogram2d histogramdd",
+    np, "histogram histogram2d histogramdd bincount histogram_bin_edges",
     "it counts values in bins, so that its result is constant but for jumps; count plain arrays outside",
 )  # fmt: skip
 

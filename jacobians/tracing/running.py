@@ -1,7 +1,7 @@
 """Running a function on traced arrays: which arguments, and what it returns."""
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 from numbers import Integral
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from jacobians.arguments import float_array
 from jacobians.errors import ShapeError, UnsupportedError
-from jacobians.graph.node import Node, apply, constant, input_node
+from jacobians.graph.node import Node, apply, constant, input_node, ordered
 from jacobians.operations.declare import elementwise
 from jacobians.tracing.core import call_astype
 from jacobians.tracing.session import Session, closure_names, session
@@ -24,6 +24,8 @@ Wrt = int | str | Sequence[int | str]
 # A variable that stands for a traced array of an outer function; each call has its own.
 _alias = elementwise("alias", lambda X, token: X, X="1", notation="{0}")  # noqa: ARG005
 _tokens = count()
+# The inputs of all functions that are being differentiated now, in any thread.
+_ACTIVE: set[Node] = set()
 
 
 class Run(NamedTuple):
@@ -35,7 +37,11 @@ class Run(NamedTuple):
     rebuild: Callable[[list[Any]], Any]
     names: list[str]
     title: str
-    outer: frozenset[Node]
+
+    def reaches_outside(self, nodes: Iterable[Node]) -> bool:
+        """Whether nodes depend on an input of another function that is being differentiated."""
+        outside = _ACTIVE.difference(self.inputs)
+        return bool(outside) and any(node in outside for node in ordered(nodes))
 
 
 def _parameters(
@@ -63,18 +69,23 @@ def _places(
     """Positions, or names of keyword arguments, that ``wrt`` means."""
     several: list[Any] = [wrt] if isinstance(wrt, int | Integral | str) else list(wrt)
     places: list[int | str] = []
+    defaults = default_values(function)
     for one in several:
         if isinstance(one, str) and one in names:
             places.append(names.index(one))
-        elif isinstance(one, str) and one in kwargs:
+        elif (isinstance(one, str) and one in kwargs) or (isinstance(one, str) and one in defaults):
             places.append(one)
         elif _is_position(one, len(names)):
             places.append(int(one) % len(names))
+        elif isinstance(one, Integral) and _keyword_at(function, int(one)) in {*kwargs, *defaults}:
+            places.append(_keyword_at(function, int(one)))
         else:
             raise ShapeError(
                 f"{name_of(function)} has no argument wrt={one!r}; its arguments here are "
                 f"{', '.join([*names, *kwargs]) or 'none'} (or positions 0 to {len(names) - 1})"
             )
+    if len(set(places)) < len(places):
+        raise ShapeError(f"{name_of(function)}: wrt={wrt!r} names an argument twice")
     return places
 
 
@@ -82,6 +93,24 @@ def positions_of(function: Any, args: Sequence[Any], wrt: Wrt) -> list[int]:
     """The positions of the arguments that ``wrt`` means."""
     places = _places(function, wrt, _parameters(function, args, {}), {})
     return [place for place in places if isinstance(place, int)]
+
+
+def default_values(function: Any) -> dict[str, Any]:
+    """The parameters that have a default, with it."""
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return {}
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
+
+
+def _keyword_at(function: Any, position: int) -> str:
+    """The name of the parameter at a position, empty where there is none."""
+    try:
+        parameters = list(inspect.signature(function).parameters)
+    except (TypeError, ValueError):
+        return ""
+    return parameters[position] if 0 <= position < len(parameters) else ""
 
 
 def _is_position(wrt: Any, count: int) -> bool:
@@ -102,7 +131,6 @@ def traced(
     names = _parameters(function, args, kwargs)
     places = _places(function, wrt, names, kwargs)
     with session() as here:
-        outer = frozenset(here.inputs)
         here.names.update(closure_names(function))
         for name, value in zip(names, args, strict=True):
             if isinstance(value, np.ndarray):
@@ -112,7 +140,8 @@ def traced(
         labels: list[str] = []
         for place in places:
             name = names[place] if isinstance(place, int) else place
-            value = args[place] if isinstance(place, int) else kwargs[place]
+            given = kwargs if place in kwargs else default_values(function)
+            value = args[place] if isinstance(place, int) else given[place]
             traced = _input(here, name, value, f"{name_of(function)}: argument {name}")
             inputs.append(traced.node)
             labels.append(name)
@@ -120,17 +149,16 @@ def traced(
                 new_args[place] = traced
             else:
                 new_kwargs[place] = traced
-        depth = len(here.inputs)
-        here.inputs.extend(inputs)
+        _ACTIVE.update(inputs)
         try:
             result = _called(function, new_args, new_kwargs)
             leaves: list[Any] = []
             rebuild = flatten(result, leaves, name_of(function))
             title = name_of(function)
             title = title if title.isidentifier() else "Y"
-            yield Run(here, inputs, leaves, rebuild, labels, title, outer)
+            yield Run(here, inputs, leaves, rebuild, labels, title)
         finally:
-            del here.inputs[depth:]
+            _ACTIVE.difference_update(inputs)
 
 
 def _called(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
@@ -147,6 +175,13 @@ def _called(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[s
 
 
 def _input(here: Session, name: str, value: Any, what: str) -> Traced:
+    if isinstance(value, dict | set) or (
+        isinstance(value, tuple | list) and any(isinstance(v, np.ndarray | Traced) for v in value)
+    ):
+        raise UnsupportedError(
+            f"{what} is a {type(value).__name__} of arrays; pass them as separate arguments and name "
+            "several in wrt=(0, 1)"
+        )
     if isinstance(value, Traced):
         x = value if value.dtype.kind == "f" else call_astype(value, np.float64)
         here.values[x.node] = x.value

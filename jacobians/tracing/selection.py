@@ -178,7 +178,7 @@ def partition(
 concrete(
     np.argsort, np.argpartition, np.searchsorted, np.lexsort, np.digitize, np.nonzero,
     np.flatnonzero, np.argwhere, np.count_nonzero, np.argmax, np.argmin, np.nanargmax, np.nanargmin,
-    np.isin, np.bincount, np.histogram_bin_edges, np.unravel_index, np.ravel_multi_index,
+    np.isin, np.unravel_index, np.ravel_multi_index,
     np.array_equal, np.array_equiv, np.allclose, np.isclose, np.packbits, np.unpackbits,
 )  # fmt: skip
 

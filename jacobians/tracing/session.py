@@ -34,7 +34,6 @@ class Session:
     def __init__(self) -> None:
         self.values: dict[Node, Any] = {}
         self.guards: list[str] = []
-        self.inputs: list[Node] = []
         self.names: dict[int, str] = {}
         self._constants: dict[int, tuple[Any, Node]] = {}
 

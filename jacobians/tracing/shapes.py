@@ -96,8 +96,8 @@ atleast_1d, atleast_2d, atleast_3d = map(_at_least, (np.atleast_1d, np.atleast_2
 
 @mirrors(np.copy)
 def copy(a: Any, order: str = "K", subok: bool = False) -> Any:  # noqa: ARG001
-    """numpy.copy: a traced array is never written into, so it is its own copy."""
-    return a
+    """numpy.copy: another array of the same node."""
+    return Traced(a.node, a.value) if isinstance(a, Traced) else np.copy(a)
 
 
 @mirrors(np.astype)

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.errors import UnsupportedError
+from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.graph.node import Node, Operation, apply
 from jacobians.operations.registry import OPERATIONS
 from jacobians.tracing.session import current, guard, scipy_functions, user_line
@@ -36,6 +36,29 @@ def _unary(ufunc: np.ufunc) -> Any:
     return method
 
 
+def _in_place(ufunc: np.ufunc, sign: str) -> Any:
+    """``y += x``: the array becomes the result, for all who hold it, as NumPy's would."""
+
+    def method(self: "Traced", other: Any) -> "Traced":
+        if self.shared:
+            raise UnsupportedError(
+                f"y {sign}= ... at {user_line()} changes an array that has views or is one, which a traced array "
+                f"cannot follow; write y = y {sign} ..."
+            )
+        result = call(ufunc, (self, other), {})
+        if result.shape != self.shape:
+            raise ShapeError(
+                f"y {sign}= ... at {user_line()}: the result has shape {result.shape}, y {self.shape}; "
+                f"write y = y {sign} ..."
+            )
+        if result.dtype != self.dtype:
+            result = call(ASTYPE, (result, self.dtype), {})
+        self.node, self.value = result.node, result.value
+        return self
+
+    return method
+
+
 def _as_method(function: Any) -> Any:
     def method(self: "Traced", *args: Any, **kwargs: Any) -> Any:
         return call(function, (self, *args), kwargs)
@@ -52,12 +75,13 @@ class Traced:
         What it is for the arguments that the function was called with.
     """
 
-    __slots__ = ("node", "value")
+    __slots__ = ("node", "shared", "value")
     __array_priority__ = 1000.0
 
     def __init__(self, node: Node, value: Array) -> None:
         self.node = node
         self.value = value
+        self.shared = False  # whether another traced array may be a view of it, or it of another
 
     # Shape queries are plain numbers: control flow on them is free.
 
@@ -134,13 +158,13 @@ class Traced:
     def __format__(self, form: str) -> str:
         return format(self.value if form else repr(self), form)
 
-    # It never changes, so that a copy is the array itself; a stored one would lose its derivative.
+    # A copy has the same derivative; a stored one would lose it.
 
     def __copy__(self) -> "Traced":
-        return self
+        return Traced(self.node, self.value)
 
     def __deepcopy__(self, memo: object) -> "Traced":
-        return self
+        return Traced(self.node, self.value)
 
     def __reduce__(self) -> Any:
         raise UnsupportedError(
@@ -168,8 +192,8 @@ class Traced:
             )
         raise UnsupportedError(
             f"a traced array was to be made a plain array at {user_line()}, which would cut it off from its "
-            "derivative; write np.stack([...]) or np.concatenate([...]) for np.array([...]), and NumPy's own "
-            "functions in place of compiled ones"
+            "derivative; write np.stack([...]) or np.concatenate([...]) for np.array([...]), leave np.asarray(x) "
+            "out (or write x.astype(float)), and use NumPy's own functions in place of compiled ones"
         )
 
     def _number(self, what: str) -> Any:
@@ -244,6 +268,11 @@ class Traced:
     __eq__, __ne__ = _binary(np.equal), _binary(np.not_equal)
     __neg__, __pos__ = _unary(np.negative), _unary(np.positive)
     __abs__, __invert__ = _unary(np.absolute), _unary(np.invert)
+
+    __iadd__, __isub__ = _in_place(np.add, "+"), _in_place(np.subtract, "-")
+    __imul__, __itruediv__ = _in_place(np.multiply, "*"), _in_place(np.divide, "/")
+    __ipow__, __imod__ = _in_place(np.power, "**"), _in_place(np.remainder, "%")
+    __ifloordiv__, __imatmul__ = _in_place(np.floor_divide, "//"), _in_place(np.matmul, "@")
 
     def __divmod__(self, other: Any) -> tuple[Any, Any]:
         return self // other, self % other
@@ -351,4 +380,8 @@ def record(operation: Operation, operands: Sequence[Any], **parameters: Any) -> 
         value = np.asarray(operation.evaluate(values, parameters))
         here.values[node] = value
         node.dtype = value.dtype
-    return Traced(node, value)
+    result = Traced(node, value)
+    for operand in operands:
+        if isinstance(operand, Traced) and np.may_share_memory(value, operand.value):
+            operand.shared = result.shared = True
+    return result
