@@ -17,7 +17,7 @@ from jacobians.errors import ShapeError, TensorTooLargeError, UnsupportedError, 
 from jacobians.graph.node import Node
 from jacobians.memory import check_bytes
 from jacobians.notation.explicit import axis_names
-from jacobians.notation.terms import contracted, relabelled
+from jacobians.notation.terms import contracted, numbered
 from jacobians.notation.writing import write
 from jacobians.tensor import JacobianTensor
 
@@ -321,8 +321,7 @@ def shortcut(J: JacobianTensor) -> str:
     with distinct_names({upstream: None, **J._values}):
         if len(tensor.terms) == 1:
             nodes = tensor.operands
-            numbered = relabelled(tensor, nodes.index)
-            written = product_form(numbered.terms[0], nodes, "text")
+            written = product_form(numbered(tensor).terms[0], nodes, "text")
             if written is not None:
                 return written.text
         return write(tensor, letters, label, "text").text

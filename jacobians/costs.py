@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from jacobians.arrays.plan import Cost, Plan
 from jacobians.notation.explicit import Selection, einsum_of
 from jacobians.notation.structure import nonzeros
-from jacobians.notation.terms import Sum, contracted, relabelled
+from jacobians.notation.terms import Sum, contracted, numbered
 
 Shape = tuple[int, ...]
 _UPSTREAM = object()
@@ -60,8 +60,7 @@ def predicted(
 
 
 def _planned(tensor: Sum, shapes: Mapping[Any, Shape], itemsize: int) -> Cost:
-    numbers = {operand: number for number, operand in enumerate(shapes)}
-    return Plan(relabelled(tensor, numbers.__getitem__), list(shapes.values())).cost(itemsize)
+    return Plan(numbered(tensor, shapes), list(shapes.values())).cost(itemsize)
 
 
 def explicit_cost(tensor: Sum, axes: str, shapes: Mapping[Any, Shape], itemsize: int) -> Cost:

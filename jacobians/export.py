@@ -15,7 +15,7 @@ from jacobians.memory import check_bytes, check_size
 from jacobians.notation.explicit import letter_names
 from jacobians.notation.slots import Slot, letter_slot, positions
 from jacobians.notation.structure import address_slot
-from jacobians.notation.terms import Sum, Term, full_letter, letter_count, normal, relabelled, total
+from jacobians.notation.terms import Sum, Term, full_letter, letter_count, normal, numbered, total
 from jacobians.notation.writing import ATOM, write_number
 
 if TYPE_CHECKING:
@@ -87,8 +87,7 @@ def sparse(J: _Tensor, form: Any, order: str, max_bytes: float | None = None) ->
     columns: list[Array] = []
     data: list[Array] = []
     values = list(J._values.values())
-    numbers = {node: n for n, node in enumerate(J._values)}
-    for term in relabelled(J.terms, numbers.__getitem__).terms:
+    for term in numbered(J.terms, J._values).terms:
         letters = sorted(term.kept)
         sizes = [term.sizes[a] for a in letters]
         out = term._replace(slots=term.slots[: J.out_ndim])
@@ -303,16 +302,15 @@ def _factor(J: _Tensor, term: Term, block: _Block) -> tuple[str, Callable[[], Ar
     sizes = [n if a in block.letters else 1 for a, n in enumerate(term.sizes)]
     part = total(shape, [normal(1, sizes, factors, slots)])
     nodes = part.operands
-    numbers = {node: n for n, node in enumerate(nodes)}
-    numbered = relabelled(part, numbers.__getitem__)
+    by_place = numbered(part)
     values = [J._values[node] for node in nodes]
     form = tuple(prod(J.shape[n] for n in group) for group in (block.out, block.inner))
 
     def make() -> Array:
         check_size(f"{J.title}: a Kronecker factor", form, J.dtype.itemsize, None)
-        return Plan(numbered, [v.shape for v in values]).run(values, J.dtype).reshape(form)
+        return Plan(by_place, [v.shape for v in values]).run(values, J.dtype).reshape(form)
 
-    return _factor_name(numbered, nodes, J.shape, axes, block), make
+    return _factor_name(by_place, nodes, J.shape, axes, block), make
 
 
 def _factor_name(

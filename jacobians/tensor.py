@@ -21,7 +21,16 @@ from jacobians.memory import check_bytes, check_size
 from jacobians.notation import explicit, rewrite, structure
 from jacobians.notation.explicit import axis_names
 from jacobians.notation.join import composed, restricted
-from jacobians.notation.terms import Sum, added, contracted, relabelled, scaled, total, transposed
+from jacobians.notation.terms import (
+    Sum,
+    added,
+    contracted,
+    numbered,
+    relabelled,
+    scaled,
+    total,
+    transposed,
+)
 from jacobians.notation.writing import Style, subscript, write
 from jacobians.slicing import sliced
 
@@ -254,9 +263,8 @@ class JacobianTensor:
 
     def _plan(self, tensor: Sum, extra: tuple[tuple[int, ...], ...] = ()) -> Plan:
         """The plan of a sum over the operands, and over the upstream array of a given shape."""
-        numbers = {node: n for n, node in enumerate((*self._values, _UPSTREAM))}
         shapes = (*(value.shape for value in self._values.values()), *extra)
-        return plan_for(relabelled(tensor, numbers.__getitem__), shapes)
+        return plan_for(numbered(tensor, (*self._values, _UPSTREAM)), shapes)
 
     def _run(self, tensor: Sum, out: Array | None = None) -> Array:
         return self._plan(tensor).run(list(self._values.values()), self.dtype, out)
@@ -456,11 +464,10 @@ class JacobianTensor:
 
     def __reduce__(self) -> tuple[Any, ...]:
         nodes = list(self._values)
-        numbers = {node: n for n, node in enumerate(nodes)}
         with distinct_names(self._values):
             templates = [template_of(node) for node in nodes]
         return _rebuilt, (
-            relabelled(self.terms, numbers.__getitem__),
+            numbered(self.terms, nodes),
             self.out_ndim,
             templates,
             [self._values[node] for node in nodes],

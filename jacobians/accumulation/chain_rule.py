@@ -19,7 +19,7 @@ from jacobians.graph.node import Node, apply, ordered
 from jacobians.notation import rewrite
 from jacobians.notation.join import composed
 from jacobians.notation.slots import letter_slot
-from jacobians.notation.terms import Sum, added, identity, letter_count, relabelled, whole
+from jacobians.notation.terms import Sum, added, identity, letter_count, numbered
 from jacobians.operations.products import contraction
 
 Strategy = Literal["auto", "forward", "reverse"]
@@ -42,9 +42,7 @@ def as_single_node(tensor: Sum) -> Node:
             if term.slots == factor.slots == plain and factor.operand.shape == tensor.shape:
                 node: Node = factor.operand
                 return node
-    operands = tensor.operands
-    numbers = {operand: number for number, operand in enumerate(operands)}
-    return combine(relabelled(tensor, numbers.__getitem__), operands)
+    return combine(numbered(tensor), tensor.operands)
 
 
 def between(output: Node, inputs: Iterable[Node]) -> list[Node]:
@@ -199,8 +197,3 @@ def node_cost(node: Node) -> Cost:
     tensor: Sum = dict(node.parameters)["tensor"]
     plan = plan_for(tensor, tuple(operand.shape for operand in node.operands))
     return plan.cost(node.dtype.itemsize)
-
-
-def seeded(node: Node) -> Sum:
-    """A seed that is one array of the node's shape."""
-    return whole(node, node.shape)

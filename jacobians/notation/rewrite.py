@@ -25,8 +25,8 @@ from jacobians.notation.terms import (
     full_letter,
     letter_count,
     normal,
+    numbered,
     rebuilt,
-    relabelled,
     total,
 )
 
@@ -145,9 +145,7 @@ def _core(
         counted = [size if a in used else 1 for a, size in enumerate(sizes)]
         terms.append(normal(coefficient, counted, factors, slots))
     tensor = total([sizes[a] for a in keep], terms)
-    operands = tensor.operands
-    numbers = {operand: number for number, operand in enumerate(operands)}
-    made = make(relabelled(tensor, numbers.__getitem__), operands)
+    made = make(numbered(tensor), tensor.operands)
     return Factor(made, tuple(slots))
 
 
@@ -331,9 +329,7 @@ def gather(tensor: Sum, make: Make) -> Sum:
         for t in tensor.terms
     ]
     core = total(shape, terms)
-    operands = core.operands
-    numbers = {operand: number for number, operand in enumerate(operands)}
-    made = make(relabelled(core, numbers.__getitem__), operands)
+    made = make(numbered(core), core.operands)
     place = {axis: number for number, found in enumerate(groups) for axis in found}
     slots = tuple(letter_slot(place[axis]) for axis in axes)
     factor = Factor(made, tuple(letter_slot(number) for number in range(len(groups))))

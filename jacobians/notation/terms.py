@@ -190,6 +190,13 @@ def relabelled(tensor: Sum, rename: Callable[[Any], Hashable]) -> Sum:
     )
 
 
+def numbered(tensor: Sum, operands: Iterable[Hashable] | None = None) -> Sum:
+    """The same tensor over the positions of its operands among the given ones (its own, if none)."""
+    order = tensor.operands if operands is None else operands
+    places = {operand: place for place, operand in enumerate(order)}
+    return relabelled(tensor, places.__getitem__)
+
+
 def full_letter(slot: Slot, sizes: Sequence[int], size: int) -> int | None:
     """The letter of a slot that is plain and runs over the whole axis of this size."""
     letter = slot.plain

@@ -276,7 +276,7 @@ class Lowering:
                 late.append(mask)
             else:
                 self._select_early(mask, refs, sizes, dtype)
-        refs = self._scaled(refs, term.coefficient, sizes, dtype, bool(late))
+        refs = self._scaled(refs, term.coefficient, sizes, dtype)
         for n, own in enumerate(refs):
             others = kept.union(*(r.letters for m, r in enumerate(refs) if m != n))
             away = tuple(p for p, a in enumerate(own.letters) if a not in others)
@@ -319,7 +319,7 @@ class Lowering:
         return Ref(name, name, letters)
 
     def _scaled(
-        self, refs: list[Ref], coefficient: int | float, sizes: Sequence[int], dtype: Any, _: bool
+        self, refs: list[Ref], coefficient: int | float, sizes: Sequence[int], dtype: Any
     ) -> list[Ref]:
         """The coefficient goes to the smallest factor."""
         if coefficient == 1 or not refs:
