@@ -13,13 +13,14 @@ from collections.abc import Iterable, Sequence
 from math import prod
 from typing import Literal
 
+from jacobians.accumulation.quotients import existing, local, reduced
 from jacobians.arrays.plan import Cost, plan_for
 from jacobians.errors import UnsupportedError
 from jacobians.graph.node import Node, apply, ordered
 from jacobians.notation import rewrite
 from jacobians.notation.join import composed
 from jacobians.notation.slots import letter_slot
-from jacobians.notation.terms import Sum, added, identity, letter_count, numbered
+from jacobians.notation.terms import Sum, added, identity, letter_count, numbered, total
 from jacobians.operations.products import contraction
 
 Strategy = Literal["auto", "forward", "reverse"]
@@ -28,8 +29,12 @@ _FEW = 6  # terms that may be carried before they are gathered into one
 
 
 def combine(tensor: Sum, operands: tuple[Node, ...]) -> Node:
-    """The ``make`` of the rewrites: a node that stands for a contraction of nodes."""
-    return apply(contraction, operands, tensor=tensor)
+    """The ``make`` of the rewrites: a node that stands for a contraction of nodes.
+
+    What the function has computed already (``W @ x``, a sum) is that node.
+    """
+    known = existing(tensor, operands)
+    return apply(contraction, operands, tensor=tensor) if known is None else known
 
 
 def as_single_node(tensor: Sum) -> Node:
@@ -55,10 +60,11 @@ def between(output: Node, inputs: Iterable[Node]) -> list[Node]:
     return sorted(active, key=lambda node: node.serial)
 
 
-def tidied(tensor: Sum) -> Sum:
-    """The tensor with few terms."""
+def tidied(tensor: Sum, newest: int) -> Sum:
+    """The tensor with few terms; nodes up to the serial number ``newest`` are computed anyway."""
     if not tensor.terms:
         return tensor
+    tensor = total(tensor.shape, (reduced(term, newest) for term in tensor.terms))
     tensor = rewrite.tidy(tensor, combine)
     if len(tensor.terms) > _READABLE:
         tensor = rewrite.collapse(tensor, combine)
@@ -84,15 +90,14 @@ def reverse(output: Node, inputs: Sequence[Node], seed: Sum | None = None) -> li
         parts = carried.pop(node, None)
         if parts is None:
             continue
-        tensor = tidied(added(parts)) if len(parts) > 1 else parts[0]
+        tensor = tidied(added(parts), output.serial) if len(parts) > 1 else parts[0]
         if node in wanted:
             found[node] = tensor
         if node.operation is None or not tensor.terms:
             continue
         for position, operand in enumerate(node.operands):
             if operand in active:
-                local = node.operation.local(node, position)
-                part = tidied(composed(tensor, local, node.ndim))
+                part = tidied(composed(tensor, local(node, position), node.ndim), output.serial)
                 carried.setdefault(operand, []).append(part)
     return [found.get(node, Sum((*lead, *node.shape), ())) for node in inputs]
 
@@ -114,12 +119,12 @@ def forward(output: Node, inputs: Sequence[Node], seeds: Sequence[Sum] | None = 
             if node is start or node.operation is None:
                 continue
             parts = [
-                composed(node.operation.local(node, position), carried[operand], operand.ndim)
+                composed(local(node, position), carried[operand], operand.ndim)
                 for position, operand in enumerate(node.operands)
                 if operand in carried
             ]
             if parts:
-                tensor = tidied(added(parts))
+                tensor = tidied(added(parts), output.serial)
                 if tensor.terms:
                     carried[node] = tensor
             for operand in node.operands:

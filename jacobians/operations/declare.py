@@ -414,7 +414,7 @@ def _numbers_out(tensor: Sum) -> Sum:
         factors = []
         coefficient = term.coefficient
         for factor in term.factors:
-            number, operand = _number_times(factor.operand)
+            number, operand = number_times(factor.operand)
             coefficient *= number
             if operand is not None:
                 factors.append(factor._replace(operand=operand))
@@ -422,7 +422,7 @@ def _numbers_out(tensor: Sum) -> Sum:
     return Sum(tensor.shape, tuple(terms))
 
 
-def _number_times(node: Node) -> tuple[int | float, Node | None]:
+def number_times(node: Node) -> tuple[int | float, Node | None]:
     """A node as a number times another node; the number alone where that is all it is."""
     number: int | float = 1
     while True:

@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from jacobians.arrays.parallel import parallel, zeros
 from jacobians.operations.declare import DECLARED
 from jacobians.planning.lowering import view
 
-__all__ = ["view"]
+__all__ = ["parallel", "view", "zeros"]
 
 
 def __getattr__(name: str) -> Any:

@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.arrays.plan import contraction_path
+from jacobians.arrays.parallel import LARGE, parallel, zeros
+from jacobians.arrays.plan import all_over, contraction_path
 from jacobians.graph.node import NUMPY, Node, Operation, ordered
 from jacobians.notation.slots import Slot, Table, positions
 from jacobians.notation.structure import address_slot, count, injective, meet, pattern
 from jacobians.notation.terms import Factor, Sum, Term, full_letter, letter_count
 from jacobians.operations import elementwise, index_maps, products
 from jacobians.operations.declare import Multilinear, Rule
-from jacobians.planning.steps import Ref, Step
+from jacobians.planning.steps import Ref, Step, called
 
 Array = NDArray[Any]
 Letters = tuple[int, ...]
@@ -45,11 +46,14 @@ class Lowering:
         self.constants: dict[str, Array] = {}
         self.functions: dict[str, Any] = {}
         self.names: dict[Node, str] = dict(inputs)
-        self.inputs = frozenset(inputs.values())
+        self.zeroed = ""  # the result, where it begins as zeros and is filled
+        self.unset = ""  # one that begins as any numbers and is written whole
         self.taken = set(inputs.values()) | {
             "np",
             "out",
+            "parallel",
             "view",
+            "zeros",
             "part",
             "clean",
             "derivative",
@@ -72,6 +76,8 @@ class Lowering:
         """Add a step that assigns a new variable; its name."""
         name = self.fresh()
         names = tuple(r for r in dict.fromkeys(reads) if r)
+        if "ufunc" in facts and prod(shape) >= LARGE:
+            self.functions["parallel"] = parallel
         self.steps.append(Step(name, code, names, tuple(shape), np.dtype(dtype), **facts))
         return name
 
@@ -183,7 +189,14 @@ class Lowering:
                 )  # fmt: skip
                 total = Ref(name, name, tuple(range(len(tensor.shape))))
             return total.text
-        name = self.step(f"np.zeros({tensor.shape}, {_type(dtype)})", (), tensor.shape, dtype)
+        text = f"zeros({tensor.shape}, {_type(dtype)})"
+        if all_over(tensor, np.dtype(dtype).itemsize):
+            self.functions["zeros"] = zeros
+        else:
+            text = f"np.{text}"
+        name = self.step(text, (), tensor.shape, dtype)
+        if reused:
+            self.zeroed = name
         self.fill(tensor, operands, dtype, name, reused=reused)
         return name
 
@@ -241,14 +254,15 @@ class Lowering:
         last = self.steps[-1] if self.steps else None
         if first and is_view and last is not None and last.ufunc and last.target == value.text:
             # The product is computed straight into its place.
-            self.steps[-1] = last._replace(
-                target="", ufunc="", code=f"np.{last.ufunc}({last.code}, out={place})",
-                reads=(*last.reads, out),
-            )  # fmt: skip
+            code = f"{called(last.ufunc, last.size)}{last.code}, out={place})"
+            self.steps[-1] = last._replace(target="", ufunc="", code=code, reads=(*last.reads, out))
             return
         if not once:
             inside = place[len(out) + 1 : -1]
             code = f"np.add.at({out}, ({inside},), {text})"
+        elif first and is_view and size >= LARGE:
+            self.functions["parallel"] = parallel
+            code = f"parallel(np.positive, {text}, out={place})"
         elif first:
             code = f"{place} = {text}" if not is_view else f"np.copyto({place}, {text})"
         elif is_view:
@@ -293,7 +307,7 @@ class Lowering:
             right, left_ref = refs.pop(max(n, m)), refs.pop(min(n, m))
             keep = kept.union(*(r.letters for r in refs))
             wanted = tuple(sorted(kept)) if not refs else ()
-            refs.append(self.product(left_ref, right, keep, sizes, dtype, wanted))
+            refs.append(self.product(left_ref, right, keep, sizes, dtype, wanted, kept))
         (value,) = refs
         for mask in late:
             value = self._selected(mask, value, sizes, dtype)
@@ -375,9 +389,13 @@ class Lowering:
 
     def product(
         self, left: Ref, right: Ref, keep: Collection[int], sizes: Sequence[int], dtype: Any,
-        wanted: Letters,
+        wanted: Letters, final: Collection[int],
     ) -> Ref:  # fmt: skip
-        """The product of two arrays, summed over the letters that are not kept."""
+        """The product of two arrays, summed over the letters that are not kept.
+
+        ``wanted`` is the order of the result's letters; where it is left open, what is ``final`` comes
+        first, and what the next product sums stands last, as BLAS likes it.
+        """
         both = [a for a in left.letters if a in right.letters]
         summed = [a for a in both if a not in keep]
         batch = [a for a in both if a in keep]
@@ -389,17 +407,12 @@ class Lowering:
         if not summed:
             result = tuple(a for a in wanted if a in everything)
             if len(result) != len(everything):
-                result = (*batch, *only_left, *only_right)
-            x, y = self.aligned(left, result), self.aligned(right, result)
-            shape = [sizes[a] for a in result]
-            name = self.step(
-                f"{x.text}, {y.text}", roots, shape, dtype, ufunc="multiply", flops=work
-            )
-            return Ref(name, name, result)
+                result = tuple(sorted(everything, key=lambda a: (a not in final, a)))
+            return self._outer(left, right, result, sizes, dtype)
         if wanted and only_left and only_right:
             place = {a: n for n, a in enumerate(wanted)}
             if place.get(only_left[0], 0) > place.get(only_right[0], 0):
-                return self.product(right, left, keep, sizes, dtype, ())
+                return self.product(right, left, keep, sizes, dtype, (), final)
         result = (*batch, *only_left, *only_right)
         shape = [sizes[a] for a in result]
         if not batch and len(only_left) <= 1 and len(only_right) <= 1 and len(summed) == 1:
@@ -412,11 +425,53 @@ class Lowering:
             groups = (only_left, summed, only_right)
             x_text = self._grouped(left, [batch, only_left, summed], sizes)
             y_text = self._grouped(right, [batch, summed, only_right], sizes)
-            code = f"({x_text} @ {y_text})"
+            code = f"np.matmul({x_text}, {y_text})"
             if any(len(g) != 1 for g in groups) or len(batch) > 1:
                 code += f".reshape({tuple(shape)})"
-        name = self.step(code, roots, shape, dtype, flops=2 * work)
+        into = "reshape" not in code[-9 - len(str(tuple(shape))) :]
+        name = self.step(code, roots, shape, dtype, flops=2 * work, into=into)
         return Ref(name, name, result)
+
+    def _outer(
+        self, left: Ref, right: Ref, result: Letters, sizes: Sequence[int], dtype: Any
+    ) -> Ref:
+        """The product of two arrays, nothing summed."""
+        shape = tuple(sizes[a] for a in result)
+        size = prod(shape)
+        tail = _tail((left, right), result, sizes)
+        if not tail:
+            x, y = self.aligned(left, result), self.aligned(right, result)
+            name = self.step(
+                f"{x.text}, {y.text}", (x.root, y.root), shape, dtype, ufunc="multiply", flops=size
+            )
+            return Ref(name, name, result)
+        x, y = (self._repeated(ref, result, tail, sizes, dtype) for ref in (left, right))
+        name = self.step(f"np.empty({shape}, {_type(dtype)})", (), shape, dtype)
+        self.unset = name
+        place = f"{name}.reshape({(*shape[:-tail], prod(shape[-tail:]))})"
+        if size >= LARGE:
+            self.functions["parallel"] = parallel
+        code = f"{called('multiply', size)}{x.text}, {y.text}, out={place})"
+        self.steps.append(
+            Step("", code, (x.root, y.root, name), shape, np.dtype(dtype), flops=size)
+        )
+        return Ref(name, name, result)
+
+    def _repeated(
+        self, ref: Ref, result: Letters, tail: int, sizes: Sequence[int], dtype: Any
+    ) -> Ref:
+        """The array with the last ``tail`` letters of the result as one axis, repeated along it."""
+        lead, last = result[:-tail], result[-tail:]
+        if not set(last) & set(ref.letters):
+            return self.aligned(ref, (*lead, -1))
+        own = tuple(a for a in lead if a in ref.letters)
+        full = [sizes[a] for a in (*own, *last)]
+        shape = [*(sizes[a] for a in own), letter_count(sizes, last)]
+        text = self.aligned(ref, (*own, *last)).text
+        if not set(last) <= set(ref.letters):
+            text = f"np.broadcast_to({text}, {tuple(full)})"
+        name = self.step(f"{text}.reshape({tuple(shape)})", (ref.root,), shape, dtype)
+        return self.aligned(Ref(name, name, (*own, -1)), (*lead, -1))
 
     def _grouped(self, ref: Ref, groups: Sequence[Sequence[int]], sizes: Sequence[int]) -> str:
         """One axis per group; an empty batch has none."""
@@ -432,6 +487,27 @@ class Lowering:
         if ref.text == ref.root:
             return ref.text
         return self.step(ref.text, (ref.root,), shape, dtype, view=True)
+
+
+_SHORT = 512  # entries: where the innermost loop is shorter, its overhead shows
+
+
+def _tail(refs: Sequence[Ref], result: Letters, sizes: Sequence[int]) -> int:
+    """How many of the last letters to make one axis by repeating small operands; 0 for none.
+
+    NumPy itself joins axes along which an operand either runs or stands still as a whole.
+    """
+    total = letter_count(sizes, result)
+    there = [tuple(a in ref.letters for ref in refs) for a in result]
+    tail, run, joined = 0, 1, True
+    while run < _SHORT and tail < len(result):
+        tail += 1
+        run *= sizes[result[-tail]]
+        joined = joined and there[-tail] == there[-1]
+    grown = (letter_count(sizes, {*ref.letters, *result[-tail:]}) for ref in refs)
+    if joined or tail == len(result) or any(8 * size > total for size in grown):
+        return 0
+    return tail
 
 
 def _writes_alone(n: int, terms: Sequence[Term]) -> bool:

@@ -59,33 +59,32 @@ class Program:
         """Steps for a dense result, into ``out`` if it is given."""
         lowering.need(tensor.operands)
         operands = {node: (lowering.names[node], node.shape) for node in tensor.operands}
-        before = len(lowering.steps)
         name = lowering.tensor(tensor, operands, dtype, reused=True)
-        made = lowering.steps[before:]
-        first = made[0] if made else None
-        if first is not None and first.target == name and first.code.startswith("np.zeros("):
-            # The caller's array may stand in for the zeros.
-            self._into(lowering, name)
+        if name in (lowering.zeroed, lowering.unset):
+            self._into(lowering, name)  # the caller's array may stand in for the new one
             return [name]
         last = lowering.steps[-1] if lowering.steps else None
-        owned = last is not None and last.target == name and not last.view and made
-        if not owned or (last is not None and (last.dtype, last.shape) != (dtype, tensor.shape)):
+        fits = last is not None and (last.dtype, last.shape) == (dtype, tensor.shape)
+        if last is None or last.target != name or not fits or not (last.ufunc or last.into):
             name = lowering.step(f"np.array({name}, np.{dtype.name})", (name,), tensor.shape, dtype)
-        self._copy_out = name
+            self._copy_out = name
+        else:
+            self._written_out = name
         return [name]
 
     _copy_out = ""
-    _zeroed = ""
+    _written_out = ""
+    _begun = ""
 
     def _into(self, lowering: Lowering, name: str) -> None:
-        """Replace the zeros by ``out``, cleared unless the caller says that it is clean."""
-        self._zeroed = name
+        """Begin with ``out``, if it is given: cleared where zeros are needed and it is not clean."""
+        self._begun = name
+        clear = f"\n        if not clean:\n            {name}.fill(0)"
         lowering.steps = [
             step._replace(
                 target="",
                 code=f"if out is None:\n        {name} = {step.code}\n"
-                f"    else:\n        {name} = out\n"
-                f"        if not clean:\n            {name}.fill(0)",
+                f"    else:\n        {name} = out{clear if name == lowering.zeroed else ''}",
             )
             if step.target == name
             else step
@@ -101,7 +100,7 @@ class Program:
         if functions:
             lines.append(f"from jacobians.planning.functions import {', '.join(functions)}")
         lines += ["", "", f"def derivative({head}{extra}):".replace("(, ", "(")]
-        body = lines_of(self.steps, returned)
+        body = lines_of(self.steps, returned, self._written_out)
         if self.dense and self._copy_out:
             body.append(
                 f"if out is not None:\n        out[...] = {self._copy_out}\n        return out"
@@ -142,7 +141,7 @@ class Program:
         made = sum(
             step.size * step.dtype.itemsize for step in self.steps if step.target and not step.view
         )
-        if self._zeroed:
+        if self._begun:
             made += prod(self.shape) * 8
         return Cost(sum(step.flops for step in self.steps), made)
 

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jacobians.arrays.parallel import LARGE
+
 REUSE = 1 << 10  # entries from which writing into a dead array is quicker than a new one
 
 
@@ -35,6 +37,8 @@ class Step(NamedTuple):
         Of the result.
     ufunc : str
         The name of an elementwise ufunc, whose result may be written into a dead operand.
+    into : bool
+        Whether the code is a call that takes ``out=`` as its last argument; so does every ufunc.
     view : bool
         Whether the result may share memory with what it reads.
     flops : int
@@ -49,6 +53,7 @@ class Step(NamedTuple):
     ufunc: str = ""
     view: bool = False
     flops: int = 0
+    into: bool = False
 
     @property
     def size(self) -> int:
@@ -58,15 +63,23 @@ class Step(NamedTuple):
     def line(self, out: str = "") -> str:
         """The line of source, written into an existing array if ``out`` names one."""
         code = self.code
+        into = f", out={out}" if out else ""
         if self.ufunc:
-            code = f"np.{self.ufunc}({self.code}{f', out={out}' if out else ''})"
+            code = f"{called(self.ufunc, self.size)}{self.code}{into})"
+        elif self.into:
+            code = f"{code[:-1]}{into})"
         return f"{self.target} = {code}" if self.target else code
 
 
-def lines_of(steps: Sequence[Step], kept: Sequence[str]) -> list[str]:
+def called(ufunc: str, size: int) -> str:
+    """The beginning of the call of a ufunc whose result has so many entries."""
+    return f"parallel(np.{ufunc}, " if size >= LARGE else f"np.{ufunc}("
+
+
+def lines_of(steps: Sequence[Step], kept: Sequence[str], result: str = "") -> list[str]:
     """The source lines; large ufunc results go into operands that nobody reads any more.
 
-    ``kept`` are variables that must survive to the end.
+    ``kept`` are variables that must survive to the end; ``result`` is one that goes into ``out``.
     """
     roots: dict[str, frozenset[str]] = {}  # a variable, and those whose memory it may share
     last: dict[str, int] = {}
@@ -85,8 +98,8 @@ def lines_of(steps: Sequence[Step], kept: Sequence[str]) -> list[str]:
     owner: dict[str, str] = {}  # which variable's memory a reused one has
     lines = []
     for number, step in enumerate(steps):
-        out = ""
-        if step.ufunc and step.size >= REUSE:
+        out = "out" if result and step.target == result else ""
+        if not out and step.ufunc and step.size >= REUSE:
             for name in step.reads:
                 source = made.get(name)
                 fits = source is not None and (source.shape, source.dtype) == (

@@ -1,0 +1,374 @@
+"""Algebra that the nodes allow and the notation does not see: quotients, and sums that exist already.
+
+A term is read as a *fraction*: factors over factors, with an exact coefficient. What stands above
+and below cancels; a sum that the function has computed is that node (``Σ_k exp(x_k)`` is the
+softmax's denominator); a quotient that exists is that node again. So the softmax that is written with
+``exp``, ``max`` and ``sum`` gets its textbook Jacobian ``δ_ik Y_i − Y_i Y_k``, and the derivative
+through ``max`` vanishes.
+
+Contract: as in ``notation.rewrite``; what cancels is taken to be finite and not 0.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from math import isfinite
+from typing import NamedTuple
+
+import numpy as np
+
+from jacobians.graph.node import NUMPY, Node, apply
+from jacobians.notation.slots import ZERO, Slot
+from jacobians.notation.terms import Factor, Sum, Term, full_letter, normal, relabelled
+from jacobians.operations.declare import Multilinear, number_times
+from jacobians.operations.products import contraction
+
+_DEEPEST = 8  # sums within sums that are looked into
+
+
+class _Fraction(NamedTuple):
+    """``coefficient · Π above / Π below``; a factor below comes with the node that it was read from."""
+
+    coefficient: Fraction
+    above: tuple[Factor, ...] = ()
+    below: tuple[tuple[Factor, Node], ...] = ()
+
+    def times(self, other: "_Fraction") -> "_Fraction":
+        return _Fraction(
+            self.coefficient * other.coefficient,
+            self.above + other.above,
+            self.below + other.below,
+        )
+
+    @property
+    def key(self) -> tuple[frozenset[tuple[Factor, int]], ...]:
+        """All but the coefficient."""
+        below = Counter(factor for factor, _ in self.below)
+        return frozenset(Counter(self.above).items()), frozenset(below.items())
+
+
+def seen_through(factor: Factor) -> Factor:
+    """The factor read from the array behind reshapes, transposes and broadcasts, where axis is axis."""
+    while isinstance(operation := factor.operand.operation, Multilinear):
+        operands = factor.operand.operands
+        if len(operands) != 1:
+            break
+        tensor = operation.structure((operands[0].shape,), factor.operand.parameters)
+        if len(tensor.terms) != 1 or operands[0].dtype != factor.operand.dtype:
+            break
+        term = tensor.terms[0]
+        letters = [slot.plain for slot in term.slots if slot != ZERO]
+        moves = (
+            term.coefficient == 1
+            and len(term.factors) == 1
+            and len(letters) == len(set(letters)) == len(term.sizes)
+            and None not in letters
+        )
+        if not moves or not all(slot == ZERO or slot.plain is not None for slot in term.slots):
+            break
+        places = {
+            slot.plain: at
+            for slot, at in zip(term.slots, factor.slots, strict=True)
+            if slot.plain is not None
+        }
+        (inner,) = term.factors
+        if any(s != ZERO and s.plain is None for s in inner.slots):
+            break
+        slots = tuple(ZERO if s.plain is None else places[s.plain] for s in inner.slots)
+        factor = Factor(operands[0], slots, factor.mask)
+    return factor
+
+
+def local(node: Node, position: int) -> Sum:
+    """The node's own Jacobian by an operand, its factors seen through."""
+    assert node.operation is not None
+    tensor = node.operation.local(node, position)
+    return Sum(
+        tensor.shape,
+        tuple(t._replace(factors=tuple(map(seen_through, t.factors))) for t in tensor.terms),
+    )
+
+
+def _may_change(factor: Factor, term: Term) -> bool:
+    operation = factor.operand.operation
+    return _divides(factor.operand) or operation is contraction or not factor.letters <= term.kept
+
+
+def existing(tensor: Sum, operands: tuple[Node, ...]) -> Node | None:
+    """A node whose value is the sum of terms over these operands, if there is one."""
+    if not operands or any(node.dtype.kind != "f" for node in operands):
+        return None
+    host = max(operands, key=lambda node: node.serial)
+    for user in list(host._uses.values()):
+        operation = user.operation
+        if not isinstance(operation, Multilinear) or operation is contraction:
+            continue
+        order = [operands.index(n) if n in operands else -1 for n in user.operands]
+        if sorted(order) != list(range(len(operands))) or user.shape != tensor.shape:
+            continue
+        found = operation.structure(tuple(n.shape for n in user.operands), user.parameters)
+        if user.dtype == np.result_type(*(n.dtype for n in operands)) and _same(
+            found, tensor, order
+        ):
+            return user
+    return None
+
+
+def _same(found: Sum, tensor: Sum, order: Sequence[int]) -> bool:
+    """Whether two sums are equal when the operands of the first are named by ``order``."""
+    if len(found.terms) != len(tensor.terms):
+        return False
+    return _in_order(relabelled(found, order.__getitem__)) == _in_order(tensor)
+
+
+def _in_order(tensor: Sum) -> Counter[Term | None]:
+    return Counter(
+        normal(t.coefficient, t.sizes, sorted(t.factors, key=lambda f: f.operand), t.slots)
+        for t in tensor.terms
+    )
+
+
+def reduced(term: Term, newest: int) -> Term | None:
+    """The term with quotients cancelled; None where it is 0.
+
+    Nodes up to the serial number ``newest`` are computed in any case.
+    """
+    if not any(_may_change(f, term) for f in term.factors):
+        return term
+    masks = [f for f in term.factors if f.mask]
+    plain = [f for f in term.factors if not f.mask]
+    held = {a for slot in term.slots for a in slot.letters} | {a for f in masks for a in f.letters}
+    whole = _Fraction(Fraction(1))
+    for factor in plain:
+        whole = whole.times(_fraction(factor))
+    if _vanishes(whole, held, term.sizes):
+        return None
+    found, gone = _summed(whole, held, term.sizes)
+    found = _cancelled(found)
+    if not whole.below and not gone:
+        return term
+    factors = [*masks, *_rebuilt(found, held, newest)]
+    if _rank(factors, held, newest) >= _rank(term.factors, held, newest):
+        return term
+    exact = found.coefficient
+    number = exact.numerator if exact.denominator == 1 else float(exact)
+    sizes = [1 if a in gone else size for a, size in enumerate(term.sizes)]
+    return normal(term.coefficient * number, sizes, factors, term.slots)
+
+
+def _rank(factors: Sequence[Factor], held: set[int], newest: int) -> tuple[int, int, int]:
+    """What is preferred is less: few quotients made to be summed, few factors, old nodes."""
+    whole = sum(
+        f.operand.serial > newest and _divides(f.operand) and _sums_more(f, _under(f), held)
+        for f in factors
+    )
+    return whole, len(factors), max((f.operand.serial for f in factors), default=-1)
+
+
+def _under(quotient: Factor) -> Factor:
+    """What a quotient is divided by, at its slots."""
+    return _operand_at(quotient, quotient.operand.operands[1])
+
+
+def _sums_more(over: Factor, under: Factor, held: set[int]) -> bool:
+    """Whether a sum takes in the first but not the second, which is better left outside."""
+    return bool(over.letters - under.letters - held)
+
+
+def _divides(node: Node) -> bool:
+    return node.operation is NUMPY[np.divide]
+
+
+def _operand_at(factor: Factor, operand: Node) -> Factor:
+    """An operand of the factor's elementwise node at the factor's slots: it may broadcast."""
+    own = factor.slots[len(factor.slots) - operand.ndim :]
+    slots = tuple(ZERO if n == 1 else s for s, n in zip(own, operand.shape, strict=True))
+    return seen_through(Factor(operand, slots))
+
+
+def _fraction(factor: Factor) -> _Fraction:
+    number, node = number_times(factor.operand)
+    if node is None or not isfinite(number):
+        return _Fraction(Fraction(1), (factor,))
+    if node is not factor.operand:
+        return _Fraction(Fraction(number)).times(_fraction(_operand_at(factor, node)))
+    if node.operation is contraction:
+        return _product(factor)
+    if not _divides(node):
+        return _Fraction(Fraction(1), (seen_through(factor),))
+    over, under = node.operands
+    if type(under.value) in (int, float):
+        if under.value == 0 or not isfinite(under.value):
+            return _Fraction(Fraction(1), (factor,))
+        bottom = _Fraction(1 / Fraction(under.value))
+    else:
+        bottom = _Fraction(Fraction(1), (), ((_operand_at(factor, under), under),))
+    if type(over.value) in (int, float):
+        if not isfinite(over.value):
+            return _Fraction(Fraction(1), (factor,))
+        return bottom._replace(coefficient=bottom.coefficient * Fraction(over.value))
+    return _fraction(_operand_at(factor, over)).times(bottom)
+
+
+def _product(factor: Factor) -> _Fraction:
+    """A node that multiplies quotients, nothing summed, as their fraction."""
+    node: Node = factor.operand
+    tensor: Sum = dict(node.parameters)["tensor"]
+    whole = _Fraction(Fraction(1), (factor,))
+    if len(tensor.terms) != 1 or not any(map(_divides, node.operands)):
+        return whole
+    (term,) = tensor.terms
+    places = {a.plain: at for a, at in zip(term.slots, factor.slots, strict=True) if a != ZERO}
+    slots = [slot for f in term.factors for slot in f.slots if slot != ZERO]
+    if len(places) != len(term.sizes) or not all(s.plain in places for s in slots):
+        return whole
+    found = _Fraction(Fraction(term.coefficient))
+    for inner in term.factors:
+        if inner.mask:
+            return whole
+        read = tuple(ZERO if s == ZERO else places[s.plain] for s in inner.slots)
+        found = found.times(_fraction(Factor(node.operands[inner.operand], read)))
+    return found
+
+
+def _cancelled(fraction: _Fraction) -> _Fraction:
+    above = list(fraction.above)
+    below = []
+    for factor, origin in fraction.below:
+        if factor in above:
+            above.remove(factor)
+        else:
+            below.append((factor, origin))
+    return fraction._replace(above=tuple(above), below=tuple(below))
+
+
+def _lonely(fraction: _Fraction, held: set[int]) -> Iterator[tuple[int, frozenset[int]]]:
+    """Factors above with letters that are summed and stand in no other one."""
+    for n, factor in enumerate(fraction.above):
+        others = held.union(
+            *(f.letters for m, f in enumerate(fraction.above) if m != n),
+            *(f.letters for f, _ in fraction.below),
+        )
+        alone = factor.letters - others
+        if alone:
+            yield n, alone
+
+
+def _summed(
+    fraction: _Fraction, held: set[int], sizes: tuple[int, ...]
+) -> tuple[_Fraction, set[int]]:
+    """The fraction with sums replaced by nodes that are these sums, and the letters that went."""
+    gone: set[int] = set()
+    above = list(fraction.above)
+    for n, alone in _lonely(fraction, held):
+        found = _existing_sum(fraction.above[n], alone, sizes)
+        if found is not None and any(found == factor for factor, _ in fraction.below):
+            above[n] = found
+            gone |= alone
+    return fraction._replace(above=tuple(above)), gone
+
+
+def _existing_sum(factor: Factor, alone: frozenset[int], sizes: tuple[int, ...]) -> Factor | None:
+    """A node that is the sum of the factor's operand over the axes of these letters."""
+    node: Node = factor.operand
+    letters = [full_letter(s, sizes, n) for s, n in zip(factor.slots, node.shape, strict=True)]
+    away = {axis for axis, letter in enumerate(letters) if letter in alone}
+    if {letters[axis] for axis in away} != alone or len(away) != len(alone):
+        return None
+    for user in list(node._uses.values()):
+        operation = user.operation
+        if not isinstance(operation, Multilinear) or user.operands != (node,):
+            continue
+        tensor = operation.structure((node.shape,), user.parameters)
+        if len(tensor.terms) != 1 or user.dtype != node.dtype:
+            continue
+        (term,) = tensor.terms
+        if term.coefficient != 1 or len(term.factors) != 1:
+            continue
+        axes = {slot.plain: axis for axis, slot in enumerate(term.factors[0].slots)}
+        kept = [axes.get(slot.plain) for slot in term.slots if slot != ZERO]
+        plain = None not in axes and len(axes) == node.ndim and None not in kept
+        if plain and set(range(node.ndim)) - set(kept) == away:
+            reads = iter(kept)
+            slots: list[Slot] = []
+            for slot in term.slots:
+                axis = None if slot == ZERO else next(reads)
+                slots.append(ZERO if axis is None else factor.slots[axis])
+            return Factor(user, tuple(slots))
+    return None
+
+
+def _vanishes(fraction: _Fraction, held: set[int], sizes: tuple[int, ...]) -> bool:
+    """Whether a sum over one factor's own letters is 0 whatever the numbers: ``Σ (x − mean x)``."""
+    for n, alone in _lonely(fraction, held):
+        total: Counter[object] = Counter()
+        for part in _linear(fraction.above[n], _DEEPEST):
+            letters = part.above[0].letters if len(part.above) == 1 else frozenset()
+            number = part.coefficient
+            if part.below or (alone & letters and not alone <= letters):
+                break
+            if alone <= letters:
+                found = _existing_sum(part.above[0], alone, sizes)
+                if found is None:
+                    break
+                part = part._replace(above=(found,))
+            else:
+                for a in alone:
+                    number *= sizes[a]
+            total[part.key] += number  # type: ignore[assignment]
+        else:
+            if total and not any(total.values()):
+                return True
+    return False
+
+
+def _linear(factor: Factor, depth: int) -> Iterator[_Fraction]:
+    """The factor as a sum of fractions, through sums and differences."""
+    fraction = _fraction(factor)
+    if len(fraction.above) == 1 and not fraction.below and depth:
+        (inner,) = fraction.above
+        node = inner.operand
+        if node.operation in (NUMPY[np.add], NUMPY[np.subtract]):
+            signs = 1, -1 if node.operation is NUMPY[np.subtract] else 1
+            for sign, operand in zip(signs, node.operands, strict=True):
+                scale = _Fraction(fraction.coefficient * sign)
+                for part in _linear(_operand_at(inner, operand), depth - 1):
+                    yield scale.times(part)
+            return
+    yield fraction
+
+
+def _rebuilt(fraction: _Fraction, held: set[int], newest: int) -> list[Factor]:
+    """The factors again, with quotients that exist already where there are such."""
+    above = list(fraction.above)
+    below = list(fraction.below)
+    while True:
+        best: tuple[int, int, int, Node] | None = None
+        for m, (under, origin) in enumerate(below):
+            for n, over in enumerate(above):
+                apart = _sums_more(over, under, held)
+                for quotient in _quotients(over, under, origin):
+                    if apart and quotient.serial > newest:
+                        continue
+                    if best is None or quotient.serial < best[0]:
+                        best = quotient.serial, n, m, quotient
+        if best is None:
+            break
+        _, n, m, quotient = best
+        above[n] = Factor(quotient, above[n].slots)
+        del below[m]
+    inverses = [Factor(apply(NUMPY[np.divide], [1, f.operand]), f.slots) for f, _ in below]
+    return [*above, *inverses]
+
+
+def _quotients(over: Factor, under: Factor, origin: Node) -> Iterator[Node]:
+    shaped = (n for n in list(under.operand._uses.values()) if isinstance(n.operation, Multilinear))
+    for host in dict.fromkeys((origin, over.operand, under.operand, *shaped)):
+        for user in list(host._uses.values()):
+            if (
+                _divides(user)
+                and user.operands[0] is over.operand
+                and user.shape == over.operand.shape
+                and _under(Factor(user, over.slots)) == under
+            ):
+                yield user
