@@ -1,20 +1,21 @@
-"""What mistake explains a wrong Jacobian: arrays in, ranked findings out."""
+"""What mistake explains a wrong Jacobian, backward or forward: arrays in, ranked findings out.
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+Explanations are claimed only where they leave nothing of the error that the tolerance does not
+cover, or next to nothing; otherwise the findings say where the error sits, and how large it is.
+"""
 
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-Terms = Callable[[], Sequence[tuple[str, ArrayLike]]]
-Probes = Sequence[tuple[ArrayLike, ArrayLike, ArrayLike]]
+from jacobians.verification.case import letters
+from jacobians.verification.explaining import Finding, explain
+from jacobians.verification.probing import Map, Probes, explain_probes
+from jacobians.verification.values import Terms
 
-
-class Finding(NamedTuple):
-    """One explanation: its kind, a sentence, and the share of the error that it leaves."""
-
-    kind: str
-    text: str
-    remaining: float
+__all__ = ["Finding", "Probes", "Terms", "diagnose", "diagnose_backward", "diagnose_forward"]
 
 
 def diagnose(
@@ -25,8 +26,40 @@ def diagnose(
     tolerance: float | NDArray[Any],
     terms: Terms | None = None,
 ) -> tuple[Finding, ...]:
-    """Explanations of ``claimed``, best first; empty where it is within the tolerance."""
-    return ()
+    """Explanations of a wrong Jacobian tensor, best first.
+
+    Parameters
+    ----------
+    claimed : array_like
+        The tensor to explain, of any shape.
+    expected : array_like
+        The right one: output axes, then input axes.
+    out_ndim : int
+        How many of its axes are the output's.
+    tolerance : float or ndarray
+        The absolute difference that an entry may have.
+    terms : callable, optional
+        Gives the terms whose sum is ``expected``, as pairs of text and array; called only where the
+        shapes agree and something is wrong.
+
+    Returns
+    -------
+    tuple of Finding
+        Empty where ``claimed`` has the right shape and is within the tolerance everywhere.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> C = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 0.0]])
+    >>> right = np.einsum("ik,lj->ijkl", np.eye(4), C)
+    >>> wrong = -np.einsum("ik,jl->ijkl", np.eye(4), C)
+    >>> for finding in diagnose(wrong, right, out_ndim=2, tolerance=1e-9):
+    ...     print(finding.kind, finding.remaining, finding.text, sep=" | ")
+    order | 0.0 | Axes j and l are swapped (a transpose), and the sign is wrong.
+    """
+    ndim = np.ndim(expected)
+    out = min(max(int(out_ndim), 0), ndim)
+    return explain(claimed, expected, letters(out, ndim - out), out, 0, tolerance, terms)
 
 
 def diagnose_backward(
@@ -37,8 +70,39 @@ def diagnose_backward(
     tolerance: float | NDArray[Any],
     terms: Terms | None = None,
 ) -> tuple[Finding, ...]:
-    """The same for a backward: ``probes`` are ``(G, got, want)``, tolerance one of ``want``."""
-    return ()
+    """Explanations of a wrong backward, best first.
+
+    Parameters
+    ----------
+    probes : sequence of (G, got, want)
+        Upstream gradients, what the backward gave for them, and what is right. A basis of upstreams
+        in any order, and scaled at will, gives the whole tensor; others may be among them, and show
+        whether the backward is linear.
+    out_shape, in_shape : sequence of int
+        The shapes of ``G`` and ``want``.
+    tolerance : float or ndarray
+        The absolute difference that an entry of ``got`` may have; of the shape of ``want``, or of the
+        whole tensor.
+    terms : callable, optional
+        Gives the terms whose sum is the whole tensor, as pairs of text and array; for a basis only.
+
+    Returns
+    -------
+    tuple of Finding
+        Empty where every result has the right shape and is within the tolerance.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> x = np.array([1.0, 2.0, 4.0])  # y = W x, whose gradient by W is G xᵀ
+    >>> G = np.eye(2)
+    >>> probes = [(g, np.outer(np.ones(2), x), np.outer(g, x)) for g in G]
+    >>> found = diagnose_backward(probes, out_shape=(2,), in_shape=(2, 3), tolerance=1e-9)
+    >>> found[0].kind
+    'upstream'
+    """
+    which = Map(True, tuple(out_shape), tuple(in_shape))
+    return explain_probes(probes, which, tolerance, terms)
 
 
 def diagnose_forward(
@@ -49,5 +113,19 @@ def diagnose_forward(
     tolerance: float | NDArray[Any],
     terms: Terms | None = None,
 ) -> tuple[Finding, ...]:
-    """The same for a forward: ``probes`` are ``(dX, got, want)``."""
-    return ()
+    """Explanations of a wrong forward, best first.
+
+    As for a backward, with ``probes`` of ``(dX, got, want)``: directions in the input's shape, and
+    results in the output's.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> A = np.array([[1.0, 2.0], [3.0, 5.0]])
+    >>> probes = [(d, d @ A, A @ d) for d in np.eye(2)]
+    >>> found = diagnose_forward(probes, out_shape=(2,), in_shape=(2,), tolerance=1e-9)
+    >>> found[0].text
+    'Axes i and k are swapped (a transpose).'
+    """
+    which = Map(False, tuple(out_shape), tuple(in_shape))
+    return explain_probes(probes, which, tolerance, terms)
