@@ -95,6 +95,18 @@ def positions_of(function: Any, args: Sequence[Any], wrt: Wrt) -> list[int]:
     return [place for place in places if isinstance(place, int)]
 
 
+def chosen(
+    function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], wrt: Wrt
+) -> tuple[list[int | str], list[str], list[Any]]:
+    """What ``wrt`` means: positions or names of keyword arguments, their names, their values."""
+    names = _parameters(function, args, kwargs)
+    places = _places(function, wrt, names, kwargs)
+    given = {**default_values(function), **kwargs}
+    labels = [names[place] if isinstance(place, int) else place for place in places]
+    values = [args[place] if isinstance(place, int) else given[place] for place in places]
+    return places, labels, values
+
+
 def default_values(function: Any) -> dict[str, Any]:
     """The parameters that have a default, with it."""
     try:
@@ -129,7 +141,7 @@ def traced(
 ) -> Iterator[Run]:
     """Run a function with some arguments traced; the session lives as long as the block."""
     names = _parameters(function, args, kwargs)
-    places = _places(function, wrt, names, kwargs)
+    places, labels, values = chosen(function, args, kwargs, wrt)
     with session() as here:
         here.names.update(closure_names(function))
         for name, value in zip(names, args, strict=True):
@@ -137,14 +149,9 @@ def traced(
                 here.names[id(value)] = name
         new_args, new_kwargs = list(args), dict(kwargs)
         inputs: list[Node] = []
-        labels: list[str] = []
-        for place in places:
-            name = names[place] if isinstance(place, int) else place
-            given = kwargs if place in kwargs else default_values(function)
-            value = args[place] if isinstance(place, int) else given[place]
+        for place, name, value in zip(places, labels, values, strict=True):
             traced = _input(here, name, value, f"{name_of(function)}: argument {name}")
             inputs.append(traced.node)
-            labels.append(name)
             if isinstance(place, int):
                 new_args[place] = traced
             else:
