@@ -136,7 +136,9 @@ def _traced(subject: Subject) -> tuple[Traced | None, str]:
     except Exception as error:  # code that is not written in NumPy may raise anything
         text = " ".join(str(error).split())
         text = text if len(text) <= 240 else text[:239] + "…"
-        return None, text if isinstance(error, JacobiansError) else f"{type(error).__name__}: {text}"
+        return None, text if isinstance(
+            error, JacobiansError
+        ) else f"{type(error).__name__}: {text}"
 
 
 def _claims(

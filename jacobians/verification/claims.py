@@ -137,8 +137,10 @@ class Backward(Claim):
         """The gradients asked for; a backward may also give one for each argument, as jb.vjp does."""
         subject = self._subject
         several = isinstance(found, tuple | list) and not _is_numbers(found)
-        if several and len(found) == len(subject.args) and not (
-            subject.several and len(found) == len(subject.points)
+        if (
+            several
+            and len(found) == len(subject.args)
+            and not (subject.several and len(found) == len(subject.points))
         ):
             if all(isinstance(place, int) for place in subject.places):
                 return [found[place] for place in subject.places]
@@ -206,5 +208,3 @@ def _probes(
 def _is_numbers(found: Sequence[Any]) -> bool:
     """Whether a list is one array written out."""
     return isinstance(found, list) and all(np.ndim(item) == 0 for item in found)
-
-

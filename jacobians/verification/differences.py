@@ -204,5 +204,3 @@ def noise_of(near: Callable[[float], Array], value: Array, eps: float) -> Array:
         floor = 0.5 * eps * np.abs(np.where(np.isfinite(value), value, 0.0))
     result: Array = np.maximum(least, floor)
     return result
-
-

@@ -111,9 +111,7 @@ class Numerical:
 
     def _pointwise(self, which: int) -> Pointwise:
         subject = self._subject
-        return Pointwise(
-            subject.flat(which), subject.points[which], subject.value, subject.eps
-        )
+        return Pointwise(subject.flat(which), subject.points[which], subject.value, subject.eps)
 
     def _all(self, which: int) -> tuple[Estimate, str] | None:
         subject = self._subject
@@ -164,7 +162,10 @@ class Numerical:
         """How much the function is rounded, as a share of its values."""
         value = np.abs(self._subject.value)
         largest = np.max(value, initial=0.0, where=np.isfinite(value))
-        noise = [float(np.max(self._pointwise(n).noise, initial=0.0)) for n in range(len(self._subject.points))]
+        noise = [
+            float(np.max(self._pointwise(n).noise, initial=0.0))
+            for n in range(len(self._subject.points))
+        ]
         return max(self.eps, max(noise, default=0.0) / largest if largest else 0.0)
 
 

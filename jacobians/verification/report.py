@@ -139,9 +139,13 @@ class Part(NamedTuple):
                 yield "  reference", repr(worst.reference)
                 yield "  difference", difference
             else:
-                yield "difference", f"at most {difference}"
+                yield "difference", f"at most {difference}" if worst.absolute else "none"
         for number, finding in enumerate(self.findings):
-            left = f" It leaves {finding.remaining:.0%} of the error." if 0.005 < finding.remaining < 0.995 else ""
+            left = (
+                f" It leaves {finding.remaining:.0%} of the error."
+                if 0.005 < finding.remaining < 0.995
+                else ""
+            )
             bullet = f"{number + 1}. " if len(self.findings) > 1 else ""
             yield "diagnosis" if number == 0 else "", bullet + finding.text + left
         yield "Taylor slope", self._slope()
@@ -249,7 +253,9 @@ class Report:
             head, verdict = self._heading(part), part.verdict
             gap = max(2, _WIDTH - len(head) - len(verdict))
             lines.append(f"{head}{' ' * gap}{verdict}" if len(head) < 64 else f"{head}: {verdict}")
-            lines += textwrap.wrap(part.summary, _WIDTH, initial_indent="  ", subsequent_indent="  ")
+            lines += textwrap.wrap(
+                part.summary, _WIDTH, initial_indent="  ", subsequent_indent="  "
+            )
             for label, text in part.fields():
                 lines += _wrapped(label, text)
         if self.notes:
@@ -286,9 +292,7 @@ def _row(label: str, text: str) -> str:
 def _wrapped(label: str, text: str) -> list[str]:
     """The label in a column of its own, the text wrapped beside it."""
     lines = textwrap.wrap(text, _WIDTH - _LABEL - 2, break_on_hyphens=False) or [""]
-    return [
-        f"  {label if n == 0 else '':<{_LABEL}}{line}".rstrip() for n, line in enumerate(lines)
-    ]
+    return [f"  {label if n == 0 else '':<{_LABEL}}{line}".rstrip() for n, line in enumerate(lines)]
 
 
 def _index(index: tuple[int, ...]) -> str:

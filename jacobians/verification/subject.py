@@ -18,7 +18,11 @@ from jacobians.library import LibraryOperation
 from jacobians.tracing.running import Wrt, chosen, flatten, name_of
 
 Array = NDArray[Any]
-_FLAWS = (ArithmeticError, ValueError, np.linalg.LinAlgError)  # of f at a point beside the given one
+_FLAWS = (
+    ArithmeticError,
+    ValueError,
+    np.linalg.LinAlgError,
+)  # of f at a point beside the given one
 
 
 class Subject:
@@ -126,7 +130,10 @@ class Subject:
 
     def arguments(self, values: Sequence[Array]) -> tuple[list[Any], dict[str, Any]]:
         """Copies of all arguments, with these values of those to differentiate by."""
-        args, kwargs = [copied(a) for a in self.args], {k: copied(v) for k, v in self.kwargs.items()}
+        args, kwargs = (
+            [copied(a) for a in self.args],
+            {k: copied(v) for k, v in self.kwargs.items()},
+        )
         for place, value in zip(self.places, values, strict=True):
             if isinstance(place, int):
                 args[place] = value
@@ -145,7 +152,9 @@ class Subject:
         first = copied(list(leading))
         found = claim(*first, *args, **kwargs)
         clean_args, clean_kwargs = self.arguments(self.points)
-        pairs = [("G" if who == "vjp" else "dX", *pair) for pair in zip(first, leading, strict=True)]
+        pairs = [
+            ("G" if who == "vjp" else "dX", *pair) for pair in zip(first, leading, strict=True)
+        ]
         pairs += [
             (self._label(place), now, before)
             for place, (now, before) in enumerate(zip(args, clean_args, strict=True))

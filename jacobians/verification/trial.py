@@ -123,8 +123,11 @@ class Trial:
             else ()
         )
         if not linear:
-            kind, word = ("upstream", "upstream gradient") if sample.way == "backward" else (
-                "direction", "direction")
+            kind, word = (
+                ("upstream", "upstream gradient")
+                if sample.way == "backward"
+                else ("direction", "direction")
+            )
             text = f"It is not linear in the {word}: for a random one it is not the sum of what it is for the basis."
             if not any(f.kind == kind for f in findings):
                 findings = (*findings, Finding(kind, text, 1.0))
@@ -144,7 +147,9 @@ class Trial:
             linear=linear,
             worst=self._worst(contest, verdict, output, which) if fits else None,
             findings=findings,
-            slope=self._slope(sample, output, which, even=even) if fits else Slope(None, "not known: the shape is wrong"),
+            slope=self._slope(sample, output, which, even=even)
+            if fits
+            else Slope(None, "not known: the shape is wrong"),
             reference=self._reference.by(output, which),
             reference_error=float(np.max(errors, initial=0.0)),
             notes=tuple(notes),
@@ -170,7 +175,9 @@ class Trial:
             if estimate is not None:
                 return Contest(claimed, estimate, "tensor", asked), extra
             if claimed.shape != out.shape + inner.shape:
-                return Contest(claimed, exact(np.zeros(out.shape + inner.shape)), "tensor", asked), None
+                return Contest(
+                    claimed, exact(np.zeros(out.shape + inner.shape)), "tensor", asked
+                ), None
             given = [drawn(random, inner.shape) for _ in range(RANDOM)]
             got = np.stack([np.tensordot(claimed, d, inner.ndim) for d in given])
             told = reference.forward(output, which, given)
@@ -285,12 +292,16 @@ class Trial:
         if found is None:
             return contest.estimate
         where, numerical = found
-        rounded = 64 * judge.rounding * float(
-            np.max(np.abs(value), initial=0.0, where=np.isfinite(value))
+        rounded = (
+            64
+            * judge.rounding
+            * float(np.max(np.abs(value), initial=0.0, where=np.isfinite(value)))
         )
         if judge.rounding <= 4 * tolerance.eps:
             rounded = 0.0
-        new = Estimate(value.copy(), contest.estimate.error + rounded / 8, contest.estimate.gap.copy())
+        new = Estimate(
+            value.copy(), contest.estimate.error + rounded / 8, contest.estimate.gap.copy()
+        )
         kink = numerical.gap != 0
         apart = held(value[where], numerical, tolerance).fails
         sides = ~held(contest.claimed[where], numerical, tolerance).fails & ~numerical.lost
@@ -334,8 +345,10 @@ class Trial:
         """Whether what was said to a random array is the sum of what was said to the basis."""
         given, got = extra
         out, inner = self._subject.outputs[output], self._subject.points[which]
-        backward = got.shape == inner.shape and given.shape == out.shape and contest.asked.startswith(
-            "every basis upstream"
+        backward = (
+            got.shape == inner.shape
+            and given.shape == out.shape
+            and contest.asked.startswith("every basis upstream")
         )
         claimed = contest.claimed
         if claimed.shape != out.shape + inner.shape:
@@ -361,7 +374,9 @@ class Trial:
         with np.errstate(all="ignore"):
             rank = verdict.difference / np.maximum(verdict.allowed, np.finfo(float).tiny)
         rank = np.where(np.isnan(rank), inf, rank)
-        rank = np.where(verdict.fails, rank + 1e300, np.where(verdict.lost | verdict.kinks, -1.0, rank))
+        rank = np.where(
+            verdict.fails, rank + 1e300, np.where(verdict.lost | verdict.kinks, -1.0, rank)
+        )
         index = tuple(int(n) for n in np.unravel_index(int(np.argmax(rank)), rank.shape))
         yours, right = float(contest.claimed[index]), float(contest.estimate.value[index])
         absolute = abs(yours - right) if yours != right else 0.0
@@ -480,9 +495,9 @@ def _assembled(sample: Sample, out: tuple[int, ...], inner: tuple[int, ...]) -> 
     kept = [part if part.shape == shape else np.full(shape, np.nan) for part in parts]
     if sample.way == "backward":
         stacked = np.stack(kept) if kept else np.empty((0, *shape))
-        return stacked.reshape(*out, *shape)
+        return stacked.reshape((*out, *shape))
     stacked = np.stack(kept, axis=-1) if kept else np.empty((*shape, 0))
-    return stacked.reshape(*shape, *inner)
+    return stacked.reshape((*shape, *inner))
 
 
 def _probes(
@@ -500,5 +515,3 @@ def _all_wrong(contest: Contest) -> Verdict:
     value = contest.estimate.value
     none = np.zeros(value.shape, bool)
     return Verdict(np.full(value.shape, np.nan), np.full(value.shape, 1e-9), ~none, none, none)
-
-
