@@ -12,7 +12,7 @@ import numpy as np
 
 from jacobians.verification.case import Array, Case
 from jacobians.verification.judging import Guess
-from jacobians.verification.places import listed
+from jacobians.verification.places import indices, listed
 
 _ALL_ORDERS = 6  # as many axes are tried in every order; of more, swaps and whole groups
 Order = tuple[int, ...]
@@ -211,7 +211,7 @@ def unsummed(case: Case) -> Iterator[Guess]:
 
 def diagonal_pairs(case: Case) -> list[tuple[int, int]]:
     """Pairs of axes off whose diagonal the expected tensor is zero: each has a delta."""
-    index = np.nonzero(case.size > case.tol)
+    index = indices(case.size > case.tol)
     shape = case.expected.shape
     if not index or not len(index[0]):
         return []
@@ -243,8 +243,8 @@ def deltas(case: Case) -> Iterator[Guess]:
                 return array
 
             if case.same_shape:
-                where = listed([f"{names[a]} ≠ {names[b]}" for a, b in group])
-                clause = f"{is_lost}: the entries with {where} are not zero, as they should be"
+                where = " or ".join(f"{names[a]} ≠ {names[b]}" for a, b in group)
+                clause = f"{is_lost}: where {where}, it should be zero and is not"
                 yield Guess("delta", clause, 1.6 + 0.02 * len(group), spread)
             else:
                 yield from _without(case, group, side, is_lost, spread)
@@ -377,7 +377,7 @@ def _reordered(case: Case, axis: int, order: Array) -> Guess:
         clause += f"{name} belongs to {name} {'−' if back > 0 else '+'} {abs(back)}"
         weight = 1.75
     elif len(off) == 2:
-        clause = f"{name} = {off[0]} and {name} = {off[1]} are exchanged"
+        clause = f"the slices {name} = {off[0]} and {name} = {off[1]} are exchanged"
         weight = 1.85
     else:
         shown = ", ".join(map(str, order[:8])) + (", …" if size > 8 else "")

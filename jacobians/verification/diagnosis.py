@@ -53,8 +53,8 @@ def diagnose(
     >>> C = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 0.0]])
     >>> right = np.einsum("ik,lj->ijkl", np.eye(4), C)
     >>> wrong = -np.einsum("ik,jl->ijkl", np.eye(4), C)
-    >>> for finding in diagnose(wrong, right, out_ndim=2, tolerance=1e-9):
-    ...     print(finding.kind, finding.remaining, finding.text, sep=" | ")
+    >>> finding = diagnose(wrong, right, out_ndim=2, tolerance=1e-9)[0]
+    >>> print(finding.kind, finding.remaining, finding.text, sep=" | ")
     order | 0.0 | Axes j and l are swapped (a transpose), and the sign is wrong.
     """
     ndim = np.ndim(expected)

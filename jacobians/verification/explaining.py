@@ -151,12 +151,15 @@ def _ranked(case: Case, terms: Terms | None) -> list[Finding]:
     if not found:
         return [_unexplained(case)]
     best = found[0]
-    kept: dict[tuple[str, ...], Explanation] = {}
+    kept: list[Explanation] = []
     for one in found:
-        alike = sum(other.kind == one.kind for other in kept.values())
-        if one.full >= best.full and one.weight <= best.weight + 1 and alike < 2:
-            kept.setdefault(one.clauses, one)
-    return [_finding(one) for one in list(kept.values())[:_MOST]]
+        alike = sum(other.kind == one.kind for other in kept)
+        near = one.weight <= best.weight + (0.3 if alike else 0.8)
+        if any(set(other.clauses) <= set(one.clauses) for other in kept):
+            continue  # the same, and more
+        if one.full >= best.full and near and alike < 2:
+            kept.append(one)
+    return [_finding(one) for one in kept[:_MOST]]
 
 
 def _explanations(case: Case, terms: Terms | None) -> Iterator[Explanation]:
@@ -224,7 +227,10 @@ def _unexplained(case: Case) -> Finding:
     size = norm(np.nan_to_num(case.expected))
     text = f"No known mistake explains it: {count} of {fails.size} entries "
     text += "is wrong" if count == 1 else "are wrong"
-    text += f", all {place.words}" if place.words and place.kind != "entry" else ""
+    right_zeros = not (fails & (case.size <= case.tol)).any() and count < fails.size
+    if right_zeros and (np.abs(case.claimed[fails]) > case.tol[fails]).all():
+        text += "; the zeros are right"
+    text += f"; all are {place.words}" if place.words and place.kind != "entry" else ""
     if size > 0:
         text += f"; the error is {norm(difference) / size:.2g} times the size of the derivative"
     return Finding("unexplained", text + ".", 1.0)

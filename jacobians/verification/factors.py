@@ -9,18 +9,24 @@ from jacobians.verification.places import listed
 
 
 class Reading(NamedTuple):
-    """What a factor may stand for: its kind, the factor as a person writes it, and the meaning."""
+    """What a factor may stand for: its kind, the factor as a person writes it, and the meaning.
+
+    ``of_sizes`` tells a plain product of sizes, which is worth saying beside other readings.
+    """
 
     kind: str
     written: str
     meaning: str
+    of_sizes: bool = False
 
 
 def readings(extents: Sequence[tuple[str, int]]) -> dict[float, list[Reading]]:
     """Factors with their readings, the plainest first; 1 is the first of all."""
     found: dict[float, list[Reading]] = {1.0: []}
     for value, reading in _all(*zip(*extents, strict=True)) if extents else _all((), ()):
-        found.setdefault(value, []).append(reading)
+        others = found.setdefault(value, [])
+        if not others or (reading.of_sizes and len(others) < 3):
+            others.append(reading)
     return found
 
 
@@ -36,21 +42,28 @@ def _all(names: Sequence[str], sizes: Sequence[int]) -> Iterator[tuple[float, Re
         n = prod(sizes[a] for a in group)
         which = [names[a] for a in group]
         product = "·".join(which)
+        of = f"the size{'s' if len(group) > 1 else ''} of {listed(which)}"
         over = product if len(group) == 1 else f"({product})"
         yield (
             1 / n,
             Reading(
                 "mean",
                 f"1/{n}",
-                f"1/{n} = 1/{over}: a mean over {listed(which)} where a sum is meant",
+                f"1/{n} = 1/{over}, {of}: a mean over {listed(which)} where a sum is meant",
+                True,
             ),
         )
         yield (
             float(n),
-            Reading("factor", f"{n}", f"{n} = {product}: a sum where a mean is meant"),
+            Reading(
+                "factor",
+                f"{n}",
+                f"{n} = {product}, {of}: a sum over {listed(which)} where a mean is meant",
+                True,
+            ),
         )
         if len(group) == 1 and n > 1:
-            of = f"n = {n} the size of {product}"
+            of = f"n = {n}, the size of {product}"
             yield (
                 n / (n - 1),
                 Reading("factor", f"{n}/{n - 1}", f"n/(n − 1) with {of}: ddof=1 for ddof=0"),

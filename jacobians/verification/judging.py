@@ -25,6 +25,7 @@ from jacobians.verification.factors import Reading, readings
 NEARLY_ALL = 0.01  # the largest share of the error that an explanation may leave
 _CLOSE = 0.02  # a relative difference that a sampled entry may have
 _ENOUGH = 0.75  # the share of sampled entries that must be close
+_TELLING = 4  # how many times what it may be off by an entry must be to count as evidence
 _FEW = 0.05  # the share of entries that may be wrong besides
 
 
@@ -108,26 +109,26 @@ class Judge:
         if not fit.named:
             factor = _least_squares(claimed, predicted)
             fit = fit._replace(factor=factor)
-        left = positive(
-            np.abs(claimed - fit.factor * predicted) - allowance(case, tol, predicted, fit.factor)
-        )
+        allowed = allowance(case, tol, predicted, fit.factor)
+        left = positive(np.abs(claimed - fit.factor * predicted) - allowed)
         before = case.before if guess.of is None else norm(np.nan_to_num(claimed))
         remaining = norm(left) / before if before > 0 else 0.0
-        significant = np.abs(claimed) > tol
-        significant |= np.abs(predicted) > tol
+        # What is allowed to be off by its own size is no evidence.
+        significant = np.abs(claimed) > _TELLING * allowed
+        significant |= np.abs(fit.factor * predicted) > _TELLING * allowed
         wrong = left > 0
-        enough = int(np.count_nonzero(significant & ~wrong))
-        if enough < (1 if fit.named else 3):
+        needed = 1 if fit.named and guess.scaled else 3
+        if np.count_nonzero(significant) < needed:
             return None
+        enough = int(np.count_nonzero(significant & ~wrong))
         kind = guess.kind or fit.kind
         clauses = ((guess.clause,) if guess.clause else ()) + fit.clauses
         weight = guess.weight + fit.weight / (3 if guess.clause else 1)  # as an addition
         if not wrong.any():
             return Explanation(kind, clauses, weight)
         count = int(np.count_nonzero(wrong))
-        if count <= _FEW * enough and self.compares(claimed):
-            place = places.find(wrong, significant, case.names, case.out_ndim)
-            more = f"{_entries(count)} wrong besides, {place.words}"
+        if 0 < count <= _FEW * enough:
+            more = f"{_entries(count)} wrong besides, {self._besides(wrong, significant)}"
             return Explanation(kind, (*clauses, more), weight + 1.5)
         if remaining <= NEARLY_ALL and fit.named and self._improves(claimed, left):
             return Explanation(kind, clauses, weight, remaining)
@@ -136,6 +137,13 @@ class Judge:
     def compares(self, claimed: Array) -> bool:
         """Whether the axes of what is compared are those of the expected tensor."""
         return claimed.shape == self.case.expected.shape
+
+    def _besides(self, wrong: Array, significant: Array) -> str:
+        """Where the few entries are that an explanation leaves wrong."""
+        if self.compares(wrong):
+            return places.find(wrong, significant, self.case.names, self.case.out_ndim).words
+        at = [tuple(int(n) for n in index) for index in np.argwhere(wrong)[:4]]
+        return f"at its index {places.listed([str(index) for index in at])}"
 
     def _improves(self, claimed: Array, left: Array) -> bool:
         """Whether nearly every wrong entry comes ten times nearer."""
@@ -150,14 +158,13 @@ class Judge:
         """The factor by which the guess holds on a sample, None where it does not."""
         case = self.case
         flat = case.sample if guess.of is None else sample_of(claimed)
-        here = claimed[np.unravel_index(flat, claimed.shape)]
+        here = claimed.flat[flat]
         if guess.at is None:
             predicted = guess.apply(case.expected)
             if predicted.size != claimed.size:
                 return None
-            index = np.unravel_index(flat, predicted.shape)
-            there = predicted[index]
-            tol = (guess.tolerance or guess.apply)(case.tol)[index]
+            there = predicted.flat[flat]
+            tol = (guess.tolerance or guess.apply)(case.tol).flat[flat]
         else:
             index, inside = guess.at(np.unravel_index(flat, claimed.shape))
             there = np.where(inside, case.expected[index], 0)
@@ -173,8 +180,12 @@ class Judge:
             return None
         factor = _middle_ratio(claimed, predicted)
         size = np.maximum(np.abs(claimed), np.abs(factor * predicted))
-        close = np.abs(claimed - factor * predicted) <= _CLOSE * size + tol * max(1, abs(factor))
-        if factor == 0 or not np.isfinite(factor) or close.mean() < _ENOUGH:
+        allowed = allowance(self.case, tol, predicted, factor)
+        telling = size > _TELLING * allowed
+        close = telling & (np.abs(claimed - factor * predicted) <= _CLOSE * size + allowed)
+        if factor == 0 or not np.isfinite(factor) or not close.any():
+            return None
+        if np.count_nonzero(close) < _ENOUGH * np.count_nonzero(telling):
             return None
         claimed, predicted, tol = claimed[close], predicted[close], tol[close]
         factor = _least_squares(claimed, predicted)

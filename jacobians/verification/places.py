@@ -15,12 +15,13 @@ class Place(NamedTuple):
 
     ``kind`` is "entry", "row", "column", "block", "region" (a relation between two axes) or
     "scattered"; ``narrow`` says whether the place is small enough to be an explanation; ``words`` is
-    "where i = 1 and k = 0", empty for the whole tensor.
+    "where i = 1 and k = 0", empty for the whole tensor; ``axes`` are those that it names.
     """
 
     kind: str
     words: str
     narrow: bool
+    axes: tuple[int, ...] = ()
 
 
 def find(where: Mask, relevant: Mask, names: Sequence[str], out_ndim: int) -> Place:
@@ -37,26 +38,28 @@ def find(where: Mask, relevant: Mask, names: Sequence[str], out_ndim: int) -> Pl
     out_ndim : int
         How many axes are the output's: one of their indices is a row.
     """
-    index = np.nonzero(where)
-    count = len(index[0]) if index else int(np.count_nonzero(where))
+    index = indices(where)
+    count = int(np.count_nonzero(where))
     relevant = relevant | where
     among = int(np.count_nonzero(relevant))
     if count == 1 and among > 1:
         return Place("entry", "at " + entry([int(a[0]) for a in index], names), True)
+    if count == among:
+        return Place("all", "", False)
     confined = _confined(where, relevant)
+    exact = _exact_relation(index, where, relevant, names)
     if confined:
         spans = [words(names[a], confined[a], where.shape[a]) for a in confined]
         box = np.zeros(where.shape, bool)
         box[np.ix_(*(confined.get(a, np.arange(n)) for a, n in enumerate(where.shape)))] = True
-        narrow = 2 * int(np.count_nonzero(relevant & box)) <= among
+        if exact and (relevant & box & ~where).any():
+            return Place("region", "where " + exact, False)
+        share = min(np.count_nonzero(relevant & box) / among, np.count_nonzero(box) / box.size)
+        narrow = bool(share <= 0.5)
         kind = "block" if len(confined) > 1 else "row" if min(confined) < out_ndim else "column"
-        return Place(kind, "where " + listed(spans), narrow)
-    for relation in _relations(index, where.shape, names):
-        inside, text = relation
-        if not inside(np.nonzero(relevant & ~where)).any():
-            return Place("region", "where " + text, False)
-    if count == among:
-        return Place("all", "", False)
+        return Place(kind, "where " + listed(spans), narrow, tuple(confined))
+    if exact:
+        return Place("region", "where " + exact, False)
     few = [entry([int(a[n]) for a in index], names) for n in range(min(count, 4))]
     more = f" and {count - 4} more" if count > 4 else ""
     return Place("scattered", "at " + "; ".join(few) + more, 8 * count <= among and count <= 4)
@@ -74,6 +77,17 @@ def _confined(where: Mask, relevant: Mask) -> dict[int, NDArray[np.intp]]:
             keep = used.reshape([size if a == axis else 1 for a in range(where.ndim)])
             left = left & keep
     return found
+
+
+def _exact_relation(
+    index: tuple[NDArray[np.intp], ...], where: Mask, relevant: Mask, names: Sequence[str]
+) -> str:
+    """A relation between two axes that the marked entries keep, and no other that counts does."""
+    others = indices(relevant & ~where)
+    for inside, text in _relations(index, where.shape, names):
+        if not inside(others).any():
+            return text
+    return ""
 
 
 def _relations(
@@ -99,6 +113,11 @@ def _relations(
 
                 yield inside, f"{names[a]} {sign} {names[b]}"
                 break
+
+
+def indices(where: Mask) -> tuple[NDArray[np.intp], ...]:
+    """As ``np.nonzero``, which refuses arrays without axes."""
+    return np.nonzero(where) if np.ndim(where) else ()
 
 
 def entry(index: Sequence[int], names: Sequence[str]) -> str:

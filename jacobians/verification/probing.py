@@ -83,7 +83,10 @@ def explain_probes(
         else:
             found = _assembled(rows, which, tolerance, terms)
             found = found or _stacked(known, which, tolerance)
-    kept = [one for one in found if one.kind != "nan"]
+    vague = (
+        ("nan", "unexplained", "results", "row", "column", "block") if about_argument else ("nan",)
+    )
+    kept = [one for one in found if one.kind not in vague]
     alarms = [one for one in found if one.kind == "nan"]
     if found or about_argument:
         return tuple([*alarms, *about_argument, *kept][:_MOST])
@@ -149,7 +152,7 @@ def _use_of_argument(probes: list[Probe], which: Map, tol: Array) -> Iterator[Fi
     others = [p for p in probes[1:] if not _equal(p.given, first.given)]
     changes = any(not _equal(p.want, first.want) for p in others)
     sums = np.array([p.given.sum() for p in probes])
-    if others and changes and all(_equal(p.got, first.got) for p in probes):
+    if others and changes and _all_equal([p.got for p in probes]):
         same_sums = bool(np.ptp(sums) <= _EXACT * np.abs(sums).max())
         text = f"{name} is ignored: the result is the same for all {len(probes)} that were tried"
         if same_sums:
@@ -162,11 +165,16 @@ def _use_of_argument(probes: list[Probe], which: Map, tol: Array) -> Iterator[Fi
         yield _sentence(which.kind, text)
         return
     if others and changes and np.ptp(sums) > 1e-3 * np.abs(sums).max():
-        per = [p.got / s for p, s in zip(probes, sums, strict=True) if abs(s) > 1e-6]
-        if len(per) > 1 and all(_equal(a, per[0]) for a in per):
+        used = [(p, s) for p, s in zip(probes, sums, strict=True) if abs(s) > 1e-6]
+        got, want = [p.got / s for p, s in used], [p.want / s for p, s in used]
+        if len(used) > 1 and _all_equal(got) and not _all_equal(want):
             text = f"only the sum of {name} is used (as if {letter} were the same everywhere)"
             yield _sentence(which.kind, text)
             return
+    if first.got.shape == first.want.shape and _all_equal([p.got - p.want for p in probes]):
+        text = f"something is added that does not depend on {name}: the same to every result"
+        yield _sentence(which.kind, text)
+        return
     yield from _nonlinear(probes, which, name)
 
 
@@ -233,6 +241,10 @@ def _equal(first: Array, second: Array) -> bool:
         return False
     scale = max(norm(np.nan_to_num(first)), norm(np.nan_to_num(second)))
     return bool(norm(np.nan_to_num(first - second)) <= _EXACT * scale)
+
+
+def _all_equal(arrays: Sequence[Array]) -> bool:
+    return all(_equal(array, arrays[0]) for array in arrays)
 
 
 def _differs(got: Array, want: Array, tol: Array) -> bool:

@@ -20,6 +20,7 @@ Terms = Callable[[], Sequence[tuple[str, ArrayLike]]]
 
 _FEW_TERMS = 8
 _NOISE = 0.05  # the largest relative size of what is called noise
+_SMALL = 1e-3  # differences this small are noise where no explanation holds, patterned or not
 _WHOLE = 1e-6  # how near to a whole number a term's coefficient is
 
 
@@ -61,7 +62,7 @@ def by_terms(case: Case, terms: Sequence[tuple[str, Array]]) -> Iterator[Explana
             continue
         part = replace(rounding, claimed=difference + term, expected=term)
         yield from _one_term(part, text)
-    if 2 < len(terms) <= _FEW_TERMS:
+    if 2 <= len(terms) <= _FEW_TERMS:
         found = _several_terms(rounding, terms, difference)
         if found is not None:
             yield found
@@ -128,18 +129,18 @@ def local(case: Case, judge: Judge) -> Iterator[Explanation]:
     if (np.abs(claimed) <= tol).all():
         kind, weight, how = "zeros", 1.9, f"it is zero{where}, and should not be"
     elif (np.abs(expected) <= tol).all():
-        kind, weight, how = "structure", 2.2, f"it is not zero{where}, where zero is right"
+        kind, weight, how = "structure", 2.9, f"it is not zero{where}, where zero is right"
     else:
-        fit = judge.fit(claimed, expected, tol)
+        fit = judge.fit(claimed, expected, tol) if place.kind != "scattered" or count <= 4 else None
         if fit is not None and (fit.named or count > 4):
             left = np.abs(claimed - fit.factor * expected)
             if (left <= allowance(case, tol, expected, fit.factor)).all():
                 kind, weight = fit.kind, 1.9 + fit.weight / 10
-                how = f"{' and '.join(fit.clauses)}{where}".replace("it is", "it is")
+                how = f"{' and '.join(fit.clauses)}{where}"
     if place.kind == "all":
         return  # the whole tensor: no place, and its factors are tried elsewhere
     if place.kind == "entry":
-        index = tuple(int(a[0]) for a in np.nonzero(fails))
+        index = tuple(int(a[0]) for a in places.indices(fails))
         text = f"one entry is wrong, {places.entry(index, case.names)}: it is "
         text += f"{case.claimed[index]:.6g} where {case.expected[index]:.6g} is right"
         few = np.count_nonzero(relevant) < 4
@@ -148,8 +149,11 @@ def local(case: Case, judge: Judge) -> Iterator[Explanation]:
             yield Explanation(kind, (how,), 2.0)
         return
     amount = f"all {count} wrong entries (of {total}) are there"
-    if how is not None and (place.narrow or kind in ("zeros", "structure", "sign") or count > 8):
-        yield Explanation(kind, (f"{how}; {amount if where else f'in {count} entries'}",), weight)
+    if how is not None:
+        yield Explanation(kind, (f"{how}; {amount}",), weight)
+    elif place.axes and max(place.axes) < case.fixed:
+        text = f"only some results are wrong, {place.words}"
+        yield Explanation("results", (text,), 2.2)
     elif place.narrow and place.kind in ("row", "column", "block"):
         name = {"row": "a row", "column": "a column", "block": "a block"}[place.kind]
         yield Explanation(place.kind, (f"{name} is wrong{where}; {amount}",), 2.05)
@@ -205,17 +209,19 @@ def _factor_words(
 ) -> Explanation | None:
     names = [case.names[a] for a in group]
     flat = values.ravel()
-    if (flat == flat[0]).all():
-        return None
+    if np.abs(flat - 1).max() <= _NOISE / 10:
+        return None  # nearly 1 everywhere: noise in an operand looks like that
     shown = ", ".join(f"{v:.4g}" for v in flat[:4]) + (", …" if flat.size > 4 else "")
     index = "".join(names) if all(len(name) == 1 for name in names) else ",".join(names)
     which = places.listed(names)
-    two = ("right", "claimed") if inverse else ("claimed", "right")
+    two = ("the right derivative", "yours") if inverse else ("yours", "the right derivative")
     text = (
-        f"a factor that depends on {which} alone is {'missing' if inverse else 'wrong'}: "
-        f"{two[0]} = {two[1]} × v_{index} with v = [{shown}]"
+        f"{two[0]} = {two[1]} × v_{index} with v = [{shown}]: a factor that depends on {which} alone "
+        f"is missing{'' if inverse else ', or one too many'}"
     )
-    if len(group) == 2 and min(values.shape) > 1 and prod(values.shape) > sum(values.shape):
+    if ((flat == 0) | (np.abs(flat - 1) <= 1e-9)).all():
+        text += "; v is a mask of zeros and ones"
+    elif len(group) == 2 and min(values.shape) > 1 and prod(values.shape) > sum(values.shape):
         u, s, _ = np.linalg.svd(values)
         if s[1] <= 1e-6 * s[0] + case.eps * s[0] * u.shape[0]:
             text += f"; v is a factor of {names[0]} times a factor of {names[1]}"
@@ -234,11 +240,12 @@ def noise(case: Case) -> Explanation | None:
     level = norm(difference) / size
     largest = np.abs(difference).max() / (norm(difference) / np.sqrt(count))
     aligned = abs(np.vdot(difference, expected)) / (norm(difference) * size)
-    if level > _NOISE or largest > 10 or aligned > max(0.3, 4 / np.sqrt(count)):
+    patterned = largest > 10 or aligned > max(0.3, 4 / np.sqrt(count))
+    if level > _NOISE or (level > _SMALL and patterned):
         return None
-    text = f"differences without a pattern, of relative size {level:.1e}, as of noise"
+    text = f"small differences without a pattern, of relative size {level:.1e}: noise"
     cause = _cause(level)
-    text += f": {cause}" if cause else ""
+    text += f" (of {cause}?)" if cause else ""
     return Explanation("noise", (text,), 3.0)
 
 
@@ -246,15 +253,17 @@ def _cause(level: float) -> str:
     """What makes differences of such a relative size."""
     if level > 1e-2:
         return ""
-    if level > 1e-4:
-        return "half precision, or an iteration that has not converged?"
-    if level > 2e-6:
-        return "a finite-difference step that is too large, or single precision after cancellation?"
+    if level > 2e-4:
+        return (
+            "half precision, a coarse finite-difference step or an iteration that has not converged"
+        )
+    if level > 1e-6:
+        return "a finite-difference step, or single precision after cancellation"
     if level > 1e-8:
-        return "single precision, or a finite difference?"
-    if level > 1e-12:
-        return "a finite difference, or cancellation?"
-    return "rounding; is the tolerance too small?"
+        return "single precision, or a finite-difference step"
+    if level > 1e-13:
+        return "a finite-difference step, or cancellation"
+    return "rounding"
 
 
 def term_arrays(terms: Terms | None, case: Case) -> list[tuple[str, Array]]:
