@@ -11,7 +11,7 @@ from typing import Any
 from jacobians.memory import check_size
 from jacobians.tracing.running import Wrt
 from jacobians.verification.differences import Estimate
-from jacobians.verification.stepping import Method, Pointwise, check_method
+from jacobians.verification.stepping import Method, check_method
 from jacobians.verification.subject import Subject
 
 __all__ = ["jacobian", "jacobian_with_error"]
@@ -98,11 +98,10 @@ def _measured(
     found: list[list[Estimate]] = [[] for _ in subject.outputs]
     for which, point in enumerate(subject.points):
         check_size(subject.name, (subject.value.size, point.size), 8, None)
-        pointwise = Pointwise(subject.flat(which), point, subject.value, subject.eps)
-        estimate = pointwise.measured(method).estimate
-        for output, value in enumerate(subject.outputs):
-            part = estimate.taken(subject.part(output))
-            found[output].append(part.reshaped((*value.shape, *point.shape)))
+        estimate = subject.pointwise(which).measured(method).estimate
+        for output, row in enumerate(found):
+            pair = subject.pair(output, which)
+            row.append(estimate.taken(pair.part).reshaped(pair.shape))
     return subject, found
 
 

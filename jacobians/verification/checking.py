@@ -3,8 +3,6 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
-
 from jacobians.errors import JacobiansError, UnsupportedError
 from jacobians.tracing.running import Wrt
 from jacobians.verification.claims import Backward, Claim, Derived, Forward, Full
@@ -121,7 +119,7 @@ def check(
         subject, reference, traced, rtol=rtol, atol=atol, seed=seed, automatic=against == "auto"
     )
     parts: list[Part] = [
-        trial.part(claim, output, which)
+        trial.part(claim, subject.pair(output, which))
         for claim in claims
         for output in range(len(subject.outputs))
         for which in range(len(subject.points))
@@ -163,7 +161,7 @@ def _claims(
             f"{subject.name} cannot be traced, so there is nothing of ours to check ({reason}); pass what "
             "you want to check as jacobian=, vjp= or jvp="
         )
-    return [Derived(subject, traced)]
+    return [Derived(traced)]
 
 
 def _reference(

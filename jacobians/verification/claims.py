@@ -18,9 +18,8 @@ from jacobians.verification.references import (
     arranged,
     by_argument,
     numbers,
-    size_of,
 )
-from jacobians.verification.subject import Subject
+from jacobians.verification.subject import Pair, Subject
 
 Array = NDArray[Any]
 Kind = Literal["derived", "jacobian", "vjp", "jvp"]
@@ -56,7 +55,7 @@ class Claim:
 
     kind: Kind
 
-    def sample(self, output: int, which: int, random: np.random.Generator) -> Sample:
+    def sample(self, pair: Pair, random: np.random.Generator) -> Sample:
         """What is said."""
         raise NotImplementedError
 
@@ -66,12 +65,12 @@ class Derived(Claim):
 
     kind: Kind = "derived"
 
-    def __init__(self, subject: Subject, traced: Traced) -> None:
-        self._subject, self._traced = subject, traced
+    def __init__(self, traced: Traced) -> None:
+        self._traced = traced
 
-    def sample(self, output: int, which: int, random: np.random.Generator) -> Sample:
-        J = self._traced.of(output, which)
-        return _tensor(self._subject, J, which, random)
+    def sample(self, pair: Pair, random: np.random.Generator) -> Sample:
+        """The structured tensor, dense unless it is large."""
+        return _tensor(self._traced.of(pair), pair, random)
 
 
 class Full(Claim):
@@ -80,7 +79,6 @@ class Full(Claim):
     kind: Kind = "jacobian"
 
     def __init__(self, subject: Subject, claimed: Any) -> None:
-        self._subject = subject
         if callable(claimed):
             claimed = subject.given_to("jacobian", claimed)
         self._table = (
@@ -89,19 +87,18 @@ class Full(Claim):
             else arranged(subject, claimed, "jacobian")
         )
 
-    def sample(self, output: int, which: int, random: np.random.Generator) -> Sample:
-        return _tensor(self._subject, self._table[output][which], which, random)
+    def sample(self, pair: Pair, random: np.random.Generator) -> Sample:
+        """The tensor as it was given; a structured one is made dense unless it is large."""
+        return _tensor(self._table[pair.output][pair.which], pair, random)
 
 
-def _tensor(
-    subject: Subject, tensor: JacobianTensor | Array, which: int, random: np.random.Generator
-) -> Sample:
+def _tensor(tensor: JacobianTensor | Array, pair: Pair, random: np.random.Generator) -> Sample:
     if not isinstance(tensor, JacobianTensor):
         return Sample("tensor", [], [tensor], True)
     with np.errstate(all="ignore"):
         if tensor.size <= MOST_ENTRIES:
             return Sample("tensor", [], [np.asarray(tensor.dense(), np.float64)], True)
-        given = [drawn(random, subject.points[which].shape) for _ in range(RANDOM)]
+        given = [drawn(random, pair.inner.shape) for _ in range(RANDOM)]
         return Sample("forward", given, [tensor.jvp(d) for d in given], False)
 
 
@@ -114,14 +111,15 @@ class Backward(Claim):
         self._subject, self._vjp = subject, vjp
         self._known: dict[int, tuple[list[Array], list[list[Array]], bool]] = {}
 
-    def sample(self, output: int, which: int, random: np.random.Generator) -> Sample:
+    def sample(self, pair: Pair, random: np.random.Generator) -> Sample:
+        """Gradients for a basis, or for random upstreams."""
+        output = pair.output
         if output not in self._known:
-            shape = self._subject.outputs[output].shape
-            sizes = [size_of(self._subject, output, n) for n in range(len(self._subject.points))]
-            given, whole = _probes(shape, max(sizes, default=0), random)
+            sizes = [pair.out.size * p.size for p in self._subject.points]
+            given, whole = _probes(pair.out.shape, max(sizes), random)
             self._known[output] = given, [self._pulled(output, G) for G in given], whole
         given, rows, whole = self._known[output]
-        return Sample("backward", given, [row[which] for row in rows], whole)
+        return Sample("backward", given, [row[pair.which] for row in rows], whole)
 
     def _pulled(self, output: int, G: Array) -> list[Array]:
         subject = self._subject
@@ -137,13 +135,11 @@ class Backward(Claim):
         """The gradients asked for; a backward may also give one for each argument, as jb.vjp does."""
         subject = self._subject
         several = isinstance(found, tuple | list) and not _is_numbers(found)
-        if (
-            several
-            and len(found) == len(subject.args)
-            and not (subject.several and len(found) == len(subject.points))
-        ):
-            if all(isinstance(place, int) for place in subject.places):
-                return [found[place] for place in subject.places]
+        as_asked = subject.several and several and len(found) == len(subject.points)
+        places = [place for place in subject.places if isinstance(place, int)]
+        by_position = len(places) == len(subject.places)
+        if several and not as_asked and by_position and len(found) == len(subject.args):
+            return [found[place] for place in places]
         if several and not subject.several:
             if len(found) == 1:
                 return [found[0]]
@@ -163,14 +159,15 @@ class Forward(Claim):
         self._subject, self._jvp = subject, jvp
         self._known: dict[int, tuple[list[Array], list[list[Array]], bool]] = {}
 
-    def sample(self, output: int, which: int, random: np.random.Generator) -> Sample:
+    def sample(self, pair: Pair, random: np.random.Generator) -> Sample:
+        """Changes along a basis, or along random directions."""
+        which = pair.which
         if which not in self._known:
-            shape = self._subject.points[which].shape
-            sizes = [size_of(self._subject, n, which) for n in range(len(self._subject.outputs))]
-            given, whole = _probes(shape, max(sizes, default=0), random)
+            sizes = [pair.inner.size * y.size for y in self._subject.outputs]
+            given, whole = _probes(pair.inner.shape, max(sizes), random)
             self._known[which] = given, [self._pushed(which, d) for d in given], whole
         given, rows, whole = self._known[which]
-        return Sample("forward", given, [row[output] for row in rows], whole)
+        return Sample("forward", given, [row[pair.output] for row in rows], whole)
 
     def _pushed(self, which: int, direction: Array) -> list[Array]:
         subject = self._subject

@@ -194,7 +194,7 @@ def noise_of(near: Callable[[float], Array], value: Array, eps: float) -> Array:
     """
     with np.errstate(all="ignore"):
         rows = np.stack([near(float(n)) for n in range(8)])
-        least = np.inf
+        least = np.full(np.shape(value), np.inf)
         for order in range(1, 6):
             rows = np.diff(rows, axis=0)
             if order >= 3:

@@ -4,53 +4,57 @@ Each reference answers three questions about a result and an argument: the full 
 gradients are pulled back to, and what directions are pushed forward to; each with its error.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from math import prod
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.arguments import real_array
-from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.display.expressions import distinct_names, label
+from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.library import LibraryOperation
-from jacobians.notation.explicit import axis_names
 from jacobians.notation.terms import Sum
 from jacobians.notation.writing import write_term
 from jacobians.tensor import JacobianTensor
 from jacobians.transforms import jacobian
 from jacobians.verification.differences import Estimate, exact
-from jacobians.verification.stepping import Method, Pointwise
-from jacobians.verification.subject import Subject, copied, eps_of
+from jacobians.verification.stepping import RICHARDSON, Method, Pointwise
+from jacobians.verification.subject import Pair, Subject, copied, eps_of
 
 Array = NDArray[Any]
 Terms = Callable[[], list[tuple[str, Array]]]
 
 MOST_ENTRIES = 1 << 22  # of a tensor that is compared entry by entry
 MOST_COLUMNS = 1 << 11  # of an argument that is moved entry by entry
+_LONGEST = 200  # characters of a formula in a report
 
 
-class Reference(Protocol):
-    """What is held to be right."""
+class Reference(ABC):
+    """What is held to be right. ``eps`` is the unit of rounding of its numbers."""
 
     eps: float
 
-    def by(self, output: int, which: int) -> str:
+    @abstractmethod
+    def by(self, pair: Pair) -> str:
         """How it was made, in words."""
 
-    def tensor(self, output: int, which: int) -> Estimate | None:
+    @abstractmethod
+    def tensor(self, pair: Pair) -> Estimate | None:
         """The full tensor; None where it is too large."""
 
-    def backward(self, output: int, which: int, upstreams: Sequence[Array]) -> Estimate | None:
+    @abstractmethod
+    def backward(self, pair: Pair, upstreams: Sequence[Array]) -> Estimate | None:
         """A gradient for each upstream; None where it would take too long."""
 
-    def forward(self, output: int, which: int, directions: Sequence[Array]) -> Estimate | None:
-        """A change of the result for each direction; None where it would take too much memory."""
+    @abstractmethod
+    def forward(self, pair: Pair, directions: Sequence[Array]) -> Estimate:
+        """A change of the result for each direction."""
 
 
-class Traced:
+class Traced(Reference):
     """The Jacobian that this package derives.
 
     Raises
@@ -60,7 +64,6 @@ class Traced:
     """
 
     def __init__(self, subject: Subject) -> None:
-        self._subject = subject
         with np.errstate(all="ignore"):
             args, kwargs = copied(subject.args), copied(subject.kwargs)
             if isinstance(subject.f, LibraryOperation) and subject.f.arguments:
@@ -70,38 +73,60 @@ class Traced:
                 found = jacobian(subject.f, subject.wrt)(*args, **kwargs)
                 rows = subject.matched(found, "jb.jacobian")
                 self._tensors = [list(row) if subject.several else [row] for row in rows]
-        shapes = [J.out_shape for J, *_ in self._tensors]
-        if shapes != [y.shape for y in subject.outputs]:
+        if [J.out_shape for J, *_ in self._tensors] != [y.shape for y in subject.outputs]:
             raise UnsupportedError("its results have other shapes when it is traced")
         self.eps = subject.eps
 
-    def of(self, output: int, which: int) -> JacobianTensor:
+    def of(self, pair: Pair) -> JacobianTensor:
         """The structured tensor."""
-        return self._tensors[output][which]
+        return self._tensors[pair.output][pair.which]
 
-    def by(self, output: int, which: int) -> str:
-        formula = _formula(self.of(output, which))
+    def by(self, pair: Pair) -> str:
+        """With the formula, unless that is long."""
+        J = self.of(pair)
+        formula = J.formula() if pair.axes else ""
+        if len(formula) > _LONGEST:
+            formula = f"{len(J.terms.terms)} terms"
         return "the traced Jacobian" + (f", {formula}" if formula else "")
 
-    def tensor(self, output: int, which: int) -> Estimate | None:
-        J = self.of(output, which)
-        if J.size > MOST_ENTRIES:
+    def tensor(self, pair: Pair) -> Estimate | None:
+        """By its structure."""
+        if pair.size > MOST_ENTRIES:
             return None
         with np.errstate(all="ignore"):
-            return exact(np.asarray(J.dense(), np.float64))
+            return exact(np.asarray(self.of(pair).dense(), np.float64))
 
-    def backward(self, output: int, which: int, upstreams: Sequence[Array]) -> Estimate | None:
-        J = self.of(output, which)
+    def backward(self, pair: Pair, upstreams: Sequence[Array]) -> Estimate | None:
+        """By ``J.vjp``."""
+        J = self.of(pair)
         with np.errstate(all="ignore"):
             return exact(np.stack([np.asarray(J.vjp(G), np.float64) for G in upstreams]))
 
-    def forward(self, output: int, which: int, directions: Sequence[Array]) -> Estimate | None:
-        J = self.of(output, which)
+    def forward(self, pair: Pair, directions: Sequence[Array]) -> Estimate:
+        """By ``J.jvp``."""
+        J = self.of(pair)
         with np.errstate(all="ignore"):
             return exact(np.stack([np.asarray(J.jvp(d), np.float64) for d in directions]))
 
+    def terms(self, pair: Pair) -> Terms | None:
+        """Gives the terms of the formula, each with its text and its dense array."""
+        J = self.of(pair)
+        if J.size * len(J.terms.terms) > MOST_ENTRIES or not pair.axes:
+            return None
 
-class Numerical:
+        def terms() -> list[tuple[str, Array]]:
+            found = []
+            for term in J.terms.terms:
+                with distinct_names(J._values):
+                    text = write_term(term, J.shape, J.axes, label, "text").text
+                alone = JacobianTensor(Sum(J.shape, (term,)), J.out_ndim, J._values, dtype=J.dtype)
+                found.append((text, alone.dense()))
+            return found
+
+        return terms
+
+
+class Numerical(Reference):
     """Complex steps and differences of the function."""
 
     def __init__(self, subject: Subject, method: Method) -> None:
@@ -109,97 +134,98 @@ class Numerical:
         self._found: dict[int, tuple[Estimate, str]] = {}
         self.eps = subject.eps
 
-    def _pointwise(self, which: int) -> Pointwise:
-        subject = self._subject
-        return Pointwise(subject.flat(which), subject.points[which], subject.value, subject.eps)
-
     def _all(self, which: int) -> tuple[Estimate, str] | None:
-        subject = self._subject
-        columns = subject.points[which].size
-        if columns > MOST_COLUMNS or columns * subject.value.size > MOST_ENTRIES:
+        """The Jacobian of all results, flat, and how it was made."""
+        columns = self._subject.points[which].size
+        if columns > MOST_COLUMNS or columns * self._subject.value.size > MOST_ENTRIES:
             return None
         if which not in self._found:
-            measured = self._pointwise(which).measured(self._method)
-            self._found[which] = measured.estimate, measured.by
+            self._found[which] = self._subject.pointwise(which).measured(self._method)
         return self._found[which]
 
-    def by(self, output: int, which: int) -> str:
-        found = self._all(which)
-        return found[1] if found else "Richardson-extrapolated central differences"
+    def by(self, pair: Pair) -> str:
+        """Complex step, differences, or both."""
+        found = self._all(pair.which)
+        return found[1] if found else RICHARDSON
 
-    def tensor(self, output: int, which: int) -> Estimate | None:
-        found = self._all(which)
-        if found is None:
-            return None
-        shape = self._subject.outputs[output].shape + self._subject.points[which].shape
-        return found[0].taken(self._subject.part(output)).reshaped(shape)
+    def tensor(self, pair: Pair) -> Estimate | None:
+        """Entry by entry of the argument."""
+        found = self._all(pair.which)
+        return None if found is None else found[0].taken(pair.part).reshaped(pair.shape)
 
-    def backward(self, output: int, which: int, upstreams: Sequence[Array]) -> Estimate | None:
+    def backward(self, pair: Pair, upstreams: Sequence[Array]) -> Estimate | None:
         """By the Jacobian of ``x ↦ Σ G f(x)`` for all upstreams at once."""
-        subject = self._subject
-        point = subject.points[which]
-        if point.size > MOST_COLUMNS:
+        if pair.inner.size > MOST_COLUMNS:
             return None
+        subject, point = self._subject, pair.inner
         rows = np.stack([G.ravel() for G in upstreams])
-        function, part = subject.flat(which), subject.part(output)
+        function = subject.flat(pair.which)
         summed = Pointwise(
-            lambda x: rows @ function(x)[part], point, rows @ subject.value[part], subject.eps
+            lambda x: rows @ function(x)[pair.part],
+            point,
+            rows @ subject.value[pair.part],
+            subject.eps,
         )
         return summed.measured(self._method).estimate.reshaped((len(rows), *point.shape))
 
-    def forward(self, output: int, which: int, directions: Sequence[Array]) -> Estimate | None:
-        subject = self._subject
-        found = self._pointwise(which).along(directions).taken((slice(None), subject.part(output)))
-        return found.reshaped((len(directions), *subject.outputs[output].shape))
+    def forward(self, pair: Pair, directions: Sequence[Array]) -> Estimate:
+        """By differences along the directions."""
+        found = self._subject.pointwise(pair.which).along(directions)
+        part = found.taken((slice(None), pair.part))
+        return part.reshaped((len(directions), *pair.out.shape))
 
-    def columns(self, output: int, which: int, columns: Sequence[int]) -> Estimate:
+    def columns(self, pair: Pair, columns: Sequence[int]) -> Estimate:
         """Some columns of the tensor as a matrix."""
-        found = self._pointwise(which).measured(self._method, columns).estimate
-        return found.taken(self._subject.part(output))
+        found = self._subject.pointwise(pair.which).measured(self._method, columns).estimate
+        return found.taken(pair.part)
 
     @cached_property
     def rounding(self) -> float:
         """How much the function is rounded, as a share of its values."""
-        value = np.abs(self._subject.value)
-        largest = np.max(value, initial=0.0, where=np.isfinite(value))
-        noise = [
-            float(np.max(self._pointwise(n).noise, initial=0.0))
-            for n in range(len(self._subject.points))
-        ]
+        subject = self._subject
+        value = np.abs(subject.value)
+        largest = float(np.max(value, initial=0.0, where=np.isfinite(value)))
+        places = range(len(subject.points))
+        noise = [float(np.max(subject.pointwise(n).noise, initial=0.0)) for n in places]
         return max(self.eps, max(noise, default=0.0) / largest if largest else 0.0)
 
 
-class Given:
+class Given(Reference):
     """What a callable of the user's returns."""
 
     def __init__(self, subject: Subject, against: Callable[..., Any]) -> None:
-        self._subject = subject
         self._name = str(getattr(against, "__name__", type(against).__name__))
-        found = subject.given_to("against", against)
-        self._tensors = arranged(subject, found, "against")
+        self._tensors = arranged(subject, subject.given_to("against", against), "against")
         for output, row in enumerate(self._tensors):
             for which, array in enumerate(row):
-                expected = subject.outputs[output].shape + subject.points[which].shape
-                if array.shape != expected:
+                pair = subject.pair(output, which)
+                if array.shape != pair.shape:
                     raise ShapeError(
-                        f"against: {self._name} gives an array of shape {array.shape} for "
-                        f"{title(subject, output, which)}, which has shape {expected}"
+                        f"against: {self._name} gives an array of shape {array.shape} for {pair.title}, "
+                        f"which has shape {pair.shape}"
                     )
         self.eps = max([subject.eps, *(eps_of(a) for row in self._tensors for a in row)])
 
-    def by(self, output: int, which: int) -> str:
+    def _of(self, pair: Pair) -> Array:
+        return self._tensors[pair.output][pair.which]
+
+    def by(self, pair: Pair) -> str:  # noqa: ARG002
+        """The callable's name."""
         return self._name
 
-    def tensor(self, output: int, which: int) -> Estimate | None:
-        return exact(np.asarray(self._tensors[output][which], np.float64))
+    def tensor(self, pair: Pair) -> Estimate | None:
+        """As it was given."""
+        return exact(np.asarray(self._of(pair), np.float64))
 
-    def backward(self, output: int, which: int, upstreams: Sequence[Array]) -> Estimate | None:
-        found, axes = self._tensors[output][which], self._subject.outputs[output].ndim
-        return exact(np.stack([np.tensordot(G, found, axes) for G in upstreams]))
+    def backward(self, pair: Pair, upstreams: Sequence[Array]) -> Estimate | None:
+        """By summing over the output's axes."""
+        found = [np.tensordot(G, self._of(pair), pair.out.ndim) for G in upstreams]
+        return exact(np.stack(found))
 
-    def forward(self, output: int, which: int, directions: Sequence[Array]) -> Estimate | None:
-        found, axes = self._tensors[output][which], self._subject.points[which].ndim
-        return exact(np.stack([np.tensordot(found, d, axes) for d in directions]))
+    def forward(self, pair: Pair, directions: Sequence[Array]) -> Estimate:
+        """By summing over the input's axes."""
+        found = [np.tensordot(self._of(pair), d, pair.inner.ndim) for d in directions]
+        return exact(np.stack(found))
 
 
 def arranged(subject: Subject, found: Any, what: str) -> list[list[Array]]:
@@ -207,9 +233,8 @@ def arranged(subject: Subject, found: Any, what: str) -> list[list[Array]]:
     table = []
     for output, row in enumerate(subject.matched(found, what)):
         parts = by_argument(subject, row, f"{what}: the Jacobians")
-        table.append(
-            [numbers(a, f"{what}: {title(subject, output, n)}") for n, a in enumerate(parts)]
-        )
+        titles = [subject.pair(output, which).title for which in range(len(parts))]
+        table.append([numbers(a, f"{what}: {t}") for a, t in zip(parts, titles, strict=True)])
     return table
 
 
@@ -238,48 +263,3 @@ def numbers(value: Any, what: str) -> Array:
         return value.dense()
     array = real_array(value, what)
     return np.array(array if array.dtype.kind == "f" else array.astype(np.float64))
-
-
-def letters(subject: Subject, output: int, which: int) -> str:
-    """The names of the axes; empty where there are more axes than letters."""
-    try:
-        return axis_names(subject.outputs[output].ndim, subject.points[which].ndim)
-    except UnsupportedError:
-        return ""
-
-
-def title(subject: Subject, output: int, which: int) -> str:
-    """``∂f[0]_ij/∂X_kl``."""
-    axes, out = letters(subject, output, which), subject.outputs[output].ndim
-    above, below = (f"_{part}" if part else "" for part in (axes[:out], axes[out:]))
-    return f"∂{subject.name}{subject.paths[output]}{above}/∂{subject.names[which]}{below}"
-
-
-def _formula(J: JacobianTensor) -> str:
-    try:
-        formula = J.formula()
-    except UnsupportedError:  # more axes than letters
-        return ""
-    return formula if len(formula) <= 200 else f"{len(J.terms.terms)} terms"
-
-
-def terms_of(J: JacobianTensor) -> Terms | None:
-    """The terms of a formula, each with its text and its dense array."""
-    if J.size * len(J.terms.terms) > MOST_ENTRIES:
-        return None
-
-    def terms() -> list[tuple[str, Array]]:
-        found = []
-        for term in J.terms.terms:
-            with distinct_names(J._values):
-                text = write_term(term, J.shape, J.axes, label, "text").text
-            alone = JacobianTensor(Sum(J.shape, (term,)), J.out_ndim, J._values, dtype=J.dtype)
-            found.append((text, alone.dense()))
-        return found
-
-    return terms
-
-
-def size_of(subject: Subject, output: int, which: int) -> int:
-    """How many entries the full tensor has."""
-    return prod(subject.outputs[output].shape) * prod(subject.points[which].shape)

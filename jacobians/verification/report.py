@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from html import escape
 from math import isfinite
 from typing import Any, NamedTuple
@@ -19,7 +20,8 @@ _SAID = {
 }
 
 
-class Worst(NamedTuple):
+@dataclass(frozen=True)
+class Worst:
     """The entry that is furthest from what it may be.
 
     Attributes
@@ -113,10 +115,9 @@ class Part(NamedTuple):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings, for JSON; None for nan and infinities."""
-        found = self._asdict()
-        worst = None if self.worst is None else _plain(self.worst._asdict())
+        worst = None if self.worst is None else _plain(asdict(self.worst))
         return {
-            **_plain(found),
+            **_plain({**self._asdict(), "worst": None}),
             "verdict": self.verdict,
             "ok": self.ok,
             "worst": worst,

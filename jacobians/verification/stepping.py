@@ -28,6 +28,7 @@ Array = NDArray[Any]
 Method = Literal["auto", "complex-step", "richardson"]
 METHODS: tuple[Method, ...] = ("auto", "complex-step", "richardson")
 
+RICHARDSON = "Richardson-extrapolated central differences"
 _IMAGINARY = 1e-30  # its square is lost beside any number, it itself is not
 _AGREES = 1e-6  # how far complex step and differences may differ, as a share of the row
 
@@ -140,15 +141,14 @@ class Pointwise:
 
     def measured(self, method: Method, columns: Sequence[int] | None = None) -> Measured:
         """The Jacobian by a method; complex step only in the rows where differences agree."""
-        richardson = "Richardson-extrapolated central differences"
         if method == "richardson" or (method == "auto" and self.eps > 1e-12):
-            return Measured(self.by_differences(columns), richardson)
+            return Measured(self.by_differences(columns), RICHARDSON)
         try:
             found = self.by_complex_step()
         except UnsupportedError:
             if method == "complex-step":
                 raise
-            return Measured(self.by_differences(columns), richardson)
+            return Measured(self.by_differences(columns), RICHARDSON)
         trusted, error = self._trusted(found)
         chosen = found if columns is None else found[:, list(columns)]
         estimate = exact(np.where(np.isfinite(chosen), chosen, np.nan))
@@ -159,9 +159,9 @@ class Pointwise:
             for mine, theirs in zip(estimate, other, strict=True):
                 mine[~trusted] = theirs[~trusted]
             count, of = int(np.count_nonzero(trusted)), len(trusted)
-            by = f"complex step for {count} of {of} results, {richardson} for the others"
+            by = f"complex step for {count} of {of} results, {RICHARDSON} for the others"
             if not count:
-                by = f"{richardson} (they contradict complex step)"
+                by = f"{RICHARDSON} (they contradict complex step)"
         return Measured(estimate, by)
 
     def _trusted(self, found: Array) -> tuple[NDArray[np.bool_], Array]:

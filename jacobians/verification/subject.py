@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import count
 from numbers import Integral
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from jacobians.arguments import float_array
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.library import LibraryOperation
+from jacobians.notation.explicit import axis_names
 from jacobians.tracing.running import Wrt, chosen, flatten, name_of
+from jacobians.verification.stepping import Pointwise
 
 Array = NDArray[Any]
 _FLAWS = (
@@ -23,6 +25,42 @@ _FLAWS = (
     ValueError,
     np.linalg.LinAlgError,
 )  # of f at a point beside the given one
+
+
+class Pair(NamedTuple):
+    """A result and an argument: what one Jacobian tensor is of.
+
+    Attributes
+    ----------
+    output, which : int
+        Their places among the results, and among the arguments to differentiate by.
+    out, inner : numpy.ndarray
+        Their values.
+    part : slice
+        Where the result stands in the flat array of all.
+    title : str
+        ``∂f[0]_ij/∂X_kl``.
+    axes : str
+        The names of the tensor's axes, empty where it has more axes than there are letters.
+    """
+
+    output: int
+    which: int
+    out: Array
+    inner: Array
+    part: slice
+    title: str
+    axes: str
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Output axes, then input axes."""
+        return self.out.shape + self.inner.shape
+
+    @property
+    def size(self) -> int:
+        """How many entries the tensor has."""
+        return self.out.size * self.inner.size
 
 
 class Subject:
@@ -62,6 +100,7 @@ class Subject:
         self.f = f
         self.several = not isinstance(wrt, Integral | str)
         self.notes: list[str] = []
+        self._pointwise: dict[int, Pointwise] = {}
         if isinstance(f, LibraryOperation):
             self.name, known = f.name, f.arguments
             self.wrt: Wrt = _positions(f, wrt, len(args))
@@ -234,10 +273,25 @@ class Subject:
         """The unit of rounding of the results."""
         return max(eps_of(array) for array in (*self.outputs, *self.points))
 
-    def part(self, output: int) -> slice:
-        """Where a result stands in the flat array."""
+    def pair(self, output: int, which: int) -> Pair:
+        """A result and an argument."""
+        out, inner = self.outputs[output], self.points[which]
         start = sum(y.size for y in self.outputs[:output])
-        return slice(start, start + self.outputs[output].size)
+        try:
+            axes = axis_names(out.ndim, inner.ndim)
+        except UnsupportedError:
+            axes = ""
+        above, below = (f"_{part}" if part else "" for part in (axes[: out.ndim], axes[out.ndim :]))
+        title = f"∂{self.name}{self.paths[output]}{above}/∂{self.names[which]}{below}"
+        return Pair(output, which, out, inner, slice(start, start + out.size), title, axes)
+
+    def pointwise(self, which: int) -> Pointwise:
+        """The function of one argument alone."""
+        if which not in self._pointwise:
+            self._pointwise[which] = Pointwise(
+                self.flat(which), self.points[which], self.value, self.eps
+            )
+        return self._pointwise[which]
 
 
 def eps_of(array: Any) -> float:
@@ -249,8 +303,8 @@ def eps_of(array: Any) -> float:
 
 def _positions(operation: LibraryOperation, wrt: Wrt, count: int) -> Wrt:
     if isinstance(wrt, Integral | str):
-        return operation.position(wrt, count)
-    return tuple(operation.position(one, count) for one in wrt)
+        return operation.position(wrt if isinstance(wrt, str) else int(wrt), count)
+    return tuple(operation.position(one, count) for one in wrt)  # type: ignore[union-attr]
 
 
 def _is_low(dtype: np.dtype[Any]) -> bool:

@@ -46,28 +46,36 @@ class Walk:
 
     def __init__(self, function: Pointwise, direction: Array) -> None:
         reach = float(np.max(np.abs(direction) / function.scales, initial=0.0))
-        self.direction = direction / (reach or 1.0)
+        self.share = 1 / (reach or 1.0)  # of the direction that is walked
+        self.direction = direction * self.share
         steps = _FIRST / _RATIO ** np.arange(_STEPS)
         self._start, self._noise = function.value, function.noise
         with quiet():
             self._values = [function(function.point + h * self.direction) for h in steps]
         self._steps = steps
 
-    def slope(self, change: Array, weights: Array) -> Slope:
+    def slope(self, change: Array, weights: Array | None, part: slice) -> Slope:
         """The slope for a claimed change along the direction.
 
         Parameters
         ----------
         change : numpy.ndarray
-            The claimed derivative of ``weights @ f`` along the direction.
-        weights : numpy.ndarray
-            A matrix that selects or sums up entries of the result.
+            The claimed derivative of ``weights @ f[part]`` along the direction.
+        weights : numpy.ndarray or None
+            A matrix that sums up entries of the result; None for each entry on its own.
+        part : slice
+            The entries of the result.
         """
+
+        def summed(array: Array, weights: Array | None = weights) -> Array:
+            return array[part] if weights is None else weights @ array[part]
+
         with np.errstate(all="ignore"):
-            rounding = float(np.sum(np.abs(weights) @ self._noise))
+            sizes_of = None if weights is None else np.abs(weights)
+            rounding = float(np.sum(summed(self._noise, sizes_of)))
             moved = np.finfo(float).eps * float(np.sum(np.abs(change)))
             sizes = [
-                float(np.linalg.norm(weights @ (value - self._start) - h * change))
+                float(np.linalg.norm(summed(value - self._start) - h * change))
                 for h, value in zip(self._steps, self._values, strict=True)
             ]
         known = [n for n, size in enumerate(sizes) if np.isfinite(size)]
