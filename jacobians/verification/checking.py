@@ -110,11 +110,12 @@ def check(
         if claim is not None and not callable(claim):
             raise UnsupportedError(f"{name} is of type {type(claim).__name__}; pass a function")
     subject = Subject(f, args, kwargs or {}, wrt)
+    subject.note_noise()
     traced, reason = _traced(subject)
     claims = _claims(subject, traced, reason, jacobian, vjp, jvp)
     reference = _reference(subject, against, traced, reason, derived=claims[0].kind == "derived")
     if reason and against == "auto":
-        subject.notes.append(f"{subject.name} was not traced: {reason}")
+        subject.notes.append(f"{subject.name} was not traced: {reason.split('; ')[0]}")
     trial = Trial(
         subject, reference, traced, rtol=rtol, atol=atol, seed=seed, automatic=against == "auto"
     )

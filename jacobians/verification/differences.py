@@ -96,13 +96,15 @@ def along(line: Line, widest: Array, value: Array, noise: Array, eps: float) -> 
     found = Estimate(np.full(shape, np.nan), np.full(shape, np.inf), np.zeros(shape))
     rows = max(1, _BLOCK // max(1, len(value)))
     # What rounding alone may look like, where a derivative is 0.
-    least = eps**0.5 * np.max(np.abs(value), initial=0.0, where=np.isfinite(value)) / widest
+    size = np.max(np.abs(value), initial=0.0, where=np.isfinite(value))
+    least = np.maximum(eps**0.5 * size, 1e4 * np.max(noise, initial=0.0)) / widest
     with np.errstate(all="ignore"):
         for start in range(0, len(widest), rows):
             left = np.arange(start, min(start + rows, len(widest)))
             for attempt in range(_ATTEMPTS):
                 steps = widest[left] / _NARROWER**attempt
-                table = _table(line, left, steps, value, noise, eps)
+                table, moved = _table(line, left, steps, value, noise, eps)
+                least[left] = np.fmax(least[left], eps**0.5 * moved / widest[left])
                 better = table.error < found.error[left]
                 for kept, new in zip(found, table, strict=True):
                     kept[left] = np.where(better, new, kept[left])
@@ -125,28 +127,36 @@ def _above(share: float, found: Estimate, least: Array) -> NDArray[np.bool_]:
 
 def _table(
     line: Line, which: Array, widest: Array, value: Array, noise: Array, eps: float
-) -> Estimate:
-    """One table for each line; entries that a narrower pair of points does not confirm are lost."""
+) -> tuple[Estimate, Array]:
+    """One table for each line; entries that a narrower pair of points does not confirm are lost.
+
+    And how far f moves at the first step.
+    """
     shape = (len(which), len(value))
     best, error = np.full(shape, np.nan), np.full(shape, np.inf)
     above: list[Array] = []
-    gap = np.full(shape, np.nan)
+    gap, carried = np.full(shape, np.nan), np.zeros(shape)
     for depth in range(_ROWS[1]):
         steps = widest / _RATIO**depth
         slope, gap = _slopes(line, which, steps, value)
+        if depth == 0:
+            widest_slope = slope
+            sides = np.fmax(np.abs(slope + gap / 2), np.abs(slope - gap / 2))
+            moved = np.max(np.where(np.isfinite(sides), sides, 0.0), axis=1, initial=0.0) * steps
         rounding = 2 * noise / steps[:, None]
+        carried = np.fmax(carried, eps * (np.abs(slope) + np.abs(gap)))  # into all further rows
         row = [slope]
         for order, coarser in enumerate(above, 1):
             row.append(row[-1] + (row[-1] - coarser) / (_RATIO ** (2 * order) - 1))
         for order, coarser in enumerate(above, 1):
             spread = np.maximum(np.abs(row[order] - row[order - 1]), np.abs(row[order] - coarser))
-            total = spread + rounding
+            total = spread + rounding + carried
             better = total < error
             best, error = np.where(better, row[order], best), np.where(better, total, error)
         above = row
         if depth + 1 >= _ROWS[0]:
             size = np.max(np.abs(best), axis=1, initial=0.0, keepdims=True)
-            if np.all((error <= eps ** (2 / 3) * size) | (rounding > error)):
+            if np.all((error <= eps ** (2 / 3) * size) | (rounding + carried > error)):
                 break
     inside = _INSIDE * widest
     confirming, inner_gap = _slopes(line, which, inside, value)
@@ -155,12 +165,14 @@ def _table(
     kink = np.abs(inner_gap) > np.maximum(0.3 * np.abs(gap), 40 * rounding)
     kink &= np.abs(inner_gap) > 1e-7 * np.abs(confirming)
     allowed = 10 * (rounding + error) + 1e-5 * np.abs(best)
+    allowed += 10 * _INSIDE**2 * np.abs(widest_slope - best)  # what is left of the step's square
     wrong = np.abs(confirming - best) > allowed
-    return Estimate(
+    found = Estimate(
         np.where(wrong, np.nan, best),
         np.where(wrong, np.inf, error),
         np.where(kink & ~wrong, inner_gap, 0.0),
     )
+    return found, moved
 
 
 def _slopes(line: Line, which: Array, steps: Array, value: Array) -> tuple[Array, Array]:

@@ -28,7 +28,7 @@ Array = NDArray[Any]
 Terms = Callable[[], list[tuple[str, Array]]]
 
 MOST_ENTRIES = 1 << 22  # of a tensor that is compared entry by entry
-MOST_COLUMNS = 1 << 11  # of an argument that is moved entry by entry
+MOST_COLUMNS = 1 << 9  # of an argument that is moved entry by entry
 _LONGEST = 200  # characters of a formula in a report
 
 
@@ -84,7 +84,7 @@ class Traced(Reference):
     def by(self, pair: Pair) -> str:
         """With the formula, unless that is long."""
         J = self.of(pair)
-        formula = J.formula() if pair.axes else ""
+        formula = J.formula() if pair.axes is not None else ""
         if len(formula) > _LONGEST:
             formula = f"{len(J.terms.terms)} terms"
         return "the traced Jacobian" + (f", {formula}" if formula else "")
@@ -111,7 +111,7 @@ class Traced(Reference):
     def terms(self, pair: Pair) -> Terms | None:
         """Gives the terms of the formula, each with its text and its dense array."""
         J = self.of(pair)
-        if J.size * len(J.terms.terms) > MOST_ENTRIES or not pair.axes:
+        if J.size * len(J.terms.terms) > MOST_ENTRIES or pair.axes is None:
             return None
 
         def terms() -> list[tuple[str, Array]]:

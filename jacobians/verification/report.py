@@ -180,6 +180,8 @@ class Part(NamedTuple):
             return f"{self.title} cannot be judged here: no derivative was found"
         if not self.entries:
             return f"{self.title} has no entries"
+        if self.entries == 1:
+            return f"the only entry of {self.title} agrees"
         return f"all {self.entries:,} entries of {self.title} agree"
 
 

@@ -40,8 +40,8 @@ class Pair(NamedTuple):
         Where the result stands in the flat array of all.
     title : str
         ``∂f[0]_ij/∂X_kl``.
-    axes : str
-        The names of the tensor's axes, empty where it has more axes than there are letters.
+    axes : str or None
+        The names of the tensor's axes; None where it has more axes than there are letters.
     """
 
     output: int
@@ -50,7 +50,7 @@ class Pair(NamedTuple):
     inner: Array
     part: slice
     title: str
-    axes: str
+    axes: str | None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -241,6 +241,19 @@ class Subject:
         walk(skeleton, found, "")
         return [given for _, given in sorted(places, key=lambda pair: pair[0])]
 
+    def note_noise(self) -> None:
+        """Note that the function gives other values when it is called again."""
+        again = leaves_of(self.result([p.copy() for p in self.points]))
+        apart = 0.0
+        for one, other in zip(again, self.outputs, strict=False):
+            if one.shape == other.shape and not np.array_equal(one, other, equal_nan=True):
+                with np.errstate(all="ignore"):
+                    apart = max(apart, float(np.nanmax(np.abs(one - other))))
+        if apart:
+            self.notes.append(
+                f"{self.name} is not deterministic: two calls with the same arguments differ by {apart:.2g}"
+            )
+
     def flat(self, which: int) -> Callable[[Array], Array]:
         """The function of one argument alone, all results in one flat array.
 
@@ -277,11 +290,14 @@ class Subject:
         """A result and an argument."""
         out, inner = self.outputs[output], self.points[which]
         start = sum(y.size for y in self.outputs[:output])
+        axes: str | None
         try:
             axes = axis_names(out.ndim, inner.ndim)
         except UnsupportedError:
-            axes = ""
-        above, below = (f"_{part}" if part else "" for part in (axes[: out.ndim], axes[out.ndim :]))
+            axes = None
+        letters = axes or ""
+        indices = letters[: out.ndim], letters[out.ndim :]
+        above, below = (f"_{part}" if part else "" for part in indices)
         title = f"∂{self.name}{self.paths[output]}{above}/∂{self.names[which]}{below}"
         return Pair(output, which, out, inner, slice(start, start + out.size), title, axes)
 

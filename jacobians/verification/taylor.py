@@ -80,7 +80,7 @@ class Walk:
             ]
         known = [n for n, size in enumerate(sizes) if np.isfinite(size)]
         if not known:
-            return Slope(None, "not known: f is not finite beside x")
+            return Slope(None, "not known: f or its derivative is not finite here")
         clear = []
         for n in known:
             if sizes[n] <= _CLEAR * (rounding + moved * self._steps[n]):

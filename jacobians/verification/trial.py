@@ -278,10 +278,11 @@ def _worst(found: Contest, verdict: Verdict, pair: Pair) -> Worst | None:
     yours, right = float(found.claimed[index]), float(found.estimate.value[index])
     absolute = abs(yours - right) if yours != right else 0.0
     relative = absolute / abs(right) if right else (inf if absolute else 0.0)
+    axes = pair.axes or ""
     names = {
-        "tensor": pair.axes,
-        "backward": pair.axes[pair.out.ndim :],
-        "forward": pair.axes[: pair.out.ndim],
+        "tensor": axes,
+        "backward": axes[pair.out.ndim :],
+        "forward": axes[: pair.out.ndim],
     }.get(found.way, "")
     numbers = index if found.way == "tensor" else index[1:]
     words = [f"{a} = {n}" for a, n in zip(names, numbers, strict=False)]
