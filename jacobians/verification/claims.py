@@ -26,6 +26,7 @@ Kind = Literal["derived", "jacobian", "vjp", "jvp"]
 
 MOST_BASIS = 256  # upstreams or directions of a basis
 RANDOM = 4  # of them otherwise
+_BESIDE = 2  # random ones beside a basis
 _LARGE = 20.0  # the size of one of them: what clips or takes signs is not linear
 
 
@@ -37,7 +38,8 @@ class Sample(NamedTuple):
     way : {"tensor", "backward", "forward"}
         What ``got`` holds: the tensor itself, gradients by the upstreams, changes along the directions.
     given : list of numpy.ndarray
-        Upstreams or directions, as the claim was given them; a basis first where ``whole``.
+        Upstreams or directions, as the claim was given them; where ``whole`` a basis, and then random
+        ones, by which it shows whether the claim is linear.
     got : list of numpy.ndarray
         One for each; for a tensor the only one.
     whole : bool
@@ -48,6 +50,11 @@ class Sample(NamedTuple):
     given: list[Array]
     got: list[Array]
     whole: bool
+
+    @property
+    def basis(self) -> int:
+        """How many of those given are the basis."""
+        return len(self.given) - _BESIDE if self.whole and self.given else 0
 
 
 class Claim:
@@ -181,17 +188,14 @@ class Forward(Claim):
 
 
 def drawn(random: np.random.Generator, shape: tuple[int, ...]) -> Array:
-    """A random array, no two entries of it alike."""
-    return np.asarray(random.standard_normal(shape))
+    """A random array: no two entries alike, none near 0, of either sign."""
+    return np.asarray(random.uniform(0.5, 1.5, shape) * random.choice([-1.0, 1.0], shape))
 
 
 def _probes(
     shape: tuple[int, ...], entries: int, random: np.random.Generator
 ) -> tuple[list[Array], bool]:
-    """The basis and one random array, or random arrays alone; whether the basis is in it.
-
-    The random one beside the basis shows whether what is probed is linear.
-    """
+    """The basis and random arrays, or random arrays alone; whether the basis is in it."""
     size = int(np.prod(shape))
     if size > MOST_BASIS or entries > MOST_ENTRIES:
         first = [drawn(random, shape) for _ in range(RANDOM - 1)]
@@ -199,7 +203,8 @@ def _probes(
     basis = [np.zeros(shape) for _ in range(size)]
     for n, array in enumerate(basis):
         array.reshape(-1)[n] = 1.0
-    return [*basis, _LARGE * drawn(random, shape)], True
+    beside = drawn(random, shape)
+    return [*basis, beside, -_LARGE * beside], True
 
 
 def _is_numbers(found: Sequence[Any]) -> bool:

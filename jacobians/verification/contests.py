@@ -55,7 +55,7 @@ def _whole(
 ) -> Contest:
     claimed, asked = assembled(sample, pair), "every entry"
     if sample.way != "tensor":
-        asked = f"every basis {_WORDS[sample.way]} ({len(sample.given) - 1}), and a random one"
+        asked = f"every basis {_WORDS[sample.way]} ({sample.basis}), and random ones"
     estimate = reference.tensor(pair)
     if estimate is not None:
         return Contest(claimed, estimate, "tensor", asked)
@@ -97,7 +97,7 @@ def assembled(sample: Sample, pair: Pair) -> Array:
     """The tensor that the basis gives; of a wrong shape where the parts have one."""
     if sample.way == "tensor":
         return np.asarray(sample.got[0])
-    parts = sample.got[:-1]
+    parts = sample.got[: sample.basis]
     shapes = {part.shape for part in parts}
     right = pair.inner.shape if sample.way == "backward" else pair.out.shape
     shape = shapes.pop() if len(shapes) == 1 else sample.got[-1].shape if shapes else right
@@ -121,13 +121,19 @@ def probes(sample: Sample, contest: Contest, expected: Array, pair: Pair) -> Pro
 
 
 def is_linear(sample: Sample, relative: float, pair: Pair) -> bool:
-    """Whether what was said to a random array is the sum of what was said to the basis."""
+    """Whether what was said to random arrays is the sum of what was said to the basis."""
     claimed = assembled(sample, pair)
     if claimed.shape != pair.shape:
         return True
-    given, got = sample.given[-1], sample.got[-1]
+    beside = zip(sample.given[sample.basis :], sample.got[sample.basis :], strict=True)
+    return all(_is_sum(claimed, given, got, sample.way, relative, pair) for given, got in beside)
+
+
+def _is_sum(
+    claimed: Array, given: Array, got: Array, way: str, relative: float, pair: Pair
+) -> bool:
     with np.errstate(all="ignore"):
-        if sample.way == "backward":
+        if way == "backward":
             expected = np.tensordot(given, claimed, pair.out.ndim)
             size = np.tensordot(np.abs(given), np.abs(claimed), pair.out.ndim)
         else:

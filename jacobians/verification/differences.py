@@ -97,7 +97,7 @@ def along(line: Line, widest: Array, value: Array, noise: Array, eps: float) -> 
     rows = max(1, _BLOCK // max(1, len(value)))
     # What rounding alone may look like, where a derivative is 0.
     size = np.max(np.abs(value), initial=0.0, where=np.isfinite(value))
-    least = np.maximum(eps**0.5 * size, 1e4 * np.max(noise, initial=0.0)) / widest
+    least = eps**0.5 * size / widest
     with np.errstate(all="ignore"):
         for start in range(0, len(widest), rows):
             left = np.arange(start, min(start + rows, len(widest)))
@@ -111,7 +111,9 @@ def along(line: Line, widest: Array, value: Array, noise: Array, eps: float) -> 
                 left = left[np.any(_above(1e-4, found.taken(left), least[left]), axis=1)]
                 if not len(left):
                     break
-        lost = _above(0.3, found, least)
+        # Where f is 0 and stays so along a line, all that moves it is rounding.
+        still = 1e4 * np.max(noise, initial=0.0) / widest
+        lost = _above(0.05, found, np.where(least == 0, still, least))
         for array, unknown in zip(found, (np.nan, np.inf, 0.0), strict=True):
             array[lost] = unknown
     return found

@@ -254,8 +254,11 @@ class Report:
         for part in self.parts:
             lines += [""] if lines else []
             head, verdict = self._heading(part), part.verdict
-            gap = max(2, _WIDTH - len(head) - len(verdict))
-            lines.append(f"{head}{' ' * gap}{verdict}" if len(head) < 64 else f"{head}: {verdict}")
+            gap = _WIDTH - len(head) - len(verdict)
+            if gap > 2:
+                lines.append(f"{head}{' ' * gap}{verdict}")
+            else:
+                lines += textwrap.wrap(f"{head}: {verdict}", _WIDTH, break_on_hyphens=False)
             lines += textwrap.wrap(
                 part.summary, _WIDTH, initial_indent="  ", subsequent_indent="  "
             )

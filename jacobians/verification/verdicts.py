@@ -16,6 +16,7 @@ Array = NDArray[Any]
 Mask = NDArray[np.bool_]
 
 _SAFETY = 8.0  # by which the reference's estimate of its error may be wrong
+_SLACK = 1.001  # slopes beside a kink are measured at some distance
 _ROUNDING = 64.0  # roundings that may add up in an entry
 
 
@@ -85,7 +86,7 @@ def held(claimed: Array, estimate: Estimate, tolerance: Tolerance) -> Verdict:
         same = (claimed == expected) | (np.isnan(claimed) & np.isnan(expected))
         difference = np.where(same, 0.0, np.abs(claimed - expected))
         near = same | (difference <= allowed)
-        between = np.abs(claimed - expected) <= np.abs(estimate.gap) / 2 + allowed
+        between = np.abs(claimed - expected) <= _SLACK * np.abs(estimate.gap) / 2 + allowed
     kinks = estimate.gap != 0
     lost = estimate.lost & ~same
     return Verdict(difference, allowed, ~(near | (kinks & between) | lost), kinks, lost)
