@@ -13,12 +13,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
+import jacobians as jb
 from jacobians.verification.diagnosis import (
     Finding,
     diagnose,
     diagnose_backward,
     diagnose_forward,
 )
+from tests import cases
 
 Array = NDArray[Any]
 RANDOM = np.random.default_rng(20250131)
@@ -150,7 +152,9 @@ PLANTED = {
     "mean of all inputs": Planted(
         "mean", "1/12 = 1/(k·l), the sizes of k and l", lambda t: t / 12, ("bilinear",)
     ),
-    "square root of a size": Planted("factor", "1/√3 = 1/√j", lambda t: t / 3**0.5, ("dense", "tanh")),
+    "square root of a size": Planted(
+        "factor", "1/√3 = 1/√j", lambda t: t / 3**0.5, ("dense", "tanh")
+    ),
     "ddof": Planted(
         "factor", "n/(n − 1) with n = 5, the size of k", lambda t: t * 5 / 4, ("quadratic",)
     ),
@@ -309,7 +313,10 @@ PLANTED = {
     ),
     "zeros": Planted("zeros", "It is zero everywhere.", np.zeros_like, ALL),
     "a row of zeros": Planted(
-        "zeros", "It is zero where i = 1, and should not be", put(1, 0), ("layer", "dense", "softmax")
+        "zeros",
+        "It is zero where i = 1, and should not be",
+        put(1, 0),
+        ("layer", "dense", "softmax"),
     ),
     "half a matrix": Planted(
         "zeros", "It is zero where k < l", np.tril, ("inverse", "cube")
@@ -337,7 +344,9 @@ PLANTED = {
         np.abs,
         ("matmul by B", "dense", "softmax", "cube", "quadratic"),
     ),
-    "reciprocal": Planted("pointwise", "one over", lambda t: 1 / t, ("dense", "inverse", "quadratic")),
+    "reciprocal": Planted(
+        "pointwise", "one over", lambda t: 1 / t, ("dense", "inverse", "quadratic")
+    ),
     "off by one": Planted(
         "shift",
         "The indices of axis l are off by 1: what stands at l belongs to l − 1",
@@ -351,7 +360,10 @@ PLANTED = {
         ("dense", "inverse", "bilinear", "matmul by B", "layer"),
     ),
     "reversed": Planted(
-        "shift", "Axis l is reversed", lambda t: t[..., ::-1], ("dense", "inverse", "bilinear", "layer")
+        "shift",
+        "Axis l is reversed",
+        lambda t: t[..., ::-1],
+        ("dense", "inverse", "bilinear", "layer"),
     ),
     "exchanged": Planted(
         "shift",
@@ -374,7 +386,7 @@ PLANTED = {
     "a product of factors": Planted(
         "axis factor",
         "v is a factor of i times a factor of l",
-        lambda t: t * np.arange(2.0, 2 + len(t))[:, None, None, None] / np.arange(3, 3 + t.shape[-1]),
+        lambda t: t * np.arange(2.0, 2 + len(t))[:, None, None, None] * v[: t.shape[-1]],
         ("inverse", "dense"),
     ),
 }  # fmt: skip
@@ -549,12 +561,51 @@ def test_a_random_tensor_is_not_explained(tensor: str, seed: int, relative: floa
         assert found[0].kind in ("unexplained", "shape")
 
 
+def operations() -> list[tuple[cases.Case, int]]:
+    """The largest case of each operation, by each of its arguments."""
+    chosen: dict[str, cases.Case] = {}
+    for case in cases.CASES:
+        best = chosen.get(case.operation)
+        if best is None or sum(map(np.prod, case.shapes)) > sum(map(np.prod, best.shapes)):
+            chosen[case.operation] = case
+    return [(case, k) for case in chosen.values() for k in range(len(case.shapes))]
+
+
+@pytest.mark.parametrize(
+    ("case", "wrt"), operations(), ids=lambda value: getattr(value, "name", str(value))
+)
+def test_every_operation(case: cases.Case, wrt: int) -> None:
+    arguments = case.arrays()
+    operation = jb.ops[case.operation]
+    tensor = operation.explicit(*case.parameters, *arguments, wrt=wrt)
+    right = Right(tensor, np.ndim(operation(*case.parameters, *arguments)))
+    if np.count_nonzero(tensor) < 4:
+        return  # nothing can be told of so few numbers
+    drawn = np.random.default_rng(11)
+    planted = {
+        "sign": -tensor,
+        "factor": 1.7371 * tensor,
+        "zeros": 0 * tensor,
+        "noise": noise(1e-4)(tensor),
+        "entry": put(np.unravel_index(np.abs(tensor).argmax(), tensor.shape), 77.0)(tensor),
+        "unsummed": parts(tensor),
+    }
+    assert {kind: right.findings(claimed)[0].kind for kind, claimed in planted.items()} == {
+        kind: kind for kind in planted
+    }
+    for claimed in (
+        drawn.normal(size=tensor.shape),
+        drawn.normal(size=tensor.shape) * (tensor != 0),
+    ):
+        assert [one.kind for one in right.findings(claimed)] == ["unexplained"]
+
+
 def test_what_is_known_without_an_explanation() -> None:
     right = TENSORS["softmax"]
     drawn = np.random.default_rng(6).normal(size=right.tensor.shape)
     (found,) = right.findings(drawn * (right.tensor != 0))
     assert found.text.startswith(
-        "No known mistake explains it: 36 of 144 entries are wrong; the zeros are right; the error is "
+        "No known mistake explains it: 36 of 144 entries are wrong; the zeros are right; the error"
     )
     (found,) = right.findings(np.ones((5, 2)))
     assert found.text == (
@@ -669,7 +720,9 @@ BACKWARDS: dict[str, tuple[Array, int, Callable[[Array], Any], str, str]] = {
     "matmul by columns": (
         MATMUL, 2, lambda G: (G @ C.T).ravel("F"), "flattened", "column-major order"
     ),
-    "tanh shifted": (TANH, 2, lambda G: np.roll(G * D, 1, axis=0), "shift", "off by 1, going round"),
+    "tanh shifted": (
+        TANH, 2, lambda G: np.roll(G * D, 1, axis=0), "shift", "off by 1, going round"
+    ),
 }  # fmt: skip
 
 

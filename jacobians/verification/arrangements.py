@@ -149,8 +149,8 @@ def summed(case: Case) -> Iterator[Guess]:
         which = listed([case.names[a] for a in axes])
         if axes == case.out_axes:
             clause = (
-                f"the outputs ({which}) are summed: the gradient of their sum, an upstream of ones, "
-                "stands for every output"
+                f"the outputs ({which}) are summed: the gradient of their sum, an upstream of "
+                "ones, stands for every output"
             )
         else:
             clause = f"it is summed over {which}, where every index of {which} has its own entries"
@@ -203,8 +203,8 @@ def unsummed(case: Case) -> Iterator[Guess]:
                 which = listed([f"number {a - case.fixed} (of size {shape[a]})" for a in chosen])
                 plural = "axes" if count > 1 else "axis"
                 clause = (
-                    f"the shape is {given}, where {meant} is meant: {plural} {which} of a broadcast "
-                    f"{'are' if count > 1 else 'is'} not summed over"
+                    f"the shape is {given}, where {meant} is meant: {plural} {which} of a "
+                    f"broadcast {'are' if count > 1 else 'is'} not summed over"
                 )
                 if weight:
                     clause += f", and {order_clause(case, order)}"

@@ -2,9 +2,9 @@
 
 Every explanation is a map, the same for every operation, from the right tensor to what a mistake
 makes of it: axes in another order, a lost delta, a missing term, an axis that is not summed. It is
-tried on the whole tensor, up to a sign and a constant factor, and is offered where it leaves nothing
-of the error that the tolerance does not cover, or next to nothing. Where none does, the findings say
-what is known: where the error sits, and its size.
+tried on the whole tensor, up to a sign and a constant factor, and is offered where it leaves
+nothing of the error that the tolerance does not cover, or next to nothing. Where none does, the
+findings say what is known: where the error sits, and its size.
 """
 
 from collections.abc import Iterator, Sequence
@@ -221,9 +221,9 @@ def _percent(share: float) -> str:
 def _unexplained(case: Case) -> Finding:
     """What is known of an error without an explanation."""
     if not case.same_shape:
+        given, meant = case.shape_text(case.claimed), case.shape_text(case.expected)
         text = (
-            f"The shape is {case.shape_text(case.claimed)}, where {case.shape_text(case.expected)} is "
-            "meant, and no "
+            f"The shape is {given}, where {meant} is meant, and no "
             "arrangement or sum of the right numbers gives what stands there."
         )
         return Finding("shape", text, 1.0)

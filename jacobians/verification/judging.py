@@ -80,8 +80,8 @@ class Guess(NamedTuple):
 class Fit(NamedTuple):
     """A constant factor with what is said of it, and its weight.
 
-    ``named`` is a factor that means something; ``needed`` is how many entries must agree on it before
-    it is no accident.
+    ``named`` is a factor that means something; ``needed`` is how many entries must agree on it
+    before it is no accident.
     """
 
     factor: Any

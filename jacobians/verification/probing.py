@@ -1,7 +1,7 @@
 """What is wrong with a hand-written backward or forward, from what it gave for some arguments.
 
-A backward is linear in the upstream gradient G. Where the upstreams are a basis, its results are the
-rows of the whole tensor, and that is explained; where they are not, the results stand side by side.
+A backward is linear in the upstream gradient G. Where the upstreams are a basis, its results are
+the rows of the whole tensor, and that is explained; where not, the results stand side by side.
 Mistakes in the use of G itself show in how results depend on it.
 """
 

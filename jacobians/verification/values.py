@@ -231,8 +231,8 @@ def _factor_words(
     which = places.listed(names)
     two = ("the right derivative", "yours") if inverse else ("yours", "the right derivative")
     text = (
-        f"{two[0]} = {two[1]} × v_{index} with v = [{shown}]: a factor that depends on {which} alone "
-        f"is missing{'' if inverse else ', or one too many'}"
+        f"{two[0]} = {two[1]} × v_{index} with v = [{shown}]: a factor that depends on {which} "
+        f"alone is missing{'' if inverse else ', or one too many'}"
     )
     if ((flat == 0) | (np.abs(flat - 1) <= 1e-9)).all():
         text += "; v is a mask of zeros and ones"
