@@ -25,12 +25,15 @@ def orders(case: Case) -> Iterator[tuple[float, Order]]:
     identity = fixed + free
     seen = {identity}
     named: list[tuple[float, Order]] = []
-    for a, b in combinations(free, 2):
+    movable = [a for a in free if len(free) <= _ALL_ORDERS or case.expected.shape[a] > 1]
+    for a, b in combinations(movable, 2):
         swapped = list(identity)
         swapped[a], swapped[b] = b, a
         within = (a in out) == (b in out)
         named.append((1.5 if within else 1.6, tuple(swapped)))
     named.append((1.65, fixed + inner + out))
+    named.append((1.7, fixed + out + inner[::-1]))
+    named.append((1.7, fixed + out[::-1] + inner))
     named.append((1.7, fixed + out[::-1] + inner[::-1]))
     named.append((1.75, fixed + free[::-1]))
     named.append((1.8, fixed + inner[::-1] + out[::-1]))
@@ -108,13 +111,19 @@ def order_clause(case: Case, order: Order) -> str:
 def _flattened(case: Case, order: Order) -> str:
     """The words for the right numbers in another shape, after the axes took another order."""
     right, shape = case.expected.shape, case.claimed.shape
+    given, meant = case.shape_text(case.claimed), case.shape_text(case.expected)
     fixed, out, inner = tuple(range(case.fixed)), case.out_axes, case.in_axes
     if order == tuple(range(len(right))):
         if _squeezed(shape) == _squeezed(right):
-            return f"the shape is {shape}, where {right} is meant; the numbers are right"
+            return f"the shape is {given}, where {meant} is meant; the numbers are right"
         how = "in row-major order"
     elif order in (fixed + out[::-1] + inner[::-1], fixed + (out + inner)[::-1]):
         how = "in column-major order"
+    elif order in (fixed + out[::-1] + inner, fixed + out + inner[::-1]):
+        how = (
+            f"with the {'in' if order[: len(fixed + out)] == fixed + out else 'out'}put's axes in "
+        )
+        how += "column-major order"
     else:
         names = ", ".join(case.names[a] for a in order[case.fixed :])
         how = f"with the axes in the order ({names})"
@@ -123,7 +132,7 @@ def _flattened(case: Case, order: Order) -> str:
             f"the right numbers were flattened {how} and read back in row-major order "
             "(a reshape where a transpose is meant)"
         )
-    return f"the tensor is flattened {how}: its shape is {shape}, where {right} is meant"
+    return f"the tensor is flattened {how}: its shape is {given}, where {meant} is meant"
 
 
 def summed(case: Case) -> Iterator[Guess]:
@@ -140,8 +149,8 @@ def summed(case: Case) -> Iterator[Guess]:
         which = listed([case.names[a] for a in axes])
         if axes == case.out_axes:
             clause = (
-                f"the outputs ({which}) are summed: the gradient of their sum, an upstream of ones, "
-                "stands for every output"
+                f"the outputs ({which}) are summed: the gradient of their sum, an upstream of "
+                "ones, stands for every output"
             )
         else:
             clause = f"it is summed over {which}, where every index of {which} has its own entries"
@@ -181,6 +190,7 @@ def unsummed(case: Case) -> Iterator[Guess]:
     right, shape = case.expected.shape, case.claimed.shape
     if shape == right or len(shape) > 10 or prod(shape) <= prod(right):
         return
+    given, meant = case.shape_text(case.claimed), case.shape_text(case.expected)
     axes = [a for a in range(case.fixed, len(shape)) if shape[a] > 1]
     for count in range(1, min(3, len(axes)) + 1):
         for chosen in combinations(axes, count):
@@ -190,11 +200,11 @@ def unsummed(case: Case) -> Iterator[Guess]:
             for weight, order in turns:
                 if _squeezed([right[a] for a in order]) != _squeezed(rest):
                     continue
-                which = listed([f"number {a} (of size {shape[a]})" for a in chosen])
+                which = listed([f"number {a - case.fixed} (of size {shape[a]})" for a in chosen])
                 plural = "axes" if count > 1 else "axis"
                 clause = (
-                    f"the shape is {shape}, where {right} is meant: {plural} {which} of a broadcast "
-                    f"{'are' if count > 1 else 'is'} not summed over"
+                    f"the shape is {given}, where {meant} is meant: {plural} {which} of a "
+                    f"broadcast {'are' if count > 1 else 'is'} not summed over"
                 )
                 if weight:
                     clause += f", and {order_clause(case, order)}"

@@ -42,6 +42,8 @@ class Case:
         So many leading axes number separate results: they stay where they are.
     extents : sequence of (str, int), optional
         Names and sizes of which a constant factor may be made; those of ``expected`` by default.
+    unit : float
+        What the numbers are multiples of: not 1 where their squares would not be numbers.
     """
 
     claimed: Array
@@ -52,11 +54,16 @@ class Case:
     eps: float
     fixed: int = 0
     extents: Sequence[tuple[str, int]] | None = None
+    unit: float = 1.0
 
     @property
     def same_shape(self) -> bool:
         """Whether the two can be compared entry by entry."""
         return self.claimed.shape == self.expected.shape
+
+    def shape_text(self, array: Array) -> str:
+        """A shape in words, without the axes that number results."""
+        return str(array.shape[self.fixed :])
 
     @property
     def out_axes(self) -> tuple[int, ...]:
@@ -121,10 +128,26 @@ def sample_of(array: Array, wrong: Array | None = None) -> NDArray[np.intp]:
     return np.unique(np.concatenate(chosen))
 
 
+def taken(array: Array, flat: NDArray[np.intp]) -> Array:
+    """The entries at flat positions in row-major order, without a copy of a view."""
+    found: Array = array.flat[flat] if array.ndim <= 32 else array.ravel()[flat]
+    return found
+
+
+def unit_of(*arrays: Array) -> float:
+    """A power of two to divide by, 1 where the squares of all numbers are numbers."""
+    top = max((float(np.abs(a[np.isfinite(a)]).max(initial=0)) for a in arrays), default=0.0)
+    return 1.0 if top == 0 or 1e-100 < top < 1e100 else float(2.0 ** np.floor(np.log2(top)))
+
+
 def norm(array: Array) -> float:
     """The root of the sum of squares."""
     flat = array.ravel()
-    return float(np.sqrt(np.vdot(flat, flat).real))
+    found = float(np.sqrt(np.vdot(flat, flat).real))
+    if 0 < found < np.inf or not flat.size:
+        return found
+    largest = float(np.abs(flat).max())  # squares of very small and large numbers are lost
+    return largest * norm(flat / largest) if 0 < largest < np.inf else found
 
 
 def positive(array: Array) -> Array:

@@ -81,8 +81,8 @@ def diagnose_backward(
     out_shape, in_shape : sequence of int
         The shapes of ``G`` and ``want``.
     tolerance : float or ndarray
-        The absolute difference that an entry of ``got`` may have; of the shape of ``want``, or of the
-        whole tensor.
+        The absolute difference that an entry of ``got`` may have; of the shape of ``want``, or of
+        the whole tensor.
     terms : callable, optional
         Gives the terms whose sum is the whole tensor, as pairs of text and array; for a basis only.
 

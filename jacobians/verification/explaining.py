@@ -2,9 +2,9 @@
 
 Every explanation is a map, the same for every operation, from the right tensor to what a mistake
 makes of it: axes in another order, a lost delta, a missing term, an axis that is not summed. It is
-tried on the whole tensor, up to a sign and a constant factor, and is offered where it leaves nothing
-of the error that the tolerance does not cover, or next to nothing. Where none does, the findings say
-what is known: where the error sits, and its size.
+tried on the whole tensor, up to a sign and a constant factor, and is offered where it leaves
+nothing of the error that the tolerance does not cover, or next to nothing. Where none does, the
+findings say what is known: where the error sits, and its size.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,6 +21,7 @@ from jacobians.verification.case import (
     norm,
     numbers,
     tolerances,
+    unit_of,
 )
 from jacobians.verification.judging import Explanation, Guess, Judge
 from jacobians.verification.values import Terms
@@ -87,7 +88,12 @@ def explain(
     with np.errstate(all="ignore"):
         tol = tolerances(tolerance, right.shape)
         eps = coarseness(claimed, expected)
-        case = Case(_finite(given), _finite(right), tol, names, out_ndim, eps, fixed, extents)
+        unit = unit_of(given, right)
+        scaled = given, right, tol
+        if unit != 1:
+            scaled = given / unit, right / unit, tol / unit
+        claimed, expected, tol = _finite(scaled[0]), _finite(scaled[1]), scaled[2]
+        case = Case(claimed, expected, tol, names, out_ndim, eps, fixed, extents, unit)
         found = list(_not_finite(given, right, case))
         if not case.same_shape or case.before > 0:
             found += _ranked(case, terms)
@@ -215,8 +221,9 @@ def _percent(share: float) -> str:
 def _unexplained(case: Case) -> Finding:
     """What is known of an error without an explanation."""
     if not case.same_shape:
+        given, meant = case.shape_text(case.claimed), case.shape_text(case.expected)
         text = (
-            f"The shape is {case.claimed.shape}, where {case.expected.shape} is meant, and no "
+            f"The shape is {given}, where {meant} is meant, and no "
             "arrangement or sum of the right numbers gives what stands there."
         )
         return Finding("shape", text, 1.0)
@@ -227,7 +234,8 @@ def _unexplained(case: Case) -> Finding:
     size = norm(np.nan_to_num(case.expected))
     text = f"No known mistake explains it: {count} of {fails.size} entries "
     text += "is wrong" if count == 1 else "are wrong"
-    right_zeros = not (fails & (case.size <= case.tol)).any() and count < fails.size
+    zero = case.size <= case.tol
+    right_zeros = zero.any() and not (fails & zero).any()
     if right_zeros and (np.abs(case.claimed[fails]) > case.tol[fails]).all():
         text += "; the zeros are right"
     text += f"; all are {place.words}" if place.words and place.kind != "entry" else ""

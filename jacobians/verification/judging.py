@@ -19,6 +19,7 @@ from jacobians.verification.case import (
     norm,
     positive,
     sample_of,
+    taken,
 )
 from jacobians.verification.factors import Reading, readings
 
@@ -26,6 +27,7 @@ NEARLY_ALL = 0.01  # the largest share of the error that an explanation may leav
 _CLOSE = 0.02  # a relative difference that a sampled entry may have
 _ENOUGH = 0.75  # the share of sampled entries that must be close
 _TELLING = 4  # how many times what it may be off by an entry must be to count as evidence
+_MANY = 8  # so many entries must speak for an explanation that leaves something
 _FEW = 0.05  # the share of entries that may be wrong besides
 
 
@@ -76,13 +78,18 @@ class Guess(NamedTuple):
 
 
 class Fit(NamedTuple):
-    """A constant factor with what is said of it, and its weight."""
+    """A constant factor with what is said of it, and its weight.
+
+    ``named`` is a factor that means something; ``needed`` is how many entries must agree on it
+    before it is no accident.
+    """
 
     factor: Any
     kind: str
     clauses: tuple[str, ...]
     weight: float
     named: bool
+    needed: int
 
 
 class Judge:
@@ -117,8 +124,8 @@ class Judge:
         significant = np.abs(claimed) > _TELLING * allowed
         significant |= np.abs(fit.factor * predicted) > _TELLING * allowed
         wrong = left > 0
-        needed = 1 if fit.named and guess.scaled else 3
-        if np.count_nonzero(significant) < needed:
+        telling = np.count_nonzero(significant)
+        if telling < (fit.needed if guess.scaled else 3):
             return None
         enough = int(np.count_nonzero(significant & ~wrong))
         kind = guess.kind or fit.kind
@@ -130,7 +137,8 @@ class Judge:
         if 0 < count <= _FEW * enough:
             more = f"{_entries(count)} wrong besides, {self._besides(wrong, significant)}"
             return Explanation(kind, (*clauses, more), weight + 1.5)
-        if remaining <= NEARLY_ALL and fit.named and self._improves(claimed, left):
+        nearly = remaining <= NEARLY_ALL and telling >= _MANY and fit.needed < 3
+        if nearly and self._improves(claimed, left):
             return Explanation(kind, clauses, weight, remaining)
         return None
 
@@ -158,13 +166,13 @@ class Judge:
         """The factor by which the guess holds on a sample, None where it does not."""
         case = self.case
         flat = case.sample if guess.of is None else sample_of(claimed)
-        here = claimed.flat[flat]
+        here = taken(claimed, flat)
         if guess.at is None:
             predicted = guess.apply(case.expected)
             if predicted.size != claimed.size:
                 return None
-            there = predicted.flat[flat]
-            tol = (guess.tolerance or guess.apply)(case.tol).flat[flat]
+            there = taken(predicted, flat)
+            tol = taken((guess.tolerance or guess.apply)(case.tol), flat)
         else:
             index, inside = guess.at(np.unravel_index(flat, claimed.shape))
             there = np.where(inside, case.expected[index], 0)
@@ -205,19 +213,20 @@ class Judge:
         if not scaled:
             return None
         clause = f"it is {_number(factor)} × the right derivative, a constant factor"
-        return Fit(factor, "factor", (clause,), 2.0, False)
+        return Fit(factor, "factor", (clause,), 2.0, False, 3)
 
     def _named(self, phase: float, value: float) -> Fit:
         """A factor that means something."""
         clauses = ("the sign is wrong",) if phase < 0 else ()
         if value == 1:
-            return Fit(phase, "sign", clauses, 1.0 if phase < 0 else 0.0, True)
+            return Fit(phase, "sign", clauses, 1.0 if phase < 0 else 0.0, True, 1)
         meant = self.readings[value]
         more = [reading.meaning for reading in meant if reading.meaning][:2]
         text = f"it is {meant[0].written} × the right derivative"
         text += f" ({', or '.join(more)})" if more else ""
         weight = 1.1 if phase > 0 else 1.4
-        return Fit(phase * value, meant[0].kind, (*clauses, text), weight, True)
+        needed = 1 if value in (2, 0.5) else 2 if meant[0].of_sizes else 3
+        return Fit(phase * value, meant[0].kind, (*clauses, text), weight, True, needed)
 
 
 def _middle_ratio(claimed: Array, predicted: Array) -> Any:

@@ -14,8 +14,8 @@ class Place(NamedTuple):
     """A set of entries in words.
 
     ``kind`` is "entry", "row", "column", "block", "region" (a relation between two axes) or
-    "scattered"; ``narrow`` says whether the place is small enough to be an explanation; ``words`` is
-    "where i = 1 and k = 0", empty for the whole tensor; ``axes`` are those that it names.
+    "scattered"; ``narrow`` says whether the place is small enough to be an explanation; ``words``
+    is "where i = 1 and k = 0", empty for the whole tensor; ``axes`` are those that it names.
     """
 
     kind: str

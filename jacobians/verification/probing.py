@@ -1,7 +1,7 @@
 """What is wrong with a hand-written backward or forward, from what it gave for some arguments.
 
-A backward is linear in the upstream gradient G. Where the upstreams are a basis, its results are the
-rows of the whole tensor, and that is explained; where they are not, the results stand side by side.
+A backward is linear in the upstream gradient G. Where the upstreams are a basis, its results are
+the rows of the whole tensor, and that is explained; where not, the results stand side by side.
 Mistakes in the use of G itself show in how results depend on it.
 """
 
@@ -118,11 +118,11 @@ def _assembled(
     rows: list[Probe], which: Map, tolerance: Any, terms: Terms | None
 ) -> tuple[Finding, ...]:
     """The whole tensor from a basis, explained."""
-    got = np.stack([row.got for row in rows]).reshape(*which.given, *rows[0].got.shape)
-    want = np.stack([row.want for row in rows]).reshape(*which.given, *which.result)
+    got = np.stack([row.got for row in rows]).reshape(which.given + rows[0].got.shape)
+    want = np.stack([row.want for row in rows]).reshape(which.given + which.result)
     tol = numbers(tolerance)
     if tol is not None and tol.shape == which.result and not which.backward:
-        tol = tol.reshape(*which.result, *(1,) * len(which.given))
+        tol = tol.reshape(which.result + (1,) * len(which.given))
     if not which.backward:
         count, ndim = len(which.given), got.ndim
         got = got.transpose(*range(count, ndim), *range(count))
@@ -164,14 +164,16 @@ def _use_of_argument(probes: list[Probe], which: Map, tol: Array) -> Iterator[Fi
                 text += f"; it is the one that is right for {letter} = 1 everywhere"
         yield _sentence(which.kind, text)
         return
-    if others and changes and np.ptp(sums) > 1e-3 * np.abs(sums).max():
+    varied = bool(np.ptp(sums) > 1e-3 * np.abs(sums).max())  # if not, its sum cannot be told apart
+    if others and changes and varied:
         used = [(p, s) for p, s in zip(probes, sums, strict=True) if abs(s) > 1e-6]
         got, want = [p.got / s for p, s in used], [p.want / s for p, s in used]
         if len(used) > 1 and _all_equal(got) and not _all_equal(want):
             text = f"only the sum of {name} is used (as if {letter} were the same everywhere)"
             yield _sentence(which.kind, text)
             return
-    if first.got.shape == first.want.shape and _all_equal([p.got - p.want for p in probes]):
+    same_shape = first.got.shape == first.want.shape
+    if varied and same_shape and _all_equal([p.got - p.want for p in probes]):
         text = f"something is added that does not depend on {name}: the same to every result"
         yield _sentence(which.kind, text)
         return
@@ -229,10 +231,12 @@ def _combination(before: list[Probe], probe: Probe) -> Array | None:
     if not before or probe.given.size * len(before) ** 2 > _DEPENDENCE:
         return None
     columns = np.stack([p.given for p in before], axis=1)
-    if not np.isfinite(columns).all() or not np.isfinite(probe.given).all():
+    size = max(np.abs(columns).max(initial=0), np.abs(probe.given).max(initial=0))
+    if not 0 < size < np.inf or not probe.given.any():  # nan is neither
         return None
-    weights: Array = np.linalg.lstsq(columns, probe.given, rcond=None)[0]
-    return weights if _equal(columns @ weights, probe.given) and probe.given.any() else None
+    columns, given = columns / size, probe.given / size
+    weights: Array = np.linalg.lstsq(columns, given, rcond=None)[0]
+    return weights if _equal(columns @ weights, given) else None
 
 
 def _equal(first: Array, second: Array) -> bool:

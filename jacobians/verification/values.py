@@ -20,6 +20,7 @@ Terms = Callable[[], Sequence[tuple[str, ArrayLike]]]
 
 _FEW_TERMS = 8
 _NOISE = 0.05  # the largest relative size of what is called noise
+_MANY = 8  # so many entries must speak before larger differences are called noise
 _SMALL = 1e-3  # differences this small are noise where no explanation holds, patterned or not
 _WHOLE = 1e-6  # how near to a whole number a term's coefficient is
 
@@ -101,9 +102,13 @@ def _several_terms(
     columns = [np.nan_to_num(array).ravel() for _, array in terms]
     gram = np.array([[np.vdot(a, b).real for b in columns] for a in columns])
     right = np.array([np.vdot(a, np.nan_to_num(difference).ravel()).real for a in columns])
-    found = np.linalg.lstsq(gram, right, rcond=1e-12)[0] + 1
+    if not (np.isfinite(gram).all() and np.isfinite(right).all()):
+        return None
+    found = np.linalg.pinv(gram, rcond=1e-12, hermitian=True) @ right + 1
     whole = np.round(found)
-    if np.abs(found - whole).max() > _WHOLE + 1e3 * case.eps or np.abs(whole).max() > 3:
+    if not np.abs(found - whole).max() <= _WHOLE + 1e3 * case.eps:
+        return None
+    if np.abs(whole).max() > 3:
         return None
     left = difference - sum((n - 1) * t for n, (_, t) in zip(whole, terms, strict=True))
     if norm(case.excess(left)) > 0:
@@ -132,7 +137,7 @@ def local(case: Case, judge: Judge) -> Iterator[Explanation]:
         kind, weight, how = "structure", 2.9, f"it is not zero{where}, where zero is right"
     else:
         fit = judge.fit(claimed, expected, tol) if place.kind != "scattered" or count <= 4 else None
-        if fit is not None and (fit.named or count > 4):
+        if fit is not None and count >= (fit.needed if fit.named else 5):
             left = np.abs(claimed - fit.factor * expected)
             if (left <= allowance(case, tol, expected, fit.factor)).all():
                 kind, weight = fit.kind, 1.9 + fit.weight / 10
@@ -142,7 +147,8 @@ def local(case: Case, judge: Judge) -> Iterator[Explanation]:
     if place.kind == "entry":
         index = tuple(int(a[0]) for a in places.indices(fails))
         text = f"one entry is wrong, {places.entry(index, case.names)}: it is "
-        text += f"{case.claimed[index]:.6g} where {case.expected[index]:.6g} is right"
+        text += f"{case.claimed[index] * case.unit:.6g} where "
+        text += f"{case.expected[index] * case.unit:.6g} is right"
         few = np.count_nonzero(relevant) < 4
         yield Explanation("entry", (text,), 3.0 if few and how else 1.3)
         if few and how:
@@ -155,11 +161,20 @@ def local(case: Case, judge: Judge) -> Iterator[Explanation]:
         text = f"only some results are wrong, {place.words}"
         yield Explanation("results", (text,), 2.2)
     elif place.narrow and place.kind in ("row", "column", "block"):
-        name = {"row": "a row", "column": "a column", "block": "a block"}[place.kind]
-        yield Explanation(place.kind, (f"{name} is wrong{where}; {amount}",), 2.05)
+        yield _part(case, place, amount)
     elif place.narrow:
         few_text = f"{count} entries are wrong{where}; all others are right"
         yield Explanation("entries", (few_text,), 2.1)
+
+
+def _part(case: Case, place: places.Place, amount: str) -> Explanation:
+    """A row, a column or a block that is wrong, without a reason; or several."""
+    used = [len(np.unique(places.indices(case.fails)[axis])) for axis in place.axes]
+    kind = "entries" if case.expected.ndim == 1 else place.kind
+    singular = {"row": "a row is", "column": "a column is", "block": "a block is"}
+    plural = {"row": "rows are", "column": "columns are", "block": "a part is"}
+    name = "entries are" if kind == "entries" else (singular if max(used) == 1 else plural)[kind]
+    return Explanation(kind, (f"{name} wrong {place.words}; {amount}",), 2.05)
 
 
 def axis_factors(case: Case) -> Iterator[Explanation]:
@@ -216,8 +231,8 @@ def _factor_words(
     which = places.listed(names)
     two = ("the right derivative", "yours") if inverse else ("yours", "the right derivative")
     text = (
-        f"{two[0]} = {two[1]} × v_{index} with v = [{shown}]: a factor that depends on {which} alone "
-        f"is missing{'' if inverse else ', or one too many'}"
+        f"{two[0]} = {two[1]} × v_{index} with v = [{shown}]: a factor that depends on {which} "
+        f"alone is missing{'' if inverse else ', or one too many'}"
     )
     if ((flat == 0) | (np.abs(flat - 1) <= 1e-9)).all():
         text += "; v is a mask of zeros and ones"
@@ -241,7 +256,7 @@ def noise(case: Case) -> Explanation | None:
     largest = np.abs(difference).max() / (norm(difference) / np.sqrt(count))
     aligned = abs(np.vdot(difference, expected)) / (norm(difference) * size)
     patterned = largest > 10 or aligned > max(0.3, 4 / np.sqrt(count))
-    if level > _NOISE or (level > _SMALL and patterned):
+    if level > _NOISE or (level > _SMALL and (patterned or count < _MANY)):
         return None
     text = f"small differences without a pattern, of relative size {level:.1e}: noise"
     cause = _cause(level)
@@ -273,8 +288,9 @@ def term_arrays(terms: Terms | None, case: Case) -> list[tuple[str, Array]]:
     found: list[tuple[str, Array]] = []
     for text, array in terms():
         values = numbers(array)
-        if values is None:
+        if values is None or not np.isfinite(values).all():
             return []
+        values = values / case.unit if case.unit != 1 else values
         try:
             found.append((str(text), np.broadcast_to(values, case.expected.shape)))
         except ValueError:
