@@ -17,7 +17,7 @@ from jacobians.verification.stepping import Pointwise, quiet
 Array = NDArray[Any]
 
 _FIRST, _RATIO, _STEPS = 0.05, 4.0, 13
-_CLEAR = 30.0  # units of rounding from which a remainder counts
+_CLEAR = 300.0  # units of rounding from which a remainder counts
 _USED = 3  # the smallest steps whose remainder is clear
 
 

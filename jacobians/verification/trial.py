@@ -32,6 +32,7 @@ from jacobians.verification.verdicts import (
 
 Array = NDArray[Any]
 
+_TINY = 1e-4  # below this the size of an argument says nothing of how f is rounded
 _MOST_SUMS = 1024  # results that a Taylor remainder is measured in one by one
 
 
@@ -123,7 +124,7 @@ class Trial:
         sizes = [np.abs(array) for array in (pair.out, pair.inner)]
         above, below = (float(np.max(a, initial=0.0, where=np.isfinite(a))) for a in sizes)
         eps = max([self._reference.eps, *(eps_of(array) for array in sample.got)])
-        return Tolerance(self._rtol, self._atol, eps, above / max(below, 1.0))
+        return Tolerance(self._rtol, self._atol, eps, above / max(below, _TINY))
 
     # Verdicts
 

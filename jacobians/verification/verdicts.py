@@ -27,7 +27,7 @@ class Tolerance:
     Attributes
     ----------
     rtol, atol : float or None
-        The user's; None for √ε of the coarsest dtype, and ε¾ of the largest entry.
+        The user's; None for √ε of the coarsest dtype, and ε^⅔ of the largest entry.
     eps : float
         The coarsest unit of rounding.
     natural : float
@@ -50,7 +50,7 @@ class Tolerance:
         largest = float(np.max(sizes, initial=0.0))
         atol = self.atol
         if atol is None:
-            atol = self.eps**0.75 * largest + _ROUNDING * self.eps * self.natural
+            atol = self.eps ** (2 / 3) * largest + _ROUNDING * self.eps * self.natural
         error = np.where(estimate.lost, 0.0, estimate.error)
         allowed: Array = atol + self.relative * sizes + _SAFETY * error
         return allowed
