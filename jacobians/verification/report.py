@@ -276,7 +276,7 @@ class Report:
     def _repr_html_(self) -> str:
         rows = []
         for part in self.parts:
-            colour = {"right": "#2a7a2a", "WRONG": "#c02020"}.get(part.verdict, "#a06000")
+            colour = {"right": "#2e9e4f", "WRONG": "#e0443e"}.get(part.verdict, "#c98500")
             rows.append(
                 '<tr><th colspan="2" style="text-align:left;padding:.6em .5em .2em 0">'
                 f"{escape(self._heading(part))}: "
