@@ -290,6 +290,33 @@ def test_what_is_large_and_cannot_be_traced_is_compared_along_directions(kind: s
     assert "random direction" in report.parts[0].asked
 
 
+@pytest.mark.parametrize("kind", ["vjp", "jvp"])
+def test_the_choice_at_a_kink_is_free_in_large_problems_too(kind: str) -> None:
+    x = np.round(RNG.normal(size=(20, 30)))  # every third entry is 0
+    relu = lambda x: np.maximum(x, 0)  # noqa: E731
+    for claim in (lambda d, x: d * (x > 0), lambda d, x: d * (x >= 0)):
+        assert jb.check(relu, x, **{kind: claim}).ok
+    report = jb.check(relu, x, **{kind: lambda d, x: d * (x >= 1.5)})
+    assert not report.ok
+    assert "not differentiable here" in str(report)
+
+
+def test_one_wrong_entry_of_many_is_found_and_placed() -> None:
+    A, y = RNG.normal(size=(300, 280)) / 10, RNG.normal(size=300)
+
+    def vjp(G: Any, A: Any, y: Any) -> Any:
+        found = np.outer(y, G * (1 - np.tanh(y @ A) ** 2))
+        found[5, 7] *= 1.01
+        return found
+
+    report = jb.check(lambda A, y: np.tanh(y @ A), A, y, vjp=vjp)
+    (part,) = report.parts
+    assert (report.ok, part.failed) == (False, 4)  # once for each upstream
+    assert part.worst.index[1:] == (5, 7)
+    assert "k = 5" in part.worst.place
+    assert "k = 5" in report.findings[0].text
+
+
 # References
 
 
@@ -381,6 +408,18 @@ def test_arrays_are_never_changed_and_changes_are_reported() -> None:
         f"vjp changes its argument {name} in place; it was given a copy" for name in ("G", "x")
     }
     np.testing.assert_array_equal(x, V)
+
+
+def test_what_the_function_itself_changes_is_reported() -> None:
+    def f(x: Any, y: Any) -> Any:
+        y *= 2
+        return x * y
+
+    y = np.ones(4)
+    report = jb.check(f, V, y, vjp=lambda G, x, y: 2 * G * y)
+    assert report.ok
+    assert "f changes its argument y in place; it was given a copy" in report.notes
+    np.testing.assert_array_equal(y, 1)
 
 
 def test_a_buffer_that_a_backward_uses_again_is_copied() -> None:

@@ -44,7 +44,7 @@ class Run(NamedTuple):
         return bool(outside) and any(node in outside for node in ordered(nodes))
 
 
-def _parameters(
+def parameter_names(
     function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> list[str]:
     """The names of the positional arguments."""
@@ -91,7 +91,7 @@ def _places(
 
 def positions_of(function: Any, args: Sequence[Any], wrt: Wrt) -> list[int]:
     """The positions of the arguments that ``wrt`` means."""
-    places = _places(function, wrt, _parameters(function, args, {}), {})
+    places = _places(function, wrt, parameter_names(function, args, {}), {})
     return [place for place in places if isinstance(place, int)]
 
 
@@ -99,7 +99,7 @@ def chosen(
     function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], wrt: Wrt
 ) -> tuple[list[int | str], list[str], list[Any]]:
     """What ``wrt`` means: positions or names of keyword arguments, their names, their values."""
-    names = _parameters(function, args, kwargs)
+    names = parameter_names(function, args, kwargs)
     places = _places(function, wrt, names, kwargs)
     given = {**default_values(function), **kwargs}
     labels = [names[place] if isinstance(place, int) else place for place in places]
@@ -140,7 +140,7 @@ def traced(
     function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], wrt: Wrt
 ) -> Iterator[Run]:
     """Run a function with some arguments traced; the session lives as long as the block."""
-    names = _parameters(function, args, kwargs)
+    names = parameter_names(function, args, kwargs)
     places, labels, values = chosen(function, args, kwargs, wrt)
     with session() as here:
         here.names.update(closure_names(function))

@@ -17,7 +17,7 @@ from jacobians.verification.verdicts import Tolerance, Verdict, held
 
 Array = NDArray[Any]
 
-_COLUMNS = 256  # that are looked at, where there are many
+_COLUMNS = 1024  # that are looked at, where there are many
 _MANY = 1 << 18  # entries
 _ROUNDINGS = 64.0  # of f, that may add up in a derivative
 
@@ -57,9 +57,7 @@ def reconsidered(
         sizes = np.abs(old.value)
         largest = float(np.max(sizes, initial=0.0, where=np.isfinite(sizes)))
         new.error[...] += _ROUNDINGS * judge.rounding * largest
-    if contest.way != "tensor":
-        return new, 0
-    where, numerical = _numbers(verdict, judge, pair)
+    where, numerical = _numbers(contest, verdict, judge, pair)
     kink = numerical.gap != 0
     take = kink | numerical.lost
     overruled = np.zeros(take.shape, bool)
@@ -72,15 +70,23 @@ def reconsidered(
     return new, int(np.count_nonzero(overruled))
 
 
-def _numbers(verdict: Verdict, judge: Numerical, pair: Pair) -> tuple[Any, Estimate]:
-    """The columns in which entries fail, as an index, and what numbers say there."""
-    fails = verdict.fails.reshape(pair.out.size, pair.inner.size)
+def _numbers(
+    contest: Contest, verdict: Verdict, judge: Numerical, pair: Pair
+) -> tuple[Any, Estimate]:
+    """Where entries fail, as an index, and what numbers say there."""
+    if contest.way == "forward":
+        return ..., judge.forward(pair, contest.given)
+    fails = verdict.fails.reshape(-1, pair.inner.size)
     columns = np.flatnonzero(np.any(fails, axis=0))
     if len(columns) > _COLUMNS and pair.size > _MANY:
         columns = columns[:: -(-len(columns) // _COLUMNS)]
-    found = judge.columns(pair, [int(c) for c in columns])
-    outer = tuple(slice(None) for _ in pair.out.shape)
+    chosen = [int(c) for c in columns]
+    if contest.way == "backward":
+        found, outer_shape = judge.summed(pair, contest.given, chosen), (len(contest.given),)
+    else:
+        found, outer_shape = judge.columns(pair, chosen), pair.out.shape
+    outer = tuple(slice(None) for _ in outer_shape)
     if not pair.inner.ndim:
-        return outer or ..., found.reshaped(pair.out.shape)
+        return outer or ..., found.reshaped(outer_shape)
     index = np.unravel_index(columns, pair.inner.shape)
-    return (*outer, *index), found.reshaped((*pair.out.shape, len(columns)))
+    return (*outer, *index), found.reshaped((*outer_shape, len(columns)))

@@ -1,5 +1,6 @@
 """A claim and a reference set side by side, as two arrays that should be equal."""
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,12 +31,15 @@ class Contest(NamedTuple):
         after the other; "pairing": numbers, such results contracted with a direction each.
     asked : str
         How the claim was asked, in words.
+    given : sequence of numpy.ndarray
+        The upstreams or directions, where the two are results for some.
     """
 
     claimed: Array
     estimate: Estimate
     way: str
     asked: str
+    given: Sequence[Array] = ()
 
     @property
     def fits(self) -> bool:
@@ -65,7 +69,7 @@ def _whole(
     given = [drawn(random, pair.inner.shape) for _ in range(RANDOM)]
     got = np.stack([np.tensordot(claimed, d, pair.inner.ndim) for d in given])
     asked = f"{RANDOM} random directions, since the tensor has {claimed.size:,} entries"
-    return Contest(got, reference.forward(pair, given), "forward", asked)
+    return Contest(got, reference.forward(pair, given), "forward", asked, given)
 
 
 def _in_part(
@@ -75,10 +79,11 @@ def _in_part(
     got = np.stack(sample.got) if alike else sample.got[0][None]
     asked = f"{len(sample.given)} random {_WORDS[sample.way]}s"
     if sample.way == "forward":
-        return Contest(got, reference.forward(pair, sample.given), "forward", asked)
+        ahead = reference.forward(pair, sample.given)
+        return Contest(got, ahead, "forward", asked, sample.given)
     told = reference.backward(pair, sample.given)
     if told is not None:
-        return Contest(got, told, "backward", asked)
+        return Contest(got, told, "backward", asked, sample.given)
     if got.shape[1:] != pair.inner.shape:
         right = exact(np.zeros((len(sample.given), *pair.inner.shape)))
         return Contest(got, right, "backward", asked)

@@ -157,6 +157,12 @@ class Numerical(Reference):
         """By the Jacobian of ``x ↦ Σ G f(x)`` for all upstreams at once."""
         if pair.inner.size > MOST_COLUMNS:
             return None
+        return self.summed(pair, upstreams, None).reshaped((len(upstreams), *pair.inner.shape))
+
+    def summed(
+        self, pair: Pair, upstreams: Sequence[Array], columns: Sequence[int] | None
+    ) -> Estimate:
+        """The same as a matrix, or some columns of it."""
         subject, point = self._subject, pair.inner
         rows = np.stack([G.ravel() for G in upstreams])
         function = subject.flat(pair.which)
@@ -166,7 +172,7 @@ class Numerical(Reference):
             rows @ subject.value[pair.part],
             subject.eps,
         )
-        return summed.measured(self._method).estimate.reshaped((len(rows), *point.shape))
+        return summed.measured(self._method, columns).estimate
 
     def forward(self, pair: Pair, directions: Sequence[Array]) -> Estimate:
         """By differences along the directions."""

@@ -29,6 +29,7 @@ Method = Literal["auto", "complex-step", "richardson"]
 METHODS: tuple[Method, ...] = ("auto", "complex-step", "richardson")
 
 RICHARDSON = "Richardson-extrapolated central differences"
+_EVALUATIONS = 12  # of f for a column, by differences
 _IMAGINARY = 1e-30  # its square is lost beside any number, it itself is not
 _AGREES = 1e-6  # how far complex step and differences may differ, as a share of the row
 
@@ -141,7 +142,8 @@ class Pointwise:
 
     def measured(self, method: Method, columns: Sequence[int] | None = None) -> Measured:
         """The Jacobian by a method; complex step only in the rows where differences agree."""
-        if method == "richardson" or (method == "auto" and self.eps > 1e-12):
+        quicker = columns is not None and _EVALUATIONS * len(columns) < self.point.size
+        if method == "richardson" or (method == "auto" and (quicker or self.eps > 1e-12)):
             return Measured(self.by_differences(columns), RICHARDSON)
         try:
             found = self.by_complex_step()

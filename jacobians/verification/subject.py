@@ -16,7 +16,7 @@ from jacobians.arguments import float_array
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.library import LibraryOperation
 from jacobians.notation.explicit import axis_names
-from jacobians.tracing.running import Wrt, chosen, flatten, name_of
+from jacobians.tracing.running import Wrt, chosen, flatten, name_of, parameter_names
 from jacobians.verification.stepping import Pointwise
 
 Array = NDArray[Any]
@@ -77,7 +77,7 @@ class Subject:
     places : list of int or str
         Of the arguments to differentiate by: positions, or names of keyword arguments.
     names : list of str
-        Of these arguments.
+        Of these arguments; ``known`` has those of all that are given by position.
     points : list of numpy.ndarray
         Their values.
     outputs : list of numpy.ndarray
@@ -102,25 +102,25 @@ class Subject:
         self.notes: list[str] = []
         self._pointwise: dict[int, Pointwise] = {}
         if isinstance(f, LibraryOperation):
-            self.name, known = f.name, f.arguments
+            self.name, self.known = f.name, list(f.arguments)
             self.wrt: Wrt = _positions(f, wrt, len(args))
         else:
             name = name_of(f)
-            self.name, known = (name if name.isidentifier() else "f"), ()
+            self.name = name if name.isidentifier() else "f"
+            self.known = parameter_names(f, args, kwargs)
             self.wrt = wrt
         self.places, self.names, values = chosen(f, args, kwargs, self.wrt)
-        if known:
-            self.names = [known[p] for p in self.places if isinstance(p, int)]
+        if isinstance(f, LibraryOperation) and self.known:
+            self.names = [self.known[p] for p in self.places if isinstance(p, int)]
         what = f"{self.name}: argument"
         self.points = [
             float_array(v, f"{what} {n}") for v, n in zip(values, self.names, strict=True)
         ]
         self.args, self.kwargs = list(args), dict(kwargs)
         self.points = [np.array(p) for p in self.points]
-        before = [p.copy() for p in self.points]
-        result = self.result(before)
-        for name, now, point in zip(self.names, before, self.points, strict=True):
-            self.note_change(self.name, name, now, point)
+        args, kwargs = self.arguments([p.copy() for p in self.points])
+        result = f(*args, **kwargs)
+        self._note_changes(self.name, args, kwargs)
         leaves: list[Any] = []
         self.rebuild = flatten(result, leaves, self.name)
         self.outputs: list[Array] = [np.array(leaf) for leaf in leaves]
@@ -156,17 +156,6 @@ class Subject:
         self.args, self.kwargs, self.points = narrow
         self.notes.append(f"{reason}: the tolerances are those of {lowest}")
 
-    def note_change(self, who: str, name: str, now: Any, before: Any) -> None:
-        """Note that an array that was handed out has been written to."""
-        try:
-            same = np.array_equal(now, before, equal_nan=True)
-        except TypeError:
-            same = np.array_equal(now, before)
-        if not same:
-            text = f"{who} changes its argument {name} in place; it was given a copy"
-            if text not in self.notes:
-                self.notes.append(text)
-
     def arguments(self, values: Sequence[Array]) -> tuple[list[Any], dict[str, Any]]:
         """Copies of all arguments, with these values of those to differentiate by."""
         args, kwargs = (
@@ -190,23 +179,29 @@ class Subject:
         args, kwargs = self.arguments([p.copy() for p in self.points])
         first = copied(list(leading))
         found = claim(*first, *args, **kwargs)
-        clean_args, clean_kwargs = self.arguments(self.points)
-        pairs = [
-            ("G" if who == "vjp" else "dX", *pair) for pair in zip(first, leading, strict=True)
-        ]
-        pairs += [
-            (self._label(place), now, before)
-            for place, (now, before) in enumerate(zip(args, clean_args, strict=True))
-        ]
-        pairs += [(key, kwargs[key], clean_kwargs[key]) for key in kwargs]
-        for name, now, before in pairs:
-            for a, b in zip(leaves_of(now), leaves_of(before), strict=False):
-                if isinstance(a, np.ndarray) and a.dtype.kind in "fiubc":
-                    self.note_change(who, name, a, b)
+        for now, before in zip(first, leading, strict=True):
+            self._note_change(who, "G" if who == "vjp" else "dX", now, before)
+        self._note_changes(who, args, kwargs)
         return found
 
+    def _note_changes(self, who: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Note which of the arguments that were handed out have been written to."""
+        clean_args, clean_kwargs = self.arguments(self.points)
+        for place, (now, before) in enumerate(zip(args, clean_args, strict=True)):
+            self._note_change(who, self._label(place), now, before)
+        for key, now in kwargs.items():
+            self._note_change(who, key, now, clean_kwargs[key])
+
+    def _note_change(self, who: str, name: str, now: Any, before: Any) -> None:
+        for a, b in zip(leaves_of(now), leaves_of(before), strict=False):
+            if a.dtype.kind not in "fiubc" or np.array_equal(a, b, equal_nan=a.dtype.kind in "fc"):
+                continue
+            text = f"{who} changes its argument {name} in place; it was given a copy"
+            if text not in self.notes:
+                self.notes.append(text)
+
     def _label(self, place: int) -> str:
-        return self.names[self.places.index(place)] if place in self.places else f"number {place}"
+        return self.known[place] if place < len(self.known) else f"number {place}"
 
     def matched(self, found: Any, what: str) -> list[Any]:
         """One thing for each result, out of the structure that the function returns.

@@ -200,7 +200,9 @@ class Trial:
             given = probes(sample, found, expected, pair)
             if not given:
                 return ()
-            if found.way != "tensor" or not found.fits:
+            if found.way != "tensor" and found.fits:
+                allowed = np.max(allowed, axis=0)
+            elif not found.fits:
                 allowed = np.asarray(np.max(allowed, initial=0.0))
             explain = diagnose_backward if sample.way == "backward" else diagnose_forward
             return explain(
