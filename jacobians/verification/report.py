@@ -290,7 +290,7 @@ class Report:
 
 def _row(label: str, text: str) -> str:
     return (
-        '<tr><td style="text-align:left;vertical-align:top;white-space:nowrap;opacity:.7">'
+        '<tr><td style="text-align:left;vertical-align:top;white-space:nowrap;padding-right:1em;opacity:.7">'
         f'{escape(label)}</td><td style="text-align:left">{escape(text)}</td></tr>'
     )
 
