@@ -317,6 +317,16 @@ def test_one_wrong_entry_of_many_is_found_and_placed() -> None:
     assert "k = 5" in report.findings[0].text
 
 
+def test_a_structured_tensor_is_never_made_dense_where_it_is_large() -> None:
+    B, C = RNG.normal(size=(60, 70)), RNG.normal(size=(70, 80))
+    for wrt in (0, (0, 1)):
+        J = jb.jacobian(np.matmul, wrt=wrt)(B, C)
+        report = jb.check(np.matmul, B, C, wrt=wrt, jacobian=J, against="richardson")
+        assert report.ok
+        assert "random directions" in report.parts[0].asked
+    assert not jb.check(np.matmul, B, C, jacobian=1.001 * J[0]).ok
+
+
 # References
 
 

@@ -88,11 +88,7 @@ class Full(Claim):
     def __init__(self, subject: Subject, claimed: Any) -> None:
         if callable(claimed):
             claimed = subject.given_to("jacobian", claimed)
-        self._table = (
-            [[claimed]]
-            if isinstance(claimed, JacobianTensor) and subject.paths == [""] and not subject.several
-            else arranged(subject, claimed, "jacobian")
-        )
+        self._table = arranged(subject, claimed, "jacobian")
 
     def sample(self, pair: Pair, random: np.random.Generator) -> Sample:
         """The tensor as it was given; a structured one is made dense unless it is large."""

@@ -201,7 +201,10 @@ class Given(Reference):
 
     def __init__(self, subject: Subject, against: Callable[..., Any]) -> None:
         self._name = str(getattr(against, "__name__", type(against).__name__))
-        self._tensors = arranged(subject, subject.given_to("against", against), "against")
+        found = arranged(subject, subject.given_to("against", against), "against")
+        self._tensors = [
+            [J.dense() if isinstance(J, JacobianTensor) else J for J in row] for row in found
+        ]
         for output, row in enumerate(self._tensors):
             for which, array in enumerate(row):
                 pair = subject.pair(output, which)
@@ -234,13 +237,18 @@ class Given(Reference):
         return exact(np.stack(found))
 
 
-def arranged(subject: Subject, found: Any, what: str) -> list[list[Array]]:
-    """Jacobians in the structure that ``jb.jacobian`` gives, as arrays by result and argument."""
+def arranged(subject: Subject, found: Any, what: str) -> list[list[Array | JacobianTensor]]:
+    """Jacobians in the structure that ``jb.jacobian`` gives, by result and argument."""
     table = []
     for output, row in enumerate(subject.matched(found, what)):
         parts = by_argument(subject, row, f"{what}: the Jacobians")
         titles = [subject.pair(output, which).title for which in range(len(parts))]
-        table.append([numbers(a, f"{what}: {t}") for a, t in zip(parts, titles, strict=True)])
+        table.append(
+            [
+                part if isinstance(part, JacobianTensor) else numbers(part, f"{what}: {name}")
+                for part, name in zip(parts, titles, strict=True)
+            ]
+        )
     return table
 
 
@@ -264,8 +272,6 @@ def by_argument(subject: Subject, found: Any, what: str) -> list[Any]:
 
 
 def numbers(value: Any, what: str) -> Array:
-    """A claimed array of any shape, copied; a JacobianTensor is made dense."""
-    if isinstance(value, JacobianTensor):
-        return value.dense()
+    """A claimed array of any shape, copied."""
     array = real_array(value, what)
     return np.array(array if array.dtype.kind == "f" else array.astype(np.float64))
