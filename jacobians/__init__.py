@@ -8,6 +8,7 @@ For ``A(B)``, matrices both, the derivative is ``J_ijkl = ∂A_ij/∂B_kl``.
 'δ_ik C_lj'
 """
 
+from jacobians import numerical, testing
 from jacobians.contraction import Comparison, chain, compare
 from jacobians.errors import (
     JacobiansError,
@@ -20,6 +21,8 @@ from jacobians.library import operation, ops
 from jacobians.measuring.sweeping import sweep
 from jacobians.tensor import JacobianTensor
 from jacobians.transforms import grad, hessian, jacobian, jvp, record, value_and_grad, vjp
+from jacobians.verification.checking import check
+from jacobians.verification.report import Report
 
 __version__ = "0.1.0"
 
@@ -27,20 +30,24 @@ __all__ = [
     "Comparison",
     "JacobianTensor",
     "JacobiansError",
+    "Report",
     "ShapeError",
     "TensorTooLargeError",
     "UnsupportedError",
     "VerificationError",
     "chain",
+    "check",
     "compare",
     "grad",
     "hessian",
     "jacobian",
     "jvp",
+    "numerical",
     "operation",
     "ops",
     "record",
     "sweep",
+    "testing",
     "value_and_grad",
     "vjp",
 ]

@@ -28,6 +28,7 @@ FLOORS: list[set[str]] = [
     {"contraction", "compiled"},
     {"transforms", "library"},
     {"verification", "derivation", "course", "measuring"},
+    {"numerical", "testing"},
     {"cli", "__init__", "__main__"},
 ]
 """Folders and files from the ground up; each imports from lower floors and from its own folder."""
@@ -151,9 +152,16 @@ def test_no_relative_imports_and_none_hidden_in_functions(name: str) -> None:
         assert top not in ("pytest", "hypothesis", "tests")
 
 
+PUBLIC_MODULES = {"numerical", "testing"}
+"""Modules that users reach as they are, ``jb.numerical``: the name and the module are one."""
+
+
 def test_no_public_name_is_a_modules_name() -> None:
-    stems = {part for name in MODULES for part in name.split(".")} - {"__init__", "__main__"}
-    assert not stems & set(jb.__all__)
+    stems = [part for name in MODULES for part in name.split(".")]
+    assert set(stems) & set(jb.__all__) == PUBLIC_MODULES
+    for name in PUBLIC_MODULES:
+        assert getattr(jb, name) is sys.modules[f"jacobians.{name}"]
+        assert stems.count(name) == 1
 
 
 def test_all_is_sorted_complete_and_there() -> None:

@@ -27,6 +27,7 @@ examples:
   jacobians show matmul --wrt B --shape B=2x3 C=3x5
   jacobians compare matmul --wrt B --shape B=64x64 C=64x64
   jacobians compare matvec --wrt A --data A=weights.csv x=flower.npy
+  jacobians check layer.py:forward --vjp layer.py:backward --data arrays.npz
   jacobians bench matmul --sizes 8:64 --rivals explicit,contracted
   jacobians demo
 
@@ -45,6 +46,24 @@ arrays: random unless --data gives them: one .npz file that holds an array for
 each argument, or NAME=FILE with .npy or .csv files (numbers separated by
 commas, at most one line of titles). Pickled objects are refused, never loaded."""
 
+
+_CHECK = """\
+Verify a derivative, and explain what is wrong with it: a hand-written backward
+(--vjp), forward (--jvp) or full Jacobian (--jacobian), or, where none is given,
+the Jacobian that this package derives. Exit code 1 if it is not right."""
+
+_CHECK_MORE = """\
+functions: module.py:function; the file is run. --vjp takes a backward
+vjp(G, *args), which gives the gradient by --wrt or one for each argument;
+--jvp a forward jvp(dX, *args); --jacobian a function of the arguments.
+
+against: auto, traced, complex-step, richardson, or module.py:function, which
+gives the full Jacobian.
+
+arrays: --data FILE.npz with an array for each argument, or NAME=FILE with .npy
+or .csv files; a csv with one row or column is a vector. --shape NAME=SIZES
+makes a random one, sizes joined by x: W=2x3, x=3, c=scalar. Arguments that
+have a default may be left out."""
 
 _BENCH = """\
 Time the ways to one derivative over sizes: the full tensor by identity tensors,
@@ -127,6 +146,16 @@ def parser() -> argparse.ArgumentParser:
     )
     _json(compare)
 
+    checking = _command(
+        commands,
+        "check",
+        "verify a derivative, and explain what is wrong with it",
+        description=_CHECK,
+        epilog=_CHECK_MORE,
+    )
+    _check(checking)
+    _json(checking)
+
     bench = _command(
         commands,
         "bench",
@@ -175,6 +204,59 @@ def _operation(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of the random arrays (default: 0)"
+    )
+
+
+def _check(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "subject",
+        metavar="SUBJECT",
+        help="a function of your own, module.py:function, or an operation, such as matmul",
+    )
+    for name, text in (
+        ("vjp", "the backward to check"),
+        ("jvp", "the forward to check"),
+        ("jacobian", "the function that gives the full Jacobian to check"),
+    ):
+        command.add_argument(f"--{name}", metavar="MODULE:FUNCTION", help=text)
+    command.add_argument(
+        "--wrt",
+        metavar="ARGUMENT",
+        help="differentiate by this argument: its name or position, or several joined by commas "
+        "(default: the first)",
+    )
+    command.add_argument(
+        "--against", default="auto", metavar="NAME", help="what is right (default: auto)"
+    )
+    command.add_argument(
+        "--data",
+        nargs="+",
+        action="extend",
+        metavar="FILE",
+        help="arrays: file.npz, or NAME=file.npy and NAME=file.csv",
+    )
+    command.add_argument(
+        "--shape",
+        nargs="+",
+        action="extend",
+        metavar="NAME=SIZES",
+        help="random arrays of these shapes, as in W=2x3 x=3",
+    )
+    command.add_argument(
+        "--subscripts", metavar="TEXT", help="for einsum: as in 'ij,jk->ik'; operands are A, B, …"
+    )
+    command.add_argument(
+        "--rtol", type=float, metavar="R", help="relative difference that an entry may have"
+    )
+    command.add_argument(
+        "--atol", type=float, metavar="A", help="absolute difference that an entry may have"
+    )
+    command.add_argument(
+        "--seed",
+        type=int,
+        default=0,
+        metavar="N",
+        help="of random arrays, upstreams and directions (default: 0)",
     )
 
 
@@ -273,6 +355,7 @@ _MODULES = {
     "ops": "listing",
     "show": "showing",
     "compare": "comparing",
+    "check": "checking",
     "bench": "benching",
     "demo": "demo",
 }

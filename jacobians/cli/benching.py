@@ -3,12 +3,12 @@
 import argparse
 import importlib.util
 import re
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from jacobians.cli.functions import read_function
 from jacobians.cli.inputs import parse_bytes
 from jacobians.cli.layout import emit_json
 from jacobians.cli.progress import bar
@@ -135,29 +135,4 @@ def read_subject(text: str) -> Any:
     JacobiansError
         Naming the file and what is wrong.
     """
-    file, colon, name = text.rpartition(":")
-    if not colon:
-        return ops[text]
-    path = Path(file)
-    if path.suffix != ".py" or not name.isidentifier():
-        raise JacobiansError(f"{text!r}: write an operation's name, or module.py:function")
-    if not path.is_file():
-        raise JacobiansError(f"{file}: there is no such file")
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(path.absolute().parent))  # its own imports, as when Python runs it
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise JacobiansError(f"{file}: {type(error).__name__}: {error}") from None
-    finally:
-        sys.path.pop(0)
-    function: Callable[..., Any] | None = getattr(module, name, None)
-    if not callable(function):
-        there = [k for k, v in vars(module).items() if callable(v) and not k.startswith("_")]
-        raise JacobiansError(
-            f"{file}: there is no function {name}; there are {', '.join(there) or 'none'}"
-        )
-    return function
+    return read_function(text) if ":" in text else ops[text]

@@ -44,7 +44,7 @@ class Run(NamedTuple):
         return bool(outside) and any(node in outside for node in ordered(nodes))
 
 
-def _parameters(
+def parameter_names(
     function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> list[str]:
     """The names of the positional arguments."""
@@ -91,8 +91,20 @@ def _places(
 
 def positions_of(function: Any, args: Sequence[Any], wrt: Wrt) -> list[int]:
     """The positions of the arguments that ``wrt`` means."""
-    places = _places(function, wrt, _parameters(function, args, {}), {})
+    places = _places(function, wrt, parameter_names(function, args, {}), {})
     return [place for place in places if isinstance(place, int)]
+
+
+def chosen(
+    function: Any, args: Sequence[Any], kwargs: Mapping[str, Any], wrt: Wrt
+) -> tuple[list[int | str], list[str], list[Any]]:
+    """What ``wrt`` means: positions or names of keyword arguments, their names, their values."""
+    names = parameter_names(function, args, kwargs)
+    places = _places(function, wrt, names, kwargs)
+    given = {**default_values(function), **kwargs}
+    labels = [names[place] if isinstance(place, int) else place for place in places]
+    values = [args[place] if isinstance(place, int) else given[place] for place in places]
+    return places, labels, values
 
 
 def default_values(function: Any) -> dict[str, Any]:
@@ -128,8 +140,8 @@ def traced(
     function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], wrt: Wrt
 ) -> Iterator[Run]:
     """Run a function with some arguments traced; the session lives as long as the block."""
-    names = _parameters(function, args, kwargs)
-    places = _places(function, wrt, names, kwargs)
+    names = parameter_names(function, args, kwargs)
+    places, labels, values = chosen(function, args, kwargs, wrt)
     with session() as here:
         here.names.update(closure_names(function))
         for name, value in zip(names, args, strict=True):
@@ -137,14 +149,9 @@ def traced(
                 here.names[id(value)] = name
         new_args, new_kwargs = list(args), dict(kwargs)
         inputs: list[Node] = []
-        labels: list[str] = []
-        for place in places:
-            name = names[place] if isinstance(place, int) else place
-            given = kwargs if place in kwargs else default_values(function)
-            value = args[place] if isinstance(place, int) else given[place]
+        for place, name, value in zip(places, labels, values, strict=True):
             traced = _input(here, name, value, f"{name_of(function)}: argument {name}")
             inputs.append(traced.node)
-            labels.append(name)
             if isinstance(place, int):
                 new_args[place] = traced
             else:

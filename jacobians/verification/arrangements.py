@@ -1,0 +1,396 @@
+"""Mistakes that move, sum or spread entries: order of axes, flattening, shifts, sums and deltas.
+
+Each is a map from the expected tensor to what the mistake would have given, for any operation.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import chain, combinations, permutations
+from math import prod
+
+import numpy as np
+
+from jacobians.verification.case import Array, Case
+from jacobians.verification.judging import Guess
+from jacobians.verification.places import indices, listed
+
+_ALL_ORDERS = 6  # as many axes are tried in every order; of more, swaps and whole groups
+Order = tuple[int, ...]
+
+
+def orders(case: Case) -> Iterator[tuple[float, Order]]:
+    """Orders of the axes that differ from the right one, with weights: plain ones first."""
+    fixed, out, inner = tuple(range(case.fixed)), case.out_axes, case.in_axes
+    free = case.free_axes
+    identity = fixed + free
+    seen = {identity}
+    named: list[tuple[float, Order]] = []
+    movable = [a for a in free if len(free) <= _ALL_ORDERS or case.expected.shape[a] > 1]
+    for a, b in combinations(movable, 2):
+        swapped = list(identity)
+        swapped[a], swapped[b] = b, a
+        within = (a in out) == (b in out)
+        named.append((1.5 if within else 1.6, tuple(swapped)))
+    named.append((1.65, fixed + inner + out))
+    named.append((1.7, fixed + out + inner[::-1]))
+    named.append((1.7, fixed + out[::-1] + inner))
+    named.append((1.7, fixed + out[::-1] + inner[::-1]))
+    named.append((1.75, fixed + free[::-1]))
+    named.append((1.8, fixed + inner[::-1] + out[::-1]))
+    if len(free) <= _ALL_ORDERS:
+        named += [(1.9, fixed + order) for order in permutations(free)]
+    for weight, order in named:
+        if order not in seen:
+            seen.add(order)
+            yield weight, order
+
+
+def moved(case: Case) -> Iterator[Guess]:
+    """The right numbers in another order or shape."""
+    right, shape = case.expected.shape, case.claimed.shape
+    identity = tuple(range(len(right)))
+    if shape != right:
+        yield Guess("", _flattened(case, identity), 1.5, lambda a: a)._replace(
+            kind="shape" if _squeezed(shape) == _squeezed(right) else "flattened"
+        )
+    for weight, order in orders(case):
+        there = tuple(right[a] for a in order)
+
+        def apply(array: Array, order: Order = order) -> Array:
+            return array.transpose(order)
+
+        if there == shape:
+            yield Guess("order", order_clause(case, order), weight, apply)
+        else:
+            yield Guess("flattened", _flattened(case, order), weight + 0.1, apply)
+    if shape == right and len(right) - case.fixed > 1:
+        yield from _misread(case)
+
+
+def _misread(case: Case) -> Iterator[Guess]:
+    """Numbers in row-major order that were read into the right shape in column-major order."""
+    fixed, out, inner = tuple(range(case.fixed)), case.out_axes, case.in_axes
+    for which, order in (
+        ("the axes", fixed + out[::-1] + inner[::-1]),
+        ("the output's axes", fixed + out[::-1] + inner),
+        ("the input's axes", fixed + out + inner[::-1]),
+        ("all axes", fixed + inner[::-1] + out[::-1]),
+    ):
+        clause = f"{which} were written in row-major and read in column-major order (a reshape)"
+
+        def of(claimed: Array, order: Order = order) -> Array:
+            return claimed.transpose(order)
+
+        if order != fixed + out + inner:
+            yield Guess("flattened", clause, 1.8, lambda a: a, of)
+
+
+def _squeezed(shape: Sequence[int]) -> list[int]:
+    return [n for n in shape if n != 1]
+
+
+def order_clause(case: Case, order: Order) -> str:
+    """What is wrong with an order of axes, in words."""
+    names = case.names
+    free = case.free_axes
+    swaps = [(a, order[a]) for a in free if a < order[a] and order[order[a]] == a]
+    if len(swaps) == 1 and sum(order[a] != a for a in free) == 2:
+        a, b = swaps[0]
+        return f"axes {names[a]} and {names[b]} are swapped (a transpose)"
+    come = ", ".join(names[a] for a in order[case.fixed :])
+    meant = ", ".join(names[a] for a in free)
+    text = f"the axes come in the order ({come}), where ({meant}) is meant"
+    if order[case.fixed :] == case.in_axes + case.out_axes:
+        text += ": the input's axes come first"
+    elif 2 * len(swaps) == sum(order[a] != a for a in free):
+        pairs = [f"{names[a]} and {names[b]}" for a, b in swaps]
+        text += f": {listed(pairs)} are swapped"
+    return text
+
+
+def _flattened(case: Case, order: Order) -> str:
+    """The words for the right numbers in another shape, after the axes took another order."""
+    right, shape = case.expected.shape, case.claimed.shape
+    given, meant = case.shape_text(case.claimed), case.shape_text(case.expected)
+    fixed, out, inner = tuple(range(case.fixed)), case.out_axes, case.in_axes
+    if order == tuple(range(len(right))):
+        if _squeezed(shape) == _squeezed(right):
+            return f"the shape is {given}, where {meant} is meant; the numbers are right"
+        how = "in row-major order"
+    elif order in (fixed + out[::-1] + inner[::-1], fixed + (out + inner)[::-1]):
+        how = "in column-major order"
+    elif order in (fixed + out[::-1] + inner, fixed + out + inner[::-1]):
+        how = (
+            f"with the {'in' if order[: len(fixed + out)] == fixed + out else 'out'}put's axes in "
+        )
+        how += "column-major order"
+    else:
+        names = ", ".join(case.names[a] for a in order[case.fixed :])
+        how = f"with the axes in the order ({names})"
+    if shape == right:
+        return (
+            f"the right numbers were flattened {how} and read back in row-major order "
+            "(a reshape where a transpose is meant)"
+        )
+    return f"the tensor is flattened {how}: its shape is {given}, where {meant} is meant"
+
+
+def summed(case: Case) -> Iterator[Guess]:
+    """Axes that were summed and should not have been."""
+    right, shape = case.expected.shape, case.claimed.shape
+    groups = _groups(case)
+    for axes in groups:
+
+        def total(array: Array, axes: Order = axes) -> Array:
+            result: Array = np.nansum(array, axis=axes, keepdims=True)
+            return result
+
+        rest = [n for a, n in enumerate(right) if a not in axes]
+        which = listed([case.names[a] for a in axes])
+        if axes == case.out_axes:
+            clause = (
+                f"the outputs ({which}) are summed: the gradient of their sum, an upstream of "
+                "ones, stands for every output"
+            )
+        else:
+            clause = f"it is summed over {which}, where every index of {which} has its own entries"
+        weight = 1.7 + 0.05 * len(axes)
+        if shape == right:
+
+            def spread(array: Array, total: Callable[[Array], Array] = total) -> Array:
+                return np.broadcast_to(total(array), array.shape)
+
+            yield Guess("summed", clause, weight, spread)
+        elif _squeezed(shape) == _squeezed(rest):
+            yield Guess("summed", clause, weight, total)
+        elif _squeezed(shape) == _squeezed(rest)[::-1]:
+
+            def turned(array: Array, total: Callable[[Array], Array] = total) -> Array:
+                return total(array).transpose()
+
+            also = f"{clause}, and the rest is transposed"
+            yield Guess("summed", also, weight + 0.3, turned)
+
+
+def _groups(case: Case) -> list[Order]:
+    """Sets of axes that may have been summed: each, all outputs, all inputs, every set of few."""
+    axes = [a for a in case.free_axes if case.expected.shape[a] > 1]
+    if case.same_shape:
+        found = [(a,) for a in axes] + [case.out_axes, case.in_axes, case.free_axes]
+    elif len(axes) <= _ALL_ORDERS:
+        every = (combinations(axes, n) for n in range(1, len(axes) + 1))
+        found = [case.out_axes, case.in_axes, *chain.from_iterable(every)]
+    else:
+        found = [case.out_axes, case.in_axes, *combinations(axes, 1), *combinations(axes, 2)]
+    return [group for group in dict.fromkeys(found) if group]
+
+
+def unsummed(case: Case) -> Iterator[Guess]:
+    """Axes of the claimed tensor that should have been summed: those of a broadcast."""
+    right, shape = case.expected.shape, case.claimed.shape
+    if shape == right or len(shape) > 10 or prod(shape) <= prod(right):
+        return
+    given, meant = case.shape_text(case.claimed), case.shape_text(case.expected)
+    axes = [a for a in range(case.fixed, len(shape)) if shape[a] > 1]
+    for count in range(1, min(3, len(axes)) + 1):
+        for chosen in combinations(axes, count):
+            rest = [n for a, n in enumerate(shape) if a not in chosen]
+            turns = [(0.0, tuple(range(len(right))))]
+            turns += list(orders(case)) if prod(rest) == prod(right) else []
+            for weight, order in turns:
+                if _squeezed([right[a] for a in order]) != _squeezed(rest):
+                    continue
+                which = listed([f"number {a - case.fixed} (of size {shape[a]})" for a in chosen])
+                plural = "axes" if count > 1 else "axis"
+                clause = (
+                    f"the shape is {given}, where {meant} is meant: {plural} {which} of a "
+                    f"broadcast {'are' if count > 1 else 'is'} not summed over"
+                )
+                if weight:
+                    clause += f", and {order_clause(case, order)}"
+
+                def apply(array: Array, order: Order = order) -> Array:
+                    return array.transpose(order)
+
+                def of(claimed: Array, chosen: Order = chosen) -> Array:
+                    result: Array = np.nansum(claimed, axis=chosen)
+                    return result
+
+                yield Guess("unsummed", clause, 1.5 + 0.1 * count + weight / 4, apply, of)
+
+
+def diagonal_pairs(case: Case) -> list[tuple[int, int]]:
+    """Pairs of axes off whose diagonal the expected tensor is zero: each has a delta."""
+    index = indices(case.size > case.tol)
+    shape = case.expected.shape
+    if not index or not len(index[0]):
+        return []
+    return [
+        (a, b)
+        for a, b in combinations(case.free_axes, 2)
+        if shape[a] == shape[b] > 1 and np.array_equal(index[a], index[b])
+    ]
+
+
+def deltas(case: Case) -> Iterator[Guess]:
+    """A delta lost (dense where the structure is zero), and a delta too many."""
+    pairs = diagonal_pairs(case)
+    names, shape = case.names, case.expected.shape
+    every = [[pair] for pair in pairs]
+    every += [list(group) for group in combinations(pairs, 2) if len({*sum(group, ())}) == 4]
+    for group in every:
+        which = listed([f"δ_{names[a]}{names[b]}" for a, b in group])
+        is_lost = (
+            f"the delta {which} is lost" if len(group) == 1 else f"the deltas {which} are lost"
+        )
+        for side in (1, 0):
+
+            def spread(
+                array: Array, group: list[tuple[int, int]] = group, side: int = side
+            ) -> Array:
+                for pair in group:
+                    array = _along_diagonal(array, pair[side], pair[1 - side])
+                return array
+
+            if case.same_shape:
+                where = " or ".join(f"{names[a]} ≠ {names[b]}" for a, b in group)
+                clause = f"{is_lost}: where {where}, it should be zero and is not"
+                yield Guess("delta", clause, 1.6 + 0.02 * len(group), spread)
+            else:
+                yield from _without(case, group, side, is_lost, spread)
+    if case.same_shape:
+        for a, b in combinations(case.free_axes, 2):
+            if shape[a] == shape[b] > 1 and (a, b) not in pairs:
+                yield _too_many(case, [(a, b)])
+        out, inner = case.out_axes, case.in_axes
+        if len(out) > 1 and [shape[a] for a in out] == [shape[a] for a in inner]:
+            yield _too_many(case, list(zip(out, inner, strict=True)))
+
+
+def _along_diagonal(array: Array, spread: int, kept: int) -> Array:
+    """The diagonal of two axes, on the axis ``kept``, and the same for all of ``spread``."""
+    diagonal = np.moveaxis(np.diagonal(array, axis1=kept, axis2=spread), -1, kept - (spread < kept))
+    return np.broadcast_to(np.expand_dims(diagonal, spread), array.shape)
+
+
+def _without(
+    case: Case,
+    group: list[tuple[int, int]],
+    side: int,
+    is_lost: str,
+    spread: Callable[[Array], Array],
+) -> Iterator[Guess]:
+    """The factor that stands beside a delta, given in place of the whole tensor."""
+    shape = case.claimed.shape
+    dropped = {pair[side] for pair in group}
+    for gone in (dropped, {a for pair in group for a in pair}):
+        rest = [a for a in range(case.expected.ndim) if a not in gone]
+        index = tuple(0 if a in gone else slice(None) for a in range(case.expected.ndim))
+        turns = permutations(range(len(rest))) if len(rest) <= 4 else [tuple(range(len(rest)))]
+        for turn in turns:
+            if _squeezed([case.expected.shape[rest[a]] for a in turn]) != _squeezed(shape):
+                continue
+            names = ", ".join(case.names[rest[a]] for a in turn)
+            clause = f"{is_lost}: this is only what stands beside it, over ({names})"
+
+            def chosen(
+                array: Array, index: tuple[int | slice, ...] = index, turn: Order = turn
+            ) -> Array:
+                found: Array = spread(array)[index].transpose(turn)
+                return found
+
+            yield Guess("delta", clause, 1.65 + 0.02 * len(gone), chosen)
+
+
+def _too_many(case: Case, group: list[tuple[int, int]]) -> Guess:
+    """The expected tensor on a diagonal only."""
+    names, shape = case.names, case.expected.shape
+    mask = np.ones((1,) * len(shape), bool)
+    for a, b in group:
+        form = [shape[c] if c in (a, b) else 1 for c in range(len(shape))]
+        mask = mask & np.eye(shape[a], dtype=bool).reshape(form)
+    which = listed([f"δ_{names[a]}{names[b]}" for a, b in group])
+    where = " or ".join(f"{names[a]} ≠ {names[b]}" for a, b in group)
+    clause = (
+        f"it is zero where {where}, as if there were a factor {which}; only the diagonal is right"
+    )
+    return Guess("delta", clause, 1.65, lambda a: np.where(mask, a, 0), tolerance=lambda t: t)
+
+
+def shifts(case: Case) -> Iterator[Guess]:
+    """Indices of one axis that are off by one or two, reversed, or in another order."""
+    if not case.same_shape:
+        return
+    for axis in case.free_axes:
+        size, name = case.expected.shape[axis], case.names[axis]
+        if size < 2:
+            continue
+        if size > 2:
+            clause = f"axis {name} is reversed"
+            yield Guess("shift", clause, 1.8, partial(np.flip, axis=axis))
+        for step in (1, -1, 2, -2):
+            if abs(step) < size - 1 or (size == 2 and abs(step) == 1):
+                yield _shifted(case, axis, step)
+        found = _matched(case, axis)
+        if found is not None:
+            yield _reordered(case, axis, found)
+
+
+def _shifted(case: Case, axis: int, step: int) -> Guess:
+    """Entry ``i`` holds what entry ``i − step`` should, and nothing where there is none."""
+    size = case.expected.shape[axis]
+    head = (slice(None),) * axis
+
+    def apply(array: Array) -> Array:
+        result = np.zeros_like(array)
+        start, stop = max(step, 0), size + min(step, 0)
+        result[(*head, slice(start, stop))] = array[(*head, slice(start - step, stop - step))]
+        return result
+
+    def at(index: tuple[Array, ...]) -> tuple[tuple[Array, ...], Array]:
+        source = index[axis] - step
+        inside = (source >= 0) & (source < size)
+        return (*index[:axis], source.clip(0, size - 1), *index[axis + 1 :]), inside
+
+    clause = f"the indices of axis {case.names[axis]} are off by {abs(step)}"
+    clause += f": what stands at {case.names[axis]} belongs to {case.names[axis]} "
+    clause += f"{'−' if step > 0 else '+'} {abs(step)}"
+    return Guess("shift", clause, 1.75, apply, at=at, tolerance=lambda t: t)
+
+
+def _matched(case: Case, axis: int) -> Array | None:
+    """Which slice of the expected tensor each slice of the claimed one is; None for no order."""
+    size = case.expected.shape[axis]
+    rest = case.expected.size // size
+    weights = np.random.default_rng(0).uniform(1, 2, rest)
+    found = []
+    for array in (case.claimed, case.expected):
+        rows = np.moveaxis(array, axis, 0).reshape(size, rest)
+        found.append(np.nan_to_num(rows) @ weights)
+    claimed, expected = found
+    order = np.empty(size, np.intp)
+    order[np.argsort(claimed, kind="stable")] = np.argsort(expected, kind="stable")
+    close = (
+        np.abs(claimed - expected[order]) <= 1e-3 * np.abs(claimed).max() + case.tol.max() * rest
+    )
+    return order if close.all() and (order != np.arange(size)).any() else None
+
+
+def _reordered(case: Case, axis: int, order: Array) -> Guess:
+    """The slices of an axis in another order."""
+    size, name = case.expected.shape[axis], case.names[axis]
+    step = int(-order[0]) % size
+    off = np.flatnonzero(order != np.arange(size))
+    if np.array_equal(order, np.roll(np.arange(size), step)) and size > 2:
+        back = step if step <= size // 2 else step - size
+        clause = f"the indices of axis {name} are off by {abs(back)}, going round: what stands at "
+        clause += f"{name} belongs to {name} {'−' if back > 0 else '+'} {abs(back)}"
+        weight = 1.75
+    elif len(off) == 2:
+        clause = f"the slices {name} = {off[0]} and {name} = {off[1]} are exchanged"
+        weight = 1.85
+    else:
+        shown = ", ".join(map(str, order[:8])) + (", …" if size > 8 else "")
+        clause = f"the indices of axis {name} come in another order: {shown}"
+        weight = 2.3
+    return Guess("shift", clause, weight, lambda a: np.take(a, order, axis))

@@ -1,0 +1,208 @@
+"""What is checked: a full tensor, a hand-written backward or forward, or our own derivative.
+
+Each claim becomes samples: what it says for the basis and for random arguments, next to how the same
+is asked of a reference.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jacobians.errors import ShapeError
+from jacobians.tensor import JacobianTensor
+from jacobians.verification.references import (
+    MOST_ENTRIES,
+    Traced,
+    arranged,
+    by_argument,
+    numbers,
+)
+from jacobians.verification.subject import Pair, Subject
+
+Array = NDArray[Any]
+Kind = Literal["derived", "jacobian", "vjp", "jvp"]
+
+MOST_BASIS = 256  # upstreams or directions of a basis
+RANDOM = 4  # of them otherwise
+_BESIDE = 2  # random ones beside a basis
+_LARGE = 20.0  # the size of one of them: what clips or takes signs is not linear
+
+
+class Sample(NamedTuple):
+    """What a claim says about a result and an argument.
+
+    Attributes
+    ----------
+    way : {"tensor", "backward", "forward"}
+        What ``got`` holds: the tensor itself, gradients by the upstreams, changes along the directions.
+    given : list of numpy.ndarray
+        Upstreams or directions, as the claim was given them; where ``whole`` a basis, and then random
+        ones, by which it shows whether the claim is linear.
+    got : list of numpy.ndarray
+        One for each; for a tensor the only one.
+    whole : bool
+        Whether ``got`` determines every entry of the tensor.
+    """
+
+    way: Literal["tensor", "backward", "forward"]
+    given: list[Array]
+    got: list[Array]
+    whole: bool
+
+    @property
+    def basis(self) -> int:
+        """How many of those given are the basis."""
+        return len(self.given) - _BESIDE if self.whole and self.given else 0
+
+
+class Claim:
+    """What is said about the derivative: ``kind``, and a sample for a result and an argument."""
+
+    kind: Kind
+
+    def sample(self, pair: Pair, random: np.random.Generator) -> Sample:
+        """What is said."""
+        raise NotImplementedError
+
+
+class Derived(Claim):
+    """The Jacobian that this package derives."""
+
+    kind: Kind = "derived"
+
+    def __init__(self, traced: Traced) -> None:
+        self._traced = traced
+
+    def sample(self, pair: Pair, random: np.random.Generator) -> Sample:
+        """The structured tensor, dense unless it is large."""
+        return _tensor(self._traced.of(pair), pair, random)
+
+
+class Full(Claim):
+    """A full tensor, or a callable that gives it."""
+
+    kind: Kind = "jacobian"
+
+    def __init__(self, subject: Subject, claimed: Any) -> None:
+        if callable(claimed):
+            claimed = subject.given_to("jacobian", claimed)
+        self._table = arranged(subject, claimed, "jacobian")
+
+    def sample(self, pair: Pair, random: np.random.Generator) -> Sample:
+        """The tensor as it was given; a structured one is made dense unless it is large."""
+        return _tensor(self._table[pair.output][pair.which], pair, random)
+
+
+def _tensor(tensor: JacobianTensor | Array, pair: Pair, random: np.random.Generator) -> Sample:
+    if not isinstance(tensor, JacobianTensor):
+        return Sample("tensor", [], [tensor], True)
+    with np.errstate(all="ignore"):
+        if tensor.size <= MOST_ENTRIES:
+            return Sample("tensor", [], [np.asarray(tensor.dense(), np.float64)], True)
+        given = [drawn(random, pair.inner.shape) for _ in range(RANDOM)]
+        return Sample("forward", given, [tensor.jvp(d) for d in given], False)
+
+
+class Backward(Claim):
+    """A backward of the user's: ``vjp(G, *args)``."""
+
+    kind: Kind = "vjp"
+
+    def __init__(self, subject: Subject, vjp: Callable[..., Any]) -> None:
+        self._subject, self._vjp = subject, vjp
+        self._known: dict[int, tuple[list[Array], list[list[Array]], bool]] = {}
+
+    def sample(self, pair: Pair, random: np.random.Generator) -> Sample:
+        """Gradients for a basis, or for random upstreams."""
+        output = pair.output
+        if output not in self._known:
+            sizes = [pair.out.size * p.size for p in self._subject.points]
+            given, whole = _probes(pair.out.shape, max(sizes), random)
+            self._known[output] = given, [self._pulled(output, G) for G in given], whole
+        given, rows, whole = self._known[output]
+        return Sample("backward", given, [row[pair.which] for row in rows], whole)
+
+    def _pulled(self, output: int, G: Array) -> list[Array]:
+        subject = self._subject
+        upstream = [np.zeros_like(y) for y in subject.outputs]
+        upstream[output] = G.astype(upstream[output].dtype)
+        found = subject.given_to("vjp", self._vjp, subject.rebuild(upstream))
+        return [
+            numbers(array, f"vjp: the gradient by {name}")
+            for name, array in zip(subject.names, self._by_argument(found), strict=True)
+        ]
+
+    def _by_argument(self, found: Any) -> list[Any]:
+        """The gradients asked for; a backward may also give one for each argument, as jb.vjp does."""
+        subject = self._subject
+        several = isinstance(found, tuple | list) and not _is_numbers(found)
+        as_asked = subject.several and several and len(found) == len(subject.points)
+        places = [place for place in subject.places if isinstance(place, int)]
+        by_position = len(places) == len(subject.places)
+        if several and not as_asked and by_position and len(found) == len(subject.args):
+            return [found[place] for place in places]
+        if several and not subject.several:
+            if len(found) == 1:
+                return [found[0]]
+            raise ShapeError(
+                f"vjp gives {len(found)} arrays; give the gradient by {subject.names[0]}, or one for "
+                f"each of the {len(subject.args)} arguments"
+            )
+        return by_argument(subject, found, "vjp: the gradients")
+
+
+class Forward(Claim):
+    """A forward of the user's: ``jvp(dX, *args)``, or ``jvp(dX, dY, *args)`` for two arguments."""
+
+    kind: Kind = "jvp"
+
+    def __init__(self, subject: Subject, jvp: Callable[..., Any]) -> None:
+        self._subject, self._jvp = subject, jvp
+        self._known: dict[int, tuple[list[Array], list[list[Array]], bool]] = {}
+
+    def sample(self, pair: Pair, random: np.random.Generator) -> Sample:
+        """Changes along a basis, or along random directions."""
+        which = pair.which
+        if which not in self._known:
+            sizes = [pair.inner.size * y.size for y in self._subject.outputs]
+            given, whole = _probes(pair.inner.shape, max(sizes), random)
+            self._known[which] = given, [self._pushed(which, d) for d in given], whole
+        given, rows, whole = self._known[which]
+        return Sample("forward", given, [row[pair.output] for row in rows], whole)
+
+    def _pushed(self, which: int, direction: Array) -> list[Array]:
+        subject = self._subject
+        directions = [np.zeros_like(p) for p in subject.points]
+        directions[which] = direction.astype(directions[which].dtype)
+        found = subject.given_to("jvp", self._jvp, *directions)
+        return [
+            numbers(array, f"jvp: the change of {subject.name}{path}")
+            for path, array in zip(subject.paths, subject.matched(found, "jvp"), strict=True)
+        ]
+
+
+def drawn(random: np.random.Generator, shape: tuple[int, ...]) -> Array:
+    """A random array: no two entries alike, none near 0, of either sign."""
+    return np.asarray(random.uniform(0.5, 1.5, shape) * random.choice([-1.0, 1.0], shape))
+
+
+def _probes(
+    shape: tuple[int, ...], entries: int, random: np.random.Generator
+) -> tuple[list[Array], bool]:
+    """The basis and random arrays, or random arrays alone; whether the basis is in it."""
+    size = int(np.prod(shape))
+    if size > MOST_BASIS or entries > MOST_ENTRIES:
+        first = [drawn(random, shape) for _ in range(RANDOM - 1)]
+        return [*first, _LARGE * (first[0] - first[1])], False
+    basis = [np.zeros(shape) for _ in range(size)]
+    for n, array in enumerate(basis):
+        array.reshape(-1)[n] = 1.0
+    beside = drawn(random, shape)
+    return [*basis, beside, -_LARGE * beside], True
+
+
+def _is_numbers(found: Sequence[Any]) -> bool:
+    """Whether a list is one array written out."""
+    return isinstance(found, list) and all(np.ndim(item) == 0 for item in found)

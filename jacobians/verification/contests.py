@@ -1,0 +1,150 @@
+"""A claim and a reference set side by side, as two arrays that should be equal."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jacobians.verification.claims import RANDOM, Sample, drawn
+from jacobians.verification.differences import Estimate, exact
+from jacobians.verification.references import Reference
+from jacobians.verification.subject import Pair
+
+Array = NDArray[Any]
+Probes = list[tuple[Array, Array, Array]]
+
+_WORDS = {"backward": "upstream", "forward": "direction"}
+
+
+class Contest(NamedTuple):
+    """What is said, and what is right.
+
+    Attributes
+    ----------
+    claimed : numpy.ndarray
+        What is said.
+    estimate : Estimate
+        What is right.
+    way : str
+        What they are: "tensor"; "backward", "forward": results for some upstreams or directions, one
+        after the other; "pairing": numbers, such results contracted with a direction each.
+    asked : str
+        How the claim was asked, in words.
+    given : sequence of numpy.ndarray
+        The upstreams or directions, where the two are results for some.
+    """
+
+    claimed: Array
+    estimate: Estimate
+    way: str
+    asked: str
+    given: Sequence[Array] = ()
+
+    @property
+    def fits(self) -> bool:
+        """Whether the shapes are the same."""
+        return self.claimed.shape == self.estimate.value.shape
+
+
+def contest(
+    sample: Sample, reference: Reference, pair: Pair, random: np.random.Generator
+) -> Contest:
+    """The largest comparison that time and memory allow: the whole tensor where it is small."""
+    return (_whole if sample.whole else _in_part)(sample, reference, pair, random)
+
+
+def _whole(
+    sample: Sample, reference: Reference, pair: Pair, random: np.random.Generator
+) -> Contest:
+    claimed, asked = assembled(sample, pair), "every entry"
+    if sample.way != "tensor":
+        asked = f"every basis {_WORDS[sample.way]} ({sample.basis}), and random ones"
+    estimate = reference.tensor(pair)
+    if estimate is not None:
+        return Contest(claimed, estimate, "tensor", asked)
+    if claimed.shape != pair.shape:
+        nothing = np.broadcast_to(np.array(np.nan), pair.shape)
+        return Contest(claimed, Estimate(nothing, nothing, nothing), "tensor", asked)
+    given = [drawn(random, pair.inner.shape) for _ in range(RANDOM)]
+    got = np.stack([np.tensordot(claimed, d, pair.inner.ndim) for d in given])
+    asked = f"{RANDOM} random directions, since the tensor has {claimed.size:,} entries"
+    return Contest(got, reference.forward(pair, given), "forward", asked, given)
+
+
+def _in_part(
+    sample: Sample, reference: Reference, pair: Pair, random: np.random.Generator
+) -> Contest:
+    alike = len({array.shape for array in sample.got}) == 1
+    got = np.stack(sample.got) if alike else sample.got[0][None]
+    asked = f"{len(sample.given)} random {_WORDS[sample.way]}s"
+    if sample.way == "forward":
+        ahead = reference.forward(pair, sample.given)
+        return Contest(got, ahead, "forward", asked, sample.given)
+    told = reference.backward(pair, sample.given)
+    if told is not None:
+        return Contest(got, told, "backward", asked, sample.given)
+    if got.shape[1:] != pair.inner.shape:
+        right = exact(np.zeros((len(sample.given), *pair.inner.shape)))
+        return Contest(got, right, "backward", asked)
+    # A gradient by so many entries takes too long: only its product with a direction is compared.
+    direction = drawn(random, pair.inner.shape)
+    change = reference.forward(pair, [direction]).reshaped((pair.out.size,))
+    rows = np.stack([G.ravel() for G in sample.given])
+    told = Estimate(
+        rows @ change.value, np.abs(rows) @ change.error, np.abs(rows) @ np.abs(change.gap)
+    )
+    numbers = got.reshape(len(rows), -1) @ direction.reshape(-1)
+    return Contest(numbers, told, "pairing", f"{asked}, each along a random direction")
+
+
+def assembled(sample: Sample, pair: Pair) -> Array:
+    """The tensor that the basis gives; of a wrong shape where the parts have one."""
+    if sample.way == "tensor":
+        return np.asarray(sample.got[0])
+    parts = sample.got[: sample.basis]
+    shapes = {part.shape for part in parts}
+    right = pair.inner.shape if sample.way == "backward" else pair.out.shape
+    shape = shapes.pop() if len(shapes) == 1 else sample.got[-1].shape if shapes else right
+    kept = [part if part.shape == shape else np.full(shape, np.nan) for part in parts]
+    if sample.way == "backward":
+        stacked = np.stack(kept) if kept else np.empty((0, *shape))
+        return stacked.reshape((*pair.out.shape, *shape))
+    stacked = np.stack(kept, axis=-1) if kept else np.empty((*shape, 0))
+    return stacked.reshape((*shape, *pair.inner.shape))
+
+
+def probes(sample: Sample, contest: Contest, expected: Array, pair: Pair) -> Probes:
+    """What a backward or forward was given, what came, and what is right."""
+    if contest.way != "tensor":
+        wants = list(expected)
+    elif sample.way == "backward":
+        wants = [np.tensordot(G, expected, pair.out.ndim) for G in sample.given]
+    else:
+        wants = [np.tensordot(expected, d, pair.inner.ndim) for d in sample.given]
+    return list(zip(sample.given, sample.got, wants, strict=False))
+
+
+def is_linear(sample: Sample, relative: float, pair: Pair) -> bool:
+    """Whether what was said to random arrays is the sum of what was said to the basis."""
+    claimed = assembled(sample, pair)
+    if claimed.shape != pair.shape:
+        return True
+    beside = zip(sample.given[sample.basis :], sample.got[sample.basis :], strict=True)
+    return all(_is_sum(claimed, given, got, sample.way, relative, pair) for given, got in beside)
+
+
+def _is_sum(
+    claimed: Array, given: Array, got: Array, way: str, relative: float, pair: Pair
+) -> bool:
+    with np.errstate(all="ignore"):
+        if way == "backward":
+            expected = np.tensordot(given, claimed, pair.out.ndim)
+            size = np.tensordot(np.abs(given), np.abs(claimed), pair.out.ndim)
+        else:
+            expected = np.tensordot(claimed, given, pair.inner.ndim)
+            size = np.tensordot(np.abs(claimed), np.abs(given), pair.inner.ndim)
+        if got.shape != expected.shape:
+            return False
+        far = np.abs(got - expected) > 10 * relative * size
+    return not np.any(far & np.isfinite(expected))

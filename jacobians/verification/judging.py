@@ -1,0 +1,257 @@
+"""One guess at a mistake, and how much of the error it explains.
+
+A guess predicts the claimed tensor from the expected one. It is tried on a sample first, up to a
+constant factor, which is then named where it means something; so every guess composes with a sign
+and a factor, and none needs to know of them. What a right guess leaves at a few entries is named.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jacobians.verification import places
+from jacobians.verification.case import (
+    Array,
+    Case,
+    allowance,
+    norm,
+    positive,
+    sample_of,
+    taken,
+)
+from jacobians.verification.factors import Reading, readings
+
+NEARLY_ALL = 0.01  # the largest share of the error that an explanation may leave
+_CLOSE = 0.02  # a relative difference that a sampled entry may have
+_ENOUGH = 0.75  # the share of sampled entries that must be close
+_TELLING = 4  # how many times what it may be off by an entry must be to count as evidence
+_MANY = 8  # so many entries must speak for an explanation that leaves something
+_FEW = 0.05  # the share of entries that may be wrong besides
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A guess that holds: what it says, how plain it is, and the share of the error it leaves."""
+
+    kind: str
+    clauses: tuple[str, ...]
+    weight: float
+    remaining: float = 0.0
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing is left."""
+        return self.remaining == 0
+
+
+class Guess(NamedTuple):
+    """A mistake in one place: a map from the expected tensor to what the mistake gives.
+
+    Parameters
+    ----------
+    kind, clause : str
+        Its kind, and what it says, without a capital and a full stop.
+    weight : float
+        The plainer, the smaller: orders explanations that explain equally well.
+    apply : callable
+        The prediction, from the expected tensor; applied to the tolerances too where they are not
+        given by ``tolerance``. Its entries in row-major order are the prediction.
+    of : callable, optional
+        What of the claimed tensor is predicted; all of it by default.
+    at : callable, optional
+        For a map that moves entries and would copy: positions in the claimed tensor to those in the
+        expected, and a mask where there is one, for the sample.
+    scaled : bool
+        Whether a factor other than ±1 may come on top.
+    """
+
+    kind: str
+    clause: str
+    weight: float
+    apply: Callable[[Array], Array]
+    of: Callable[[Array], Array] | None = None
+    at: Callable[[tuple[Array, ...]], tuple[tuple[Array, ...], Array]] | None = None
+    tolerance: Callable[[Array], Array] | None = None
+    scaled: bool = True
+
+
+class Fit(NamedTuple):
+    """A constant factor with what is said of it, and its weight.
+
+    ``named`` is a factor that means something; ``needed`` is how many entries must agree on it
+    before it is no accident.
+    """
+
+    factor: Any
+    kind: str
+    clauses: tuple[str, ...]
+    weight: float
+    named: bool
+    needed: int
+
+
+class Judge:
+    """Holds guesses against one case."""
+
+    def __init__(self, case: Case) -> None:
+        self.case = case
+        self.readings: dict[float, list[Reading]] = readings(
+            case.extents or list(zip(case.names, case.expected.shape, strict=True))
+        )
+        self._values = np.array(list(self.readings))
+
+    def __call__(self, guess: Guess) -> Explanation | None:
+        """The explanation that the guess gives, None where it gives none."""
+        case = self.case
+        claimed = case.claimed if guess.of is None else guess.of(case.claimed)
+        if not claimed.size:
+            return None
+        fit = self._sampled(guess, claimed)
+        if fit is None or (not guess.clause and not fit.clauses):
+            return None
+        predicted = guess.apply(case.expected).reshape(claimed.shape)
+        tol = (guess.tolerance or guess.apply)(case.tol).reshape(claimed.shape)
+        if not fit.named:
+            factor = _least_squares(claimed, predicted)
+            fit = fit._replace(factor=factor)
+        allowed = allowance(case, tol, predicted, fit.factor)
+        left = positive(np.abs(claimed - fit.factor * predicted) - allowed)
+        before = case.before if guess.of is None else norm(np.nan_to_num(claimed))
+        remaining = norm(left) / before if before > 0 else 0.0
+        # What is allowed to be off by its own size is no evidence.
+        significant = np.abs(claimed) > _TELLING * allowed
+        significant |= np.abs(fit.factor * predicted) > _TELLING * allowed
+        wrong = left > 0
+        telling = np.count_nonzero(significant)
+        if telling < (fit.needed if guess.scaled else 3):
+            return None
+        enough = int(np.count_nonzero(significant & ~wrong))
+        kind = guess.kind or fit.kind
+        clauses = ((guess.clause,) if guess.clause else ()) + fit.clauses
+        weight = guess.weight + fit.weight / (3 if guess.clause else 1)  # as an addition
+        if not wrong.any():
+            return Explanation(kind, clauses, weight)
+        count = int(np.count_nonzero(wrong))
+        if 0 < count <= _FEW * enough:
+            more = f"{_entries(count)} wrong besides, {self._besides(wrong, significant)}"
+            return Explanation(kind, (*clauses, more), weight + 1.5)
+        nearly = remaining <= NEARLY_ALL and telling >= _MANY and fit.needed < 3
+        if nearly and self._improves(claimed, left):
+            return Explanation(kind, clauses, weight, remaining)
+        return None
+
+    def compares(self, claimed: Array) -> bool:
+        """Whether the axes of what is compared are those of the expected tensor."""
+        return claimed.shape == self.case.expected.shape
+
+    def _besides(self, wrong: Array, significant: Array) -> str:
+        """Where the few entries are that an explanation leaves wrong."""
+        if self.compares(wrong):
+            return places.find(wrong, significant, self.case.names, self.case.out_ndim).words
+        at = [tuple(int(n) for n in index) for index in np.argwhere(wrong)[:4]]
+        return f"at its index {places.listed([str(index) for index in at])}"
+
+    def _improves(self, claimed: Array, left: Array) -> bool:
+        """Whether nearly every wrong entry comes ten times nearer."""
+        if not self.compares(claimed):
+            scale = norm(np.nan_to_num(claimed)) / max(claimed.size, 1) ** 0.5
+            return bool(np.quantile(left, 0.9) <= 0.1 * scale)
+        wrong = self.case.fails
+        error = np.abs(claimed - self.case.expected)
+        return bool(np.mean(left[wrong] <= 0.1 * error[wrong]) >= 0.9) if wrong.any() else False
+
+    def _sampled(self, guess: Guess, claimed: Array) -> Fit | None:
+        """The factor by which the guess holds on a sample, None where it does not."""
+        case = self.case
+        flat = case.sample if guess.of is None else sample_of(claimed)
+        here = taken(claimed, flat)
+        if guess.at is None:
+            predicted = guess.apply(case.expected)
+            if predicted.size != claimed.size:
+                return None
+            there = taken(predicted, flat)
+            tol = taken((guess.tolerance or guess.apply)(case.tol), flat)
+        else:
+            index, inside = guess.at(np.unravel_index(flat, claimed.shape))
+            there = np.where(inside, case.expected[index], 0)
+            tol = case.tol[index]
+        return self.fit(here, there, tol, guess.scaled)
+
+    def fit(self, claimed: Array, predicted: Array, tol: Array, scaled: bool = True) -> Fit | None:
+        """The factor between the two where nearly all entries agree on one."""
+        known = np.isfinite(claimed) & np.isfinite(predicted)
+        known &= (np.abs(claimed) > tol) | (np.abs(predicted) > tol)
+        claimed, predicted, tol = claimed[known], predicted[known], tol[known]
+        if not predicted.size or not np.abs(predicted).max() > 0:
+            return None
+        factor = _middle_ratio(claimed, predicted)
+        size = np.maximum(np.abs(claimed), np.abs(factor * predicted))
+        allowed = allowance(self.case, tol, predicted, factor)
+        telling = size > _TELLING * allowed
+        close = telling & (np.abs(claimed - factor * predicted) <= _CLOSE * size + allowed)
+        if factor == 0 or not np.isfinite(factor) or not close.any():
+            return None
+        if np.count_nonzero(close) < _ENOUGH * np.count_nonzero(telling):
+            return None
+        claimed, predicted, tol = claimed[close], predicted[close], tol[close]
+        factor = _least_squares(claimed, predicted)
+        if not np.isfinite(factor) or factor == 0:
+            return None
+
+        def error(value: Any) -> float:
+            off = np.abs(claimed - value * predicted)
+            return float(np.median(positive(off - allowance(self.case, tol, predicted, value))))
+
+        best = 1.5 * error(factor)
+        phase = np.sign(factor.real) or 1.0
+        near = np.abs(self._values - abs(factor)) <= _CLOSE * abs(factor)
+        for value in self._values[near] if scaled else np.ones(1):
+            if error(phase * value) <= best:
+                return self._named(phase, float(value))
+        if not scaled:
+            return None
+        clause = f"it is {_number(factor)} × the right derivative, a constant factor"
+        return Fit(factor, "factor", (clause,), 2.0, False, 3)
+
+    def _named(self, phase: float, value: float) -> Fit:
+        """A factor that means something."""
+        clauses = ("the sign is wrong",) if phase < 0 else ()
+        if value == 1:
+            return Fit(phase, "sign", clauses, 1.0 if phase < 0 else 0.0, True, 1)
+        meant = self.readings[value]
+        more = [reading.meaning for reading in meant if reading.meaning][:2]
+        text = f"it is {meant[0].written} × the right derivative"
+        text += f" ({', or '.join(more)})" if more else ""
+        weight = 1.1 if phase > 0 else 1.4
+        needed = 1 if value in (2, 0.5) else 2 if meant[0].of_sizes else 3
+        return Fit(phase * value, meant[0].kind, (*clauses, text), weight, True, needed)
+
+
+def _middle_ratio(claimed: Array, predicted: Array) -> Any:
+    """The median of the ratios, each entry weighted by its size; the mean for complex numbers."""
+    if np.iscomplexobj(claimed) or np.iscomplexobj(predicted):
+        return _least_squares(claimed, predicted)
+    chosen = predicted != 0
+    ratio = claimed[chosen] / predicted[chosen]
+    order = np.argsort(ratio)
+    total = np.cumsum(np.abs(predicted[chosen])[order])
+    return ratio[order][np.searchsorted(total, total[-1] / 2)]
+
+
+def _least_squares(claimed: Array, predicted: Array) -> Any:
+    """The factor that fits best, of the entries that are numbers."""
+    both = np.isfinite(claimed) & np.isfinite(predicted)
+    predicted = np.where(both, predicted, 0).ravel()
+    claimed = np.where(both, claimed, 0).ravel()
+    below = np.vdot(predicted, predicted).real
+    return np.vdot(predicted, claimed) / below if below > 0 else np.float64(0)
+
+
+def _number(value: Any) -> str:
+    return f"{value:.4g}".replace("-", "−")
+
+
+def _entries(count: int) -> str:
+    return "one entry is" if count == 1 else f"{count} entries are"

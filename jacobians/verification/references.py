@@ -1,0 +1,277 @@
+"""What a claimed derivative is held against: the traced Jacobian, a numerical one, or the user's own.
+
+Each reference answers three questions about a result and an argument: the full tensor, what upstream
+gradients are pulled back to, and what directions are pushed forward to; each with its error.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jacobians.arguments import real_array
+from jacobians.display.expressions import distinct_names, label
+from jacobians.errors import ShapeError, UnsupportedError
+from jacobians.library import LibraryOperation
+from jacobians.notation.terms import Sum
+from jacobians.notation.writing import write_term
+from jacobians.tensor import JacobianTensor
+from jacobians.transforms import jacobian
+from jacobians.verification.differences import Estimate, exact
+from jacobians.verification.stepping import RICHARDSON, Method, Pointwise
+from jacobians.verification.subject import Pair, Subject, copied, eps_of
+
+Array = NDArray[Any]
+Terms = Callable[[], list[tuple[str, Array]]]
+
+MOST_ENTRIES = 1 << 22  # of a tensor that is compared entry by entry
+MOST_COLUMNS = 1 << 9  # of an argument that is moved entry by entry
+_LONGEST = 200  # characters of a formula in a report
+
+
+class Reference(ABC):
+    """What is held to be right. ``eps`` is the unit of rounding of its numbers."""
+
+    eps: float
+
+    @abstractmethod
+    def by(self, pair: Pair) -> str:
+        """How it was made, in words."""
+
+    @abstractmethod
+    def tensor(self, pair: Pair) -> Estimate | None:
+        """The full tensor; None where it is too large."""
+
+    @abstractmethod
+    def backward(self, pair: Pair, upstreams: Sequence[Array]) -> Estimate | None:
+        """A gradient for each upstream; None where it would take too long."""
+
+    @abstractmethod
+    def forward(self, pair: Pair, directions: Sequence[Array]) -> Estimate:
+        """A change of the result for each direction."""
+
+
+class Traced(Reference):
+    """The Jacobian that this package derives.
+
+    Raises
+    ------
+    Exception
+        Whatever the function raises when it is called with traced arrays.
+    """
+
+    def __init__(self, subject: Subject) -> None:
+        with np.errstate(all="ignore"):
+            args, kwargs = copied(subject.args), copied(subject.kwargs)
+            if isinstance(subject.f, LibraryOperation) and subject.f.arguments:
+                places = [int(place) for place in subject.places]  # named as its formulas are
+                self._tensors = [[subject.f.jacobian(*args, wrt=place) for place in places]]
+            else:
+                found = jacobian(subject.f, subject.wrt)(*args, **kwargs)
+                rows = subject.matched(found, "jb.jacobian")
+                self._tensors = [list(row) if subject.several else [row] for row in rows]
+        if [J.out_shape for J, *_ in self._tensors] != [y.shape for y in subject.outputs]:
+            raise UnsupportedError("its results have other shapes when it is traced")
+        self.eps = subject.eps
+
+    def of(self, pair: Pair) -> JacobianTensor:
+        """The structured tensor."""
+        return self._tensors[pair.output][pair.which]
+
+    def by(self, pair: Pair) -> str:
+        """With the formula, unless that is long."""
+        J = self.of(pair)
+        formula = J.formula() if pair.axes is not None else ""
+        if len(formula) > _LONGEST:
+            formula = f"{len(J.terms.terms)} terms"
+        return "the traced Jacobian" + (f", {formula}" if formula else "")
+
+    def tensor(self, pair: Pair) -> Estimate | None:
+        """By its structure."""
+        if pair.size > MOST_ENTRIES:
+            return None
+        with np.errstate(all="ignore"):
+            return exact(np.asarray(self.of(pair).dense(), np.float64))
+
+    def backward(self, pair: Pair, upstreams: Sequence[Array]) -> Estimate | None:
+        """By ``J.vjp``."""
+        J = self.of(pair)
+        with np.errstate(all="ignore"):
+            return exact(np.stack([np.asarray(J.vjp(G), np.float64) for G in upstreams]))
+
+    def forward(self, pair: Pair, directions: Sequence[Array]) -> Estimate:
+        """By ``J.jvp``."""
+        J = self.of(pair)
+        with np.errstate(all="ignore"):
+            return exact(np.stack([np.asarray(J.jvp(d), np.float64) for d in directions]))
+
+    def terms(self, pair: Pair) -> Terms | None:
+        """Gives the terms of the formula, each with its text and its dense array."""
+        J = self.of(pair)
+        if J.size * len(J.terms.terms) > MOST_ENTRIES or pair.axes is None:
+            return None
+
+        def terms() -> list[tuple[str, Array]]:
+            found = []
+            for term in J.terms.terms:
+                with distinct_names(J._values):
+                    text = write_term(term, J.shape, J.axes, label, "text").text
+                alone = JacobianTensor(Sum(J.shape, (term,)), J.out_ndim, J._values, dtype=J.dtype)
+                found.append((text, alone.dense()))
+            return found
+
+        return terms
+
+
+class Numerical(Reference):
+    """Complex steps and differences of the function."""
+
+    def __init__(self, subject: Subject, method: Method) -> None:
+        self._subject, self._method = subject, method
+        self._found: dict[int, tuple[Estimate, str]] = {}
+        self.eps = subject.eps
+
+    def _all(self, which: int) -> tuple[Estimate, str] | None:
+        """The Jacobian of all results, flat, and how it was made."""
+        columns = self._subject.points[which].size
+        if columns > MOST_COLUMNS or columns * self._subject.value.size > MOST_ENTRIES:
+            return None
+        if which not in self._found:
+            self._found[which] = self._subject.pointwise(which).measured(self._method)
+        return self._found[which]
+
+    def by(self, pair: Pair) -> str:
+        """Complex step, differences, or both."""
+        found = self._all(pair.which)
+        return found[1] if found else RICHARDSON
+
+    def tensor(self, pair: Pair) -> Estimate | None:
+        """Entry by entry of the argument."""
+        found = self._all(pair.which)
+        return None if found is None else found[0].taken(pair.part).reshaped(pair.shape)
+
+    def backward(self, pair: Pair, upstreams: Sequence[Array]) -> Estimate | None:
+        """By the Jacobian of ``x ↦ Σ G f(x)`` for all upstreams at once."""
+        if pair.inner.size > MOST_COLUMNS:
+            return None
+        return self.summed(pair, upstreams, None).reshaped((len(upstreams), *pair.inner.shape))
+
+    def summed(
+        self, pair: Pair, upstreams: Sequence[Array], columns: Sequence[int] | None
+    ) -> Estimate:
+        """The same as a matrix, or some columns of it."""
+        subject, point = self._subject, pair.inner
+        rows = np.stack([G.ravel() for G in upstreams])
+        function = subject.flat(pair.which)
+        summed = Pointwise(
+            lambda x: rows @ function(x)[pair.part],
+            point,
+            rows @ subject.value[pair.part],
+            subject.eps,
+        )
+        return summed.measured(self._method, columns).estimate
+
+    def forward(self, pair: Pair, directions: Sequence[Array]) -> Estimate:
+        """By differences along the directions."""
+        found = self._subject.pointwise(pair.which).along(directions)
+        part = found.taken((slice(None), pair.part))
+        return part.reshaped((len(directions), *pair.out.shape))
+
+    def columns(self, pair: Pair, columns: Sequence[int]) -> Estimate:
+        """Some columns of the tensor as a matrix."""
+        found = self._subject.pointwise(pair.which).measured(self._method, columns).estimate
+        return found.taken(pair.part)
+
+    @cached_property
+    def rounding(self) -> float:
+        """How much the function is rounded, as a share of its values."""
+        subject = self._subject
+        value = np.abs(subject.value)
+        largest = float(np.max(value, initial=0.0, where=np.isfinite(value)))
+        places = range(len(subject.points))
+        noise = [float(np.max(subject.pointwise(n).noise, initial=0.0)) for n in places]
+        return max(self.eps, max(noise, default=0.0) / largest if largest else 0.0)
+
+
+class Given(Reference):
+    """What a callable of the user's returns."""
+
+    def __init__(self, subject: Subject, against: Callable[..., Any]) -> None:
+        self._name = str(getattr(against, "__name__", type(against).__name__))
+        found = arranged(subject, subject.given_to("against", against), "against")
+        self._tensors = [
+            [J.dense() if isinstance(J, JacobianTensor) else J for J in row] for row in found
+        ]
+        for output, row in enumerate(self._tensors):
+            for which, array in enumerate(row):
+                pair = subject.pair(output, which)
+                if array.shape != pair.shape:
+                    raise ShapeError(
+                        f"against: {self._name} gives an array of shape {array.shape} for {pair.title}, "
+                        f"which has shape {pair.shape}"
+                    )
+        self.eps = max([subject.eps, *(eps_of(a) for row in self._tensors for a in row)])
+
+    def _of(self, pair: Pair) -> Array:
+        return self._tensors[pair.output][pair.which]
+
+    def by(self, pair: Pair) -> str:  # noqa: ARG002
+        """The callable's name."""
+        return self._name
+
+    def tensor(self, pair: Pair) -> Estimate | None:
+        """As it was given."""
+        return exact(np.asarray(self._of(pair), np.float64))
+
+    def backward(self, pair: Pair, upstreams: Sequence[Array]) -> Estimate | None:
+        """By summing over the output's axes."""
+        found = [np.tensordot(G, self._of(pair), pair.out.ndim) for G in upstreams]
+        return exact(np.stack(found))
+
+    def forward(self, pair: Pair, directions: Sequence[Array]) -> Estimate:
+        """By summing over the input's axes."""
+        found = [np.tensordot(self._of(pair), d, pair.inner.ndim) for d in directions]
+        return exact(np.stack(found))
+
+
+def arranged(subject: Subject, found: Any, what: str) -> list[list[Array | JacobianTensor]]:
+    """Jacobians in the structure that ``jb.jacobian`` gives, by result and argument."""
+    table = []
+    for output, row in enumerate(subject.matched(found, what)):
+        parts = by_argument(subject, row, f"{what}: the Jacobians")
+        titles = [subject.pair(output, which).title for which in range(len(parts))]
+        table.append(
+            [
+                part if isinstance(part, JacobianTensor) else numbers(part, f"{what}: {name}")
+                for part, name in zip(parts, titles, strict=True)
+            ]
+        )
+    return table
+
+
+def by_argument(subject: Subject, found: Any, what: str) -> list[Any]:
+    """One for each argument: the thing itself, unless ``wrt`` names several.
+
+    Raises
+    ------
+    ShapeError
+        Where there are more or fewer.
+    """
+    if not subject.several:
+        return [found]
+    count = len(subject.points)
+    if not isinstance(found, tuple | list) or len(found) != count:
+        many = f"{len(found)} of them" if isinstance(found, tuple | list) else type(found).__name__
+        raise ShapeError(
+            f"{what} must be a tuple of {count}, by {', '.join(subject.names)}, not {many}"
+        )
+    return list(found)
+
+
+def numbers(value: Any, what: str) -> Array:
+    """A claimed array of any shape, copied."""
+    array = real_array(value, what)
+    return np.array(array if array.dtype.kind == "f" else array.astype(np.float64))

@@ -1,0 +1,315 @@
+"""What a check found: numbers as fields, and how they are told in text, JSON and HTML."""
+
+import textwrap
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from html import escape
+from math import isfinite
+from typing import Any, NamedTuple
+
+from jacobians.errors import VerificationError
+from jacobians.verification.diagnosis import Finding
+from jacobians.verification.taylor import Slope
+
+_WIDTH, _LABEL = 80, 15
+_SAID = {
+    "derived": "derivative",
+    "jacobian": "jacobian",
+    "vjp": "vjp",
+    "jvp": "jvp",
+}
+
+
+@dataclass(frozen=True)
+class Worst:
+    """The entry that is furthest from what it may be.
+
+    Attributes
+    ----------
+    index : tuple of int
+        In the tensor; in a gradient or a change, where the tensor is too large to be compared whole.
+    place : str
+        In words: ``i = 1, k = 0``.
+    yours, reference : float
+        The two values.
+    absolute, relative : float
+        Their difference; relative to the reference, infinite where that is 0.
+    allowed : float
+        The largest absolute difference that would pass.
+    """
+
+    index: tuple[int, ...]
+    place: str
+    yours: float
+    reference: float
+    absolute: float
+    relative: float
+    allowed: float
+
+
+class Part(NamedTuple):
+    """The verdict on one claim for one result and one argument.
+
+    Attributes
+    ----------
+    kind : {"derived", "jacobian", "vjp", "jvp"}
+        What is claimed; "derived" is this package's own.
+    title : str
+        ``∂Y_ij/∂X_kl``.
+    output, wrt : str
+        Which of several results, as in ``[0]`` or ``['angle']``, and by which argument.
+    shape, claimed_shape : tuple of int
+        Of the tensor, and of what is claimed.
+    asked : str
+        How the claim was asked: "every entry", "every basis upstream (6), and one at random", …
+    entries, failed : int
+        How many numbers were compared, and how many are wrong.
+    kinks, undecided : int
+        How many have no derivative but two slopes, and how many have no reference at all.
+    linear : bool
+        False where a backward or forward is not linear in what it is given.
+    worst : Worst or None
+        None where nothing was compared.
+    findings : tuple of Finding
+        The diagnosis, best explanation first.
+    slope : Slope
+        The exponent of the Taylor remainder.
+    reference : str
+        What the claim was held against.
+    reference_error : float
+        The largest error of the reference, by its own estimate.
+    notes : tuple of str
+        What else a reader should know.
+    """
+
+    kind: str
+    title: str
+    output: str
+    wrt: str
+    shape: tuple[int, ...]
+    claimed_shape: tuple[int, ...]
+    asked: str
+    entries: int
+    failed: int
+    kinks: int
+    undecided: int
+    linear: bool
+    worst: Worst | None
+    findings: tuple[Finding, ...]
+    slope: Slope
+    reference: str
+    reference_error: float
+    notes: tuple[str, ...]
+
+    @property
+    def verdict(self) -> str:
+        """``right``, ``WRONG`` or ``UNDECIDED``: nothing could be compared, or not to any accuracy."""
+        if self.failed or not self.linear or self.shape != self.claimed_shape:
+            return "WRONG"
+        return "UNDECIDED" if self.entries and self.undecided == self.entries else "right"
+
+    @property
+    def ok(self) -> bool:
+        """Whether the claim is right."""
+        return self.verdict == "right"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings, for JSON; None for nan and infinities."""
+        worst = None if self.worst is None else _plain(asdict(self.worst))
+        return {
+            **_plain({**self._asdict(), "worst": None}),
+            "verdict": self.verdict,
+            "ok": self.ok,
+            "worst": worst,
+            "findings": [_plain(f._asdict()) for f in self.findings],
+            "slope": _plain(self.slope._asdict()),
+        }
+
+    def fields(self) -> Iterator[tuple[str, str]]:
+        """What is told, as pairs of a label and a text."""
+        if self.shape != self.claimed_shape:
+            yield "shape", f"yours {self.claimed_shape}, right is {self.shape}"
+        elif self.worst is not None and self.verdict != "UNDECIDED":
+            worst, wrong = self.worst, self.failed > 0
+            place = _index(worst.index) + (f", {worst.place}" if worst.place else "")
+            relative = f", {worst.relative:.2g} relative" if isfinite(worst.relative) else ""
+            difference = f"{worst.absolute:.2g} absolute{relative}; {worst.allowed:.2g} is allowed"
+            if wrong:
+                yield "worst entry", place
+                yield "  yours", repr(worst.yours)
+                yield "  reference", repr(worst.reference)
+                yield "  difference", difference
+            else:
+                yield "difference", f"at most {difference}" if worst.absolute else "none"
+        for number, finding in enumerate(self.findings):
+            left = (
+                f" It leaves {finding.remaining:.0%} of the error."
+                if 0.005 < finding.remaining < 0.995
+                else ""
+            )
+            bullet = f"{number + 1}. " if len(self.findings) > 1 else ""
+            yield "diagnosis" if number == 0 else "", bullet + finding.text + left
+        yield "Taylor slope", self._slope()
+        rough = f"; its error is at most {self.reference_error:.1g}" if self.reference_error else ""
+        yield "reference", self.reference + rough
+        yield "compared", self.asked
+        for note in self.notes:
+            yield "note", note
+
+    def _slope(self) -> str:
+        value = self.slope.value
+        if self.kinks + self.undecided == self.entries > 0:
+            return "means nothing here"
+        if value is None:
+            return str(self.slope)
+        if self.kinks:
+            return f"{value:.2f} (f has a kink here, which makes it 1)"
+        return f"{value:.2f} (2 for a right derivative, 1 for a wrong one)"
+
+    @property
+    def summary(self) -> str:
+        """``4 of 12 entries of ∂Y_ij/∂X_kl are wrong``."""
+        if self.shape != self.claimed_shape:
+            return f"{self.title} has the wrong shape"
+        if not self.linear and not self.failed:
+            return "not linear in what it is given"
+        if self.failed:
+            verb = "is" if self.failed == 1 else "are"
+            return f"{self.failed:,} of {self.entries:,} entries of {self.title} {verb} wrong"
+        if self.verdict == "UNDECIDED":
+            return f"{self.title} cannot be judged here: no derivative was found"
+        if not self.entries:
+            return f"{self.title} has no entries"
+        if self.entries == 1:
+            return f"the only entry of {self.title} agrees"
+        return f"all {self.entries:,} entries of {self.title} agree"
+
+
+class Report:
+    """What ``jb.check`` found; prints as text, in notebooks as HTML.
+
+    Attributes
+    ----------
+    name : str
+        Of the function.
+    parts : tuple of Part
+        For each claim, each result and each argument.
+    notes : tuple of str
+        On the function: its precision, arrays that were written to, why it was not traced.
+    seed : int
+        Of the random upstreams and directions.
+
+    Examples
+    --------
+    >>> import numpy as np, jacobians as jb
+    >>> W, x = np.arange(6.0).reshape(2, 3), np.array([1.0, 2.0, 4.0])
+    >>> report = jb.check(lambda W, x: W @ x, W, x, vjp=lambda G, W, x: np.outer(G, x) / 2)
+    >>> report.ok, report.parts[0].failed, report.parts[0].findings[0].kind
+    (False, 6, 'factor')
+    """
+
+    def __init__(
+        self, name: str, parts: tuple[Part, ...], notes: tuple[str, ...], seed: int
+    ) -> None:
+        self.name, self.parts, self.notes, self.seed = name, parts, notes, seed
+
+    @property
+    def ok(self) -> bool:
+        """Whether every claim is right."""
+        return all(part.ok for part in self.parts)
+
+    @property
+    def verdict(self) -> str:
+        """``right``, ``WRONG`` or ``UNDECIDED``, the worst of all parts."""
+        found = {part.verdict for part in self.parts}
+        return next((v for v in ("WRONG", "UNDECIDED") if v in found), "right")
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The diagnosis of the first part that is wrong."""
+        return next((part.findings for part in self.parts if not part.ok), ())
+
+    def raise_if_failed(self) -> None:
+        """Raise VerificationError, with the report as its text, unless all is right."""
+        if not self.ok:
+            raise VerificationError(str(self))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain numbers and strings, for JSON; None for nan and infinities."""
+        return {
+            "function": self.name,
+            "ok": self.ok,
+            "verdict": self.verdict,
+            "seed": self.seed,
+            "notes": list(self.notes),
+            "parts": [part.to_dict() for part in self.parts],
+        }
+
+    def _heading(self, part: Part) -> str:
+        what = f"{self.name}{part.output}"
+        return f"{_SAID[part.kind]} of {what} by {part.wrt}"
+
+    def __str__(self) -> str:
+        lines: list[str] = []
+        for part in self.parts:
+            lines += [""] if lines else []
+            head, verdict = self._heading(part), part.verdict
+            gap = _WIDTH - len(head) - len(verdict)
+            if gap > 2:
+                lines.append(f"{head}{' ' * gap}{verdict}")
+            else:
+                lines += textwrap.wrap(f"{head}: {verdict}", _WIDTH, break_on_hyphens=False)
+            lines += textwrap.wrap(
+                part.summary, _WIDTH, initial_indent="  ", subsequent_indent="  "
+            )
+            for label, text in part.fields():
+                lines += _wrapped(label, text)
+        if self.notes:
+            lines.append("")
+            for note in self.notes:
+                lines += _wrapped("note", note)
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        rows = []
+        for part in self.parts:
+            colour = {"right": "#2e9e4f", "WRONG": "#e0443e"}.get(part.verdict, "#c98500")
+            rows.append(
+                '<tr><th colspan="2" style="text-align:left;padding:.6em .5em .2em 0">'
+                f"{escape(self._heading(part))}: "
+                f'<span style="color:{colour}">{escape(part.verdict)}</span></th></tr>'
+            )
+            rows += [_row("", part.summary)]
+            rows += [_row(label.strip(), text) for label, text in part.fields()]
+        rows += [_row("note", note) for note in self.notes]
+        return f'<table class="jacobians-report">{"".join(rows)}</table>'
+
+
+def _row(label: str, text: str) -> str:
+    return (
+        '<tr><td style="text-align:left;vertical-align:top;white-space:nowrap;padding-right:1em;opacity:.7">'
+        f'{escape(label)}</td><td style="text-align:left">{escape(text)}</td></tr>'
+    )
+
+
+def _wrapped(label: str, text: str) -> list[str]:
+    """The label in a column of its own, the text wrapped beside it."""
+    lines = textwrap.wrap(text, _WIDTH - _LABEL - 2, break_on_hyphens=False) or [""]
+    return [f"  {label if n == 0 else '':<{_LABEL}}{line}".rstrip() for n, line in enumerate(lines)]
+
+
+def _index(index: tuple[int, ...]) -> str:
+    return f"[{', '.join(map(str, index))}]" if index else "the only entry"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, float) and not isfinite(value):
+        return None
+    return value

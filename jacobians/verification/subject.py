@@ -1,0 +1,366 @@
+"""The function that is checked: its arguments, in the precision it allows, and its results as a list.
+
+Everything that is handed out, to the function or to what claims its derivative, is a copy.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
+from itertools import count
+from numbers import Integral
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jacobians.arguments import float_array
+from jacobians.errors import ShapeError, UnsupportedError
+from jacobians.library import LibraryOperation
+from jacobians.notation.explicit import axis_names
+from jacobians.tracing.running import Wrt, chosen, flatten, name_of, parameter_names
+from jacobians.verification.stepping import Pointwise
+
+Array = NDArray[Any]
+_FLAWS = (
+    ArithmeticError,
+    ValueError,
+    np.linalg.LinAlgError,
+)  # of f at a point beside the given one
+
+
+class Pair(NamedTuple):
+    """A result and an argument: what one Jacobian tensor is of.
+
+    Attributes
+    ----------
+    output, which : int
+        Their places among the results, and among the arguments to differentiate by.
+    out, inner : numpy.ndarray
+        Their values.
+    part : slice
+        Where the result stands in the flat array of all.
+    title : str
+        ``∂f[0]_ij/∂X_kl``.
+    axes : str or None
+        The names of the tensor's axes; None where it has more axes than there are letters.
+    """
+
+    output: int
+    which: int
+    out: Array
+    inner: Array
+    part: slice
+    title: str
+    axes: str | None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Output axes, then input axes."""
+        return self.out.shape + self.inner.shape
+
+    @property
+    def size(self) -> int:
+        """How many entries the tensor has."""
+        return self.out.size * self.inner.size
+
+
+class Subject:
+    """A function at its arguments.
+
+    Attributes
+    ----------
+    f, args, kwargs
+        As given, the arguments in the working precision.
+    name : str
+        Of the function.
+    several : bool
+        Whether ``wrt`` names several arguments.
+    places : list of int or str
+        Of the arguments to differentiate by: positions, or names of keyword arguments.
+    names : list of str
+        Of these arguments; ``known`` has those of all that are given by position.
+    points : list of numpy.ndarray
+        Their values.
+    outputs : list of numpy.ndarray
+        The results, in order.
+    paths : list of str
+        Where each stands in what the function returns: ``['angle']``, ``[0]``; empty for the only one.
+    rebuild : callable
+        A list of one thing for each result, in the structure that the function returns.
+    notes : list of str
+        What a reader should know.
+    """
+
+    def __init__(
+        self, f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], wrt: Wrt
+    ) -> None:
+        if not callable(f):
+            raise UnsupportedError(
+                f"the first argument is the function to check, not {type(f).__name__}"
+            )
+        self.f = f
+        self.several = not isinstance(wrt, Integral | str)
+        self.notes: list[str] = []
+        self._pointwise: dict[int, Pointwise] = {}
+        if isinstance(f, LibraryOperation):
+            self.name, self.known = f.name, list(f.arguments)
+            self.wrt: Wrt = _positions(f, wrt, len(args))
+        else:
+            name = name_of(f)
+            self.name = name if name.isidentifier() else "f"
+            self.known = parameter_names(f, args, kwargs)
+            self.wrt = wrt
+        self.places, self.names, values = chosen(f, args, kwargs, self.wrt)
+        if isinstance(f, LibraryOperation) and self.known:
+            self.names = [self.known[p] for p in self.places if isinstance(p, int)]
+        what = f"{self.name}: argument"
+        self.points = [
+            float_array(v, f"{what} {n}") for v, n in zip(values, self.names, strict=True)
+        ]
+        self.args, self.kwargs = list(args), dict(kwargs)
+        self.points = [np.array(p) for p in self.points]
+        args, kwargs = self.arguments([p.copy() for p in self.points])
+        result = f(*args, **kwargs)
+        self._note_changes(self.name, args, kwargs)
+        leaves: list[Any] = []
+        self.rebuild = flatten(result, leaves, self.name)
+        self.outputs: list[Array] = [np.array(leaf) for leaf in leaves]
+        self.paths = list(_paths(result))
+        self._widen(result)
+
+    def _widen(self, result: Any) -> None:
+        """Go on in float64 where the function gives float64 for it."""
+        kinds = [np.asarray(leaf).dtype for leaf in leaves_of(result)]
+        low = {d.name for d in [*kinds, *(p.dtype for p in self.points)] if _is_low(d)}
+        if not low:
+            return
+        lowest = min(low, key=lambda name: np.dtype(name).itemsize)
+        narrow = self.args, self.kwargs, self.points
+        self.args, self.kwargs = widened(self.args), widened(self.kwargs)
+        self.points = [widened(p) for p in self.points]
+        try:
+            with np.errstate(all="ignore"):
+                found = leaves_of(self.result([p.copy() for p in self.points]))
+        except Exception as error:  # compiled code may raise anything where it takes float32 only
+            reason = f"{self.name} raises {type(error).__name__} for float64 arguments"
+        else:
+            same = len(found) == len(kinds) and all(
+                a.shape == b.shape for a, b in zip(found, self.outputs, strict=True)
+            )
+            if same and not any(_is_low(leaf.dtype) for leaf in found):
+                self.outputs = [
+                    np.array(float_array(leaf, f"{self.name}: its result")) for leaf in found
+                ]
+                self.notes.append(f"{lowest} arguments were checked in float64")
+                return
+            reason = f"{self.name} computes in {lowest} whatever it is given"
+        self.args, self.kwargs, self.points = narrow
+        self.notes.append(f"{reason}: the tolerances are those of {lowest}")
+
+    def arguments(self, values: Sequence[Array]) -> tuple[list[Any], dict[str, Any]]:
+        """Copies of all arguments, with these values of those to differentiate by."""
+        args, kwargs = (
+            [copied(a) for a in self.args],
+            {k: copied(v) for k, v in self.kwargs.items()},
+        )
+        for place, value in zip(self.places, values, strict=True):
+            if isinstance(place, int):
+                args[place] = value
+            else:
+                kwargs[place] = value
+        return args, kwargs
+
+    def result(self, values: Sequence[Array]) -> Any:
+        """What the function returns; the values are handed out as they are."""
+        args, kwargs = self.arguments(values)
+        return self.f(*args, **kwargs)
+
+    def given_to(self, who: str, claim: Callable[..., Any], *leading: Any) -> Any:
+        """What a function that claims a derivative returns for these arguments, given copies."""
+        args, kwargs = self.arguments([p.copy() for p in self.points])
+        first = copied(list(leading))
+        found = claim(*first, *args, **kwargs)
+        for now, before in zip(first, leading, strict=True):
+            self._note_change(who, "G" if who == "vjp" else "dX", now, before)
+        self._note_changes(who, args, kwargs)
+        return found
+
+    def _note_changes(self, who: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Note which of the arguments that were handed out have been written to."""
+        clean_args, clean_kwargs = self.arguments(self.points)
+        for place, (now, before) in enumerate(zip(args, clean_args, strict=True)):
+            self._note_change(who, self._label(place), now, before)
+        for key, now in kwargs.items():
+            self._note_change(who, key, now, clean_kwargs[key])
+
+    def _note_change(self, who: str, name: str, now: Any, before: Any) -> None:
+        for a, b in zip(leaves_of(now), leaves_of(before), strict=False):
+            if a.dtype.kind not in "fiubc" or np.array_equal(a, b, equal_nan=a.dtype.kind in "fc"):
+                continue
+            text = f"{who} changes its argument {name} in place; it was given a copy"
+            if text not in self.notes:
+                self.notes.append(text)
+
+    def _label(self, place: int) -> str:
+        return self.known[place] if place < len(self.known) else f"number {place}"
+
+    def matched(self, found: Any, what: str) -> list[Any]:
+        """One thing for each result, out of the structure that the function returns.
+
+        Raises
+        ------
+        ShapeError
+            Where the structure is another one.
+        """
+        skeleton = self.rebuild(list(range(len(self.outputs))))
+        places: list[tuple[int, Any]] = []
+
+        def walk(part: Any, given: Any, path: str) -> None:
+            if isinstance(part, int):
+                places.append((part, given))
+                return
+            keys: list[Any] = list(part) if isinstance(part, dict) else list(range(len(part)))
+            fits = (
+                isinstance(given, dict) and set(given) == set(keys)
+                if isinstance(part, dict)
+                else isinstance(given, tuple | list | np.ndarray) and len(given) == len(keys)
+            )
+            if not fits:
+                size = f" of {len(given)}" if isinstance(given, tuple | list | dict) else ""
+                raise ShapeError(
+                    f"{what}{path} is of type {type(given).__name__}{size}, but {self.name}{path} is a "
+                    f"{type(part).__name__} of {len(keys)}; give one for each, in the same structure"
+                )
+            for key in keys:
+                walk(part[key], given[key], f"{path}[{key!r}]")
+
+        walk(skeleton, found, "")
+        return [given for _, given in sorted(places, key=lambda pair: pair[0])]
+
+    def note_noise(self) -> None:
+        """Note that the function gives other values when it is called again."""
+        again = leaves_of(self.result([p.copy() for p in self.points]))
+        apart = 0.0
+        for one, other in zip(again, self.outputs, strict=False):
+            if one.shape == other.shape and not np.array_equal(one, other, equal_nan=True):
+                with np.errstate(all="ignore"):
+                    apart = max(apart, float(np.nanmax(np.abs(one - other))))
+        if apart:
+            self.notes.append(
+                f"{self.name} is not deterministic: two calls with the same arguments differ by {apart:.2g}"
+            )
+
+    def flat(self, which: int) -> Callable[[Array], Array]:
+        """The function of one argument alone, all results in one flat array.
+
+        Where it raises beside the given point, or gives other shapes there, the result is nan.
+        """
+        shapes = [y.shape for y in self.outputs]
+
+        def function(x: Array) -> Array:
+            values = [p.copy() for p in self.points]
+            values[which] = x
+            try:
+                found = leaves_of(self.result(values))
+            except _FLAWS:
+                if x.dtype.kind == "c":
+                    raise
+                found = []
+            if [leaf.shape for leaf in found] != shapes:
+                return np.full(sum(y.size for y in self.outputs), np.nan)
+            return np.concatenate([leaf.ravel() for leaf in found]) if found else np.empty(0)
+
+        return function
+
+    @cached_property
+    def value(self) -> Array:
+        """All results in one flat array."""
+        return np.concatenate([y.ravel() for y in self.outputs]).astype(np.float64)
+
+    @cached_property
+    def eps(self) -> float:
+        """The unit of rounding of the results."""
+        return max(eps_of(array) for array in (*self.outputs, *self.points))
+
+    def pair(self, output: int, which: int) -> Pair:
+        """A result and an argument."""
+        out, inner = self.outputs[output], self.points[which]
+        start = sum(y.size for y in self.outputs[:output])
+        axes: str | None
+        try:
+            axes = axis_names(out.ndim, inner.ndim)
+        except UnsupportedError:
+            axes = None
+        letters = axes or ""
+        indices = letters[: out.ndim], letters[out.ndim :]
+        above, below = (f"_{part}" if part else "" for part in indices)
+        title = f"∂{self.name}{self.paths[output]}{above}/∂{self.names[which]}{below}"
+        return Pair(output, which, out, inner, slice(start, start + out.size), title, axes)
+
+    def pointwise(self, which: int) -> Pointwise:
+        """The function of one argument alone."""
+        if which not in self._pointwise:
+            self._pointwise[which] = Pointwise(
+                self.flat(which), self.points[which], self.value, self.eps
+            )
+        return self._pointwise[which]
+
+
+def eps_of(array: Any) -> float:
+    """The unit of rounding of an array; that of float64 for finer ones."""
+    dtype = np.asarray(array).dtype
+    double = float(np.finfo(np.float64).eps)
+    return max(double, float(np.finfo(dtype).eps)) if dtype.kind in "fc" else double
+
+
+def _positions(operation: LibraryOperation, wrt: Wrt, count: int) -> Wrt:
+    if isinstance(wrt, Integral | str):
+        return operation.position(wrt if isinstance(wrt, str) else int(wrt), count)
+    return tuple(operation.position(one, count) for one in wrt)  # type: ignore[union-attr]
+
+
+def _is_low(dtype: np.dtype[Any]) -> bool:
+    return dtype.kind == "f" and dtype.itemsize < 8
+
+
+def widened(value: Any) -> Any:
+    """Arrays of less than float64 as float64, also within lists, tuples and dicts."""
+    return _mapped(value, lambda a: a.astype(np.float64) if _is_low(a.dtype) else a)
+
+
+def copied(value: Any) -> Any:
+    """Copies of arrays, also of those within lists, tuples and dicts; other things as they are."""
+    return _mapped(value, lambda a: a.copy())
+
+
+def _mapped(value: Any, change: Callable[[Array], Array]) -> Any:
+    if isinstance(value, np.ndarray):
+        return change(value)
+    if isinstance(value, np.floating):
+        return change(np.asarray(value))[()]
+    if type(value) is dict:
+        return {key: _mapped(item, change) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_mapped(item, change) for item in value)
+    return value
+
+
+def leaves_of(result: Any) -> list[Array]:
+    """The arrays in a result of tuples, lists and dicts, in order."""
+    if isinstance(result, dict):
+        return [leaf for value in result.values() for leaf in leaves_of(value)]
+    if isinstance(result, tuple | list):
+        return [leaf for value in result for leaf in leaves_of(value)]
+    return [np.asarray(result)]
+
+
+def _paths(result: Any, path: str = "") -> Iterator[str]:
+    if isinstance(result, dict):
+        for key, value in result.items():
+            yield from _paths(value, f"{path}[{key!r}]")
+    elif isinstance(result, tuple | list):
+        fields = getattr(result, "_fields", None)
+        for number, value in zip(count(), result, strict=False):
+            step = f".{fields[number]}" if fields else f"[{number}]"
+            yield from _paths(value, path + step)
+    else:
+        yield path

@@ -1,0 +1,95 @@
+"""How fast the remainder ``|f(x + h d) − f(x) − h J d|`` shrinks: as h² for the right J, as h for others.
+
+References
+----------
+P. E. Farrell, D. A. Ham, S. W. Funke and M. E. Rognes, Automated derivation of the adjoint of
+high-level transient finite element programs, SIAM Journal on Scientific Computing 35 (2013) C369-C393,
+section 4.1: the Taylor remainder convergence test.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jacobians.verification.stepping import Pointwise, quiet
+
+Array = NDArray[Any]
+
+_FIRST, _RATIO, _STEPS = 0.05, 4.0, 13
+_CLEAR = 300.0  # units of rounding from which a remainder counts
+_USED = 3  # the smallest steps whose remainder is clear
+
+
+class Slope(NamedTuple):
+    """The exponent with which the remainder shrinks.
+
+    Attributes
+    ----------
+    value : float or None
+        None where it cannot be told.
+    note : str
+        "exact to rounding" where there is no remainder at all, or why there is no slope.
+    """
+
+    value: float | None
+    note: str = ""
+
+    def __str__(self) -> str:
+        if self.value is None:
+            return self.note
+        return f"{self.value:.2f}" + (f" ({self.note})" if self.note else "")
+
+
+class Walk:
+    """A function along a line from a point: evaluated once, for any number of claims."""
+
+    def __init__(self, function: Pointwise, direction: Array) -> None:
+        reach = float(np.max(np.abs(direction) / function.scales, initial=0.0))
+        self.share = 1 / (reach or 1.0)  # of the direction that is walked
+        self.direction = direction * self.share
+        steps = _FIRST / _RATIO ** np.arange(_STEPS)
+        self._start, self._noise = function.value, function.noise
+        with quiet():
+            self._values = [function(function.point + h * self.direction) for h in steps]
+        self._steps = steps
+
+    def slope(self, change: Array, weights: Array | None, part: slice) -> Slope:
+        """The slope for a claimed change along the direction.
+
+        Parameters
+        ----------
+        change : numpy.ndarray
+            The claimed derivative of ``weights @ f[part]`` along the direction.
+        weights : numpy.ndarray or None
+            A matrix that sums up entries of the result; None for each entry on its own.
+        part : slice
+            The entries of the result.
+        """
+
+        def summed(array: Array, weights: Array | None = weights) -> Array:
+            return array[part] if weights is None else weights @ array[part]
+
+        with np.errstate(all="ignore"):
+            sizes_of = None if weights is None else np.abs(weights)
+            rounding = float(np.sum(summed(self._noise, sizes_of)))
+            moved = np.finfo(float).eps * float(np.sum(np.abs(change)))
+            sizes = [
+                float(np.linalg.norm(summed(value - self._start) - h * change))
+                for h, value in zip(self._steps, self._values, strict=True)
+            ]
+        known = [n for n, size in enumerate(sizes) if np.isfinite(size)]
+        if not known:
+            return Slope(None, "not known: f or its derivative is not finite here")
+        clear = []
+        for n in known:
+            if sizes[n] <= _CLEAR * (rounding + moved * self._steps[n]):
+                break
+            clear.append(n)
+        if not clear:
+            return Slope(None, "exact to rounding: f is linear here")
+        if len(clear) == 1:
+            return Slope(None, "exact but for rounding")
+        used = clear[-_USED:]
+        x, y = np.log([self._steps[n] for n in used]), np.log([sizes[n] for n in used])
+        return Slope(float(np.polyfit(x, y, 1)[0]))

@@ -1,0 +1,295 @@
+"""One claim on trial: what it says, what is right, where they differ, and why."""
+
+from functools import cached_property
+from math import inf
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jacobians.verification.appeals import reconsidered
+from jacobians.verification.claims import Claim, Sample, drawn
+from jacobians.verification.contests import Contest, assembled, contest, is_linear, probes
+from jacobians.verification.diagnosis import (
+    Finding,
+    diagnose,
+    diagnose_backward,
+    diagnose_forward,
+)
+from jacobians.verification.differences import Estimate
+from jacobians.verification.references import Numerical, Reference, Traced
+from jacobians.verification.report import Part, Worst
+from jacobians.verification.subject import Pair, Subject, eps_of
+from jacobians.verification.taylor import Slope, Walk
+from jacobians.verification.verdicts import (
+    Tolerance,
+    Verdict,
+    held,
+    none_held,
+    reads_one_triangle,
+    symmetric,
+)
+
+Array = NDArray[Any]
+
+_TINY = 1e-4  # below this the size of an argument says nothing of how f is rounded
+_MOST_SUMS = 1024  # results that a Taylor remainder is measured in one by one
+
+
+class Trial:
+    """What the claims about one function have in common.
+
+    Parameters
+    ----------
+    subject : Subject
+        The function.
+    reference : Reference
+        What is right.
+    traced : Traced or None
+        Our own derivative, where there is one: it knows the terms of the formula.
+    rtol, atol : float or None
+        The user's tolerances.
+    seed : int
+        Of all that is random.
+    automatic : bool
+        Whether the reference was chosen for the user, and so may be overruled.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        reference: Reference,
+        traced: Traced | None,
+        *,
+        rtol: float | None,
+        atol: float | None,
+        seed: int,
+        automatic: bool,
+    ) -> None:
+        self._subject, self._reference, self._traced = subject, reference, traced
+        self._rtol, self._atol, self._seed, self._automatic = rtol, atol, seed, automatic
+        self._walks: dict[tuple[int, bytes], Walk] = {}
+
+    @cached_property
+    def _judge(self) -> Numerical:
+        """Numbers alone."""
+        return Numerical(self._subject, "auto")
+
+    def part(self, claim: Claim, pair: Pair) -> Part:
+        """The verdict on a claim for a result and an argument."""
+        random = np.random.default_rng([self._seed, pair.output, pair.which])
+        derived = claim.kind == "derived"
+        sample = claim.sample(pair, random)
+        found = contest(sample, self._reference, pair, random)
+        tolerance = self._tolerance(sample, pair)
+        notes: list[str] = []
+        even, linear = False, True
+        verdict = none_held(found.estimate)
+        if found.fits:
+            found, verdict = self._judged(found, tolerance, pair, notes)
+            found, verdict, even = self._by_triangles(
+                found, verdict, tolerance, pair, notes, derived=derived
+            )
+            _tell(verdict, notes)
+            if sample.whole and sample.given:
+                linear = is_linear(sample, tolerance.relative, pair)
+        wrong = not (found.fits and linear) or bool(np.any(verdict.fails))
+        errors = found.estimate.error[~found.estimate.lost]
+        shape = found.claimed.shape
+        if not found.fits and found.way != "tensor":
+            outer, inner = pair.out.shape, pair.inner.shape
+            shape = outer + shape[1:] if found.way == "backward" else shape[1:] + inner
+        return Part(
+            kind=claim.kind,
+            title=pair.title,
+            output=self._subject.paths[pair.output],
+            wrt=self._subject.names[pair.which],
+            shape=pair.shape,
+            claimed_shape=pair.shape if found.fits else shape,
+            asked=found.asked,
+            entries=int(found.estimate.value.size),
+            failed=int(np.count_nonzero(verdict.fails)),
+            kinks=int(np.count_nonzero(verdict.kinks)),
+            undecided=int(np.count_nonzero(verdict.lost)),
+            linear=linear,
+            worst=_worst(found, verdict, pair) if found.fits else None,
+            findings=self._findings(sample, found, verdict, pair, derived=derived) if wrong else (),
+            slope=self._slope(sample, pair, even=even) if found.fits else _SHAPELESS,
+            reference=self._reference.by(pair),
+            reference_error=float(np.max(errors, initial=0.0)) if found.fits else 0.0,
+            notes=tuple(notes),
+        )
+
+    def _tolerance(self, sample: Sample, pair: Pair) -> Tolerance:
+        sizes = [np.abs(array) for array in (pair.out, pair.inner)]
+        above, below = (float(np.max(a, initial=0.0, where=np.isfinite(a))) for a in sizes)
+        eps = max([self._reference.eps, *(eps_of(array) for array in sample.got)])
+        return Tolerance(self._rtol, self._atol, eps, above / max(below, _TINY))
+
+    # Verdicts
+
+    def _judged(
+        self, found: Contest, tolerance: Tolerance, pair: Pair, notes: list[str]
+    ) -> tuple[Contest, Verdict]:
+        """Entry by entry; what fails is heard once more."""
+        verdict = held(found.claimed, found.estimate, tolerance)
+        if not np.any(verdict.fails) or isinstance(self._reference, Numerical):
+            return found, verdict
+        estimate, count = reconsidered(
+            found, verdict, tolerance, self._judge, pair, overrule=self._automatic
+        )
+        if count:
+            name = self._reference.by(pair).split(",")[0]
+            many = "1 entry" if count == 1 else f"{count:,} entries"
+            notes.append(f"in {many} differences of f side with the claim, against {name}")
+        found = found._replace(estimate=estimate)
+        return found, held(found.claimed, estimate, tolerance)
+
+    def _by_triangles(
+        self,
+        found: Contest,
+        verdict: Verdict,
+        tolerance: Tolerance,
+        pair: Pair,
+        notes: list[str],
+        *,
+        derived: bool,
+    ) -> tuple[Contest, Verdict, bool]:
+        """Compared along symmetric changes, where f reads one triangle; and whether that was so."""
+        claimed, estimate = found.claimed, found.estimate
+        if (
+            not np.any(verdict.fails)
+            or found.way != "tensor"
+            or not reads_one_triangle(claimed, estimate, pair.inner, derived=derived)
+        ):
+            return found, verdict, False
+        both = found._replace(
+            claimed=symmetric(claimed), estimate=Estimate(*(symmetric(a) for a in estimate))
+        )
+        again = held(both.claimed, both.estimate, tolerance)
+        if np.any(again.fails):
+            return found, verdict, False
+        notes.append(
+            f"{self._subject.names[pair.which]} is symmetric, and was compared along symmetric changes: "
+            f"{self._subject.name} reads one triangle of it"
+        )
+        return both, again, True
+
+    # What is told
+
+    def _findings(
+        self, sample: Sample, found: Contest, verdict: Verdict, pair: Pair, *, derived: bool
+    ) -> tuple[Finding, ...]:
+        if found.way == "pairing":
+            return ()
+        terms = None if self._traced is None or derived else self._traced.terms(pair)
+        expected, allowed = found.estimate.value, verdict.allowed
+        if found.fits:  # what is right, or cannot be judged, needs no explanation
+            expected = np.where(verdict.fails, expected, found.claimed)
+        with np.errstate(all="ignore"):
+            if sample.way == "tensor":
+                if found.way != "tensor":
+                    return ()
+                return diagnose(
+                    found.claimed,
+                    expected,
+                    out_ndim=pair.out.ndim,
+                    tolerance=allowed,
+                    terms=terms,
+                )
+            given = probes(sample, found, expected, pair)
+            if not given:
+                return ()
+            if found.way != "tensor" and found.fits:
+                allowed = np.max(allowed, axis=0)
+            elif not found.fits:
+                allowed = np.asarray(np.max(allowed, initial=0.0))
+            explain = diagnose_backward if sample.way == "backward" else diagnose_forward
+            return explain(
+                given,
+                out_shape=pair.out.shape,
+                in_shape=pair.inner.shape,
+                tolerance=allowed,
+                terms=terms,
+            )
+
+    # The Taylor remainder
+
+    def _slope(self, sample: Sample, pair: Pair, *, even: bool) -> Slope:
+        """Of the claim along a random direction, or of what it says to one upstream or direction."""
+        if not pair.size:
+            return Slope(None, "not known: there are no entries")
+        random = np.random.default_rng([self._seed, 1, pair.which])
+        direction = drawn(random, pair.inner.shape)
+        if sample.way == "forward" and not sample.whole:
+            direction = sample.given[0]
+        walk = self._walk(pair.which, symmetric(direction) if even else direction)
+        along = walk.direction
+        if sample.way == "backward" and not sample.whole:
+            weights = sample.given[0].reshape(1, -1)
+            return walk.slope(np.array([np.vdot(sample.got[0], along)]), weights, pair.part)
+        with np.errstate(all="ignore"):
+            if sample.whole:
+                change = np.tensordot(assembled(sample, pair), along, pair.inner.ndim).reshape(-1)
+            else:
+                change = sample.got[0].reshape(-1) * walk.share
+        if pair.out.size <= _MOST_SUMS:
+            return walk.slope(change, None, pair.part)
+        weights = drawn(random, (1, pair.out.size))  # one random sum stands for many results
+        return walk.slope(weights @ change, weights, pair.part)
+
+    def _walk(self, which: int, direction: Array) -> Walk:
+        key = (which, direction.tobytes())
+        if key not in self._walks:
+            self._walks[key] = Walk(self._subject.pointwise(which), direction)
+        return self._walks[key]
+
+
+_SHAPELESS = Slope(None, "not known: the shape is wrong")
+
+
+def _tell(verdict: Verdict, notes: list[str]) -> None:
+    """Say where f has no derivative."""
+    count = int(np.count_nonzero(verdict.kinks))
+    if count:
+        which = "an entry has" if count == 1 else f"{count:,} entries have"
+        notes.append(
+            f"not differentiable here: {which} another slope on each side (a kink); any number between "
+            "the two is right"
+        )
+    count = int(np.count_nonzero(verdict.lost))
+    if count:
+        which = "an entry was" if count == 1 else f"{count:,} entries were"
+        notes.append(
+            f"not differentiable here: {which} not judged, since differences of f approach no number (a "
+            "jump, an infinite slope, the edge of where f is defined)"
+        )
+
+
+def _worst(found: Contest, verdict: Verdict, pair: Pair) -> Worst | None:
+    """The entry that is furthest from what it may be; of those that fail, if any do."""
+    if not found.claimed.size:
+        return None
+    with np.errstate(all="ignore"):
+        rank = verdict.difference / np.maximum(verdict.allowed, np.finfo(float).tiny)
+    rank = np.where(np.isnan(rank), inf, rank)
+    if np.any(verdict.fails):
+        rank = np.where(verdict.fails, rank, -1.0)
+    else:
+        rank = np.where(verdict.lost | verdict.kinks, -1.0, rank)
+    index = tuple(int(n) for n in np.unravel_index(int(np.argmax(rank)), rank.shape))
+    yours, right = float(found.claimed[index]), float(found.estimate.value[index])
+    absolute = abs(yours - right) if yours != right else 0.0
+    relative = absolute / abs(right) if right else (inf if absolute else 0.0)
+    axes = pair.axes or ""
+    names = {
+        "tensor": axes,
+        "backward": axes[pair.out.ndim :],
+        "forward": axes[: pair.out.ndim],
+    }.get(found.way, "")
+    numbers = index if found.way == "tensor" else index[1:]
+    words = [f"{a} = {n}" for a, n in zip(names, numbers, strict=False)]
+    if found.way != "tensor":
+        words.insert(0, f"{'direction' if found.way == 'forward' else 'upstream'} {index[0]}")
+    allowed = float(verdict.allowed[index])
+    return Worst(index, ", ".join(words), yours, right, absolute, relative, allowed)
