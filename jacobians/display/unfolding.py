@@ -33,6 +33,7 @@ _CHUNK = 1 << 20  # entries, or positions, that are held at once
 _DIRECT = 1 << 24  # entries of a tensor whose norms are taken from its slices
 _BUDGET = 1 << 26  # bytes of the arrays that a Hadamard square may make
 _PAIRS = 128  # pairs of terms that are worth joining
+_USUAL, _FAR = 0.95, 10  # a scale is clipped where the largest value is so far from this quantile
 
 
 class Tensor(Protocol):
@@ -174,6 +175,50 @@ class Picture(NamedTuple):
         return ", ".join(texts)
 
 
+class Scale(NamedTuple):
+    """A scale of values that is centred at 0, and what of a picture does not fit on it.
+
+    Attributes
+    ----------
+    limit : float
+        The scale runs from ``-limit`` to ``limit``; 1 where all values are 0.
+    largest : float
+        The largest finite size of a value.
+    clipped, nan, infinite : int
+        How many cells lie beyond the limit, are nan, are infinite.
+    """
+
+    limit: float
+    largest: float
+    clipped: int
+    nan: int
+    infinite: int
+
+    @property
+    def note(self) -> str:
+        """What is not on the scale, in words; empty where all is."""
+        parts = []
+        if self.clipped:
+            parts.append(f"{self.clipped:,} clipped (up to {self.largest:.3g})")
+        parts += [f"{self.nan:,} nan"] * (self.nan > 0)
+        parts += [f"{self.infinite:,} infinite"] * (self.infinite > 0)
+        return ", ".join(parts)
+
+
+def scale_of(cells: Array) -> Scale:
+    """A scale for these values; a few values that are far larger than the others are clipped."""
+    sizes = np.abs(np.asarray(cells, float))
+    finite = sizes[np.isfinite(sizes) & (sizes > 0)]
+    nan, infinite = int(np.isnan(sizes).sum()), int(np.isinf(sizes).sum())
+    if not finite.size:
+        return Scale(1.0, 0.0, 0, nan, infinite)
+    largest = limit = float(finite.max())
+    usual = float(np.quantile(finite, _USUAL, method="lower"))
+    if largest > _FAR * usual:
+        limit = usual
+    return Scale(limit, largest, int((finite > limit).sum()), nan, infinite)
+
+
 def picture(tensor: Tensor, *, rows: int = CELLS, columns: int = CELLS) -> Picture:
     """The values of a tensor in at most so many rows and columns of cells."""
     layout = layout_of(tensor.shape, tensor.out_ndim, tensor.axes)
@@ -255,8 +300,9 @@ def _note(layout: Layout, groups: tuple[int, ...], what: str) -> str:
 
 def _norms(tensor: Tensor, edges: Edges) -> Array:
     """The norm of each group of entries, of shape ``groups``."""
-    if prod(tensor.shape) > _DIRECT:
-        found = _squared_norms(tensor, edges)
+    size = prod(tensor.shape)
+    if size > _CHUNK:
+        found = _squared_norms(tensor, edges, crossing=size > _DIRECT)
         if found is not None:
             return found
     result = np.zeros([len(edge) - 1 for edge in edges])
@@ -291,17 +337,20 @@ def _boxes(shape: Sequence[int], most: int) -> Iterator[tuple[slice, ...]]:
             yield (slice(start, min(shape[0], start + step)), *rest)
 
 
-def _squared_norms(tensor: Tensor, edges: Edges) -> Array | None:
+def _squared_norms(tensor: Tensor, edges: Edges, *, crossing: bool) -> Array | None:
     """The norms from the Hadamard square of the terms; None where that would cost too much.
 
-    Where terms overlap and cancel, norms below ``1e-8`` of what cancels are rounding errors.
+    Where terms overlap, or sum, and cancel, norms below ``1e-8`` of what cancels are rounding
+    errors; unless ``crossing``, that is refused too.
     """
+    if not crossing and any(len(t.kept) < len(t.sizes) for t in tensor.terms.terms):
+        return None
     kept = [a for a, edge in enumerate(edges) if len(edge) > 2]
     scales = {node: _scale(value) for node, value in tensor._values.items()}
     exponents = [sum(scales[f.operand] for f in t.factors) for t in tensor.terms.terms]
     top = max(exponents, default=0)
     square = _hadamard_square(tensor.terms, kept, [e - top for e in exponents])
-    if square is None:
+    if square is None or (not crossing and len(square.terms) > len(tensor.terms.terms)):
         return None
     nodes = square.operands
     values = [np.ldexp(np.asarray(tensor._values[n], float), -scales[n]) for n in nodes]
