@@ -14,6 +14,7 @@ from jacobians.accumulation.chain_rule import combine
 from jacobians.arguments import shaped_array
 from jacobians.arrays.plan import Plan, plan_for
 from jacobians.costs import TensorCost, explicit_cost, predicted
+from jacobians.display import plots
 from jacobians.display.expressions import Template, distinct_names, label, template_of
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.graph.node import Node, evaluate
@@ -444,6 +445,39 @@ class JacobianTensor:
         """
         with distinct_names(self._values):
             return export.kronecker(self, order)
+
+    # To look at
+
+    def plot(self, ax: Any = None) -> plots.Artists:
+        """Draw the tensor unfolded into blocks: block ``(i, j)`` is ``∂A_ij/∂B``.
+
+        One colour scale, centred at 0, holds for all blocks; values far beyond the others are
+        clipped and marked, and so are nan and infinities. Where the entries are too many, a cell is
+        the norm of a block, or of a group of blocks; the title says so. The figure is not shown.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        Artists
+            The axes, image, borders, marks and colorbar, and the numbers drawn (``.picture``).
+
+        Raises
+        ------
+        JacobiansError
+            Without matplotlib, an extra: ``pip install jacobians[plots]``.
+        """
+        return plots.heat_map(self, self.title, ax)
+
+    def spy(self, ax: Any = None) -> plots.Artists:
+        """Draw which entries can be nonzero, known from the terms alone, at any size.
+
+        Parameters, result and errors are those of :meth:`plot`.
+        """
+        return plots.spy(self, self.title, ax)
 
     # A value: nothing is assigned after it is made, and it is no sequence of parts.
 
