@@ -190,7 +190,7 @@ def _borders(ax: Any, seen: Picture) -> Any:
     if 1 < width < columns <= _BLOCKS * width:
         ends = [n * width - 0.5 for n in range(1, columns // width)]
         lines += [[(end, -0.5), (end, rows - 0.5)] for end in ends]
-    many = len(lines) > _BLOCKS // 4
+    many = len(lines) > _BLOCKS // 8
     collection = LineCollection(
         lines, colors="0.7" if many else "0.25", linewidths=0.4 if many else 0.8
     )
