@@ -17,7 +17,7 @@ from jacobians.batching import per_sample
 from jacobians.costs import TensorCost, explicit_cost, predicted
 from jacobians.display import plots
 from jacobians.display.explaining import Explanation, checked_index, explained
-from jacobians.display.expressions import Template, distinct_names, label, template_of
+from jacobians.display.expressions import Template, distinct_names, label, latex_name, template_of
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.graph.node import Node, evaluate
 from jacobians.memory import check_bytes, check_size
@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 _LONGEST = 240  # characters of a formula in a repr
+_LONGEST_LATEX, _TERMS = 1200, 12  # and in a notebook
 
 
 class JacobianTensor:
@@ -164,6 +165,16 @@ class JacobianTensor:
         )
         facts = f"{self.dtype}, {self.nnz:,} of {self.size:,} can be nonzero"
         return "\n".join([*lines, f" shape ({out} | {inner}), {facts}>"])
+
+    def _repr_latex_(self) -> str:
+        """Title and formula for a notebook; the number of terms where the formula is very long."""
+        out, inner = self.axes[: self.out_ndim], self.axes[self.out_ndim :]
+        top, bottom = latex_name(self.names[0], out), latex_name(self.names[1], inner)
+        count = len(self.terms.terms)
+        formula = self.latex() if count <= _TERMS else ""
+        if not formula or len(formula) > _LONGEST_LATEX:
+            formula = f"\\text{{{count} term{'s' * (count != 1)}}}"
+        return f"$\\displaystyle \\frac{{\\partial {top}}}{{\\partial {bottom}}} = {formula}$"
 
     # The numbers
 

@@ -247,6 +247,29 @@ def structure_picture(tensor: Tensor, *, rows: int = COARSE, columns: int = COAR
     return Picture(layout.unfold(marks), groups != layout.shape, note, layout, edges)
 
 
+def corner(tensor: Tensor, *, rows: int, columns: int) -> Picture | None:
+    """Every entry of the first blocks only, those that fit with a line between them.
+
+    None where fewer than two blocks (or all, where there are fewer) fit on a side.
+    """
+    layout = layout_of(tensor.shape, tensor.out_ndim, tensor.axes)
+    counts = [*layout.shape]
+    for limit, outer, blocks, size in (
+        (rows, layout.down, layout.grid[0], layout.block[0]),
+        (columns, layout.along, layout.grid[1], layout.block[1]),
+    ):
+        fit = limit if size == 1 else (limit + 1) // (size + 1)
+        if fit < min(2, blocks):
+            return None
+        _group(counts, outer, fit)
+    values = np.asarray(tensor[tuple(slice(0, n) for n in counts)])
+    part = layout_of(counts, tensor.out_ndim, tensor.axes)
+    (height, width), shown, of = layout.block, part.grid, layout.grid
+    note = f"every entry, {shown[0]:,}×{shown[1]:,} of {of[0]:,}×{of[1]:,} blocks of {height:,}×{width:,}"
+    edges = tuple(np.arange(n + 1) for n in counts)
+    return Picture(part.unfold(values), False, note, layout, edges)
+
+
 # Grouping
 
 
