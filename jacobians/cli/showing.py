@@ -176,13 +176,10 @@ def _overview(J: JacobianTensor) -> list[str]:
         shades = ASCII
     else:
         shades = UNICODE
-    first, *rest = shaded(J, width=WIDTH, height=_HEIGHT, shades=shades)
-    wrapped = [
-        line
-        for text in rest
-        for line in (textwrap.wrap(text, WIDTH) if len(text) > WIDTH else [text])
-    ]
-    return [f"picture: {first}", *wrapped]
+    lines = shaded(J, width=WIDTH, height=_HEIGHT, shades=shades)
+    blank = lines.index("") if "" in lines else len(lines)
+    lines[0] = f"picture: {lines[0]}"
+    return [part for line in lines[:blank] for part in textwrap.wrap(line, WIDTH)] + lines[blank:]
 
 
 def describe(call: Call, J: JacobianTensor, *, seed: int) -> dict[str, Any]:

@@ -15,9 +15,10 @@ Array = NDArray[Any]
 
 
 class Shades(NamedTuple):
-    """The characters: four shades, a minus sign, and the lines between blocks."""
+    """The characters: shades, what is off the scale, a minus sign, and the lines between blocks."""
 
     levels: str
+    clipped: str
     minus: str
     nan: str
     infinite: str
@@ -26,8 +27,8 @@ class Shades(NamedTuple):
     crossing: str
 
 
-UNICODE = Shades("░▒▓█", "−", "??", "+∞", "─", "│", "┼")
-ASCII = Shades(".:o#", "-", "??", "+!", "-", "|", "+")
+UNICODE = Shades("░▒▓█", "◆", "−", "??", "+∞", "─", "│", "┼")
+ASCII = Shades(".:o#", "@", "-", "??", "+!", "-", "|", "+")
 
 
 def shaded(
@@ -84,18 +85,16 @@ def _lines(seen: Picture, side: int) -> int:
 
 def _legend(cells: Array, scale: Scale, shades: Shades) -> str:
     """What the shades mean, as far as they occur."""
-    parts = [f"{2 * shades.levels[-1]} is {scale.limit:.3g}", "blank is 0"]
-    with np.errstate(invalid="ignore"):
-        if (cells < 0).any():
-            parts.insert(
-                1,
-                f"{shades.minus}{shades.levels[-1]} is {-scale.limit:.3g}".replace(
-                    "-", shades.minus
-                ),
-            )
+    most = f"{scale.limit:.3g}"
+    parts = [f"{2 * shades.levels[-1]} is {most}"]
+    if (cells[np.isfinite(cells)] < 0).any():
+        parts.append(f"{shades.minus}{shades.levels[-1]} is {shades.minus}{most}")
+    parts.append("blank is 0")
+    if scale.clipped:
+        parts.append(f"{2 * shades.clipped} is beyond that, up to {scale.largest:.3g}")
     parts += [f"{shades.nan} is nan"] * (scale.nan > 0)
     parts += [f"{shades.infinite} is infinite"] * (scale.infinite > 0)
-    return ", ".join(parts) + (f"; {scale.note}" if scale.clipped else "")
+    return ", ".join(parts)
 
 
 def _body(seen: Picture, scale: Scale, shades: Shades) -> list[str]:
@@ -121,5 +120,6 @@ def _cell(value: Any, limit: float, shades: Shades) -> str:
     if np.isinf(number):
         return shades.infinite if number > 0 else shades.minus + shades.infinite[1]
     last = len(shades.levels) - 1
-    shade = shades.levels[min(last, int(abs(number) / limit * len(shades.levels)))]
+    level = min(last, int(abs(number) / limit * len(shades.levels)))
+    shade = shades.levels[level] if abs(number) <= limit else shades.clipped
     return shade + shade if number > 0 else shades.minus + shade

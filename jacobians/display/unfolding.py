@@ -37,7 +37,7 @@ _CHUNK = 1 << 20  # entries, or positions, that are held at once
 _DIRECT = 1 << 24  # entries of a tensor whose norms are taken from its slices
 _BUDGET = 1 << 26  # bytes of the arrays that a Hadamard square may make
 _PAIRS = 128  # pairs of terms that are worth joining
-_USUAL, _FAR = 0.95, 10  # a scale is clipped where the largest value is so far from this quantile
+_USUAL, _FAR = 0.95, 10  # a value is clipped that is so many times larger than this quantile
 
 
 class Tensor(Protocol):
@@ -219,7 +219,7 @@ def scale_of(cells: Array) -> Scale:
     largest = limit = float(finite.max())
     usual = float(np.quantile(finite, _USUAL, method="lower"))
     if largest > _FAR * usual:
-        limit = usual
+        limit = float(finite[finite <= _FAR * usual].max())
     return Scale(limit, largest, int((finite > limit).sum()), nan, infinite)
 
 
