@@ -27,7 +27,7 @@ from jacobians.notation.explicit import Selection, einsum_of
 from jacobians.notation.writing import write_number
 from jacobians.tensor import JacobianTensor
 
-_HEIGHT = 24  # rows of the picture
+_HEIGHT = 16  # rows of the picture
 _SMALL = 4096  # entries that are still listed in JSON
 _LARGE_FACTOR = 1 << 22  # entries of a Kronecker factor that are not worth building for its name
 

@@ -66,7 +66,7 @@ def test_what_is_left_out_is_counted() -> None:
 def test_show_draws_what_is_too_large_to_be_listed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["show", "matmul", "--shape", "B=6x7", "C=7x9"]) == 0
     out = capsys.readouterr().out
-    assert "every entry, 3×3 of 6×9 blocks of 6×7" in out
+    assert "every entry, 2×3 of 6×9 blocks of 6×7" in out
     assert out.index("picture: ██ is") < out.index("entries: ")
     assert max(map(len, out.splitlines())) <= 80
     assert main(["show", "matmul", "--shape", "B=2x3", "C=3x5"]) == 0
