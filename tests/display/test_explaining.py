@@ -43,11 +43,11 @@ def test_a_delta_and_an_entry_in_words() -> None:
     assert str(J.explain(1, 2, 0, 1)) == (
         "∂A_ij/∂B_kl at i = 1, j = 2, k = 0, l = 1 is 0\nδ_ik C_lj\n  δ_ik: i = 1, k = 0, so 0"
     )
-    assert str(J.explain(1, -2, -1, 1)) == (
-        "∂A_ij/∂B_kl at i = 1, j = 2, k = 1, l = 1 is 6\n"
-        "δ_ik C_lj\n  δ_ik: i = 1, k = 1, so 1\n  C[1, 2] = 6"
+    assert str(J.explain(1, -1, -1, 1)) == (
+        "∂A_ij/∂B_kl at i = 1, j = 3, k = 1, l = 1 is 7\n"
+        "δ_ik C_lj\n  δ_ik: i = 1, k = 1, so 1\n  C[1, 3] = 7"
     )
-    assert J.explain(1, -2, -1, 1).index == (1, 2, 1, 1)
+    assert J.explain(1, -1, -1, 1).index == (1, 3, 1, 1)
     assert repr(J.explain(0, 0, 0, 0)) == str(J.explain(0, 0, 0, 0))
 
 
