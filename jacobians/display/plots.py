@@ -21,7 +21,7 @@ _ABOVE, _BELOW, _MISSING = "#ffb000", "#00a08a", "0.6"  # colours off the scale
 _TICKS = 9  # along a side, at most
 _TITLE = 56  # characters of a line
 _BLOCKS = 80  # beside each other, of which the borders are still drawn
-_MARKS = 4096  # single cells that are marked; where there are more, their colour must do
+_MARKS = 256  # single cells that get a mark; where there are more, their colour must do
 _FLAT = 4  # cells stay square up to this ratio of the sides
 
 
@@ -83,12 +83,11 @@ def heat_map(tensor: Any, title: str, ax: Any = None) -> Artists:
         beyond = np.isfinite(cells) & (np.abs(cells) > scale.limit)
     found = {"clipped": (beyond, "D"), "nan": (np.isnan(cells), "x")}
     found["infinite"] = (np.isinf(cells), r"$\infty$")
-    few = 64
     marks = {
         name: ax.scatter(
             *np.nonzero(where.T),
             marker=marker,
-            s=24 if where.sum() <= few else 4,
+            s=24 if where.sum() <= _MARKS // 4 else 6,
             c="black",
             lw=0.8,
         )

@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.display.unfolding import Picture, Scale, Tensor, corner, picture, scale_of
+from jacobians.display.summaries import Tensor
+from jacobians.display.unfolding import Picture, Scale, corner, picture, scale_of
 
 Array = NDArray[Any]
 

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 import jacobians as jb
-from jacobians.display import unfolding
+from jacobians.display import summaries
 from jacobians.display.unfolding import Picture, corner, picture, scale_of, structure_picture
 from tests.display.cases import FUNCTIONS, jacobian, random, unfolded
 
@@ -57,20 +57,20 @@ def test_norms_of_what_does_not_fit(name: str, way: str, monkeypatch: pytest.Mon
     J = jacobian(name)
     D = J.explicit()
     taken = []
-    square = unfolding._squared_norms
+    square = summaries._squared_norms
     if way == "squares":
-        monkeypatch.setattr(unfolding, "_DIRECT", 0)
-        monkeypatch.setattr(unfolding, "_CHUNK", 16)
-        monkeypatch.setattr(unfolding, "_few_meetings", lambda *_: True)
+        monkeypatch.setattr(summaries, "_DIRECT", 0)
+        monkeypatch.setattr(summaries, "_CHUNK", 16)
+        monkeypatch.setattr(summaries, "_few_meetings", lambda *_: True)
 
         def noted(*args: Any, **kwargs: Any) -> Any:
             taken.append(square(*args, **kwargs))
             return taken[-1]
 
-        monkeypatch.setattr(unfolding, "_squared_norms", noted)
+        monkeypatch.setattr(summaries, "_squared_norms", noted)
     else:
-        monkeypatch.setattr(unfolding, "_CHUNK", 7)
-        monkeypatch.setattr(unfolding, "_squared_norms", lambda *_, **__: None)
+        monkeypatch.setattr(summaries, "_CHUNK", 7)
+        monkeypatch.setattr(summaries, "_squared_norms", lambda *_, **__: None)
     for rows, columns in ((1, 1), (2, 3), (3, 2), (5, 4)):
         seen = picture(J, rows=rows, columns=columns)
         assert seen.cells.shape[0] <= rows
@@ -163,8 +163,8 @@ def test_norms_neither_overflow_nor_vanish(monkeypatch: pytest.MonkeyPatch) -> N
         J = jb.ops.matmul.jacobian(random(20, 30), C, wrt="B")
         expected = np.ones((20, 1)) * (np.linalg.norm(C / size, axis=0) * size)
         for direct in (1 << 24, 0):
-            monkeypatch.setattr(unfolding, "_DIRECT", direct)
-            monkeypatch.setattr(unfolding, "_CHUNK", 1 << 10 if direct == 0 else 1 << 20)
+            monkeypatch.setattr(summaries, "_DIRECT", direct)
+            monkeypatch.setattr(summaries, "_CHUNK", 1 << 10 if direct == 0 else 1 << 20)
             np.testing.assert_allclose(picture(J, rows=25, columns=25).cells, expected, rtol=1e-12)
 
 
@@ -172,8 +172,8 @@ def test_norms_neither_overflow_nor_vanish(monkeypatch: pytest.MonkeyPatch) -> N
 def test_nan_and_infinities_stay_in_their_blocks(
     direct: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(unfolding, "_DIRECT", direct)
-    monkeypatch.setattr(unfolding, "_CHUNK", 1 << 10 if direct == 0 else 1 << 20)
+    monkeypatch.setattr(summaries, "_DIRECT", direct)
+    monkeypatch.setattr(summaries, "_CHUNK", 1 << 10 if direct == 0 else 1 << 20)
     C = random(30, 25)
     C[3, 4], C[5, 6], C[7, 8] = np.nan, np.inf, -np.inf
     cells = picture(jb.ops.matmul.jacobian(random(20, 30), C, wrt="B"), rows=25, columns=25).cells
