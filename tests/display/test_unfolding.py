@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 import jacobians as jb
 from jacobians.display import summaries
-from jacobians.display.unfolding import Picture, corner, picture, scale_of, structure_picture
+from jacobians.display.unfolding import (
+    Picture,
+    corner,
+    matrix_layout,
+    picture,
+    possible,
+    scale_of,
+    structure_picture,
+)
 from tests.display.cases import FUNCTIONS, jacobian, random, unfolded
 
 Array = NDArray[Any]
@@ -201,6 +209,18 @@ def test_pictures_of_nothing() -> None:
     zero = jb.ops.matmul.jacobian(random(2, 4), random(4, 3), wrt="B") * 0
     assert not picture(zero).cells.any()
     assert not structure_picture(zero).cells.any()
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_structure_as_a_matrix_and_of_a_picture_of_values(name: str) -> None:
+    J = jacobian(name)
+    D = J.explicit()
+    layout = matrix_layout(J.shape, J.out_ndim, J.axes)
+    rows = int(np.prod(J.out_shape))
+    seen = structure_picture(J, layout=layout)
+    np.testing.assert_array_equal(seen.cells, D.reshape(rows, -1) != 0)
+    coarse = picture(J, rows=3, columns=4)
+    np.testing.assert_array_equal(possible(J, coarse), by_cell(coarse, D, np.any))
 
 
 def test_labels_name_axes_and_sizes() -> None:
