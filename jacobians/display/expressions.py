@@ -301,6 +301,16 @@ def _name(name: str, style: Style) -> str:
     return "\\mathrm{" + re.sub(r"([_#$%&{}])", r"\\\1", name) + "}"
 
 
+def latex_name(name: str, letters: Sequence[str]) -> str:
+    r"""What is differentiated, or by what: ``X_{kl}``, ``(\partial Y/\partial X)_{ij}``."""
+    parts = [
+        "\\partial " * part.startswith("∂") + _name(part.removeprefix("∂"), "latex")
+        for part in name.strip("()").split("/")
+    ]
+    whole = "/".join(parts)
+    return subscript(f"({whole})" if len(parts) > 1 and letters else whole, letters, "latex")
+
+
 def _indexed(whole: Written, letters: Sequence[str], style: Style) -> Written:
     if not letters:
         return whole
