@@ -14,7 +14,7 @@ from jacobians.accumulation.chain_rule import combine
 from jacobians.arguments import shaped_array
 from jacobians.arrays.plan import Plan, plan_for
 from jacobians.costs import TensorCost, explicit_cost, predicted
-from jacobians.display.expressions import Template, distinct_names, label, template_of
+from jacobians.display.expressions import Template, distinct_names, label, template_of, title
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.graph.node import Node, evaluate
 from jacobians.memory import check_bytes, check_size
@@ -31,7 +31,7 @@ from jacobians.notation.terms import (
     total,
     transposed,
 )
-from jacobians.notation.writing import Style, subscript, write
+from jacobians.notation.writing import Style, write
 from jacobians.slicing import sliced
 
 if TYPE_CHECKING:
@@ -127,10 +127,7 @@ class JacobianTensor:
     @property
     def title(self) -> str:
         """``∂A_ij/∂B_kl``."""
-        out, inner = self.axes[: self.out_ndim], self.axes[self.out_ndim :]
-        return (
-            f"∂{subscript(self.names[0], out, 'text')}/∂{subscript(self.names[1], inner, 'text')}"
-        )
+        return title(self.names, self.axes, self.out_ndim)
 
     def formula(self) -> str:
         """The tensor in index notation; repeated letters that are no axis are summed.

@@ -38,6 +38,12 @@ _SUBSCRIPT = {
     "latex": re.compile("_\\{([^{}]*)()\\}"),
 }
 _RAISED = re.compile(r"\^(\{[^{}]*\}|.)$")
+_WORD = re.compile(r"(?<![\\{])[A-Za-z]{2,}")
+_POWER = re.compile("[⁺⁻¹²³ᵀ]+")
+_LOWERED = str.maketrans({"⁺": "+", "⁻": "-", "¹": "1", "²": "2", "³": "3", "ᵀ": "\\top"})
+_LATEX_SIGNS = str.maketrans(
+    {"−": "-", "‖": "\\|", "½": "\\tfrac{{1}}{{2}}", "σ": "\\sigma ", "≥": "\\ge", "≤": "\\le"}
+)
 _TRANSPOSED = {"text": "ᵀ", "latex": "^{\\top}"}
 
 
@@ -289,7 +295,7 @@ def _leaf(node: Node, letters: Sequence[str], style: Style) -> Written:
         return Written(
             text.replace("-", "−") if style == "text" else text, SUM if "-" in text else ATOM
         )
-    text = subscript("const", letters, style)
+    text = subscript(_name("const", style), letters, style)
     return Written(text)
 
 
@@ -299,6 +305,27 @@ def _name(name: str, style: Style) -> str:
     if name.endswith("′"):
         return _name(name.rstrip("′"), style) + "'" * name.count("′")
     return "\\mathrm{" + re.sub(r"([_#$%&{}])", r"\\\1", name) + "}"
+
+
+def title(names: tuple[str, str], axes: str, out_ndim: int, style: Style = "text") -> str:
+    """What a tensor is: ``∂A_ij/∂B_kl``, in LaTeX as a fraction."""
+    above, below = (
+        subscript(_symbol(name, style), letters, style)
+        for name, letters in zip(names, (axes[:out_ndim], axes[out_ndim:]), strict=True)
+    )
+    if style == "latex":
+        return f"\\frac{{\\partial {above}}}{{\\partial {below}}}"
+    return f"∂{above}/∂{below}"
+
+
+def _symbol(name: str, style: Style) -> str:
+    """A name that may be a derivative itself, ``(∂L/∂W)``."""
+    if style == "text" or "∂" not in name:
+        return _name(name, style)
+    parts = re.split(r"([∂/()])", name)
+    return "".join(
+        "\\partial " if p == "∂" else p if p in "/()" else _name(p, style) for p in parts
+    )
 
 
 def _indexed(whole: Written, letters: Sequence[str], style: Style) -> Written:
@@ -329,10 +356,11 @@ def _filled(node: Node, children: Sequence[Written], style: Style) -> Written:
     operation = node.operation
     assert operation is not None
     if not operation.notation:
-        return Written(f"{operation.name}({', '.join(child.text for child in children)})")
-    template = operation.latex if style == "latex" and operation.latex else operation.notation
+        name = _name(operation.name, style)
+        return Written(f"{name}({', '.join(child.text for child in children)})")
+    template = operation.notation
     if style == "latex":
-        template = template.replace("−", "-").replace("‖", "\\|")
+        template = operation.latex or _in_latex(template)
     texts = []
     for number, child in enumerate(children):
         place = template.find(f"{{{number}}}")
@@ -343,6 +371,13 @@ def _filled(node: Node, children: Sequence[Written], style: Style) -> Written:
         text = child.inside(needed)
         texts.append(_base(text, style) if raised else text)
     return Written(template.format(*texts), operation.binds)
+
+
+def _in_latex(notation: str) -> str:
+    """A notation in LaTeX, where the operation declares none: names upright, powers raised."""
+    text = _WORD.sub(r"\\mathrm{{\g<0>}}", notation)
+    text = _POWER.sub(lambda found: f"^{{{{{found[0].translate(_LOWERED)}}}}}", text)
+    return text.translate(_LATEX_SIGNS)
 
 
 def _base(text: str, style: Style) -> str:
