@@ -12,13 +12,9 @@ from numpy.typing import NDArray
 
 from jacobians.arguments import shaped_array
 from jacobians.arrays.plan import Cost
-from jacobians.display.expressions import distinct_names, label, product_form
+from jacobians.display.numbers import human_bytes, human_count, human_seconds
 from jacobians.errors import ShapeError, TensorTooLargeError, UnsupportedError, VerificationError
-from jacobians.graph.node import Node
 from jacobians.memory import check_bytes
-from jacobians.notation.explicit import axis_names
-from jacobians.notation.terms import contracted, numbered
-from jacobians.notation.writing import write
 from jacobians.tensor import JacobianTensor
 
 Array = NDArray[Any]
@@ -169,28 +165,6 @@ class Comparison(NamedTuple):
         return "\n".join(line[:80] for line in lines)
 
 
-def human_seconds(seconds: float) -> str:
-    """``12.3 µs``."""
-    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if seconds >= scale:
-            return f"{seconds / scale:.3g} {unit}"
-    return f"{seconds / 1e-9:.3g} ns"
-
-
-def human_count(number: int) -> str:
-    """``1,234``; from 10¹² on ``1.23e+12``."""
-    return f"{number:,}" if number < 10**12 else f"{number:.3g}"
-
-
-def human_bytes(number: float) -> str:
-    """``1.5 MiB``."""
-    for power, unit in ((50, "PiB"), (40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")):
-        scale = 1 << power
-        if number >= scale:
-            return f"{number / scale:,.4g} {unit}"
-    return f"{int(number)} B"
-
-
 def measure(run: Callable[[], Any], seconds: float = 0.2) -> tuple[float, int]:
     """The median time of a call over runs that fill ``seconds`` (3 to 200), and its peak bytes."""
     tracing = tracemalloc.is_tracing()
@@ -285,7 +259,7 @@ def compare(J: JacobianTensor, G: Any, max_bytes: float | None = None) -> Compar
     return Comparison(
         J.title,
         J.formula(),
-        shortcut(J),
+        J._shortcut("text"),
         J.shape,
         **ways,
         largest_difference=max(_difference(v, value) for v in values),
@@ -311,17 +285,3 @@ def _difference(other: Array, value: Array) -> float:
     return float(
         np.max(np.abs(np.subtract(other, value, where=~same, out=np.zeros_like(value))), initial=0)
     )
-
-
-def shortcut(J: JacobianTensor) -> str:
-    """The contracted gradient as a formula: ``G Cᵀ``, or in letters where it is no matrix product."""
-    upstream = Node(None, (), (), J.out_shape, np.dtype(float), name="G")
-    tensor = contracted(J.terms, upstream, range(J.out_ndim))
-    letters = axis_names(J.out_ndim, len(J.in_shape))[J.out_ndim :]
-    with distinct_names({upstream: None, **J._values}):
-        if len(tensor.terms) == 1:
-            nodes = tensor.operands
-            written = product_form(numbered(tensor).terms[0], nodes, "text")
-            if written is not None:
-                return written.text
-        return write(tensor, letters, label, "text").text

@@ -14,7 +14,14 @@ from jacobians.accumulation.chain_rule import combine
 from jacobians.arguments import shaped_array
 from jacobians.arrays.plan import Plan, plan_for
 from jacobians.costs import TensorCost, explicit_cost, predicted
-from jacobians.display.expressions import Template, distinct_names, label, template_of, title
+from jacobians.display.expressions import (
+    Template,
+    distinct_names,
+    label,
+    shortcut,
+    template_of,
+    title,
+)
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.graph.node import Node, evaluate
 from jacobians.memory import check_bytes, check_size
@@ -143,6 +150,12 @@ class JacobianTensor:
     def _written(self, style: Style) -> str:
         with distinct_names(self._values):
             return write(self.terms, self.axes, label, style).text
+
+    def _shortcut(self, style: Style) -> str:
+        """The gradient from an upstream G as a formula: ``G Cᵀ``."""
+        upstream = Node(None, (), (), self.out_shape, np.dtype(float), name="G")
+        with distinct_names({upstream: None, **self._values}):
+            return shortcut(self.terms, self.out_ndim, upstream, self.axes, style)
 
     def einsum(self) -> str:
         """The subscripts of ``explicit``: one einsum per term, joined by ' + '."""

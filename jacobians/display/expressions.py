@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jacobians.graph.node import Node, ordered
-from jacobians.notation.terms import Factor, Term
+from jacobians.notation.terms import Factor, Sum, Term, contracted, numbered
 from jacobians.notation.writing import (
     ATOM,
     PRODUCT,
@@ -24,6 +24,7 @@ from jacobians.notation.writing import (
     fresh_letters,
     join_terms,
     subscript,
+    write,
     write_product,
     write_slot,
 )
@@ -248,6 +249,28 @@ def product_form(term: Term, operands: Sequence[Node], style: Style) -> Written 
         if len(words) == 1 and term.coefficient == 1
         else PRODUCT
     )
+
+
+def shortcut(tensor: Sum, out_ndim: int, upstream: Node, axes: str, style: Style = "text") -> str:
+    """The gradient without the tensor: ``G Cᵀ``, or in letters where it is no matrix product.
+
+    Parameters
+    ----------
+    tensor : Sum
+        The Jacobian.
+    out_ndim : int
+        How many of its axes are the output's; ``upstream`` is summed over these.
+    upstream : Node
+        The upstream gradient, a leaf with a name.
+    axes : str
+        The names of the tensor's axes.
+    """
+    found = contracted(tensor, upstream, range(out_ndim))
+    if len(found.terms) == 1:
+        written = product_form(numbered(found).terms[0], found.operands, style)
+        if written is not None:
+            return written.text
+    return write(found, axes[out_ndim:], label, style).text
 
 
 class Template(NamedTuple):
