@@ -4,6 +4,8 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 from numbers import Real
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +26,7 @@ from jacobians.display.expressions import (
 )
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.graph.node import Node, evaluate
+from jacobians.html_page import tensor_fragment, write_page
 from jacobians.memory import check_bytes, check_size
 from jacobians.notation import explicit, rewrite, structure
 from jacobians.notation.explicit import axis_names
@@ -422,6 +425,58 @@ class JacobianTensor:
             for t in self.terms.terms
         ]
         return self._run(total(self.out_shape, terms))
+
+    def _norms(self, side: str) -> Array:
+        """The norm of each block: ``‖∂A_ij/∂B‖`` over "out", ``‖∂A/∂B_kl‖`` over "in"; no dense tensor.
+
+        The squares are the diagonal of ``J Jᵀ``, or of ``Jᵀ J``.
+        """
+        axes = [*range(self.out_ndim, self.ndim), *range(self.out_ndim)]
+        flipped = JacobianTensor(
+            transposed(self.terms, axes), self.ndim - self.out_ndim, self._values, dtype=self.dtype
+        )
+        pair = (self, flipped) if side == "out" else (flipped, self)
+        with np.errstate(all="ignore"):
+            return np.sqrt(np.maximum((pair[0] @ pair[1]).diagonal(), 0))
+
+    # To look at
+
+    def to_html(self, path: str | PathLike[str], *, heading: str = "") -> Path:
+        """Write one HTML page about the tensor that needs nothing but a browser.
+
+        It has the formula, the unfolded tensor as a heat map that says indices and values, the
+        contraction with an upstream gradient, what each way costs, and the structure. Nothing is
+        loaded from elsewhere. A large tensor is shown by norms of its blocks, and never built.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            The file to write; one that exists is replaced.
+        heading : str, optional
+            What the tensor is of, such as ``"matmul(B, C)"``.
+
+        Returns
+        -------
+        pathlib.Path
+            The file.
+
+        Raises
+        ------
+        JacobiansError
+            Where the file cannot be written; names it and the reason.
+
+        Examples
+        --------
+        >>> import tempfile, pathlib, numpy as np, jacobians as jb
+        >>> J = jb.ops.matmul.jacobian(np.ones((2, 3)), np.ones((3, 5)), wrt="B")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     J.to_html(pathlib.Path(folder) / "matmul.html").name
+        'matmul.html'
+        """
+        return write_page(self, path, heading)
+
+    def _repr_html_(self) -> str:
+        return tensor_fragment(self)
 
     # Other forms
 

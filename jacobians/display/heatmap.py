@@ -10,12 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.display.html import LEVELS, Markup, element
-from jacobians.display.pictures import Axis, Grid, Picture
+from jacobians.display.numbers import short
+from jacobians.display.pictures import Axis, Grid, Picture, counting
 
 Array = NDArray[Any]
 _WIDEST = 640  # pixels, labels left out
-_TALLEST = 900
+_TALLEST = 640
 _TICKS = 12
+_NARROW = 300  # pixels
 
 
 class Layout(NamedTuple):
@@ -137,23 +139,88 @@ def runs(cells: NDArray[np.bool_], longest: int) -> list[tuple[int, int, int]]:
     return found
 
 
+def ticked(drawing: Markup, grid: Grid, layout: Layout, **attributes: str | int) -> Markup:
+    """The drawing with indices above it and at its left."""
+    across, down = (ticks(grid, layout, direction) for direction in (1, 0))
+    longest = max((text for _, text in down), key=len, default="")
+    return element(
+        "div",
+        element(
+            "div",
+            *(element("span", text, style=f"left:{place:.4g}%") for place, text in across),
+            class_="ticks across",
+            aria_hidden="true",
+        )
+        if across
+        else None,
+        element(
+            "div",
+            element("i", longest),
+            *(element("span", text, style=f"top:{place:.4g}%") for place, text in down),
+            class_="ticks down",
+            aria_hidden="true",
+        ),
+        drawing,
+        class_="map",
+        **attributes,
+    )
+
+
+def legend(picture: Picture) -> Markup:
+    """The scale of shades with its ends, and what the other colours mean."""
+    shown = picture.values[picture.possible]
+    limit = limit_of(shown)
+    low = limit > 0 and bool(np.any(shown < 0))
+    high = limit > 0 and bool(np.any(shown > 0))
+    items = []
+    if limit:
+        levels = [*range(-LEVELS if low else 1, 0 if low and not high else LEVELS + 1)]
+        left = short(-limit) if low else "0"
+        right = short(limit) if high else "0"
+        items.append(element("li", left, _swatches([_class(n) for n in levels if n]), right))
+    if bool(np.any(shown == 0)):
+        items.append(element("li", _swatches(["zero"]), "may be nonzero, is 0"))
+    if not picture.possible.all():
+        items.append(element("li", _swatches(["empty"]), "0 by structure"))
+    if not np.isfinite(shown).all():
+        items.append(element("li", _swatches(["bad"]), "nan or infinite"))
+    return element("ul", *items, class_="legend")
+
+
+def _swatches(classes: Sequence[str]) -> Markup:
+    return element(
+        "svg",
+        *(
+            element("path", class_=name, d=_box(8 * number, 0, 8, 14))
+            for number, name in enumerate(classes)
+        ),
+        viewBox=f"0 0 {8 * len(classes)} 14",
+        aria_hidden="true",
+    )
+
+
 def ticks(grid: Grid, layout: Layout, direction: int) -> list[tuple[float, str]]:
     """Labels beside the map with their places in percent: of blocks where they stand apart, else cells."""
     outer, all_axes = (
         (grid.outer_rows, grid.rows),
         (grid.outer_columns, grid.columns),
     )[direction]
+    all_axes = counting(all_axes)
     count, block = grid.shape[direction], grid.block[direction]
     length = (layout.height, layout.width)[direction]
     if not count or not all_axes:
         return []
     blocks = 1 < block < count
-    axes, per = (outer, block) if blocks else (all_axes, 1)
-    stride = -(-count // (per * _TICKS))
+    axes, per = (counting(outer), block) if blocks else (all_axes, 1)
+    last = index_text(axes, count // per - 1)
+    lead = f"{','.join(axis.letter for axis in axes)} = "
+    # Labels above the map share the width of a phone's screen, those beside it have a line each.
+    most = min(_TICKS, _NARROW // (7 * max(len(last), len(lead)) + 10)) if direction else _TICKS
+    stride = -(-count // (per * max(1, most)))
     return [
         (
             100 * (layout.start(number * per, direction) + per * layout.side / 2) / length,
-            index_text(axes, number),
+            f"{'' if number else lead}{index_text(axes, number)}",
         )
         for number in range(0, count // per, stride)
     ]
@@ -168,7 +235,7 @@ def index_text(axes: Sequence[Axis], cell: int) -> str:
     return ",".join(reversed(places))
 
 
-def facts(picture: Picture, layout: Layout, out_letters: str) -> dict[str, Any]:
+def facts(picture: Picture, layout: Layout) -> dict[str, Any]:
     """What the page's script needs: geometry, axes, and the values that can be nonzero, in order."""
     grid = picture.grid
     return {
@@ -178,7 +245,6 @@ def facts(picture: Picture, layout: Layout, out_letters: str) -> dict[str, Any]:
         "block": grid.block,
         "rows": [list(axis) for axis in grid.rows],
         "columns": [list(axis) for axis in grid.columns],
-        "out": out_letters,
         "exact": grid.exact,
         "runs": [number for run in runs(picture.possible, grid.shape[1] or 1) for number in run],
         "values": [_plain(x) for x in picture.values[picture.possible]],

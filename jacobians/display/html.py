@@ -137,8 +137,8 @@ _SHADES = {
 }  # fmt: skip
 _COLOURS = {
     "paper": ("#ffffff", "#14171c"), "ink": ("#1b2430", "#e6e9ee"), "soft": ("#566173", "#a3adbb"),
-    "line": ("#d5dbe3", "#343b46"), "card": ("#f5f7fa", "#1c2128"), "empty": ("#eef1f5", "#20262e"),
-    "zero": ("#d3d8e0", "#454d59"), "bad": ("#a21caf", "#e879f9"), "mark": ("#0b57d0", "#8ab4f8"),
+    "line": ("#d5dbe3", "#343b46"), "card": ("#f9fafc", "#191d23"), "empty": ("#e7ebf1", "#272d36"),
+    "zero": ("#c3cad4", "#4d5562"), "bad": ("#a21caf", "#e879f9"), "mark": ("#0b57d0", "#8ab4f8"),
 }  # fmt: skip
 
 

@@ -23,7 +23,7 @@ _TOKEN = re.compile(
 _NAMED = re.compile(r"\\(mathrm|operatorname)\{(.*)\}", re.DOTALL)
 _OPERATORS = {
     "\\ne": "≠", "\\le": "≤", "\\ge": "≥", "\\otimes": "⊗", "\\times": "×", "\\cdot": "·",
-    "\\lnot": "¬", "\\sum": "Σ", "\\odot": "⊙", "\\pm": "±", "-": "−",
+    "\\lnot": "¬", "\\sum": "∑", "\\odot": "⊙", "\\pm": "±", "-": "−",
 }  # fmt: skip
 _SYMBOLS = {"\\partial": "∂", "\\top": "⊤", "\\infty": "∞", "\\backslash": "\\", "\\ldots": "…"}
 _SPACES = {"\\,": "0.17em", "\\;": "0.28em", "\\:": "0.22em", "\\ ": "0.25em", "\\quad": "1em"}
@@ -36,6 +36,7 @@ _FENCE_SIGNS = {
     "\\langle": "⟨", "\\rangle": "⟩", "\\lfloor": "⌊", "\\rfloor": "⌋", "\\lceil": "⌈", "\\rceil": "⌉",
 }  # fmt: skip
 _RAISED = str.maketrans("⁺⁻⁰¹²³⁴⁵⁶⁷⁸⁹ᵀ", "+-0123456789⊤")
+_SUM = "<mo>∑</mo>"
 # What is not seen but heard, and keeps its distance: a product, the use of a function, two indices.
 _TIMES = '<mo lspace="0" rspace="0.2em">\u2062</mo>'
 _APPLY = "<mo>\u2061</mo>"
@@ -202,6 +203,8 @@ def _simple(token: str, in_script: bool) -> list[_Item]:
         return [_Item(_identifier(name), "function" if named[1] == "operatorname" else "atom")]
     if token in _OPERATORS:
         return [_Item(f"<mo>{_OPERATORS[token]}</mo>", "operator")]
+    if token == "=":  # between two sides, also where one of them stands elsewhere
+        return [_Item('<mo form="infix">=</mo>', "operator")]
     if token in _SYMBOLS:
         return [_Item(f'<mi mathvariant="normal">{_SYMBOLS[token]}</mi>', "symbol")]
     if token in _SPACES:
@@ -240,11 +243,12 @@ def _greek(name: str) -> str:
 
 
 def _with_scripts(base: _Item, below: str | None, above: str | None) -> _Item:
-    tag = {(1, 0): "msub", (0, 1): "msup", (1, 1): "msubsup"}.get(
-        (below is not None, above is not None)
-    )
-    if tag is None:
+    if below is None and above is None:
         return base
+    if base.markup == _SUM:
+        tag = "munder" if above is None else "mover" if below is None else "munderover"
+        return _Item(f"<{tag}>{base.markup}{below or ''}{above or ''}</{tag}>", "operator")
+    tag = "msub" if above is None else "msup" if below is None else "msubsup"
     kind = "function" if base.kind == "function" else "atom"
     return _Item(f"<{tag}>{base.markup}{below or ''}{above or ''}</{tag}>", kind)
 

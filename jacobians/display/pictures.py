@@ -4,7 +4,7 @@ Where the grid would have too many cells, neighbouring indices share one: it the
 the entries behind it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
@@ -84,58 +84,68 @@ class Picture(NamedTuple):
     possible: NDArray[np.bool_]
 
 
+def counting(axes: Sequence[Axis]) -> tuple[Axis, ...]:
+    """The axes without those whose indices all share one cell."""
+    return tuple(axis for axis in axes if axis.step == 1 or axis.cells > 1)
+
+
 def _cells(axes: Sequence[Axis]) -> int:
     return prod(axis.cells for axis in axes)
 
 
-def unfolded(axes: Sequence[Axis], out_ndim: int) -> Grid:
+def unfolded(out_ndim: int) -> Callable[[Sequence[Axis]], Grid]:
     """Blocks over the output's axes, the input's inside them; the last axis of each goes across."""
-    out, inner = tuple(axes[:out_ndim]), tuple(axes[out_ndim:])
-    down = max(len(out) - 1, 1)
-    across = max(len(inner) - 1, 0)
-    return Grid(out[:down], inner[:across], out[down:], inner[across:])
+
+    def arrange(axes: Sequence[Axis]) -> Grid:
+        out, inner = tuple(axes[:out_ndim]), tuple(axes[out_ndim:])
+        down, across = max(len(out) - 1, 1), max(len(inner) - 1, 0)
+        return Grid(out[:down], inner[:across], out[down:], inner[across:])
+
+    return arrange
 
 
-def flattened(axes: Sequence[Axis], out_ndim: int) -> Grid:
+def flattened(out_ndim: int) -> Callable[[Sequence[Axis]], Grid]:
     """The matrix ∂vec(A)/∂vec(B): a row for each entry of the output."""
-    return Grid(tuple(axes[:out_ndim]), (), (), tuple(axes[out_ndim:]))
+    return lambda axes: Grid(tuple(axes[:out_ndim]), (), (), tuple(axes[out_ndim:]))
 
 
-def coarsened(axes: Sequence[Axis], out_ndim: int, most: int, *, longest: int) -> list[Axis]:
-    """The axes with steps that keep the unfolded grid within ``most`` cells, ``longest`` to a side.
+def coarsened(
+    axes: Sequence[Axis], arrange: Callable[[Sequence[Axis]], Grid], most: int, longest: int
+) -> Grid:
+    """The grid with steps that keep it within ``most`` cells, and ``longest`` to a side.
 
     The axis with the most cells is halved first.
     """
     found = list(axes)
     while True:
-        rows, columns = unfolded(found, out_ndim).shape
+        grid = arrange(found)
+        rows, columns = grid.shape
         if rows * columns <= most and max(rows, columns) <= longest:
-            return found
-        side = None
-        if rows > longest or columns > longest:
-            grid = unfolded(found, out_ndim)
-            side = grid.rows if rows >= columns else grid.columns
-        candidates = [n for n, axis in enumerate(found) if side is None or axis in side]
-        widest = max(candidates, key=lambda n: found[n].cells)
-        found[widest] = found[widest]._replace(step=2 * found[widest].step)
+            return grid
+        pressed = found
+        if max(rows, columns) > longest:
+            pressed = [*(grid.rows if rows >= columns else grid.columns)]
+        widest = max(pressed, key=lambda axis: axis.cells)
+        found[found.index(widest)] = widest._replace(step=2 * widest.step)
 
 
-def shared(values: Array, axes: Sequence[Axis]) -> Array:
-    """The norms of entries that share a cell, one axis for each of ``axes``; entries where none do."""
-    if all(axis.step == 1 for axis in axes):
-        return values
-    with np.errstate(all="ignore"):
-        found = np.square(values)
-        for number, axis in enumerate(axes):
-            if axis.step > 1:
-                found = np.add.reduceat(found, np.arange(0, axis.size, axis.step), axis=number)
-        return np.asarray(np.sqrt(found))
+def arranged(values: Array, letters: str, grid: Grid) -> Array:
+    """An array with an axis for each letter as rows and columns: entries, or norms of those that share a cell.
 
-
-def arranged(cells: Array, letters: str, grid: Grid) -> Array:
-    """An array with an axis for each letter as the grid's rows and columns."""
+    An axis of length 1 stands for a whole axis whose norm was taken already.
+    """
+    steps = {axis.letter: axis.step for axis in grid.rows + grid.columns}
+    found = values
+    if not grid.exact:
+        with np.errstate(all="ignore"):
+            found = np.square(values)
+            for number, letter in enumerate(letters):
+                if steps[letter] > 1:
+                    starts = np.arange(0, found.shape[number], steps[letter])
+                    found = np.add.reduceat(found, starts, axis=number)
+            found = np.sqrt(found)
     order = [letters.index(axis.letter) for axis in grid.rows + grid.columns]
-    return np.transpose(cells, order).reshape(grid.shape)
+    return np.transpose(found, order).reshape(grid.shape)
 
 
 def occupied(tensor: Sum, letters: str, grid: Grid) -> NDArray[np.bool_]:
