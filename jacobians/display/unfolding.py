@@ -1,0 +1,457 @@
+"""A Jacobian tensor as a bounded picture: unfolded into blocks, summarised where it is too large.
+
+Block ``(i, j)`` of the unfolded tensor is ``∂A_ij/∂B``. The last output axis runs along the columns
+of the grid of blocks and all others along its rows; inside a block the input axes do the same. A
+vector's only axis runs down the grid as an output and along the block as an input, so that the
+Jacobian of a vector by a vector is the usual matrix.
+
+A picture never has more cells than it was asked for. Where the entries do not fit, consecutive
+indices of an axis are grouped, those inside blocks first, and a cell is the (Frobenius) norm of the
+entries that it stands for. No dense tensor is made: norms come from a Hadamard square of the terms,
+or from slices of bounded size; a pattern comes from the slots alone.
+"""
+
+from collections.abc import Iterator, Sequence
+from math import ceil, prod
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jacobians.arrays.plan import Plan
+from jacobians.notation.join import restricted, shifted
+from jacobians.notation.slots import Slot, column
+from jacobians.notation.structure import pattern
+from jacobians.notation.terms import Factor, Sum, Term, numbered, total
+
+Array = NDArray[Any]
+Edges = tuple[NDArray[np.intp], ...]
+
+CELLS = 512  # of a picture's side, unless told otherwise
+_INSIDE = 16  # a block is resolved only where that many cells fit into it
+_CHUNK = 1 << 20  # entries, or positions, that are held at once
+_DIRECT = 1 << 24  # entries of a tensor whose norms are taken from its slices
+_BUDGET = 1 << 26  # bytes of the arrays that a Hadamard square may make
+_PAIRS = 128  # pairs of terms that are worth joining
+_USUAL, _FAR = 0.95, 10  # a scale is clipped where the largest value is so far from this quantile
+
+
+class Tensor(Protocol):
+    """What a picture needs of a JacobianTensor."""
+
+    terms: Sum
+    out_ndim: int
+    _values: dict[Any, Array]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Output axes, then input axes."""
+
+    @property
+    def axes(self) -> str:
+        """A letter for each axis."""
+
+    def __getitem__(self, index: Any) -> Any: ...
+
+
+class Layout(NamedTuple):
+    """Which axes run where: down and along the grid of blocks, down and along a block.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Of the tensor.
+    axes : str
+        A letter for each axis.
+    down, along : tuple of int
+        The output axes along the rows and along the columns of the grid of blocks.
+    inner_down, inner_along : tuple of int
+        The input axes along the rows and along the columns of a block.
+    """
+
+    shape: tuple[int, ...]
+    axes: str
+    down: tuple[int, ...]
+    along: tuple[int, ...]
+    inner_down: tuple[int, ...]
+    inner_along: tuple[int, ...]
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Rows and columns of blocks."""
+        return self._count(self.down), self._count(self.along)
+
+    @property
+    def block(self) -> tuple[int, int]:
+        """Rows and columns of entries in a block."""
+        return self._count(self.inner_down), self._count(self.inner_along)
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """The axes in the order in which they run through the unfolded matrix."""
+        return (*self.down, *self.inner_down, *self.along, *self.inner_along)
+
+    def _count(self, axes: Sequence[int]) -> int:
+        return prod(self.shape[a] for a in axes)
+
+    def label(self, *, rows: bool) -> str:
+        """The letters and sizes of the axes along the rows or the columns: ``i (2), inside k (3)``."""
+        outer, inner = (self.down, self.inner_down) if rows else (self.along, self.inner_along)
+        texts = [
+            ", ".join(f"{self.axes[a]} ({self.shape[a]})" for a in part) for part in (outer, inner)
+        ]
+        return ", inside ".join(text for text in texts if text)
+
+    def unfold(self, array: Array) -> Array:
+        """An array with the tensor's axes (of any sizes) as the matrix of its blocks."""
+        split = len(self.down) + len(self.inner_down)
+        rows = prod(array.shape[a] for a in self.order[:split])
+        columns = prod(array.shape[a] for a in self.order[split:])
+        return np.asarray(array).transpose(self.order).reshape(rows, columns)
+
+
+def layout_of(shape: Sequence[int], out_ndim: int, axes: str) -> Layout:
+    """How a tensor of this shape is unfolded."""
+    out, inner = tuple(range(out_ndim)), tuple(range(out_ndim, len(shape)))
+    along = out[-1:] if len(out) > 1 else ()
+    return Layout(tuple(shape), axes, out[: len(out) - len(along)], along, inner[:-1], inner[-1:])
+
+
+class Picture(NamedTuple):
+    """Cells of an unfolded tensor, and what each of them stands for.
+
+    Attributes
+    ----------
+    cells : numpy.ndarray
+        A matrix: entries, norms, or booleans (whether an entry can be nonzero).
+    summary : bool
+        Whether a cell stands for several entries.
+    note : str
+        What was done, in words.
+    layout : Layout
+        How the axes run.
+    edges : tuple of numpy.ndarray
+        For each axis of the tensor where its groups of indices begin, and the axis's size.
+    """
+
+    cells: Array
+    summary: bool
+    note: str
+    layout: Layout
+    edges: Edges
+
+    @property
+    def groups(self) -> tuple[int, ...]:
+        """How many groups of indices each axis has; its size where none are grouped."""
+        return tuple(len(edge) - 1 for edge in self.edges)
+
+    @property
+    def step(self) -> tuple[int, int]:
+        """Rows and columns of cells in a block; blocks that are grouped are one cell."""
+        groups, layout = self.groups, self.layout
+        return (
+            prod(groups[a] for a in layout.inner_down),
+            prod(groups[a] for a in layout.inner_along),
+        )
+
+    def ranges(self, row: int, column: int) -> tuple[tuple[int, int], ...]:
+        """For each axis, the first and the last index that a cell stands for."""
+        layout, groups = self.layout, self.groups
+        split = len(layout.down) + len(layout.inner_down)
+        found: dict[int, tuple[int, int]] = {}
+        for flat, axes in ((row, layout.order[:split]), (column, layout.order[split:])):
+            places = np.unravel_index(flat, [groups[a] for a in axes]) if axes else ()
+            for a, place in zip(axes, places, strict=True):
+                edge = self.edges[a]
+                found[a] = int(edge[place]), int(edge[place + 1]) - 1
+        return tuple(found[a] for a in range(len(layout.shape)))
+
+    def where(self, row: int, column: int) -> str:
+        """The indices that a cell stands for: ``i = 1, j = 0…7, k = 2, l = 0``."""
+        texts = [
+            f"{name} = {first}" if first == last else f"{name} = {first}…{last}"
+            for name, (first, last) in zip(self.layout.axes, self.ranges(row, column), strict=True)
+        ]
+        return ", ".join(texts)
+
+
+class Scale(NamedTuple):
+    """A scale of values that is centred at 0, and what of a picture does not fit on it.
+
+    Attributes
+    ----------
+    limit : float
+        The scale runs from ``-limit`` to ``limit``; 1 where all values are 0.
+    largest : float
+        The largest finite size of a value.
+    clipped, nan, infinite : int
+        How many cells lie beyond the limit, are nan, are infinite.
+    """
+
+    limit: float
+    largest: float
+    clipped: int
+    nan: int
+    infinite: int
+
+    @property
+    def note(self) -> str:
+        """What is not on the scale, in words; empty where all is."""
+        parts = []
+        if self.clipped:
+            parts.append(f"{self.clipped:,} clipped (up to {self.largest:.3g})")
+        parts += [f"{self.nan:,} nan"] * (self.nan > 0)
+        parts += [f"{self.infinite:,} infinite"] * (self.infinite > 0)
+        return ", ".join(parts)
+
+
+def scale_of(cells: Array) -> Scale:
+    """A scale for these values; a few values that are far larger than the others are clipped."""
+    sizes = np.abs(np.asarray(cells, float))
+    finite = sizes[np.isfinite(sizes) & (sizes > 0)]
+    nan, infinite = int(np.isnan(sizes).sum()), int(np.isinf(sizes).sum())
+    if not finite.size:
+        return Scale(1.0, 0.0, 0, nan, infinite)
+    largest = limit = float(finite.max())
+    usual = float(np.quantile(finite, _USUAL, method="lower"))
+    if largest > _FAR * usual:
+        limit = usual
+    return Scale(limit, largest, int((finite > limit).sum()), nan, infinite)
+
+
+def picture(tensor: Tensor, *, rows: int = CELLS, columns: int = CELLS) -> Picture:
+    """The values of a tensor in at most so many rows and columns of cells."""
+    layout = layout_of(tensor.shape, tensor.out_ndim, tensor.axes)
+    edges = _edges(layout, rows, columns)
+    groups = tuple(len(edge) - 1 for edge in edges)
+    summary = groups != layout.shape
+    values = _norms(tensor, edges) if summary else np.asarray(tensor[...])
+    note = _note(layout, groups, "the norm of" if summary else "")
+    return Picture(layout.unfold(values), summary, note, layout, edges)
+
+
+def structure_picture(tensor: Tensor, *, rows: int = CELLS, columns: int = CELLS) -> Picture:
+    """Which cells can hold a nonzero, from the terms alone; masks do not count."""
+    layout = layout_of(tensor.shape, tensor.out_ndim, tensor.axes)
+    edges = _edges(layout, rows, columns)
+    groups = tuple(len(edge) - 1 for edge in edges)
+    marks = np.zeros(groups, bool)
+    for own in dict.fromkeys(map(pattern, tensor.terms.terms)):
+        if not marks.all():
+            _mark(marks, own, edges)
+    note = _note(layout, groups, "whether any can be nonzero of")
+    return Picture(layout.unfold(marks), groups != layout.shape, note, layout, edges)
+
+
+# Grouping
+
+
+def _edges(layout: Layout, rows: int, columns: int) -> Edges:
+    """Groups for each axis, such that the picture fits."""
+    counts = [*layout.shape]
+    for limit, outer, inner in (
+        (rows, layout.down, layout.inner_down),
+        (columns, layout.along, layout.inner_along),
+    ):
+        blocks = prod(layout.shape[a] for a in outer)
+        if blocks * prod(layout.shape[a] for a in inner) <= limit:
+            continue
+        room = limit // max(1, blocks)
+        _group(counts, outer, limit)
+        _group(counts, inner, room if room >= _INSIDE or blocks == 1 else 1)
+    return tuple(
+        np.linspace(0, size, count + 1).astype(np.intp)
+        for size, count in zip(layout.shape, counts, strict=True)
+    )
+
+
+def _group(counts: list[int], axes: Sequence[int], limit: int) -> None:
+    """Fewer groups on the axes until their product is within the limit, the last axes first."""
+    for n in reversed(range(len(axes))):
+        before = prod(counts[a] for a in axes[:n])
+        counts[axes[n]] = min(counts[axes[n]], max(1, limit // max(1, before)))
+
+
+def _note(layout: Layout, groups: tuple[int, ...], what: str) -> str:
+    """What a cell is, in words."""
+    if 0 in layout.shape:
+        return "no entries: an axis has size 0"
+    (rows, columns), (height, width) = layout.grid, layout.block
+    blocks = f"{rows:,}×{columns:,} block{'s' * (rows * columns != 1)} of {height:,}×{width:,}"
+    shown = [prod(groups[a] for a in part) for part in layout[2:]]
+    if groups == layout.shape:
+        return f"every entry, {blocks}"
+    if shown[2] == shown[3] == 1:
+        kind = "block norms" if what == "the norm of" else "blocks"
+        if (shown[0], shown[1]) == (rows, columns):
+            return f"{kind}, {rows:,}×{columns:,} of {blocks}"
+        size = "×".join(f"{ceil(n / m):,}" for n, m in zip((rows, columns), shown, strict=False))
+        return f"{kind}, {shown[0]:,}×{shown[1]:,} groups of up to {size} of {blocks}"
+    each = "×".join(
+        f"{prod(ceil(layout.shape[a] / groups[a]) for a in (*out, *inner)):,}"
+        for out, inner in ((layout.down, layout.inner_down), (layout.along, layout.inner_along))
+    )
+    cells = f"{shown[0] * shown[2]:,}×{shown[1] * shown[3]:,}"
+    return f"{cells} cells, each {what} up to {each} entries; {blocks}"
+
+
+# Norms
+
+
+def _norms(tensor: Tensor, edges: Edges) -> Array:
+    """The norm of each group of entries, of shape ``groups``."""
+    size = prod(tensor.shape)
+    if size > _CHUNK:
+        found = _squared_norms(tensor, edges, crossing=size > _DIRECT)
+        if found is not None:
+            return found
+    result = np.zeros([len(edge) - 1 for edge in edges])
+    with np.errstate(all="ignore"):
+        for box in _boxes(tensor.shape, _CHUNK):
+            part = np.abs(np.asarray(tensor[box], float))
+            scale = np.max(part, initial=0, where=np.isfinite(part)) or 1.0
+            part = (part / scale) ** 2  # scaled: squares would overflow
+            where = []
+            for axis, (span, edge) in enumerate(zip(box, edges, strict=True)):
+                first = int(np.searchsorted(edge, span.start, "right")) - 1
+                last = int(np.searchsorted(edge, span.stop, "left"))
+                starts = np.maximum(edge[first:last], span.start) - span.start
+                part = np.add.reduceat(part, starts, axis)
+                where.append(slice(first, last))
+            into = result[tuple(where)]
+            np.hypot(into, scale * np.sqrt(part), out=into)
+    return result
+
+
+def _boxes(shape: Sequence[int], most: int) -> Iterator[tuple[slice, ...]]:
+    """Slices that together cover an array of this shape, each of at most so many entries."""
+    if not prod(shape):
+        return
+    if not shape:
+        yield ()
+        return
+    inner = prod(shape[1:])
+    step = max(1, most // inner)
+    for start in range(0, shape[0], step):
+        for rest in _boxes(shape[1:], most):
+            yield (slice(start, min(shape[0], start + step)), *rest)
+
+
+def _squared_norms(tensor: Tensor, edges: Edges, *, crossing: bool) -> Array | None:
+    """The norms from the Hadamard square of the terms; None where that would cost too much.
+
+    Where terms overlap, or sum, and cancel, norms below ``1e-8`` of what cancels are rounding
+    errors; unless ``crossing``, that is refused too.
+    """
+    if not crossing and any(len(t.kept) < len(t.sizes) for t in tensor.terms.terms):
+        return None
+    kept = [a for a, edge in enumerate(edges) if len(edge) > 2]
+    scales = {node: _scale(value) for node, value in tensor._values.items()}
+    exponents = [sum(scales[f.operand] for f in t.factors) for t in tensor.terms.terms]
+    top = max(exponents, default=0)
+    square = _hadamard_square(tensor.terms, kept, [e - top for e in exponents])
+    if square is None or (not crossing and len(square.terms) > len(tensor.terms.terms)):
+        return None
+    nodes = square.operands
+    values = [np.ldexp(np.asarray(tensor._values[n], float), -scales[n]) for n in nodes]
+    plan = Plan(numbered(square), [v.shape for v in values])
+    cost = plan.cost(8)
+    if cost.bytes > _BUDGET or cost.flops > prod(tensor.shape):
+        return None
+    found = plan.run(values, float)
+    for axis, a in enumerate(kept):
+        found = np.add.reduceat(found, edges[a][:-1], axis)
+    with np.errstate(all="ignore"):
+        norms = np.ldexp(np.sqrt(np.maximum(found, 0)), top)
+    return norms.reshape([len(edge) - 1 for edge in edges])
+
+
+def _scale(value: Array) -> int:
+    """The exponent of the largest finite number of an array."""
+    sizes = np.abs(np.asarray(value, float))
+    return int(np.frexp(np.max(sizes, initial=0, where=np.isfinite(sizes)))[1])
+
+
+def _hadamard_square(tensor: Sum, kept: Sequence[int], exponents: Sequence[int]) -> Sum | None:
+    """``Σ J²`` over all axes but the kept ones, as terms; those of J are scaled by powers of 2."""
+    found: list[Term] = []
+    for n, first in enumerate(tensor.terms):
+        for m, second in enumerate(tensor.terms[: n + 1]):
+            by = len(first.sizes)
+            moved = [
+                Factor(f.operand, tuple(shifted(s, by) for s in f.slots), f.mask)
+                for f in second.factors
+            ]
+            factor = 2.0 ** (exponents[n] + exponents[m] + (m != n))
+            both = Term(
+                first.coefficient * second.coefficient * factor,
+                first.sizes + second.sizes,
+                (*first.factors, *moved),
+                first.slots,
+            )
+            pairs = [(s, shifted(t, by)) for s, t in zip(first.slots, second.slots, strict=True)]
+            joined = restricted(both, pairs, [first.slots[a] for a in kept])
+            if joined is not None:
+                found.append(joined)
+        if len(found) > _PAIRS or n > _PAIRS:
+            return None
+    return total([tensor.shape[a] for a in kept], found)
+
+
+# Structure
+
+
+def _mark(marks: Array, own: Term, edges: Edges) -> None:
+    """Mark the groups that a pattern reaches, at a cost of cells, not of positions, where it can.
+
+    A letter that stands alone in each of its slots needs only one value for each combination of
+    groups that it reaches; the others run through all their values, a chunk at a time.
+    """
+    if 0 in own.sizes:
+        return
+    live = [a for a, edge in enumerate(edges) if len(edge) > 2]
+    group = {a: np.repeat(np.arange(len(edges[a]) - 1), np.diff(edges[a])) for a in live}
+    mixed = {b for a in live if len(own.slots[a].parts) > 1 for b in own.slots[a].letters}
+    index: list[Any] = [0] * len(edges)
+    plain = sorted({b for a in live for b in own.slots[a].letters} - mixed)
+    for number, letter in enumerate(plain):
+        axes = [a for a in live if letter in own.slots[a].letters]
+        values = np.arange(own.sizes[letter])
+        reached = _reached(own, axes, group, {letter: values})
+        form = [-1 if n == number + 1 else 1 for n in range(len(plain) + 1)]
+        for a, groups in zip(axes, reached, strict=True):
+            index[a] = groups.reshape(form)
+    for a in live:
+        if not own.slots[a].parts:
+            index[a] = group[a][own.slots[a].constant]
+    letters = sorted(mixed)
+    axes = [a for a in live if mixed & set(own.slots[a].letters)]
+    sizes = [own.sizes[b] for b in letters]
+    for start in range(0, prod(sizes), _CHUNK):
+        flat = np.arange(start, min(prod(sizes), start + _CHUNK))
+        places = np.unravel_index(flat, sizes) if letters else ()
+        reached = _reached(own, axes, group, dict(zip(letters, places, strict=True)))
+        for a, groups in zip(axes, reached, strict=True):
+            index[a] = groups.reshape(-1, *[1] * len(plain))
+        marks[tuple(index)] = True
+
+
+def _reached(
+    own: Term, axes: Sequence[int], group: dict[int, Array], values: dict[int, Array]
+) -> Array:
+    """The distinct combinations of groups on these axes, one column each, as letters take values."""
+    if not axes:
+        return np.zeros((0, 1), np.intp)
+    found = [group[a][_positions(own.slots[a], own.sizes, values)] for a in axes]
+    sizes = [int(group[a][-1]) + 1 for a in axes]
+    flags = np.zeros(prod(sizes), bool)
+    flags[np.ravel_multi_index(found, sizes)] = True
+    return np.stack(np.unravel_index(np.flatnonzero(flags), sizes))
+
+
+def _positions(slot: Slot, sizes: Sequence[int], values: dict[int, Array]) -> Array:
+    size = len(next(iter(values.values())))
+    total_: Array = np.full(size, slot.constant, np.intp)
+    for letter, stride in slot.parts:
+        total_ = total_ + column(stride, sizes[letter])[values[letter]]
+    return total_
