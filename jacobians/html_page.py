@@ -15,9 +15,11 @@ from numpy.typing import NDArray
 
 from jacobians.display.expressions import title
 from jacobians.display.heatmap import (
+    Geometry,
+    counting,
     facts,
+    geometry_of,
     heat_map,
-    layout_of,
     legend,
     spy_plot,
     ticked,
@@ -25,15 +27,12 @@ from jacobians.display.heatmap import (
 from jacobians.display.html import Markup, data_block, element, fragment, joined, page, table
 from jacobians.display.mathml import mathml, mathml_terms
 from jacobians.display.numbers import human_bytes, human_count, short
-from jacobians.display.pictures import (
-    Axis,
-    Grid,
+from jacobians.display.unfolding import (
     Picture,
-    arranged,
-    coarsened,
-    flattened,
-    occupied,
-    unfolded,
+    matrix_layout,
+    picture,
+    scale_of,
+    structure_picture,
 )  # fmt: skip
 from jacobians.errors import JacobiansError
 
@@ -41,12 +40,15 @@ if TYPE_CHECKING:
     from jacobians.tensor import JacobianTensor
 
 Array = NDArray[Any]
-_CELLS, _LONGEST = 10_000, 320  # of a page's picture, and to a side of it
-_SMALL_CELLS, _SMALL_LONGEST = 1_500, 120  # of a notebook's
-_DENSE = 1 << 22  # entries that a picture may be made of
+_WIDEST, _TALLEST = 640, 640  # pixels of the heat map
+_FINE, _COARSE = 256, 100  # cells to a side of it
+_CELLS = 12_000  # values in it; where there would be more, it is the coarser one
+_SMALL = 60  # cells to a side of a notebook's picture
+_QUICK = 1 << 18  # entries of a tensor that a notebook's picture is made of
+_SPY = 200  # cells to a side of the structure
 _EXAMPLE = 1 << 20  # entries of an upstream gradient for the example
-_SPY = 200  # cells to a side
-_SHOWN = 5  # rows and columns of an example's matrices
+_FULL = 1 << 22  # entries of a tensor that is summed in full beside it
+_SHOWN = 5  # rows and columns of the example's matrices
 _LONG = 600  # characters of LaTeX in a notebook
 
 
@@ -77,7 +79,7 @@ def tensor_page(J: "JacobianTensor", heading: str = "") -> str:
         f"{lead}{J.title}",
         element(
             "header",
-            element("h1", *_names(J), element("span", f" · {heading}") if heading else None),
+            element("h1", J.title, element("span", f" · {heading}") if heading else None),
             _formula(J),
             _facts(J),
         ),
@@ -91,49 +93,23 @@ def tensor_page(J: "JacobianTensor", heading: str = "") -> str:
 
 def tensor_fragment(J: "JacobianTensor") -> str:
     """What a notebook shows: the formula, the facts, and a picture where that takes no time."""
-    picture = None
-    if 0 < J.size <= _DENSE >> 4:
-        found = picture_of(J, _SMALL_CELLS, _SMALL_LONGEST)
-        layout = layout_of(found.grid, widest=420, tallest=320)
-        picture = ticked(heat_map(found, layout, _description(J, found.grid)), found.grid, layout)
+    drawn = None
+    if 0 < J.size <= _QUICK:
+        with np.errstate(all="ignore"):
+            seen = picture(J, rows=_SMALL, columns=_SMALL)
+        possible = structure_picture(J, rows=_SMALL, columns=_SMALL).cells
+        where = geometry_of(seen, widest=420, tallest=320)
+        drawing = heat_map(seen, possible, scale_of(seen.cells), where, _description(J, seen))
+        drawn = ticked(drawing, seen, where)
     latex = J.latex()
-    shown = _formula(J) if len(latex) <= _LONG else element("p", f"{J.title}: {_term_count(J)}")
-    line = f"{_shape_text(J)}, {J.dtype}, {J.nnz:,} of {J.size:,} can be nonzero"
-    return fragment(shown, element("p", line, class_="facts"), picture)
+    short_enough = len(latex) <= _LONG
+    shown = _formula(J) if short_enough else element("p", f"{J.title}: {_terms(J)}")
+    shape = " by ".join("×".join(map(str, s)) or "scalar" for s in (J.out_shape, J.in_shape))
+    line = f"{shape}, {J.dtype}, {J.nnz:,} of {J.size:,} can be nonzero"
+    return fragment(shown, element("p", line, class_="facts"), drawn)
 
 
 # Pictures
-
-
-def picture_of(J: "JacobianTensor", most: int = _CELLS, longest: int = _LONGEST) -> Picture:
-    """The tensor unfolded: its entries, or norms of neighbouring entries, or of whole blocks."""
-    axes = _axes(J)
-    arrange = unfolded(J.out_ndim)
-    if J.size <= _DENSE:
-        values = J.dense()
-    else:
-        side = "out" if prod(J.out_shape) >= prod(J.in_shape) else "in"
-        whole = [(number < J.out_ndim) == (side == "out") for number in range(J.ndim)]
-        axes = [a if kept else a._replace(step=a.size) for a, kept in zip(axes, whole, strict=True)]
-        kept_sizes = [a.size if kept else 1 for a, kept in zip(axes, whole, strict=True)]
-        values = J._norms(side).reshape(kept_sizes)
-    grid = coarsened(axes, arrange, most, longest)
-    return Picture(grid, arranged(values, J.axes, grid), occupied(J.terms, J.axes, grid))
-
-
-def _axes(J: "JacobianTensor") -> list[Axis]:
-    return [Axis(letter, size) for letter, size in zip(J.axes, J.shape, strict=True)]
-
-
-def _description(J: "JacobianTensor", grid: Grid) -> str:
-    """What a reader who does not see the picture is told."""
-    rows, columns = (_letters(axes) or "one row" for axes in (grid.rows, grid.columns))
-    what = "entries" if grid.exact else "norms of groups of entries"
-    return f"Heat map of {J.title}, {what}: {grid.shape[0]} rows ({rows}) by {grid.shape[1]} columns ({columns})"
-
-
-def _letters(axes: Sequence[Axis]) -> str:
-    return ", ".join(axis.letter for axis in axes)
 
 
 def _map_section(J: "JacobianTensor") -> Markup:
@@ -143,20 +119,19 @@ def _map_section(J: "JacobianTensor") -> Markup:
             element("h2", "Entries"),
             element("p", "There are none: an axis has size 0."),
         )
-    with np.errstate(all="ignore"):
-        picture = picture_of(J)
-    grid = picture.grid
-    layout = layout_of(grid)
+    seen, possible = _seen(J)
+    scale = scale_of(seen.cells)
+    where = geometry_of(seen, widest=_WIDEST, tallest=_TALLEST)
     data = {
-        **facts(picture, layout),
+        **facts(seen, possible, where),
         "letters": J.axes,
         "out": J.axes[: J.out_ndim],
         "names": J.names,
     }
     drawn = ticked(
-        heat_map(picture, layout, _description(J, grid)),
-        grid,
-        layout,
+        heat_map(seen, possible, scale, where, _description(J, seen)),
+        seen,
+        where,
         tabindex=0,
         role="group",
         aria_label="Heat map; arrow keys move from cell to cell, with Shift from block to block",
@@ -164,23 +139,16 @@ def _map_section(J: "JacobianTensor") -> Markup:
         data_facts="map-facts",
         data_output="reading",
     )
+    hint = "Point at a cell, or use the arrow keys, to read its indices and value."
     return element(
         "section",
-        element("h2", "Entries" if grid.exact else "Entries, as norms", id="entries"),
-        element("p", _how_to_read(J, grid, layout)),
+        element("h2", "Entries, as norms" if seen.summary else "Entries", id="entries"),
+        element("p", _how_to_read(J, seen, where)),
         element(
             "div",
             element("div", drawn, class_="scroll"),
-            legend(picture),
-            element(
-                "output",
-                element(
-                    "small",
-                    "Point at a cell, or use the arrow keys, to read its indices and value.",
-                ),
-                id="reading",
-                aria_live="polite",
-            ),
+            legend(seen, possible, scale),
+            element("output", element("small", hint), id="reading", aria_live="polite"),
             class_="card",
         ),
         data_block("map-facts", data),
@@ -188,61 +156,80 @@ def _map_section(J: "JacobianTensor") -> Markup:
     )
 
 
-def _how_to_read(J: "JacobianTensor", grid: Grid, layout: Layout) -> str:
+def _seen(J: "JacobianTensor") -> tuple[Picture, Array]:
+    """The values, and where the structure allows nonzeros; finer where these are few."""
+    for side in (_FINE, _COARSE):
+        possible = structure_picture(J, rows=side, columns=side).cells
+        if possible.sum() <= _CELLS:
+            break
+    with np.errstate(all="ignore"):
+        return picture(J, rows=side, columns=side), possible
+
+
+def _description(J: "JacobianTensor", seen: Picture) -> str:
+    """What a reader who does not see the picture is told."""
+    rows, columns = seen.cells.shape
+    return f"Heat map of {J.title}: {rows:,} rows by {columns:,} columns; {seen.note}"
+
+
+def _how_to_read(J: "JacobianTensor", seen: Picture, where: Geometry) -> str:
     """The picture in words."""
-    if layout.gaps == (0, 0):
-        parts = [f"{_ways(grid.rows, grid.columns, '; ')}."]
+    layout = seen.layout
+    if where.gaps == (0, 0):
+        rows, columns = (*layout.down, *layout.inner_down), (*layout.along, *layout.inner_along)
+        ways = _ways(seen, rows, columns, "; ")
+        parts = [f"{ways}." if ways else "One number."]
     else:
-        outer = _letters(counting(grid.outer_rows + grid.outer_columns))
+        outer = ", ".join(layout.axes[a] for a in counting(seen, (*layout.down, *layout.along)))
         parts = [
-            f"A block for each {outer} ({_ways(grid.outer_rows, grid.outer_columns, ', ')}): the derivative of "
+            f"A block for each {outer} ({_ways(seen, layout.down, layout.along, ', ')}): the derivative of "
             f"that entry of {J.names[0]} by all of {J.names[1]}, "
-            f"{_ways(grid.inner_rows, grid.inner_columns, ' and ')}."
+            f"{_ways(seen, layout.inner_down, layout.inner_along, ' and ')}."
         ]
-    if not grid.exact:
-        steps = [
-            f"all {a.size} of {a.letter}" if a.cells == 1 else f"{a.step} of {a.letter}"
-            for a in (*grid.rows, *grid.columns)
-            if a.step > 1
-        ]
+    if seen.summary:
         parts.append(
-            f"{J.size:,} entries are too many to show one by one: each cell is the norm, the root of the "
-            f"sum of squares, of the entries that share it ({', '.join(steps)})."
+            f"{J.size:,} entries are too many to show one by one: each cell is the norm of the entries that it "
+            f"stands for, the root of the sum of their squares ({seen.note})."
         )
-    return " ".join(part for part in parts if part != ".") or "One number."
+    return " ".join(parts)
 
 
-def _ways(down: Sequence[Axis], across: Sequence[Axis], between: str) -> str:
+def _ways(seen: Picture, down: Sequence[int], across: Sequence[int], between: str) -> str:
     """``i down, j across``."""
-    ways = ((counting(down), "down"), (counting(across), "across"))
-    return between.join(f"{_letters(axes)} {way}" for axes, way in ways if axes)
+    ways = ((counting(seen, down), "down"), (counting(seen, across), "across"))
+    return between.join(
+        f"{', '.join(seen.layout.axes[a] for a in axes)} {way}" for axes, way in ways if axes
+    )
 
 
 def _spy_section(J: "JacobianTensor") -> Markup | None:
     if not J.size:
         return None
-    grid = coarsened(_axes(J), flattened(J.out_ndim), _SPY * _SPY, _SPY)
-    layout = layout_of(grid, widest=480, tallest=480)
+    layout = matrix_layout(J.shape, J.out_ndim, J.axes)
+    seen = structure_picture(J, rows=_SPY, columns=_SPY, layout=layout)
+    where = geometry_of(seen, widest=480, tallest=480)
     rows, columns = prod(J.out_shape), prod(J.in_shape)
-    share = 100 * J.nnz / J.size
-    description = f"Structure of {J.title} as a matrix of {rows:,} rows and {columns:,} columns"
     out, inner = J.axes[: J.out_ndim], J.axes[J.out_ndim :]
     text = (
         f"As a matrix of {_counted(rows, 'row')} ({_through(out)}) and {_counted(columns, 'column')} "
         f"({_through(inner)}): marked where the formula allows a nonzero, {J.nnz:,} of {J.size:,} entries "
-        f"({share:.3g} %)."
+        f"({_percent(J)})."
     )
-    if not grid.exact:
-        text += " A cell is marked where any of the entries that share it can be nonzero."
-    plot = spy_plot(grid, occupied(J.terms, J.axes, grid), layout, description)
+    if seen.summary:
+        text += " A cell is marked where any of the entries that it stands for can be nonzero."
+    plot = spy_plot(seen, where, f"Structure of {J.title}: {rows:,} rows by {columns:,} columns")
     return element(
         "section",
         element("h2", "Structure", id="structure"),
         element("p", text),
-        element("div", ticked(plot, grid, layout), class_="card scroll", tabindex=0, role="region",
+        element("div", ticked(plot, seen, where), class_="card scroll", tabindex=0, role="region",
                 aria_label="Structure"),
         aria_labelledby="structure",
     )  # fmt: skip
+
+
+def _percent(J: "JacobianTensor") -> str:
+    return f"{100 * J.nnz / max(J.size, 1):.3g} %"
 
 
 def _counted(number: int, what: str) -> str:
@@ -254,10 +241,6 @@ def _through(letters: str) -> str:
 
 
 # The formula, the facts and what it costs
-
-
-def _names(J: "JacobianTensor") -> tuple[str, ...]:
-    return (J.title,)
 
 
 def _formula(J: "JacobianTensor") -> Markup:
@@ -274,13 +257,8 @@ def _formula(J: "JacobianTensor") -> Markup:
     )
 
 
-def _term_count(J: "JacobianTensor") -> str:
+def _terms(J: "JacobianTensor") -> str:
     return _counted(len(J.terms.terms), "term")
-
-
-def _shape_text(J: "JacobianTensor") -> str:
-    out, inner = (" × ".join(map(str, shape)) or "scalar" for shape in (J.out_shape, J.in_shape))
-    return f"{out} by {inner}"
 
 
 def _facts(J: "JacobianTensor") -> Markup:
@@ -289,7 +267,7 @@ def _facts(J: "JacobianTensor") -> Markup:
         ("Output", _sized(J.names[0], out, J.out_shape)),
         ("Input", _sized(J.names[1], inner, J.in_shape)),
         ("Entries", f"{J.size:,} of type {J.dtype}"),
-        ("Can be nonzero", f"{J.nnz:,}" + (f" ({100 * J.nnz / J.size:.3g} %)" if J.size else "")),
+        ("Can be nonzero", f"{J.nnz:,} ({_percent(J)})"),
         ("Terms", str(len(J.terms.terms))),
         ("As einsum", element("code", J.einsum() or "0")),
         ("In LaTeX", element("code", J.latex())),
@@ -369,7 +347,7 @@ def _example(J: "JacobianTensor") -> Markup | None:
     with np.errstate(all="ignore"):
         gradient = J.vjp(G)
         check = None
-        if J.size <= _DENSE:
+        if J.size <= _FULL:
             full = np.tensordot(G, J.dense(), J.out_ndim)
             difference = np.abs(full - gradient)
             finite = np.isfinite(difference)

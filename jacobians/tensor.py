@@ -426,19 +426,6 @@ class JacobianTensor:
         ]
         return self._run(total(self.out_shape, terms))
 
-    def _norms(self, side: str) -> Array:
-        """The norm of each block: ``‖∂A_ij/∂B‖`` over "out", ``‖∂A/∂B_kl‖`` over "in"; no dense tensor.
-
-        The squares are the diagonal of ``J Jᵀ``, or of ``Jᵀ J``.
-        """
-        axes = [*range(self.out_ndim, self.ndim), *range(self.out_ndim)]
-        flipped = JacobianTensor(
-            transposed(self.terms, axes), self.ndim - self.out_ndim, self._values, dtype=self.dtype
-        )
-        pair = (self, flipped) if side == "out" else (flipped, self)
-        with np.errstate(all="ignore"):
-            return np.sqrt(np.maximum((pair[0] @ pair[1]).diagonal(), 0))
-
     # To look at
 
     def to_html(self, path: str | PathLike[str], *, heading: str = "") -> Path:

@@ -1,6 +1,6 @@
-"""Heat maps as SVG: one path for each shade, the shades being the style's, so that they follow it.
+"""Pictures of tensors as SVG: one path for each shade, so that a style sheet gives the colours.
 
-The page's script reads the same facts (``facts``) to say what lies under the pointer.
+The page's script reads ``facts`` of the same picture to say what lies under the pointer.
 """
 
 from collections.abc import Sequence
@@ -11,114 +11,164 @@ from numpy.typing import NDArray
 
 from jacobians.display.html import LEVELS, Markup, element
 from jacobians.display.numbers import short
-from jacobians.display.pictures import Axis, Grid, Picture, counting
+from jacobians.display.unfolding import Picture, Scale
 
 Array = NDArray[Any]
-_WIDEST = 640  # pixels, labels left out
-_TALLEST = 640
+Marks = NDArray[np.bool_]
+_LARGEST = 30  # pixels of a cell's side
+_HAIR = 14  # from this side on, cells stand a pixel apart
 _TICKS = 12
-_NARROW = 300  # pixels
+_NARROW = 300  # pixels that labels side by side may take: a phone's screen
 
 
-class Layout(NamedTuple):
-    """Where cells lie, in pixels: the side of a cell, and the gaps between blocks down and across."""
+class Geometry(NamedTuple):
+    """Where cells lie, in pixels.
 
-    side: int
+    Attributes
+    ----------
+    shape, block : tuple of int
+        Rows and columns, of all cells and of a block.
+    side : int
+        Of a cell.
+    gaps : tuple of int
+        Between blocks, down and across; 0 where they are not set apart.
+    """
+
+    shape: tuple[int, int]
     block: tuple[int, int]
+    side: int
     gaps: tuple[int, int]
-    height: int
-    width: int
 
     def start(self, index: int, direction: int) -> int:
         """Where a row (0) or a column (1) begins."""
         return index * self.side + index // max(self.block[direction], 1) * self.gaps[direction]
 
+    def length(self, direction: int) -> int:
+        """The height (0) or the width (1)."""
+        count = self.shape[direction]
+        return self.start(count - 1, direction) + self.side if count else 0
 
-def layout_of(grid: Grid, *, widest: int = _WIDEST, tallest: int = _TALLEST) -> Layout:
-    """Cells as large as there is room for, 2 to 30 pixels."""
-    shape, block = grid.shape, grid.block
-    side = max(2, min(30, widest // max(shape[1], 1), tallest // max(shape[0], 1)))
+
+def geometry_of(seen: Picture, *, widest: int, tallest: int) -> Geometry:
+    """Cells as large as there is room for, from 2 pixels on."""
+    rows, columns = seen.cells.shape
+    side = max(2, min(_LARGEST, widest // max(columns, 1), tallest // max(rows, 1)))
     apart = max(2, min(10, side // 2))
-    gaps = [apart if 1 < b < n else 0 for n, b in zip(shape, block, strict=True)]
-    height, width = (
-        n * side + max(0, -(-n // max(b, 1)) - 1) * gap
-        for n, b, gap in zip(shape, block, gaps, strict=True)
-    )
-    return Layout(side, block, (gaps[0], gaps[1]), height, width)
+    gaps = [
+        apart if 1 < block < count else 0
+        for count, block in zip((rows, columns), seen.step, strict=True)
+    ]
+    return Geometry((rows, columns), seen.step, side, (gaps[0], gaps[1]))
 
 
-def limit_of(values: Array) -> float:
-    """The largest finite magnitude: the end of the colour scale."""
-    return float(np.max(np.abs(values), where=np.isfinite(values), initial=0.0))
+# The drawing
 
 
-def shades(values: Array) -> NDArray[np.int_]:
-    """The shade of each cell, −LEVELS to LEVELS; LEVELS + 1 where a value is no finite number."""
-    limit = limit_of(values)
-    finite = np.isfinite(values)
-    scaled = np.where(finite, values, 0.0) / (limit or 1.0)
-    found = np.sign(scaled) * np.ceil(np.abs(scaled) * LEVELS)
+def heat_map(
+    seen: Picture, possible: Marks, scale: Scale, where: Geometry, description: str
+) -> Markup:
+    """A path for each shade; what the structure rules out shows the ground of its block.
+
+    Parameters
+    ----------
+    seen : Picture
+        The values.
+    possible : numpy.ndarray
+        Which cells the structure allows to be nonzero.
+    scale : Scale
+        What the last shade stands for; cells beyond it are marked.
+    where : Geometry
+        Where the cells lie.
+    description : str
+        For those who do not see it.
+    """
+    shade = shades(seen.cells, scale)
+    paths = []
+    for level in range(-LEVELS, LEVELS + 2):
+        cells = possible & (shade == level)
+        if cells.any():
+            paths.append(element("path", class_=shade_class(level), d=_boxes(cells, where)))
+    beyond = possible & clipped(seen.cells, scale)
+    if beyond.any():
+        paths.append(element("path", class_="beyond", d=_dots(beyond, where)))
+    return _svg(where, description, paths)
+
+
+def spy_plot(seen: Picture, where: Geometry, description: str) -> Markup:
+    """One path: where the structure allows a nonzero."""
+    return _svg(where, description, [element("path", class_="spy", d=_boxes(seen.cells, where))])
+
+
+def shades(cells: Array, scale: Scale) -> NDArray[np.int_]:
+    """The shade of each cell, −LEVELS to LEVELS; LEVELS + 1 where it is no finite number."""
+    finite = np.isfinite(cells)
+    parts = np.clip(np.where(finite, cells, 0.0) / scale.limit, -1, 1)
+    found = np.sign(parts) * np.ceil(np.abs(parts) * LEVELS)
     return np.where(finite, found, LEVELS + 1).astype(int)
 
 
-def heat_map(picture: Picture, layout: Layout, description: str) -> Markup:
-    """A path for each shade; what the structure rules out is left as the block's ground."""
-    shade = shades(picture.values)
-    paths = [
-        element("path", class_=_class(level), d=_path(picture.possible & (shade == level), layout))
-        for level in range(-LEVELS, LEVELS + 2)
-        if np.any(picture.possible & (shade == level))
-    ]
-    return _svg(picture.grid, layout, description, paths)
+def clipped(cells: Array, scale: Scale) -> Marks:
+    """Finite values beyond the scale."""
+    with np.errstate(invalid="ignore"):
+        return np.isfinite(cells) & (np.abs(cells) > scale.limit)
 
 
-def spy_plot(grid: Grid, possible: NDArray[np.bool_], layout: Layout, description: str) -> Markup:
-    """One path: where the structure allows a nonzero."""
-    return _svg(
-        grid, layout, description, [element("path", class_="spy", d=_path(possible, layout))]
-    )
-
-
-def _svg(grid: Grid, layout: Layout, description: str, paths: Sequence[Markup]) -> Markup:
-    return element(
-        "svg",
-        element("path", class_="empty", d=_ground(grid, layout)),
-        *paths,
-        viewBox=f"0 0 {max(layout.width, 1)} {max(layout.height, 1)}",
-        role="img",
-        aria_label=description,
-        style=f"width:{layout.width}px",
-        shape_rendering="crispEdges",
-    )
-
-
-def _class(level: int) -> str:
-    if level == LEVELS + 1:
+def shade_class(level: int) -> str:
+    """The name that the style sheet knows a shade by."""
+    if level > LEVELS:
         return "bad"
     return "zero" if level == 0 else f"{'p' if level > 0 else 'n'}{abs(level)}"
 
 
-def _ground(grid: Grid, layout: Layout) -> str:
-    """A rectangle behind each block."""
-    (high, wide), (rows, columns) = grid.block, grid.shape
-    if layout.gaps == (0, 0):
-        return _box(0, 0, layout.width, layout.height)
-    high, wide = (high if layout.gaps[0] else rows), (wide if layout.gaps[1] else columns)
-    return "".join(
-        _box(layout.start(column, 1), layout.start(row, 0), wide * layout.side, high * layout.side)
-        for row in range(0, rows, max(high, 1))
-        for column in range(0, columns, max(wide, 1))
+def _svg(where: Geometry, description: str, paths: Sequence[Markup]) -> Markup:
+    height, width = where.length(0), where.length(1)
+    return element(
+        "svg",
+        element("path", class_="empty", d=_ground(where)),
+        *paths,
+        viewBox=f"0 0 {max(width, 1)} {max(height, 1)}",
+        role="img",
+        aria_label=description,
+        style=f"width:{width}px",
+        shape_rendering="crispEdges",
     )
 
 
-def _path(cells: NDArray[np.bool_], layout: Layout) -> str:
-    """Boxes over the cells; where cells are small, neighbours in a row share one."""
-    side = layout.side
-    line = 1 if side >= 7 else 0  # a hair between cells
-    longest = 1 if line else layout.block[1] if layout.gaps[1] else cells.shape[1]
+def _ground(where: Geometry) -> str:
+    """A box behind each block that is set apart."""
+    high, wide = (
+        block if gap else count
+        for count, block, gap in zip(where.shape, where.block, where.gaps, strict=True)
+    )
     return "".join(
-        _box(layout.start(column, 1), layout.start(row, 0), length * side - line, side - line)
+        _box(where.start(column, 1), where.start(row, 0), wide * where.side, high * where.side)
+        for row in range(0, where.shape[0], max(high, 1))
+        for column in range(0, where.shape[1], max(wide, 1))
+    )
+
+
+def _boxes(cells: Marks, where: Geometry) -> str:
+    """A box over each cell; where cells touch, neighbours in a row share one."""
+    hair = 1 if where.side >= _HAIR else 0
+    longest = 1 if hair else where.block[1] if where.gaps[1] else max(where.shape[1], 1)
+    return "".join(
+        _box(
+            where.start(column, 1),
+            where.start(row, 0),
+            length * where.side - hair,
+            where.side - hair,
+        )
         for row, column, length in runs(cells, longest)
+    )
+
+
+def _dots(cells: Marks, where: Geometry) -> str:
+    """A small box in the middle of each cell."""
+    size = max(1, where.side // 4)
+    inset = (where.side - size) // 2
+    return "".join(
+        _box(where.start(column, 1) + inset, where.start(row, 0) + inset, size, size)
+        for row, column in np.argwhere(cells).tolist()
     )
 
 
@@ -126,131 +176,142 @@ def _box(x: int, y: int, width: int, height: int) -> str:
     return f"M{x} {y}h{width}v{height}h-{width}z"
 
 
-def runs(cells: NDArray[np.bool_], longest: int) -> list[tuple[int, int, int]]:
+def runs(cells: Marks, longest: int) -> list[tuple[int, int, int]]:
     """Row, column, length of the runs of true cells in each row, cut at multiples of ``longest``."""
     found: list[tuple[int, int, int]] = []
     for row, column in np.argwhere(cells).tolist():
         if found:
-            last_row, start, length = found[-1]
-            if row == last_row and column == start + length and column % longest:
+            last, start, length = found[-1]
+            if row == last and column == start + length and column % longest:
                 found[-1] = (row, start, length + 1)
                 continue
         found.append((row, column, 1))
     return found
 
 
-def ticked(drawing: Markup, grid: Grid, layout: Layout, **attributes: str | int) -> Markup:
+# What stands around it
+
+
+def ticked(drawing: Markup, seen: Picture, where: Geometry, **attributes: str | int) -> Markup:
     """The drawing with indices above it and at its left."""
-    across, down = (ticks(grid, layout, direction) for direction in (1, 0))
+    across, down = (ticks(seen, where, direction) for direction in (1, 0))
     longest = max((text for _, text in down), key=len, default="")
+    above = (element("span", text, style=f"left:{place:.4g}%") for place, text in across)
+    beside = (element("span", text, style=f"top:{place:.4g}%") for place, text in down)
     return element(
         "div",
-        element(
-            "div",
-            *(element("span", text, style=f"left:{place:.4g}%") for place, text in across),
-            class_="ticks across",
-            aria_hidden="true",
-        )
-        if across
-        else None,
-        element(
-            "div",
-            element("i", longest),
-            *(element("span", text, style=f"top:{place:.4g}%") for place, text in down),
-            class_="ticks down",
-            aria_hidden="true",
-        ),
+        element("div", *above, class_="ticks across", aria_hidden="true") if across else None,
+        element("div", element("i", longest), *beside, class_="ticks down", aria_hidden="true"),
         drawing,
         class_="map",
         **attributes,
     )
 
 
-def legend(picture: Picture) -> Markup:
-    """The scale of shades with its ends, and what the other colours mean."""
-    shown = picture.values[picture.possible]
-    limit = limit_of(shown)
-    low = limit > 0 and bool(np.any(shown < 0))
-    high = limit > 0 and bool(np.any(shown > 0))
-    items = []
-    if limit:
-        levels = [*range(-LEVELS if low else 1, 0 if low and not high else LEVELS + 1)]
-        left = short(-limit) if low else "0"
-        right = short(limit) if high else "0"
-        items.append(element("li", left, _swatches([_class(n) for n in levels if n]), right))
-    if bool(np.any(shown == 0)):
-        items.append(element("li", _swatches(["zero"]), "may be nonzero, is 0"))
-    if not picture.possible.all():
-        items.append(element("li", _swatches(["empty"]), "0 by structure"))
-    if not np.isfinite(shown).all():
-        items.append(element("li", _swatches(["bad"]), "nan or infinite"))
-    return element("ul", *items, class_="legend")
-
-
-def _swatches(classes: Sequence[str]) -> Markup:
-    return element(
-        "svg",
-        *(
-            element("path", class_=name, d=_box(8 * number, 0, 8, 14))
-            for number, name in enumerate(classes)
-        ),
-        viewBox=f"0 0 {8 * len(classes)} 14",
-        aria_hidden="true",
+def ticks(seen: Picture, where: Geometry, direction: int) -> list[tuple[float, str]]:
+    """Labels with their places in percent: of blocks that are set apart, else of cells."""
+    layout = seen.layout
+    outer, inner = (
+        (layout.down, layout.inner_down) if direction == 0 else (layout.along, layout.inner_along)
     )
-
-
-def ticks(grid: Grid, layout: Layout, direction: int) -> list[tuple[float, str]]:
-    """Labels beside the map with their places in percent: of blocks where they stand apart, else cells."""
-    outer, all_axes = (
-        (grid.outer_rows, grid.rows),
-        (grid.outer_columns, grid.columns),
-    )[direction]
-    all_axes = counting(all_axes)
-    count, block = grid.shape[direction], grid.block[direction]
-    length = (layout.height, layout.width)[direction]
-    if not count or not all_axes:
+    step = where.block[direction] if where.gaps[direction] else 1
+    axes = counting(seen, outer if step > 1 else (*outer, *inner))
+    count = where.shape[direction] // step
+    if not axes or not count:
         return []
-    blocks = 1 < block < count
-    axes, per = (counting(outer), block) if blocks else (all_axes, 1)
-    last = index_text(axes, count // per - 1)
-    lead = f"{','.join(axis.letter for axis in axes)} = "
-    # Labels above the map share the width of a phone's screen, those beside it have a line each.
-    most = min(_TICKS, _NARROW // (7 * max(len(last), len(lead)) + 10)) if direction else _TICKS
-    stride = -(-count // (per * max(1, most)))
+    lead = f"{','.join(layout.axes[a] for a in axes)} = "
+
+    def text(number: int) -> str:
+        cell = (number * step, 0) if direction == 0 else (0, number * step)
+        ranges = seen.ranges(*cell)
+        return ("" if number else lead) + ",".join(str(ranges[a][0]) for a in axes)
+
+    widest = max(len(text(0)), len(text(count - 1)))
+    most = _TICKS if direction == 0 else min(_TICKS, max(1, _NARROW // (7 * widest + 10)))
+    middle = ((step - 1) * where.side + where.side) / 2
     return [
         (
-            100 * (layout.start(number * per, direction) + per * layout.side / 2) / length,
-            f"{'' if number else lead}{index_text(axes, number)}",
+            100 * (where.start(number * step, direction) + middle) / where.length(direction),
+            text(number),
         )
-        for number in range(0, count // per, stride)
+        for number in range(0, count, -(-count // most))
     ]
 
 
-def index_text(axes: Sequence[Axis], cell: int) -> str:
-    """The indices of a cell along its axes, ``1,2``; the first one where several share it."""
-    places = []
-    for axis in reversed(axes):
-        cell, place = divmod(cell, axis.cells)
-        places.append(str(place * axis.step))
-    return ",".join(reversed(places))
+def counting(seen: Picture, axes: Sequence[int]) -> tuple[int, ...]:
+    """Those axes whose indices do not all share one cell."""
+    return tuple(a for a in axes if seen.groups[a] == seen.layout.shape[a] or seen.groups[a] > 1)
 
 
-def facts(picture: Picture, layout: Layout) -> dict[str, Any]:
-    """What the page's script needs: geometry, axes, and the values that can be nonzero, in order."""
-    grid = picture.grid
+def legend(seen: Picture, possible: Marks, scale: Scale) -> Markup:
+    """The scale of shades with its ends, and what else is to be seen."""
+    shown = seen.cells[possible]
+    with np.errstate(invalid="ignore"):
+        low, high = bool(np.any(shown < 0)), bool(np.any(shown > 0))
+    items = []
+    if low or high:
+        levels = range(-LEVELS if low else 1, LEVELS + 1 if high else 0)
+        left, right = short(-scale.limit) if low else "0", short(scale.limit) if high else "0"
+        items.append(element("li", left, _swatches([shade_class(n) for n in levels if n]), right))
+    if scale.clipped:
+        far = f"{scale.clipped:,} beyond the scale, up to {short(scale.largest, 3)}"
+        items.append(
+            element("li", _swatches([shade_class(LEVELS if high else -LEVELS)], dot=True), far)
+        )
+    if np.any(shown == 0):
+        items.append(element("li", _swatches(["zero"]), "can be nonzero, is 0"))
+    if not possible.all():
+        items.append(element("li", _swatches(["empty"]), "0 by structure"))
+    if scale.nan or scale.infinite:
+        counts = [f"{scale.nan:,} nan"] * (scale.nan > 0) + [f"{scale.infinite:,} infinite"] * (
+            scale.infinite > 0
+        )
+        items.append(element("li", _swatches(["bad"]), ", ".join(counts)))
+    return element("ul", *items, class_="legend")
+
+
+def _swatches(classes: Sequence[str], *, dot: bool = False) -> Markup:
+    boxes = [
+        element("path", class_=name, d=_box(8 * number, 0, 8, 14))
+        for number, name in enumerate(classes)
+    ]
+    if dot:
+        boxes.append(element("path", class_="beyond", d=_box(2, 5, 4, 4)))
+    return element("svg", *boxes, viewBox=f"0 0 {8 * len(classes)} 14", aria_hidden="true")
+
+
+def facts(seen: Picture, possible: Marks, where: Geometry) -> dict[str, Any]:
+    """What the page's script needs: geometry, axes, and the values that can be nonzero, in order.
+
+    An axis is its letter and its size, or where its groups of indices begin and end.
+    """
+    layout = seen.layout
+
+    def axes(numbers: Sequence[int]) -> list[list[Any]]:
+        return [
+            [
+                layout.axes[a],
+                layout.shape[a] if seen.groups[a] == layout.shape[a] else seen.edges[a].tolist(),
+            ]
+            for a in numbers
+        ]
+
+    split = len(layout.down) + len(layout.inner_down)
     return {
-        "side": layout.side,
-        "gaps": layout.gaps,
-        "shape": grid.shape,
-        "block": grid.block,
-        "rows": [list(axis) for axis in grid.rows],
-        "columns": [list(axis) for axis in grid.columns],
-        "exact": grid.exact,
-        "runs": [number for run in runs(picture.possible, grid.shape[1] or 1) for number in run],
-        "values": [_plain(x) for x in picture.values[picture.possible]],
+        "side": where.side,
+        "gaps": where.gaps,
+        "shape": where.shape,
+        "block": where.block,
+        "rows": axes(layout.order[:split]),
+        "columns": axes(layout.order[split:]),
+        "exact": not seen.summary,
+        "runs": [n for run in runs(possible, max(where.shape[1], 1)) for n in run],
+        "values": [_plain(x, seen.summary) for x in seen.cells[possible]],
     }
 
 
-def _plain(number: Any) -> float | str:
+def _plain(number: Any, rounded: bool) -> float | str:
     """A number as JSON has it, as short as its type allows; nan and infinities by name."""
-    return float(str(number)) if np.isfinite(number) else str(float(number))
+    if not np.isfinite(number):
+        return str(float(number))
+    return float(f"{number:.6g}" if rounded else str(number))

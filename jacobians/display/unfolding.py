@@ -117,6 +117,12 @@ def layout_of(shape: Sequence[int], out_ndim: int, axes: str) -> Layout:
     return Layout(tuple(shape), axes, out[: len(out) - len(along)], along, inner[:-1], inner[-1:])
 
 
+def matrix_layout(shape: Sequence[int], out_ndim: int, axes: str) -> Layout:
+    """The tensor as the matrix ∂vec(A)/∂vec(B): output axes down, input axes along."""
+    every = range(len(shape))
+    return Layout(tuple(shape), axes, (*every[:out_ndim],), (), (), (*every[out_ndim:],))
+
+
 class Picture(NamedTuple):
     """Cells of an unfolded tensor, and what each of them stands for.
 
@@ -230,9 +236,11 @@ def picture(tensor: Tensor, *, rows: int = CELLS, columns: int = CELLS) -> Pictu
     return Picture(layout.unfold(values), summary, note, layout, edges)
 
 
-def structure_picture(tensor: Tensor, *, rows: int = CELLS, columns: int = CELLS) -> Picture:
+def structure_picture(
+    tensor: Tensor, *, rows: int = CELLS, columns: int = CELLS, layout: Layout | None = None
+) -> Picture:
     """Which cells can hold a nonzero, from the terms alone; masks do not count."""
-    layout = layout_of(tensor.shape, tensor.out_ndim, tensor.axes)
+    layout = layout or layout_of(tensor.shape, tensor.out_ndim, tensor.axes)
     edges = _edges(layout, rows, columns)
     groups = tuple(len(edge) - 1 for edge in edges)
     marks = np.zeros(groups, bool)

@@ -31,16 +31,18 @@ function reader(map) {
     return Math.max(0, Math.min(data.shape[direction] - 1, number * block + inside));
   };
 
+  // The letters and indices of a row or column; an axis is its size, or where its groups begin and end.
   const places = (axes, cell) => {
     const found = [];
-    for (const [letter, size, step] of [...axes].reverse()) {
-      const cells = Math.ceil(size / step);
-      const first = (cell % cells) * step;
-      const last = Math.min(first + step, size) - 1;
-      if (step === 1 || cells > 1) { // else all its indices share the cell
+    for (const [letter, edges] of [...axes].reverse()) {
+      const grouped = Array.isArray(edges);
+      const groups = grouped ? edges.length - 1 : edges;
+      const place = cell % groups;
+      cell = Math.floor(cell / groups);
+      const [first, last] = grouped ? [edges[place], edges[place + 1] - 1] : [place, place];
+      if (!grouped || groups > 1) { // else all its indices share the cell
         found.unshift([letter, first === last ? String(first) : `${first}…${last}`]);
       }
-      cell = Math.floor(cell / cells);
     }
     return found;
   };
@@ -85,7 +87,7 @@ function reader(map) {
     line.append(...lead, " = ", value === undefined ? "0" : said(value));
     const order = [...data.letters].filter((letter) => at.has(letter));
     const where = order.map((letter) => `${letter} = ${at.get(letter)}`).join(", ");
-    const why = value === undefined ? "zero by structure" : value === 0 ? "may be nonzero, is 0 here" : "";
+    const why = value === undefined ? "zero by structure" : value === 0 ? "can be nonzero, is 0 here" : "";
     output.replaceChildren(line, element("small", [where, why].filter(Boolean).join(" · ")));
   };
 
