@@ -362,7 +362,7 @@ def _example(J: "JacobianTensor") -> Markup | None:
         [
             element(
                 "div",
-                element("div", _matrix("G, random with seed 0", G), class_="scroll"),
+                element("div", _matrix("G", G, ", random with seed 0"), class_="scroll"),
                 element("div", _matrix(f"∂L/∂{J.names[1]}", gradient), class_="scroll"),
                 class_="side",
             ),
@@ -371,7 +371,7 @@ def _example(J: "JacobianTensor") -> Markup | None:
     )
 
 
-def _matrix(name: str, array: Array) -> Markup:
+def _matrix(name: str, array: Array, note: str = "") -> Markup:
     """An array of any number of axes as a small table: its first rows and columns."""
     shape = array.shape
     lead = (0,) * max(0, array.ndim - 2)
@@ -381,11 +381,12 @@ def _matrix(name: str, array: Array) -> Markup:
     caption = name
     if array.ndim > 2:
         caption += f"[{', '.join('0' for _ in lead)}]"
+    caption += note
     if shown.shape != wide.shape:
         caption += f", {shown.shape[0]} × {shown.shape[1]} of {' × '.join(map(str, shape))}"
     more = ["…"] if shown.shape[1] < wide.shape[1] else []
     rows = [
-        [str(n) if part.ndim > 1 else "", *(short(x) for x in row), *more]
+        [str(n) if part.ndim > 1 else "", *(short(x, 3) for x in row), *more]
         for n, row in enumerate(shown)
     ]
     if shown.shape[0] < wide.shape[0]:

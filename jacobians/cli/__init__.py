@@ -27,6 +27,7 @@ examples:
   jacobians show matmul --wrt B --shape B=2x3 C=3x5
   jacobians compare matmul --wrt B --shape B=64x64 C=64x64
   jacobians compare matvec --wrt A --data A=weights.csv x=flower.npy
+  jacobians explore softmax -o softmax.html
   jacobians bench matmul --sizes 8:64 --rivals explicit,contracted
   jacobians demo
 
@@ -39,6 +40,11 @@ a number c=scalar. What is left out takes the sizes that fit the rest."""
 _COMPARE = """\
 Set the full tensor beside the shortcut: the same gradient by identity tensors,
 by the dense tensor, and contracted; time, operations and memory of each."""
+
+_EXPLORE = """\
+Write one page of HTML that stands alone: the formula, the tensor as a heat map
+that says indices and values, its contraction with an upstream gradient, what
+each way costs, and the structure. Large tensors are shown by norms of blocks."""
 
 _ARRAYS = """\
 arrays: random unless --data gives them: one .npz file that holds an array for
@@ -107,13 +113,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=f"{_SHAPES}\n\n{_ARRAYS}",
     )
     _operation(compare)
-    compare.add_argument(
-        "--data",
-        nargs="+",
-        action="extend",
-        metavar="FILE",
-        help="your own arrays: file.npz, or NAME=file.npy and NAME=file.csv",
-    )
+    _data(compare)
     compare.add_argument(
         "--upstream",
         metavar="FILE",
@@ -126,6 +126,23 @@ def parser() -> argparse.ArgumentParser:
         "predicted and not run (default: half of the memory that is available)",
     )
     _json(compare)
+
+    explore = _command(
+        commands,
+        "explore",
+        "write one Jacobian as a page for the browser",
+        description=_EXPLORE,
+        epilog=f"{_SHAPES}\n\n{_ARRAYS}",
+    )
+    _operation(explore)
+    _data(explore)
+    explore.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="the page; one that exists is replaced (default: OPERATION-ARGUMENT.html, here)",
+    )
+    _json(explore)
 
     bench = _command(
         commands,
@@ -175,6 +192,16 @@ def _operation(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of the random arrays (default: 0)"
+    )
+
+
+def _data(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--data",
+        nargs="+",
+        action="extend",
+        metavar="FILE",
+        help="your own arrays: file.npz, or NAME=file.npy and NAME=file.csv",
     )
 
 
@@ -273,6 +300,7 @@ _MODULES = {
     "ops": "listing",
     "show": "showing",
     "compare": "comparing",
+    "explore": "exploring",
     "bench": "benching",
     "demo": "demo",
 }

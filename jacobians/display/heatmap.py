@@ -226,8 +226,11 @@ def ticks(seen: Picture, where: Geometry, direction: int) -> list[tuple[float, s
         ranges = seen.ranges(*cell)
         return ("" if number else lead) + ",".join(str(ranges[a][0]) for a in axes)
 
+    # Labels side by side share a phone's screen; those below each other have the height drawn on it.
     widest = max(len(text(0)), len(text(count - 1)))
-    most = _TICKS if direction == 0 else min(_TICKS, max(1, _NARROW // (7 * widest + 10)))
+    height = where.length(0) * min(1, _NARROW / where.length(1))
+    room = int(height) // 14 if direction == 0 else _NARROW // (7 * widest + 10)
+    most = min(_TICKS, max(1, room))
     middle = ((step - 1) * where.side + where.side) / 2
     return [
         (
