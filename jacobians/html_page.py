@@ -282,14 +282,11 @@ def _sized(name: str, letters: str, shape: Sequence[int]) -> str:
     if not letters:
         return f"{name}, one number"
     ranges = (
-        f"{letter} = 0…{size - 1}"
-        if size > 1
-        else f"{letter} = 0"
-        if size
-        else f"{letter} of size 0"
+        f"{letter} = 0…{size - 1}" if size > 1 else f"{letter} = 0" if size else f"no {letter}"
         for letter, size in zip(letters, shape, strict=True)
     )
-    return f"{name}, {' × '.join(map(str, shape))}: {', '.join(ranges)}"
+    whole = ", ".join(text.replace(" ", "\xa0").replace("…", "\u2060…\u2060") for text in ranges)
+    return f"{name}, {' × '.join(map(str, shape))}: {whole}"
 
 
 def _contraction_section(J: "JacobianTensor") -> Markup:

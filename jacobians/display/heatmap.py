@@ -17,6 +17,7 @@ Array = NDArray[Any]
 Marks = NDArray[np.bool_]
 _LARGEST = 30  # pixels of a cell's side
 _HAIR = 14  # from this side on, cells stand a pixel apart
+_STRIP = 60  # pixels that a picture of few rows or columns has at least
 _TICKS = 12
 _NARROW = 300  # pixels that labels side by side may take: a phone's screen
 
@@ -28,37 +29,39 @@ class Geometry(NamedTuple):
     ----------
     shape, block : tuple of int
         Rows and columns, of all cells and of a block.
-    side : int
-        Of a cell.
+    cell : tuple of int
+        A cell's height and width.
     gaps : tuple of int
         Between blocks, down and across; 0 where they are not set apart.
     """
 
     shape: tuple[int, int]
     block: tuple[int, int]
-    side: int
+    cell: tuple[int, int]
     gaps: tuple[int, int]
 
     def start(self, index: int, direction: int) -> int:
         """Where a row (0) or a column (1) begins."""
-        return index * self.side + index // max(self.block[direction], 1) * self.gaps[direction]
+        before = index // max(self.block[direction], 1)
+        return index * self.cell[direction] + before * self.gaps[direction]
 
     def length(self, direction: int) -> int:
         """The height (0) or the width (1)."""
         count = self.shape[direction]
-        return self.start(count - 1, direction) + self.side if count else 0
+        return self.start(count - 1, direction) + self.cell[direction] if count else 0
 
 
 def geometry_of(seen: Picture, *, widest: int, tallest: int) -> Geometry:
-    """Cells as large as there is room for, from 2 pixels on."""
+    """Squares as large as there is room for, from 2 pixels on; a strip that would be thin is widened."""
     rows, columns = seen.cells.shape
     side = max(2, min(_LARGEST, widest // max(columns, 1), tallest // max(rows, 1)))
+    height, width = (max(side, min(_LARGEST, _STRIP // max(count, 1))) for count in (rows, columns))
     apart = max(2, min(10, side // 2))
     gaps = [
         apart if 1 < block < count else 0
         for count, block in zip((rows, columns), seen.step, strict=True)
     ]
-    return Geometry((rows, columns), seen.step, side, (gaps[0], gaps[1]))
+    return Geometry((rows, columns), seen.step, (height, width), (gaps[0], gaps[1]))
 
 
 # The drawing
@@ -141,7 +144,9 @@ def _ground(where: Geometry) -> str:
         for count, block, gap in zip(where.shape, where.block, where.gaps, strict=True)
     )
     return "".join(
-        _box(where.start(column, 1), where.start(row, 0), wide * where.side, high * where.side)
+        _box(
+            where.start(column, 1), where.start(row, 0), wide * where.cell[1], high * where.cell[0]
+        )
         for row in range(0, where.shape[0], max(high, 1))
         for column in range(0, where.shape[1], max(wide, 1))
     )
@@ -149,25 +154,21 @@ def _ground(where: Geometry) -> str:
 
 def _boxes(cells: Marks, where: Geometry) -> str:
     """A box over each cell; where cells touch, neighbours in a row share one."""
-    hair = 1 if where.side >= _HAIR else 0
+    height, width = where.cell
+    hair = 1 if min(where.cell) >= _HAIR else 0
     longest = 1 if hair else where.block[1] if where.gaps[1] else max(where.shape[1], 1)
     return "".join(
-        _box(
-            where.start(column, 1),
-            where.start(row, 0),
-            length * where.side - hair,
-            where.side - hair,
-        )
+        _box(where.start(column, 1), where.start(row, 0), length * width - hair, height - hair)
         for row, column, length in runs(cells, longest)
     )
 
 
 def _dots(cells: Marks, where: Geometry) -> str:
     """A small box in the middle of each cell."""
-    size = max(1, where.side // 4)
-    inset = (where.side - size) // 2
+    size = max(1, min(where.cell) // 4)
+    down, across = ((length - size) // 2 for length in where.cell)
     return "".join(
-        _box(where.start(column, 1) + inset, where.start(row, 0) + inset, size, size)
+        _box(where.start(column, 1) + across, where.start(row, 0) + down, size, size)
         for row, column in np.argwhere(cells).tolist()
     )
 
@@ -231,7 +232,7 @@ def ticks(seen: Picture, where: Geometry, direction: int) -> list[tuple[float, s
     height = where.length(0) * min(1, _NARROW / where.length(1))
     room = int(height) // 14 if direction == 0 else _NARROW // (7 * widest + 10)
     most = min(_TICKS, max(1, room))
-    middle = ((step - 1) * where.side + where.side) / 2
+    middle = step * where.cell[direction] / 2
     return [
         (
             100 * (where.start(number * step, direction) + middle) / where.length(direction),
@@ -301,7 +302,7 @@ def facts(seen: Picture, possible: Marks, where: Geometry) -> dict[str, Any]:
 
     split = len(layout.down) + len(layout.inner_down)
     return {
-        "side": where.side,
+        "size": where.cell,
         "gaps": where.gaps,
         "shape": where.shape,
         "block": where.block,

@@ -5,7 +5,7 @@ function reader(map) {
   const data = JSON.parse(document.getElementById(map.dataset.facts).textContent);
   const output = document.getElementById(map.dataset.output);
   const svg = map.querySelector("svg");
-  const cursor = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+  const cursor = document.createElementNS(svg.namespaceURI, "rect");
   cursor.setAttribute("class", "cursor");
   cursor.setAttribute("visibility", "hidden");
   svg.append(cursor);
@@ -20,14 +20,14 @@ function reader(map) {
   }
 
   const start = (index, direction) =>
-    index * data.side + Math.floor(index / Math.max(data.block[direction], 1)) * data.gaps[direction];
+    index * data.size[direction] + Math.floor(index / Math.max(data.block[direction], 1)) * data.gaps[direction];
 
   // The cell at a place along one direction, in the drawing's units; in a gap the one before it.
   const cellAt = (place, direction) => {
     const block = Math.max(data.block[direction], 1);
-    const pitch = block * data.side + data.gaps[direction];
+    const pitch = block * data.size[direction] + data.gaps[direction];
     const number = Math.floor(place / pitch);
-    const inside = Math.min(block - 1, Math.floor((place - number * pitch) / data.side));
+    const inside = Math.min(block - 1, Math.floor((place - number * pitch) / data.size[direction]));
     return Math.max(0, Math.min(data.shape[direction] - 1, number * block + inside));
   };
 
@@ -77,8 +77,8 @@ function reader(map) {
     column = Math.max(0, Math.min(data.shape[1] - 1, newColumn));
     cursor.setAttribute("x", start(column, 1));
     cursor.setAttribute("y", start(row, 0));
-    cursor.setAttribute("width", data.side);
-    cursor.setAttribute("height", data.side);
+    cursor.setAttribute("width", data.size[1]);
+    cursor.setAttribute("height", data.size[0]);
     cursor.setAttribute("visibility", "visible");
     const at = new Map([...places(data.rows, row), ...places(data.columns, column)]);
     const value = values.get(row * data.shape[1] + column);
