@@ -9,6 +9,7 @@ For ``A(B)``, matrices both, the derivative is ``J_ijkl = ∂A_ij/∂B_kl``.
 """
 
 from jacobians.contraction import Comparison, chain, compare
+from jacobians.display.explaining import Explanation
 from jacobians.errors import (
     JacobiansError,
     ShapeError,
@@ -25,6 +26,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Comparison",
+    "Explanation",
     "JacobianTensor",
     "JacobiansError",
     "ShapeError",

@@ -31,6 +31,7 @@ from jacobians.display.unfolding import (
     Picture,
     matrix_layout,
     picture,
+    possible,
     scale_of,
     structure_picture,
 )  # fmt: skip
@@ -97,9 +98,10 @@ def tensor_fragment(J: "JacobianTensor") -> str:
     if 0 < J.size <= _QUICK:
         with np.errstate(all="ignore"):
             seen = picture(J, rows=_SMALL, columns=_SMALL)
-        possible = structure_picture(J, rows=_SMALL, columns=_SMALL).cells
         where = geometry_of(seen, widest=420, tallest=320)
-        drawing = heat_map(seen, possible, scale_of(seen.cells), where, _description(J, seen))
+        drawing = heat_map(
+            seen, possible(J, seen), scale_of(seen.cells), where, _description(J, seen)
+        )
         drawn = ticked(drawing, seen, where)
     latex = J.latex()
     short_enough = len(latex) <= _LONG
@@ -119,17 +121,17 @@ def _map_section(J: "JacobianTensor") -> Markup:
             element("h2", "Entries"),
             element("p", "There are none: an axis has size 0."),
         )
-    seen, possible = _seen(J)
+    seen, marks = _seen(J)
     scale = scale_of(seen.cells)
     where = geometry_of(seen, widest=_WIDEST, tallest=_TALLEST)
     data = {
-        **facts(seen, possible, where),
+        **facts(seen, marks, where),
         "letters": J.axes,
         "out": J.axes[: J.out_ndim],
         "names": J.names,
     }
     drawn = ticked(
-        heat_map(seen, possible, scale, where, _description(J, seen)),
+        heat_map(seen, marks, scale, where, _description(J, seen)),
         seen,
         where,
         tabindex=0,
@@ -147,7 +149,7 @@ def _map_section(J: "JacobianTensor") -> Markup:
         element(
             "div",
             element("div", drawn, class_="scroll"),
-            legend(seen, possible, scale),
+            legend(seen, marks, scale),
             element("output", element("small", hint), id="reading", aria_live="polite"),
             class_="card",
         ),
@@ -159,11 +161,12 @@ def _map_section(J: "JacobianTensor") -> Markup:
 def _seen(J: "JacobianTensor") -> tuple[Picture, Array]:
     """The values, and where the structure allows nonzeros; finer where these are few."""
     for side in (_FINE, _COARSE):
-        possible = structure_picture(J, rows=side, columns=side).cells
-        if possible.sum() <= _CELLS:
+        with np.errstate(all="ignore"):
+            seen = picture(J, rows=side, columns=side)
+        marks = possible(J, seen)
+        if marks.sum() <= _CELLS:
             break
-    with np.errstate(all="ignore"):
-        return picture(J, rows=side, columns=side), possible
+    return seen, marks
 
 
 def _description(J: "JacobianTensor", seen: Picture) -> str:

@@ -15,7 +15,10 @@ from jacobians import export
 from jacobians.accumulation.chain_rule import combine
 from jacobians.arguments import shaped_array
 from jacobians.arrays.plan import Plan, plan_for
+from jacobians.batching import per_sample
 from jacobians.costs import TensorCost, explicit_cost, predicted
+from jacobians.display import plots
+from jacobians.display.explaining import Explanation, checked_index, explained
 from jacobians.display.expressions import (
     Template,
     distinct_names,
@@ -49,6 +52,7 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 _LONGEST = 240  # characters of a formula in a repr
+_LONGEST_LATEX, _TERMS = 1200, 12  # and in a notebook
 
 
 class JacobianTensor:
@@ -174,6 +178,15 @@ class JacobianTensor:
         )
         facts = f"{self.dtype}, {self.nnz:,} of {self.size:,} can be nonzero"
         return "\n".join([*lines, f" shape ({out} | {inner}), {facts}>"])
+
+    def _repr_latex_(self) -> str:
+        """Title and formula for a notebook; the number of terms where the formula is very long."""
+        count = len(self.terms.terms)
+        formula = self.latex() if count <= _TERMS else ""
+        if not formula or len(formula) > _LONGEST_LATEX:
+            formula = f"\\text{{{count} term{'s' * (count != 1)}}}"
+        left = title(self.names, self.axes, self.out_ndim, "latex")
+        return f"$\\displaystyle {left} = {formula}$"
 
     # The numbers
 
@@ -426,6 +439,43 @@ class JacobianTensor:
         ]
         return self._run(total(self.out_shape, terms))
 
+    def blocks(
+        self, batch_axis: int | tuple[int, int] = 0, max_bytes: float | None = None
+    ) -> Array:
+        """The Jacobian of each sample of a batched function, never building the full tensor.
+
+        Parameters
+        ----------
+        batch_axis : int or (int, int)
+            The axis that counts samples, in the output and in the input; two numbers where they
+            differ. Negative ones count from the end.
+        max_bytes : float, optional
+            The most bytes it may take, as for :meth:`dense`.
+
+        Returns
+        -------
+        numpy.ndarray
+            Of shape ``(b, …out, …in)``, without the batch axes of output and input: entry
+            ``[b, …]`` is ``J[b, …, b, …]``; all other entries of the tensor are structurally 0.
+
+        Raises
+        ------
+        UnsupportedError
+            Where terms couple samples; it names them.
+        ShapeError
+            Where the output or the input has no such axis, or their sizes differ.
+
+        Examples
+        --------
+        >>> import numpy as np, jacobians as jb
+        >>> X, W = np.ones((4, 3)), np.ones((3, 2))
+        >>> jb.jacobian(lambda X: np.tanh(X @ W))(X).blocks().shape
+        (4, 2, 3)
+        """
+        part = per_sample(self, batch_axis)
+        check_size(self.title, part.shape, self.dtype.itemsize, max_bytes)
+        return self._run(part)
+
     # To look at
 
     def to_html(self, path: str | PathLike[str], *, heading: str = "") -> Path:
@@ -496,6 +546,76 @@ class JacobianTensor:
         """
         with distinct_names(self._values):
             return export.kronecker(self, order)
+
+    # To look at
+
+    def plot(self, ax: Any = None) -> plots.Artists:
+        """Draw the tensor unfolded into blocks: block ``(i, j)`` is ``∂A_ij/∂B``.
+
+        One colour scale, centred at 0, holds for all blocks; values far beyond the others are
+        clipped and marked, and so are nan and infinities. Where the entries are too many, a cell is
+        the norm of a block, or of a group of blocks; the title says so. The figure is not shown.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw; a new figure by default.
+
+        Returns
+        -------
+        Artists
+            The axes, image, borders, marks and colorbar, and the numbers drawn (``.picture``).
+
+        Raises
+        ------
+        JacobiansError
+            Without matplotlib, an extra: ``pip install jacobians[plots]``.
+        """
+        return plots.heat_map(self, self.title, ax)
+
+    def spy(self, ax: Any = None) -> plots.Artists:
+        """Draw which entries can be nonzero, known from the terms alone, at any size.
+
+        Parameters, result and errors are those of :meth:`plot`.
+        """
+        return plots.spy(self, self.title, ax)
+
+    def explain(self, *index: int) -> Explanation:
+        """Why an entry is what it is, in words and numbers.
+
+        Parameters
+        ----------
+        *index : int
+            One for each axis, output axes first; negative ones count from the end.
+
+        Returns
+        -------
+        Explanation
+            Prints what each delta, factor and sum is at the entry; ``.value`` is ``J[index]``.
+
+        Raises
+        ------
+        ShapeError
+            For an index that is missing, no integer or out of range; names the axis and its size.
+
+        Examples
+        --------
+        >>> import numpy as np, jacobians as jb
+        >>> B, C = np.arange(6.0).reshape(2, 3), np.arange(15.0).reshape(3, 5)
+        >>> J = jb.ops.matmul.jacobian(B, C, wrt="B")
+        >>> J.explain(1, 2, 0, 1)
+        ∂A_ij/∂B_kl at i = 1, j = 2, k = 0, l = 1 is 0
+        δ_ik C_lj
+          δ_ik: i = 1, k = 0, so 0
+        >>> J.explain(1, 2, 1, 1)
+        ∂A_ij/∂B_kl at i = 1, j = 2, k = 1, l = 1 is 7
+        δ_ik C_lj
+          δ_ik: i = 1, k = 1, so 1
+          C[1, 2] = 7
+        """
+        place = checked_index(index, self.shape, self.title, self.axes)
+        value = float(self[tuple(place)])
+        return explained(self.terms, place, value, self.title, self.axes, self._values, self.dtype)
 
     # A value: nothing is assigned after it is made, and it is no sequence of parts.
 

@@ -1,6 +1,7 @@
 """``jacobians show``: one Jacobian, its formula, structure, cost and entries."""
 
 import argparse
+import sys
 import textwrap
 from math import prod
 from typing import Any
@@ -20,11 +21,13 @@ from jacobians.cli.layout import (
 )
 from jacobians.display.expressions import label
 from jacobians.display.numbers import human_bytes
+from jacobians.display.shading import ASCII, UNICODE, shaded
 from jacobians.errors import UnsupportedError
 from jacobians.notation.explicit import Selection, einsum_of
 from jacobians.notation.writing import write_number
 from jacobians.tensor import JacobianTensor
 
+_HEIGHT = 24  # rows of the picture
 _SMALL = 4096  # entries that are still listed in JSON
 _LARGE_FACTOR = 1 << 22  # entries of a Kronecker factor that are not worth building for its name
 
@@ -157,7 +160,29 @@ def _entries(J: JacobianTensor) -> list[str]:
     caption = f"rows {last[0]}, columns {last[1]}" if len(last) > 1 else f"along {last}"
     if leading:
         caption = f"a block for each {', '.join(leading)}; {caption}"
-    return [f"entries: {caption if last else 'one number'}; · is 0", "", *entries(J, label_of)]
+    found = entries(J, label_of)
+    listed = [f"entries: {caption if last else 'one number'}; · is 0", "", *found]
+    if not any("…" in line for line in found):
+        return listed
+    return [*_overview(J), "", *listed]
+
+
+def _overview(J: JacobianTensor) -> list[str]:
+    """The whole tensor as shaded cells, where its entries are too many to be listed."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        "".join(UNICODE).encode(encoding)
+    except UnicodeEncodeError:
+        shades = ASCII
+    else:
+        shades = UNICODE
+    first, *rest = shaded(J, width=WIDTH, height=_HEIGHT, shades=shades)
+    wrapped = [
+        line
+        for text in rest
+        for line in (textwrap.wrap(text, WIDTH) if len(text) > WIDTH else [text])
+    ]
+    return [f"picture: {first}", *wrapped]
 
 
 def describe(call: Call, J: JacobianTensor, *, seed: int) -> dict[str, Any]:

@@ -332,23 +332,21 @@ def _name(name: str, style: Style) -> str:
 
 def title(names: tuple[str, str], axes: str, out_ndim: int, style: Style = "text") -> str:
     """What a tensor is: ``∂A_ij/∂B_kl``, in LaTeX as a fraction."""
-    above, below = (
-        subscript(_symbol(name, style), letters, style)
-        for name, letters in zip(names, (axes[:out_ndim], axes[out_ndim:]), strict=True)
-    )
+    out, inner = axes[:out_ndim], axes[out_ndim:]
     if style == "latex":
+        above, below = latex_name(names[0], out), latex_name(names[1], inner)
         return f"\\frac{{\\partial {above}}}{{\\partial {below}}}"
-    return f"∂{above}/∂{below}"
+    return f"∂{subscript(names[0], out, style)}/∂{subscript(names[1], inner, style)}"
 
 
-def _symbol(name: str, style: Style) -> str:
-    """A name that may be a derivative itself, ``(∂L/∂W)``."""
-    if style == "text" or "∂" not in name:
-        return _name(name, style)
-    parts = re.split(r"([∂/()])", name)
-    return "".join(
-        "\\partial " if p == "∂" else p if p in "/()" else _name(p, style) for p in parts
-    )
+def latex_name(name: str, letters: Sequence[str]) -> str:
+    r"""What is differentiated, or by what: ``X_{kl}``, ``(\partial Y/\partial X)_{ij}``."""
+    parts = [
+        "\\partial " * part.startswith("∂") + _name(part.removeprefix("∂"), "latex")
+        for part in name.strip("()").split("/")
+    ]
+    whole = "/".join(parts)
+    return subscript(f"({whole})" if len(parts) > 1 and letters else whole, letters, "latex")
 
 
 def _indexed(whole: Written, letters: Sequence[str], style: Style) -> Written:

@@ -7,7 +7,8 @@ Jacobian of a vector by a vector is the usual matrix.
 
 A picture never has more cells than it was asked for. Where the entries do not fit, consecutive
 indices of an axis are grouped, those inside blocks first, and a cell is the (Frobenius) norm of the
-entries that it stands for. No dense tensor is made: norms come from a Hadamard square of the terms,
+entries that it stands for. A picture of the structure keeps some cells in each block instead, and
+groups the blocks. No dense tensor is made: norms come from a Hadamard square of the terms,
 or from slices of bounded size; a pattern comes from the slots alone.
 """
 
@@ -20,14 +21,17 @@ from numpy.typing import NDArray
 
 from jacobians.arrays.plan import Plan
 from jacobians.notation.join import restricted, shifted
-from jacobians.notation.slots import Slot, column
-from jacobians.notation.structure import pattern
-from jacobians.notation.terms import Factor, Sum, Term, numbered, total
+from jacobians.notation.slots import Slot, column, renumber
+from jacobians.notation.structure import equations, injective, pattern
+from jacobians.notation.terms import Sum, Term, letter_count, normal, numbered, rebuilt, total
 
 Array = NDArray[Any]
 Edges = tuple[NDArray[np.intp], ...]
 
-CELLS = 512  # of a picture's side, unless told otherwise
+CELLS, COARSE = (
+    512,
+    256,
+)  # of the side of a picture of values, and of structure, unless told otherwise
 _INSIDE = 16  # a block is resolved only where that many cells fit into it
 _CHUNK = 1 << 20  # entries, or positions, that are held at once
 _DIRECT = 1 << 24  # entries of a tensor whose norms are taken from its slices
@@ -95,12 +99,12 @@ class Layout(NamedTuple):
         return prod(self.shape[a] for a in axes)
 
     def label(self, *, rows: bool) -> str:
-        """The letters and sizes of the axes along the rows or the columns: ``i (2), inside k (3)``."""
+        """The letters and sizes of the axes along a side: ``blocks i (2), rows k (3)``."""
         outer, inner = (self.down, self.inner_down) if rows else (self.along, self.inner_along)
-        texts = [
-            ", ".join(f"{self.axes[a]} ({self.shape[a]})" for a in part) for part in (outer, inner)
-        ]
-        return ", inside ".join(text for text in texts if text)
+        texts = [", ".join(f"{self.axes[a]} ({self.shape[a]})" for a in n) for n in (outer, inner)]
+        if not (outer and inner):
+            return "".join(texts)
+        return f"blocks {texts[0]}, {'rows' if rows else 'columns'} {texts[1]}"
 
     def unfold(self, array: Array) -> Array:
         """An array with the tensor's axes (of any sizes) as the matrix of its blocks."""
@@ -228,45 +232,82 @@ def scale_of(cells: Array) -> Scale:
 def picture(tensor: Tensor, *, rows: int = CELLS, columns: int = CELLS) -> Picture:
     """The values of a tensor in at most so many rows and columns of cells."""
     layout = layout_of(tensor.shape, tensor.out_ndim, tensor.axes)
-    edges = _edges(layout, rows, columns)
+    edges = _edges(layout, rows, columns, inside=1)
     groups = tuple(len(edge) - 1 for edge in edges)
     summary = groups != layout.shape
     values = _norms(tensor, edges) if summary else np.asarray(tensor[...])
-    note = _note(layout, groups, "the norm of" if summary else "")
+    note = _note(layout, groups, "each the norm of {}")
     return Picture(layout.unfold(values), summary, note, layout, edges)
 
 
 def structure_picture(
-    tensor: Tensor, *, rows: int = CELLS, columns: int = CELLS, layout: Layout | None = None
+    tensor: Tensor, *, rows: int = COARSE, columns: int = COARSE, layout: Layout | None = None
 ) -> Picture:
     """Which cells can hold a nonzero, from the terms alone; masks do not count."""
     layout = layout or layout_of(tensor.shape, tensor.out_ndim, tensor.axes)
-    edges = _edges(layout, rows, columns)
+    edges = _edges(layout, rows, columns, inside=_INSIDE)
     groups = tuple(len(edge) - 1 for edge in edges)
-    marks = np.zeros(groups, bool)
+    note = _note(layout, groups, "marked where any of {} can be nonzero")
+    return Picture(_marked(tensor, layout, edges), groups != layout.shape, note, layout, edges)
+
+
+def possible(tensor: Tensor, seen: Picture) -> Array:
+    """Which cells of a picture of values can hold a nonzero."""
+    return _marked(tensor, seen.layout, seen.edges)
+
+
+def _marked(tensor: Tensor, layout: Layout, edges: Edges) -> Array:
+    marks = np.zeros([len(edge) - 1 for edge in edges], bool)
     for own in dict.fromkeys(map(pattern, tensor.terms.terms)):
         if not marks.all():
             _mark(marks, own, edges)
-    note = _note(layout, groups, "whether any can be nonzero of")
-    return Picture(layout.unfold(marks), groups != layout.shape, note, layout, edges)
+    return layout.unfold(marks)
+
+
+def corner(tensor: Tensor, *, rows: int, columns: int) -> Picture | None:
+    """Every entry of the first blocks only, those that fit with a line between them.
+
+    None where fewer than two blocks (or all, where there are fewer) fit on a side.
+    """
+    layout = layout_of(tensor.shape, tensor.out_ndim, tensor.axes)
+    counts = [*layout.shape]
+    for limit, outer, blocks, size in (
+        (rows, layout.down, layout.grid[0], layout.block[0]),
+        (columns, layout.along, layout.grid[1], layout.block[1]),
+    ):
+        fit = limit if size == 1 else (limit + 1) // (size + 1)
+        if fit < min(2, blocks):
+            return None
+        _group(counts, outer, fit)
+    values = np.asarray(tensor[tuple(slice(0, n) for n in counts)])
+    part = layout_of(counts, tensor.out_ndim, tensor.axes)
+    (height, width), shown, of = layout.block, part.grid, layout.grid
+    note = f"every entry, {shown[0]:,}×{shown[1]:,} of {of[0]:,}×{of[1]:,} blocks of {height:,}×{width:,}"
+    edges = tuple(np.arange(n + 1) for n in counts)
+    return Picture(part.unfold(values), False, note, layout, edges)
 
 
 # Grouping
 
 
-def _edges(layout: Layout, rows: int, columns: int) -> Edges:
-    """Groups for each axis, such that the picture fits."""
+def _edges(layout: Layout, rows: int, columns: int, *, inside: int) -> Edges:
+    """Groups for each axis, such that the picture fits.
+
+    Blocks are grouped where fewer than ``inside`` cells would be left for each side of a block;
+    what is left for it is used where it is worth the while.
+    """
     counts = [*layout.shape]
     for limit, outer, inner in (
         (rows, layout.down, layout.inner_down),
         (columns, layout.along, layout.inner_along),
     ):
-        blocks = prod(layout.shape[a] for a in outer)
-        if blocks * prod(layout.shape[a] for a in inner) <= limit:
+        blocks, within = (prod(layout.shape[a] for a in axes) for axes in (outer, inner))
+        if blocks * within <= limit:
             continue
-        room = limit // max(1, blocks)
-        _group(counts, outer, limit)
-        _group(counts, inner, room if room >= _INSIDE or blocks == 1 else 1)
+        least = min(within, inside, limit)
+        _group(counts, outer, limit // least)
+        room = limit // max(1, prod(counts[a] for a in outer))
+        _group(counts, inner, room if room >= _INSIDE or blocks == 1 else least)
     return tuple(
         np.linspace(0, size, count + 1).astype(np.intp)
         for size, count in zip(layout.shape, counts, strict=True)
@@ -280,27 +321,32 @@ def _group(counts: list[int], axes: Sequence[int], limit: int) -> None:
         counts[axes[n]] = min(counts[axes[n]], max(1, limit // max(1, before)))
 
 
-def _note(layout: Layout, groups: tuple[int, ...], what: str) -> str:
-    """What a cell is, in words."""
+def _note(layout: Layout, groups: tuple[int, ...], cell: str) -> str:
+    """What the cells are, in words."""
     if 0 in layout.shape:
         return "no entries: an axis has size 0"
     (rows, columns), (height, width) = layout.grid, layout.block
-    blocks = f"{rows:,}×{columns:,} block{'s' * (rows * columns != 1)} of {height:,}×{width:,}"
-    shown = [prod(groups[a] for a in part) for part in layout[2:]]
+    count = f"{rows:,}×{columns:,} blocks" if rows * columns > 1 else "1 block"
+    blocks = f"{count} of {height:,}×{width:,}"
     if groups == layout.shape:
         return f"every entry, {blocks}"
-    if shown[2] == shown[3] == 1:
-        kind = "block norms" if what == "the norm of" else "blocks"
-        if (shown[0], shown[1]) == (rows, columns):
-            return f"{kind}, {rows:,}×{columns:,} of {blocks}"
-        size = "×".join(f"{ceil(n / m):,}" for n, m in zip((rows, columns), shown, strict=False))
-        return f"{kind}, {shown[0]:,}×{shown[1]:,} groups of up to {size} of {blocks}"
+    down, along, inner_down, inner_along = (prod(groups[a] for a in part) for part in layout[2:])
+    if inner_down == inner_along == 1:
+        if (down, along) == (rows, columns):
+            return f"block norms, {rows:,}×{columns:,} of {blocks}"
+        size = f"{_most(layout, groups, layout.down)}×{_most(layout, groups, layout.along)}"
+        return f"block norms, {down:,}×{along:,} groups of up to {size} of {blocks}"
     each = "×".join(
-        f"{prod(ceil(layout.shape[a] / groups[a]) for a in (*out, *inner)):,}"
-        for out, inner in ((layout.down, layout.inner_down), (layout.along, layout.inner_along))
+        _most(layout, groups, axes)
+        for axes in (layout.down + layout.inner_down, layout.along + layout.inner_along)
     )
-    cells = f"{shown[0] * shown[2]:,}×{shown[1] * shown[3]:,}"
-    return f"{cells} cells, each {what} up to {each} entries; {blocks}"
+    what = cell.format(f"up to {each} entries")
+    return f"{down * inner_down:,}×{along * inner_along:,} cells, {what}; {blocks}"
+
+
+def _most(layout: Layout, groups: tuple[int, ...], axes: Sequence[int]) -> str:
+    """The largest group on these axes."""
+    return f"{prod(ceil(layout.shape[a] / groups[a]) for a in axes):,}"
 
 
 # Norms
@@ -385,25 +431,54 @@ def _hadamard_square(tensor: Sum, kept: Sequence[int], exponents: Sequence[int])
     found: list[Term] = []
     for n, first in enumerate(tensor.terms):
         for m, second in enumerate(tensor.terms[: n + 1]):
-            by = len(first.sizes)
-            moved = [
-                Factor(f.operand, tuple(shifted(s, by) for s in f.slots), f.mask)
-                for f in second.factors
-            ]
+            alone = n == m and injective(first)
+            if not alone and not _few_meetings(first, second, tensor.shape):
+                return None
             factor = 2.0 ** (exponents[n] + exponents[m] + (m != n))
-            both = Term(
-                first.coefficient * second.coefficient * factor,
-                first.sizes + second.sizes,
-                (*first.factors, *moved),
-                first.slots,
-            )
-            pairs = [(s, shifted(t, by)) for s, t in zip(first.slots, second.slots, strict=True)]
-            joined = restricted(both, pairs, [first.slots[a] for a in kept])
+            joined = _hadamard(first, second, factor, kept)
             if joined is not None:
                 found.append(joined)
         if len(found) > _PAIRS or n > _PAIRS:
             return None
     return total([tensor.shape[a] for a in kept], found)
+
+
+def _few_meetings(first: Term, second: Term, shape: Sequence[int]) -> bool:
+    """Whether joining the slots of two terms lists few pairs of values of their letters."""
+    tabled: tuple[set[int], set[int]] = (set(), set())
+    room = 1
+    for slot, other, size in zip(first.slots, second.slots, shape, strict=True):
+        if not (slot.affine and other.affine):
+            tabled[0].update(slot.letters)
+            tabled[1].update(other.letters)
+            room *= size
+        elif max(len(slot.parts), len(other.parts)) > 1:
+            ours = letter_count(first.sizes, slot.letters)
+            if ours * letter_count(second.sizes, other.letters) > _CHUNK * size:
+                return False
+    ours, theirs = (letter_count(t.sizes, a) for t, a in zip((first, second), tabled, strict=True))
+    return ours * theirs <= _CHUNK * room
+
+
+def _hadamard(first: Term, second: Term, number: float, kept: Sequence[int]) -> Term | None:
+    """``number · Σ first · second``, entry by entry, over all axes but the kept ones."""
+    if first is second and injective(first):
+        # An entry has one value of the kept letters: no join is needed, only other summed letters.
+        names = {a: a if a in first.kept else a + len(first.sizes) for a in range(len(first.sizes))}
+        sizes = [*first.sizes, *(1 if a in first.kept else n for a, n in enumerate(first.sizes))]
+        moved = rebuilt(first.factors, [renumber(s, names) for f in first.factors for s in f.slots])
+        slots = [first.slots[a] for a in kept]
+        return normal(number * first.coefficient**2, sizes, [*first.factors, *moved], slots)
+    by = len(first.sizes)
+    moved = rebuilt(second.factors, [shifted(s, by) for f in second.factors for s in f.slots])
+    both = Term(
+        first.coefficient * second.coefficient * number,
+        first.sizes + second.sizes,
+        (*first.factors, *moved),
+        first.slots,
+    )
+    pairs = equations(first.slots, [shifted(t, by) for t in second.slots], both.sizes)
+    return restricted(both, pairs, [first.slots[a] for a in kept])
 
 
 # Structure

@@ -10,7 +10,7 @@ from math import prod
 import numpy as np
 
 from jacobians.notation.join import restricted, shifted
-from jacobians.notation.slots import Integers, Slot, combine, determined, positions
+from jacobians.notation.slots import Integers, Slot, bounds, combine, determined, positions
 from jacobians.notation.terms import Sum, Term, letter_count, normal
 
 _FEW_ADDRESSES = 1 << 8  # as many are listed in the time that a join of two patterns takes
@@ -90,5 +90,27 @@ def meet(first: Term, second: Term) -> Term | None:
         return None
     half = len(first.slots)
     left, right = both.slots[:half], both.slots[half:]
-    found = restricted(both, list(zip(left, right, strict=True)), left)
+    found = restricted(both, equations(left, right, both.sizes), left)
     return None if found is None else pattern(found)
+
+
+def equations(
+    left: Sequence[Slot], right: Sequence[Slot], sizes: Sequence[int]
+) -> list[tuple[Slot, Slot]]:
+    """``left = right`` axis by axis, but axes with tables as one equation of flat positions.
+
+    Solved one after the other, two tables of one letter would first list all that meets on one axis.
+    """
+    plain: list[tuple[Slot, Slot]] = []
+    tabled: list[tuple[Slot, Slot]] = []
+    for pair in zip(left, right, strict=True):
+        (plain if all(slot.affine for slot in pair) else tabled).append(pair)
+    if len(tabled) < 2:
+        return plain + tabled
+    reach = [1 + max(bounds(slot, sizes)[1] for slot in pair) for pair in tabled]
+    strides = [prod(reach[n + 1 :]) for n in range(len(reach))]
+    first, second = (
+        combine([(step, pair[side]) for step, pair in zip(strides, tabled, strict=True)], sizes)
+        for side in (0, 1)
+    )
+    return [*plain, (first, second)]

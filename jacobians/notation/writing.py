@@ -5,7 +5,7 @@ letters are r, p, q. How an operand is written is the caller's: ``label(operand,
 fresh)``, where ``fresh`` gives names for letters that only the operand sums.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain, count
 from typing import Any, Literal, NamedTuple
 
@@ -65,7 +65,7 @@ def write_term(term: Term, shape: Sequence[int], axes: str, label: Label, style:
     pieces: list[Written] = []
     for axis in delta_axes(term, homes):
         if shape[axis] != 1:
-            pieces.append(Written(_delta(axes, axis, term.slots[axis], names, homes, style)))
+            pieces.append(Written(write_delta(axes, axis, term.slots[axis], names, homes, style)))
     for factor in term.factors:
         letters = [write_slot(slot, names) for slot in factor.slots]
         pieces.append(label(factor.operand, letters, style, fresh))
@@ -96,7 +96,7 @@ def write_number(number: Coefficient) -> tuple[str, str]:
     return sign, known or (str(int(size)) if whole else f"{size:.6g}")
 
 
-def write_slot(slot: Slot, names: dict[int, str]) -> str:
+def write_slot(slot: Slot, names: Mapping[int, str]) -> str:
     """``2i+1``, ``o+w``, ``t(i)`` — or just the letter's name."""
     text = ""
     for number, (letter, stride) in enumerate(slot.parts):
@@ -115,7 +115,7 @@ def write_slot(slot: Slot, names: dict[int, str]) -> str:
     return text or str(slot.constant)
 
 
-def _delta(
+def write_delta(
     axes: str, axis: int, slot: Slot, names: dict[int, str], homes: dict[int, int], style: Style
 ) -> str:
     """A delta between an axis and its slot: output letters first, summed letters last."""
