@@ -35,7 +35,7 @@ from jacobians.display.unfolding import (
     scale_of,
     structure_picture,
 )  # fmt: skip
-from jacobians.errors import JacobiansError
+from jacobians.errors import JacobiansError, UnsupportedError
 
 if TYPE_CHECKING:
     from jacobians.tensor import JacobianTensor
@@ -61,12 +61,17 @@ def write_page(J: "JacobianTensor", path: str | os.PathLike[str], heading: str =
     JacobiansError
         Where the file cannot be written; names it and the reason.
     """
-    target = Path(path)
-    text = tensor_page(J, heading)
     try:
-        target.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        reason = error.strerror or str(error)
+        target = Path(path)
+    except TypeError:
+        raise UnsupportedError(
+            f"{J.title}: to_html() takes the path of a file, not {type(path).__name__}"
+        ) from None
+    text = tensor_page(J, heading).encode("utf-8", "replace")
+    try:
+        target.write_bytes(text)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
         if isinstance(error, FileNotFoundError):
             reason = f"there is no folder {target.parent}; make it first"
         raise JacobiansError(f"{target}: the page cannot be written: {reason}") from None

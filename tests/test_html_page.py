@@ -347,6 +347,12 @@ def test_files_that_cannot_be_written(tmp_path: Path) -> None:
         J.to_html(tmp_path / "missing" / "page.html")
     with pytest.raises(jb.JacobiansError, match="cannot be written: Is a directory"):
         J.to_html(tmp_path)
+    with pytest.raises(jb.JacobiansError, match="cannot be written: embedded null"):
+        J.to_html(tmp_path / "a\0b")
+    with pytest.raises(jb.UnsupportedError, match=r"to_html\(\) takes the path of a file, not int"):
+        J.to_html(5)  # type: ignore[arg-type]
+    J.to_html(tmp_path / "name.html", heading="\udcff")  # a file's name that is no UTF-8
+    assert "<title>?: ∂A_ij" in (tmp_path / "name.html").read_text(encoding="utf-8")
 
 
 # Notebooks
