@@ -12,13 +12,10 @@ from numpy.typing import NDArray
 
 from jacobians.arguments import shaped_array
 from jacobians.arrays.plan import Cost
-from jacobians.display.expressions import distinct_names, label, product_form
+from jacobians.display.html import element, fragment, table
+from jacobians.display.numbers import human_bytes, human_count, human_seconds
 from jacobians.errors import ShapeError, TensorTooLargeError, UnsupportedError, VerificationError
-from jacobians.graph.node import Node
 from jacobians.memory import check_bytes
-from jacobians.notation.explicit import axis_names
-from jacobians.notation.terms import contracted, numbered
-from jacobians.notation.writing import write
 from jacobians.tensor import JacobianTensor
 
 Array = NDArray[Any]
@@ -144,51 +141,48 @@ class Comparison(NamedTuple):
         return {**found, "shape": list(self.shape), "ok": self.ok, "ratio": self.ratio}
 
     def __str__(self) -> str:
+        head, *rows = self._table()
         lines = [
             f"{self.title} = {self.formula}",
             f"shape {self.shape}, {prod(self.shape):,} entries",
             f"shortcut: {self.shortcut}",
             "",
-            f"{'way':<11}{'time':>11}{'flops':>17}{'bytes':>13}{'peak':>13}",
+            *(f"{w:<11}{t:>11}{f:>17}{b:>13}{p:>13}" for w, t, f, b, p in (head, *rows)),
+            "",
+            *self._remarks(),
         ]
+        return "\n".join(line[:80] for line in lines)
+
+    def _repr_html_(self) -> str:
+        head, *rows = self._table()
+        return fragment(
+            element("div", f"{self.title} = {self.formula}", class_="formula"),
+            element("p", f"shape {self.shape}, {prod(self.shape):,} entries", class_="facts"),
+            element("div", f"shortcut: {self.shortcut}", class_="formula"),
+            table("", head, rows),
+            *(element("p", remark, class_="facts") for remark in self._remarks()),
+        )
+
+    def _table(self) -> list[tuple[str, str, str, str, str]]:
+        """A line of titles and one for each way."""
+        found = [("way", "time", "flops", "bytes", "peak")]
         for way in (self.explicit, self.dense, self.contracted):
             seconds = "not run" if way.seconds is None else human_seconds(way.seconds)
             peak = "-" if way.peak_bytes is None else human_bytes(way.peak_bytes)
-            lines.append(
-                f"{way.name:<11}{seconds:>11}{human_count(way.flops):>17}{human_bytes(way.bytes):>13}{peak:>13}"
-            )
-        lines.append("")
-        lines += [f"{w.name}: {w.note}" for w in (self.explicit, self.dense) if w.note]
+            found.append((way.name, seconds, human_count(way.flops), human_bytes(way.bytes), peak))
+        return found
+
+    def _remarks(self) -> list[str]:
+        """What did not run, how the times compare, and whether the values agree."""
+        found = [f"{w.name}: {w.note}" for w in (self.explicit, self.dense) if w.note]
         if self.ratio is not None:
-            lines.append(f"contracted is {self.ratio:,.0f} times faster than explicit")
+            found.append(f"contracted is {self.ratio:,.0f} times faster than explicit")
         if self.explicit.ran or self.dense.ran:
             verdict = "agree" if self.ok else "DIFFER"
-            lines.append(f"values {verdict}: largest difference {self.largest_difference:.2g}")
+            found.append(f"values {verdict}: largest difference {self.largest_difference:.2g}")
         else:
-            lines.append("values: nothing to compare with, only contracted ran")
-        return "\n".join(line[:80] for line in lines)
-
-
-def human_seconds(seconds: float) -> str:
-    """``12.3 µs``."""
-    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if seconds >= scale:
-            return f"{seconds / scale:.3g} {unit}"
-    return f"{seconds / 1e-9:.3g} ns"
-
-
-def human_count(number: int) -> str:
-    """``1,234``; from 10¹² on ``1.23e+12``."""
-    return f"{number:,}" if number < 10**12 else f"{number:.3g}"
-
-
-def human_bytes(number: float) -> str:
-    """``1.5 MiB``."""
-    for power, unit in ((50, "PiB"), (40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")):
-        scale = 1 << power
-        if number >= scale:
-            return f"{number / scale:,.4g} {unit}"
-    return f"{int(number)} B"
+            found.append("values: nothing to compare with, only contracted ran")
+        return found
 
 
 def measure(run: Callable[[], Any], seconds: float = 0.2) -> tuple[float, int]:
@@ -285,7 +279,7 @@ def compare(J: JacobianTensor, G: Any, max_bytes: float | None = None) -> Compar
     return Comparison(
         J.title,
         J.formula(),
-        shortcut(J),
+        J._shortcut("text"),
         J.shape,
         **ways,
         largest_difference=max(_difference(v, value) for v in values),
@@ -311,17 +305,3 @@ def _difference(other: Array, value: Array) -> float:
     return float(
         np.max(np.abs(np.subtract(other, value, where=~same, out=np.zeros_like(value))), initial=0)
     )
-
-
-def shortcut(J: JacobianTensor) -> str:
-    """The contracted gradient as a formula: ``G Cᵀ``, or in letters where it is no matrix product."""
-    upstream = Node(None, (), (), J.out_shape, np.dtype(float), name="G")
-    tensor = contracted(J.terms, upstream, range(J.out_ndim))
-    letters = axis_names(J.out_ndim, len(J.in_shape))[J.out_ndim :]
-    with distinct_names({upstream: None, **J._values}):
-        if len(tensor.terms) == 1:
-            nodes = tensor.operands
-            written = product_form(numbered(tensor).terms[0], nodes, "text")
-            if written is not None:
-                return written.text
-        return write(tensor, letters, label, "text").text

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.arguments import float_array, real_array
-from jacobians.display.expressions import label
+from jacobians.display.expressions import label, title
 from jacobians.errors import JacobiansError, ShapeError, UnsupportedError
 from jacobians.graph.node import Node, Operation, apply, as_node, evaluate, input_node
 from jacobians.notation.coordinates import DELTA, ELLIPSIS, Indexed, Product
 from jacobians.notation.explicit import axis_names, subscripts
-from jacobians.notation.writing import Style, subscript, write
+from jacobians.notation.writing import Style, write
 from jacobians.operations import declare
 from jacobians.operations.declare import Multilinear, Rule
 from jacobians.operations.products import einsum as _einsum
@@ -145,11 +145,8 @@ class LibraryOperation:
         node, position = self._sample(wrt, subscripts)
         out, inner = node.ndim, node.operands[position].ndim
         axes = axis_names(out, inner)
-        name = self._names(len(node.operands))[position]
-        return (
-            f"∂{subscript(self._result_name(), axes[:out], 'text')}/"
-            f"∂{subscript(name, axes[out:], 'text')}"
-        )
+        names = self._result_name(), self._names(len(node.operands))[position]
+        return title(names, axes, out)
 
     def equation(self) -> str:
         """The declared form of the value, ``A_ij = B_ir C_rj``; empty where it has none."""

@@ -4,6 +4,8 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from math import prod
 from numbers import Real
+from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,9 +19,17 @@ from jacobians.batching import per_sample
 from jacobians.costs import TensorCost, explicit_cost, predicted
 from jacobians.display import plots
 from jacobians.display.explaining import Explanation, checked_index, explained
-from jacobians.display.expressions import Template, distinct_names, label, latex_name, template_of
+from jacobians.display.expressions import (
+    Template,
+    distinct_names,
+    label,
+    shortcut,
+    template_of,
+    title,
+)
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.graph.node import Node, evaluate
+from jacobians.html_page import tensor_fragment, write_page
 from jacobians.memory import check_bytes, check_size
 from jacobians.notation import explicit, rewrite, structure
 from jacobians.notation.explicit import axis_names
@@ -34,7 +44,7 @@ from jacobians.notation.terms import (
     total,
     transposed,
 )
-from jacobians.notation.writing import Style, subscript, write
+from jacobians.notation.writing import Style, write
 from jacobians.slicing import sliced
 
 if TYPE_CHECKING:
@@ -131,10 +141,7 @@ class JacobianTensor:
     @property
     def title(self) -> str:
         """``∂A_ij/∂B_kl``."""
-        out, inner = self.axes[: self.out_ndim], self.axes[self.out_ndim :]
-        return (
-            f"∂{subscript(self.names[0], out, 'text')}/∂{subscript(self.names[1], inner, 'text')}"
-        )
+        return title(self.names, self.axes, self.out_ndim)
 
     def formula(self) -> str:
         """The tensor in index notation; repeated letters that are no axis are summed.
@@ -150,6 +157,12 @@ class JacobianTensor:
     def _written(self, style: Style) -> str:
         with distinct_names(self._values):
             return write(self.terms, self.axes, label, style).text
+
+    def _shortcut(self, style: Style) -> str:
+        """The gradient from an upstream G as a formula: ``G Cᵀ``."""
+        upstream = Node(None, (), (), self.out_shape, np.dtype(float), name="G")
+        with distinct_names({upstream: None, **self._values}):
+            return shortcut(self.terms, self.out_ndim, upstream, self.axes, style)
 
     def einsum(self) -> str:
         """The subscripts of ``explicit``: one einsum per term, joined by ' + '."""
@@ -168,13 +181,12 @@ class JacobianTensor:
 
     def _repr_latex_(self) -> str:
         """Title and formula for a notebook; the number of terms where the formula is very long."""
-        out, inner = self.axes[: self.out_ndim], self.axes[self.out_ndim :]
-        top, bottom = latex_name(self.names[0], out), latex_name(self.names[1], inner)
         count = len(self.terms.terms)
         formula = self.latex() if count <= _TERMS else ""
         if not formula or len(formula) > _LONGEST_LATEX:
             formula = f"\\text{{{count} term{'s' * (count != 1)}}}"
-        return f"$\\displaystyle \\frac{{\\partial {top}}}{{\\partial {bottom}}} = {formula}$"
+        left = title(self.names, self.axes, self.out_ndim, "latex")
+        return f"$\\displaystyle {left} = {formula}$"
 
     # The numbers
 
@@ -463,6 +475,45 @@ class JacobianTensor:
         part = per_sample(self, batch_axis)
         check_size(self.title, part.shape, self.dtype.itemsize, max_bytes)
         return self._run(part)
+
+    # To look at
+
+    def to_html(self, path: str | PathLike[str], *, heading: str = "") -> Path:
+        """Write one HTML page about the tensor that needs nothing but a browser.
+
+        It has the formula, the unfolded tensor as a heat map that says indices and values, the
+        contraction with an upstream gradient, what each way costs, and the structure. Nothing is
+        loaded from elsewhere. A large tensor is shown by norms of its blocks, and never built.
+
+        Parameters
+        ----------
+        path : str or os.PathLike
+            The file to write; one that exists is replaced.
+        heading : str, optional
+            What the tensor is of, such as ``"matmul(B, C)"``.
+
+        Returns
+        -------
+        pathlib.Path
+            The file.
+
+        Raises
+        ------
+        JacobiansError
+            Where the file cannot be written; names it and the reason.
+
+        Examples
+        --------
+        >>> import tempfile, pathlib, numpy as np, jacobians as jb
+        >>> J = jb.ops.matmul.jacobian(np.ones((2, 3)), np.ones((3, 5)), wrt="B")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     J.to_html(pathlib.Path(folder) / "matmul.html").name
+        'matmul.html'
+        """
+        return write_page(self, path, heading)
+
+    def _repr_html_(self) -> str:
+        return tensor_fragment(self)
 
     # Other forms
 

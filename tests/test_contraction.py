@@ -9,7 +9,8 @@ import pytest
 from numpy.typing import NDArray
 
 import jacobians as jb
-from jacobians.contraction import Way, human_bytes, human_count, human_seconds
+from jacobians.contraction import Way
+from jacobians.display.numbers import human_bytes, human_count, human_seconds
 from tests.cases import PROBLEMS, problem_name
 
 Array = NDArray[Any]

@@ -28,6 +28,7 @@ examples:
   jacobians compare matmul --wrt B --shape B=64x64 C=64x64
   jacobians compare matvec --wrt A --data A=weights.csv x=flower.npy
   jacobians check layer.py:forward --vjp layer.py:backward --data arrays.npz
+  jacobians explore softmax -o softmax.html
   jacobians bench matmul --sizes 8:64 --rivals explicit,contracted
   jacobians demo
 
@@ -40,6 +41,11 @@ a number c=scalar. What is left out takes the sizes that fit the rest."""
 _COMPARE = """\
 Set the full tensor beside the shortcut: the same gradient by identity tensors,
 by the dense tensor, and contracted; time, operations and memory of each."""
+
+_EXPLORE = """\
+Write one page of HTML that stands alone: the formula, the tensor as a heat map
+that says indices and values, its contraction with an upstream gradient, what
+each way costs, and the structure. Large tensors are shown by norms of blocks."""
 
 _ARRAYS = """\
 arrays: random unless --data gives them: one .npz file that holds an array for
@@ -126,13 +132,7 @@ def parser() -> argparse.ArgumentParser:
         epilog=f"{_SHAPES}\n\n{_ARRAYS}",
     )
     _operation(compare)
-    compare.add_argument(
-        "--data",
-        nargs="+",
-        action="extend",
-        metavar="FILE",
-        help="your own arrays: file.npz, or NAME=file.npy and NAME=file.csv",
-    )
+    _data(compare)
     compare.add_argument(
         "--upstream",
         metavar="FILE",
@@ -155,6 +155,23 @@ def parser() -> argparse.ArgumentParser:
     )
     _check(checking)
     _json(checking)
+
+    explore = _command(
+        commands,
+        "explore",
+        "write one Jacobian as a page for the browser",
+        description=_EXPLORE,
+        epilog=f"{_SHAPES}\n\n{_ARRAYS}",
+    )
+    _operation(explore)
+    _data(explore)
+    explore.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        help="the page; one that exists is replaced (default: OPERATION-ARGUMENT.html, here)",
+    )
+    _json(explore)
 
     bench = _command(
         commands,
@@ -207,6 +224,16 @@ def _operation(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _data(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--data",
+        nargs="+",
+        action="extend",
+        metavar="FILE",
+        help="your own arrays: file.npz, or NAME=file.npy and NAME=file.csv",
+    )
+
+
 def _check(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "subject",
@@ -228,13 +255,7 @@ def _check(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--against", default="auto", metavar="NAME", help="what is right (default: auto)"
     )
-    command.add_argument(
-        "--data",
-        nargs="+",
-        action="extend",
-        metavar="FILE",
-        help="arrays: file.npz, or NAME=file.npy and NAME=file.csv",
-    )
+    _data(command)
     command.add_argument(
         "--shape",
         nargs="+",
@@ -356,6 +377,7 @@ _MODULES = {
     "show": "showing",
     "compare": "comparing",
     "check": "checking",
+    "explore": "exploring",
     "bench": "benching",
     "demo": "demo",
 }

@@ -11,7 +11,8 @@ from jacobians.cli.growth import text as growth_text
 from jacobians.cli.iris import SPECIES, Iris, load_iris
 from jacobians.cli.layout import emit_json, entries
 from jacobians.cli.progress import progress
-from jacobians.contraction import Comparison, chain, compare, human_bytes, human_seconds
+from jacobians.contraction import Comparison, chain, compare
+from jacobians.display.numbers import human_bytes, human_seconds
 from jacobians.graph.node import Node, evaluate, input_node
 from jacobians.library import ops
 from jacobians.tensor import JacobianTensor

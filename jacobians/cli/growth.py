@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.cli.progress import progress
-from jacobians.contraction import human_bytes, human_seconds
+from jacobians.display.numbers import human_bytes, human_seconds
 from jacobians.library import ops
 from jacobians.memory import available_bytes
 

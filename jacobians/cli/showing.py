@@ -19,8 +19,8 @@ from jacobians.cli.layout import (
     field,
     width_of,
 )
-from jacobians.contraction import human_bytes
 from jacobians.display.expressions import label
+from jacobians.display.numbers import human_bytes
 from jacobians.display.shading import ASCII, UNICODE, shaded
 from jacobians.errors import UnsupportedError
 from jacobians.notation.explicit import Selection, einsum_of

@@ -1,4 +1,4 @@
-"""Text and LaTeX of nodes, terms and results, as functions; the floors above call them.
+"""Text, LaTeX, MathML, pictures and HTML of nodes, terms and results; the floors above call them.
 
-Imports ``errors``, ``notation``, ``arrays`` and ``graph``.
+Functions of what they show. Imports ``errors``, ``notation``, ``arrays`` and ``graph``.
 """

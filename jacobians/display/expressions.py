@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jacobians.graph.node import Node, ordered
-from jacobians.notation.terms import Factor, Term
+from jacobians.notation.terms import Factor, Sum, Term, contracted, numbered
 from jacobians.notation.writing import (
     ATOM,
     PRODUCT,
@@ -24,6 +24,7 @@ from jacobians.notation.writing import (
     fresh_letters,
     join_terms,
     subscript,
+    write,
     write_product,
     write_slot,
 )
@@ -38,6 +39,12 @@ _SUBSCRIPT = {
     "latex": re.compile("_\\{([^{}]*)()\\}"),
 }
 _RAISED = re.compile(r"\^(\{[^{}]*\}|.)$")
+_WORD = re.compile(r"(?<![\\{])[A-Za-z]{2,}")
+_POWER = re.compile("[⁺⁻¹²³ᵀ]+")
+_LOWERED = str.maketrans({"⁺": "+", "⁻": "-", "¹": "1", "²": "2", "³": "3", "ᵀ": "\\top"})
+_LATEX_SIGNS = str.maketrans(
+    {"−": "-", "‖": "\\|", "½": "\\tfrac{{1}}{{2}}", "σ": "\\sigma ", "≥": "\\ge", "≤": "\\le"}
+)
 _TRANSPOSED = {"text": "ᵀ", "latex": "^{\\top}"}
 
 
@@ -244,6 +251,28 @@ def product_form(term: Term, operands: Sequence[Node], style: Style) -> Written 
     )
 
 
+def shortcut(tensor: Sum, out_ndim: int, upstream: Node, axes: str, style: Style = "text") -> str:
+    """The gradient without the tensor: ``G Cᵀ``, or in letters where it is no matrix product.
+
+    Parameters
+    ----------
+    tensor : Sum
+        The Jacobian.
+    out_ndim : int
+        How many of its axes are the output's; ``upstream`` is summed over these.
+    upstream : Node
+        The upstream gradient, a leaf with a name.
+    axes : str
+        The names of the tensor's axes.
+    """
+    found = contracted(tensor, upstream, range(out_ndim))
+    if len(found.terms) == 1:
+        written = product_form(numbered(found).terms[0], found.operands, style)
+        if written is not None:
+            return written.text
+    return write(found, axes[out_ndim:], label, style).text
+
+
 class Template(NamedTuple):
     """How a node was written, with placeholders for letters: all that a stored tensor keeps of it."""
 
@@ -289,7 +318,7 @@ def _leaf(node: Node, letters: Sequence[str], style: Style) -> Written:
         return Written(
             text.replace("-", "−") if style == "text" else text, SUM if "-" in text else ATOM
         )
-    text = subscript("const", letters, style)
+    text = subscript(_name("const", style), letters, style)
     return Written(text)
 
 
@@ -299,6 +328,15 @@ def _name(name: str, style: Style) -> str:
     if name.endswith("′"):
         return _name(name.rstrip("′"), style) + "'" * name.count("′")
     return "\\mathrm{" + re.sub(r"([_#$%&{}])", r"\\\1", name) + "}"
+
+
+def title(names: tuple[str, str], axes: str, out_ndim: int, style: Style = "text") -> str:
+    """What a tensor is: ``∂A_ij/∂B_kl``, in LaTeX as a fraction."""
+    out, inner = axes[:out_ndim], axes[out_ndim:]
+    if style == "latex":
+        above, below = latex_name(names[0], out), latex_name(names[1], inner)
+        return f"\\frac{{\\partial {above}}}{{\\partial {below}}}"
+    return f"∂{subscript(names[0], out, style)}/∂{subscript(names[1], inner, style)}"
 
 
 def latex_name(name: str, letters: Sequence[str]) -> str:
@@ -339,10 +377,11 @@ def _filled(node: Node, children: Sequence[Written], style: Style) -> Written:
     operation = node.operation
     assert operation is not None
     if not operation.notation:
-        return Written(f"{operation.name}({', '.join(child.text for child in children)})")
-    template = operation.latex if style == "latex" and operation.latex else operation.notation
+        name = _name(operation.name, style)
+        return Written(f"{name}({', '.join(child.text for child in children)})")
+    template = operation.notation
     if style == "latex":
-        template = template.replace("−", "-").replace("‖", "\\|")
+        template = operation.latex or _in_latex(template)
     texts = []
     for number, child in enumerate(children):
         place = template.find(f"{{{number}}}")
@@ -353,6 +392,13 @@ def _filled(node: Node, children: Sequence[Written], style: Style) -> Written:
         text = child.inside(needed)
         texts.append(_base(text, style) if raised else text)
     return Written(template.format(*texts), operation.binds)
+
+
+def _in_latex(notation: str) -> str:
+    """A notation in LaTeX, where the operation declares none: names upright, powers raised."""
+    text = _WORD.sub(r"\\mathrm{{\g<0>}}", notation)
+    text = _POWER.sub(lambda found: f"^{{{{{found[0].translate(_LOWERED)}}}}}", text)
+    return text.translate(_LATEX_SIGNS)
 
 
 def _base(text: str, style: Style) -> str:

@@ -6,7 +6,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from jacobians.contraction import human_bytes, human_seconds
+from jacobians.display.numbers import human_bytes, human_seconds
 from jacobians.errors import JacobiansError, ShapeError
 from jacobians.library import LibraryOperation, ops
 from jacobians.measuring.machine import describe, machine
