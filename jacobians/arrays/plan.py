@@ -229,6 +229,10 @@ def contraction_path(
         return []
     if len(letters) == 2:
         return [(0, 1)]
+    alike = _alike(letters)
+    if alike is not None:
+        left = [own for place, own in enumerate(letters) if place not in alike]
+        return [alike, *contraction_path([*left, letters[alike[0]]], kept, sizes)]
     import opt_einsum as oe  # loads slowly; two factors never need it
 
     inputs = ",".join("".join(oe.get_symbol(a) for a in own) for own in letters)
@@ -249,6 +253,15 @@ def contraction_path(
             joined, ours = _next(ours, first, second)
         theirs.append(joined)
     return pairs
+
+
+def _alike(letters: Sequence[Letters]) -> tuple[int, int] | None:
+    """Two arrays of the same letters beside a larger one: opt_einsum may multiply into that first."""
+    sets = [frozenset(own) for own in letters]
+    for m, own in enumerate(sets):
+        if own in sets[:m] and any(own < other for other in sets):
+            return sets.index(own), m
+    return None
 
 
 def _next(numbers: list[int], first: int, second: int) -> tuple[int, list[int]]:

@@ -183,18 +183,19 @@ def contract(term: Term, make: Make) -> Term:
 
 
 def absorb(term: Term, make: Make) -> Term:
-    """Multiply a factor into another one whose letters contain its own."""
+    """Multiply a factor into another one whose letters contain its own, small ones first."""
     factors = list(term.factors)
     while True:
         plain = [n for n, factor in enumerate(factors) if not factor.mask]
-        pair = next(
+        pair = min(
             (
                 (n, m)
                 for n in plain
                 for m in plain
                 if n != m and factors[n].letters <= factors[m].letters
             ),
-            None,
+            key=lambda pair: letter_count(term.sizes, factors[pair[1]].letters),
+            default=None,
         )
         if pair is None:
             return term if len(factors) == len(term.factors) else _normal_again(term, factors)

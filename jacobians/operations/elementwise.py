@@ -81,8 +81,10 @@ cos: Rule = elementwise(
 
 
 def _sigmoid(X: Any) -> Any:
-    # exp(-log(1 + exp(-x))) neither overflows nor loses the small tail.
-    return np.exp(-np.logaddexp(0, -X))
+    # Where exp overflows, the result is smaller than any normal number: 0.
+    with np.errstate(over="ignore"):
+        powers = np.exp(np.negative(X))
+    return 1 / (1 + powers)
 
 
 sigmoid: Rule = elementwise(

@@ -15,7 +15,7 @@ import numpy as np
 from jacobians.graph.node import Node, apply
 from jacobians.notation.writing import PRODUCT
 from jacobians.operations.declare import Rule, elementwise
-from jacobians.operations.elementwise import nonzero_log, power_derivative, ratio
+from jacobians.operations.elementwise import nonzero_log, power_derivative, ratio, sigmoid
 
 
 def _unary(ufunc: np.ufunc, derivative: Callable[[Any, Any], Any], latex: str = "") -> Rule:
@@ -72,8 +72,8 @@ arctan2: Rule = elementwise(
 )  # fmt: skip
 logaddexp: Rule = elementwise(
     "logaddexp", np.logaddexp, numpy=np.logaddexp,
-    A=lambda A, B, Y: np.exp(A - Y),
-    B=lambda A, B, Y: np.exp(B - Y),
+    A=lambda A, B, Y: apply(sigmoid, [A - B]),
+    B=lambda A, B, Y: apply(sigmoid, [B - A]),
 )  # fmt: skip
 logaddexp2: Rule = elementwise(
     "logaddexp2", np.logaddexp2, numpy=np.logaddexp2,

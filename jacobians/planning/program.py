@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from jacobians.arrays.plan import Cost
 from jacobians.graph.node import Node
 from jacobians.notation.terms import Sum
+from jacobians.planning.inlining import inlined
 from jacobians.planning.lowering import Lowering
 from jacobians.planning.steps import Step, lines_of
 
@@ -42,6 +43,7 @@ class Program:
         lowering = Lowering(inputs)
         self.dense = isinstance(result, Sum)
         if isinstance(result, Sum):
+            result = inlined(result)
             self.shape = result.shape
             returned = self._lower_tensor(lowering, result, np.dtype(dtype))
         else:
