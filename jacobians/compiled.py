@@ -3,21 +3,28 @@
 import weakref
 from collections.abc import Callable, Sequence
 from math import prod
+from numbers import Integral
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.accumulation.chain_rule import Strategy, as_single_node, jacobians, reverse
-from jacobians.arguments import real_array, shaped_array
+from jacobians.accumulation.chain_rule import Strategy, as_single_node
+from jacobians.arguments import shaped_array
 from jacobians.arrays.plan import Cost
+from jacobians.derived import Block, Derived
 from jacobians.errors import ShapeError, UnsupportedError
-from jacobians.graph.node import Node
 from jacobians.memory import check_size
-from jacobians.notation.terms import Sum, contracted
 from jacobians.planning.program import Program, described
+from jacobians.signature import Signature, is_input
 from jacobians.tensor import JacobianTensor
-from jacobians.tracing.running import Run, Wrt, name_of, output_node, positions_of, traced
+from jacobians.tracing.running import (
+    Wrt,
+    flatten,
+    name_of,
+    positions_of,
+    traced,
+)
 
 Array = NDArray[Any]
 
@@ -36,82 +43,37 @@ class Compiled:
 
     Made by ``.compile(*example_args)`` of a transform. Arrays and floats are inputs; everything else
     (integers, strings, booleans, None, integer arrays) is static and must not change, and so are arrays
-    that the function closes over.
+    that the function closes over. Results come in the structure that the transform's have; with several
+    of them, one plan computes all, and what they share once. Calls from several threads do not mix.
 
     Attributes
     ----------
     source : str
         The NumPy text that ``dense`` runs; it runs on its own with ``constants``.
+
+    Examples
+    --------
+    >>> import numpy as np, jacobians as jb
+    >>> def loss(W, b, x):
+    ...     return np.sum(np.tanh(W @ x + b) ** 2)
+    >>> W, b, x = np.ones((2, 3)), np.zeros(2), np.ones(3)
+    >>> step = jb.grad(loss, wrt=("W", "b")).compile(W, b, x)
+    >>> [gradient.shape for gradient in step(W, b, x)]
+    [(2, 3), (2,)]
     """
 
-    def __init__(
-        self, f: Callable[..., Any], kind: str, wrt: Wrt, strategy: Strategy, args: Sequence[Any]
-    ) -> None:
-        self._name = name_of(f)
-        self._kind = kind
-        self._static = {n: value for n, value in enumerate(args) if not _is_input(value)}
-        places = tuple(n for n in range(len(args)) if n not in self._static)
-        with traced(f, args, {}, places) as run:
-            if run.here.guards:
-                raise UnsupportedError(
-                    f"compile {self._name}: it branches on a value ({run.here.guards[0]}), so one trace does not "
-                    "hold for other values; use np.where, or call the transform uncompiled"
-                )
-            if len(run.outputs) != 1:
-                raise UnsupportedError(
-                    f"compile {self._name}: it returns {len(run.outputs)} arrays; compile one result at a time"
-                )
-            if not _single(wrt):
-                raise UnsupportedError(
-                    f"compile {self._name}: compile one wrt at a time, not {wrt!r}"
-                )
-            (self._wrt,) = positions_of(f, args, wrt)
-            if self._wrt in self._static:
-                raise UnsupportedError(
-                    f"compile {self._name}: wrt={wrt!r} is static ({type(args[self._wrt]).__name__}); "
-                    "pass an array of floats"
-                )
-            self._inputs = dict(zip(places, run.inputs, strict=True))
-            self._derive(run, strategy)
-        self._specs = [(place, node.shape, node.dtype) for place, node in self._inputs.items()]
-        self._count = len(args)
-        # Asking for the memory there is costs more than a small result.
-        self._small = prod(self.shape) * self._dtype.itemsize < 1 << 24
+    def __init__(self, derived: Derived, signature: Signature) -> None:
+        self._derived = derived
+        self._name = derived.name
+        self._signature = signature
         self._programs: dict[str, Program] = {}
-        self._buffers: dict[int, Any] = {}
-
-    def _derive(self, run: Run, strategy: Strategy) -> None:
-        start = self._inputs[self._wrt]
-        node = output_node(run.outputs[0])
-        self._value_node = node
-        if self._kind in ("grad", "value_and_grad"):
-            if node.shape != ():
-                raise ShapeError(
-                    f"the gradient of {self._name}: its result has shape {node.shape}, a gradient needs a single "
-                    "number; sum it up, or use jb.jacobian"
-                )
-            (tensor,) = reverse(node, [start])
-            names = ("L", start.name)
-        else:
-            (tensor,) = jacobians(node, [start], strategy)
-            names = (run.title, start.name)
-            if self._kind == "hessian":
-                names = (f"(∂{run.title}/∂{start.name})", start.name)
-                (tensor,) = jacobians(as_single_node(tensor), [start], strategy)
-        self.terms: Sum = tensor
-        self._names = names
-        self._start = start
-        self._dtype = start.dtype if self._kind in ("grad", "value_and_grad") else node.dtype
-        self._variables = {
-            n: (n.name if n.name.isidentifier() else f"x{k}") for k, n in self._inputs.items()
-        }
 
     # What it is
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """Of the dense result."""
-        return self.terms.shape
+    def shape(self) -> Any:
+        """Of the dense result, or of each of them."""
+        return self._derived.structured([block.terms.shape for block in self._derived.blocks])
 
     @property
     def source(self) -> str:
@@ -128,87 +90,117 @@ class Compiled:
         return self._program("dense").cost()
 
     def __str__(self) -> str:
-        inputs = ", ".join(f"{self._variables[n]} {n.shape}" for n in self._inputs.values())
+        inputs = ", ".join(f"{name} {node.shape}" for node, name in self._derived.inputs.items())
         program = self._program("dense")
-        return f"{self._kind} of {self._name}({inputs}) -> {self.shape}\n{described(program.steps)}\n{self.cost()}"
+        return (
+            f"{self._derived.kind} of {self._name}({inputs}) -> {self.shape}\n"
+            f"{described(program.steps)}\n{self.cost()}"
+        )
 
     __repr__ = __str__
 
     # Running it
 
     def __call__(self, *args: Any) -> Any:
-        """What the transform gives: a JacobianTensor, or a gradient."""
-        if self._kind == "grad":
+        """What the transform gives: JacobianTensors, or gradients."""
+        if self._derived.kind == "grad":
             return self.dense(*args)
-        if self._kind == "value_and_grad":
-            arrays = self._accept(args)
-            value, gradient = self._run("both", arrays)
-            return np.array(value), np.array(gradient, self._dtype)
-        arrays = self._accept(args)
-        values = dict(zip(self.terms.operands, self._run("operands", arrays), strict=True))
-        fresh = {n: _owned(v, arrays) for n, v in values.items()}
-        out_ndim = len(self.terms.shape) - self._start.ndim
-        return JacobianTensor(
-            self.terms,
-            out_ndim,
-            fresh,
-            dtype=self._dtype,
-            in_dtype=self._start.dtype,
-            names=self._names,
-        )
+        arrays = self._signature.accept(args)
+        if self._derived.kind == "value_and_grad":
+            value, *gradients = self._run("both", arrays)
+            blocks = self._derived.blocks
+            found = [np.array(g, b.dtype) for g, b in zip(gradients, blocks, strict=True)]
+            return np.array(value), self._derived.structured(found)
+        operands = self._derived.operands
+        values = dict(zip(operands, self._run("operands", arrays), strict=True))
+        kept = {n: _owned(v, arrays) for n, v in values.items()}
+        return self._derived.structured(
+            [
+                JacobianTensor(
+                    block.terms, len(block.axes("vjp")), {n: kept[n] for n in block.terms.operands},
+                    dtype=block.dtype, in_dtype=block.start.dtype, names=block.names,
+                )
+                for block in self._derived.blocks
+            ]
+        )  # fmt: skip
 
-    def dense(self, *args: Any, out: Array | None = None, max_bytes: float | None = None) -> Array:
+    def dense(self, *args: Any, out: Any = None, max_bytes: float | None = None) -> Any:
         """The dense derivative: a new array, or ``out``, which is overwritten whole.
 
-        In an array from ``buffer()`` only the structural nonzeros are rewritten.
+        With several results, ``out`` has their structure. In an array from ``buffer()`` only the
+        structural nonzeros are rewritten, where there is a single result.
         """
-        arrays = self._accept(args)
+        arrays = self._signature.accept(args)
+        blocks = self._derived.blocks
         if out is None:
-            if max_bytes is not None or not self._small:
-                check_size(self._name, self.shape, self._dtype.itemsize, max_bytes)
-            result: Array = self._run("dense", arrays)
-            return result
-        if not isinstance(out, np.ndarray) or (out.shape, out.dtype) != (self.shape, self._dtype):
-            raise ShapeError(
-                f"{self._name}: out= must be an array of shape {self.shape} and dtype {self._dtype}, not "
-                f"{getattr(out, 'shape', type(out).__name__)} {getattr(out, 'dtype', '')}".rstrip()
-            )
-        if not out.flags.c_contiguous or any(np.may_share_memory(out, a) for a in arrays):
-            out[...] = self._run("dense", arrays)
-            return out
-        known = self._buffers.get(id(out))
-        clean = known is not None and known() is out
-        self._program("dense").run(*arrays, out=out, clean=clean)
+            for block in blocks:
+                check_size(self._name, block.terms.shape, block.dtype.itemsize, max_bytes)
+        made = self._run("dense", arrays)
+        if out is None:
+            typed = [np.asarray(a, b.dtype) for a, b in zip(made, blocks, strict=True)]
+            return self._derived.structured(self._new("dense", typed, arrays))
+        places: list[Any] = []
+        flatten(out, places, f"{self._name}: out=")
+        if len(places) != len(blocks):
+            raise ShapeError(f"{self._name}: out= has {len(places)} arrays, not {len(blocks)}")
+        for place, block in zip(places, blocks, strict=True):
+            _check_out(self._name, place, block)
+        for place, array in zip(places, made, strict=True):
+            place[...] = array
         return out
 
-    def buffer(self) -> Array:
-        """A zeroed result array; later calls with it as ``out`` rewrite only what can be nonzero."""
-        check_size(self._name, self.shape, self._dtype.itemsize, None)
-        made = np.zeros(self.shape, self._dtype)
-        self._buffers = {k: ref for k, ref in self._buffers.items() if ref() is not None}
-        self._buffers[id(made)] = weakref.ref(made)
-        return made
+    def buffer(self) -> Any:
+        """Zeroed result arrays, to be passed as ``out``."""
+        made = []
+        for block in self._derived.blocks:
+            check_size(self._name, block.terms.shape, block.dtype.itemsize, None)
+            made.append(np.zeros(block.terms.shape, block.dtype))
+        return self._derived.structured(made)
 
-    def vjp(self, G: Any, *args: Any) -> Array:
-        """``Σ G · derivative`` over the output axes, never building the derivative."""
+    def vjp(self, G: Any, *args: Any) -> Any:
+        """``Σ G · derivative`` over the output axes, never building the derivative.
+
+        ``G`` has the structure of the function's result; one gradient for each argument in ``wrt``.
+        """
         return self._contract("vjp", G, args)
 
-    def jvp(self, direction: Any, *args: Any) -> Array:
-        """``Σ derivative · direction`` over the input axes, never building the derivative."""
+    def jvp(self, direction: Any, *args: Any) -> Any:
+        """``Σ derivative · direction`` over the input axes, never building the derivative.
+
+        One direction for each argument in ``wrt``; the result has the structure of the function's.
+        """
         return self._contract("jvp", direction, args)
 
-    def _contract(self, way: str, array: Any, args: Sequence[Any]) -> Array:
-        arrays = self._accept(args)
-        axes = self._axes(way)
-        shape = tuple(self.shape[a] for a in axes)
+    def _contract(self, way: str, given: Any, args: Sequence[Any]) -> Any:
+        arrays = self._signature.accept(args)
+        derived = self._derived
         what = f"{self._name}: the {'upstream gradient G' if way == 'vjp' else 'direction'}"
-        given = shaped_array(array, shape, what, "the output" if way == "vjp" else "the input")
-        result: Array = self._run(way, [*arrays, given.astype(self._dtype, copy=False)])
-        return result
+        leaves = self._leaves(given, what)
+        nodes = derived.seeds(way)
+        if len(leaves) != len(nodes):
+            raise ShapeError(f"{what} has {len(leaves)} arrays, not {len(nodes)}")
+        side = "the output" if way == "vjp" else "the input"
+        passed = [
+            shaped_array(leaf, node.shape, what, side).astype(node.dtype, copy=False)
+            for leaf, node in zip(leaves, nodes, strict=True)
+        ]
+        made = self._run(way, [*arrays, *passed])
+        found = self._new(way, made, [*arrays, *passed])
+        return derived.by_argument(found) if way == "vjp" else derived.by_result(found)
 
-    def _axes(self, way: str) -> range:
-        cut = len(self.shape) - self._start.ndim
-        return range(cut) if way == "vjp" else range(cut, len(self.shape))
+    def _new(self, way: str, made: Sequence[Any], given: Sequence[Array]) -> list[Array]:
+        """The results as arrays that are nobody else's: no input, no constant, no other result."""
+        seen = [*given, *self._program(way).constants.values()]
+        found: list[Array] = []
+        for array in made:
+            found.append(_owned(array, seen))
+            seen.append(found[-1])
+        return found
+
+    def _leaves(self, given: Any, what: str) -> list[Any]:
+        leaves: list[Any] = []
+        flatten(given, leaves, what)
+        return leaves
 
     def _run(self, way: str, arrays: Sequence[Any]) -> Any:
         program = self._programs.get(way) or self._program(way)
@@ -224,82 +216,130 @@ class Compiled:
         return found
 
     def _made(self, way: str) -> Program:
-        if way == "dense":
-            return Program(self._variables, self.terms, self._dtype)
+        derived = self._derived
+        blocks = derived.blocks
         if way == "operands":
-            return Program(self._variables, self.terms.operands, self._dtype)
-        if way == "both":
-            gradient = as_single_node(self.terms)
-            return Program(self._variables, [self._value_node, gradient], self._dtype)
-        axes = self._axes(way)
-        given = Node(None, (), (), tuple(self.shape[a] for a in axes), self._dtype, name="G")
-        name = "G" if "G" not in self._variables.values() else "upstream"
-        return Program(
-            {**self._variables, given: name}, contracted(self.terms, given, axes), self._dtype
+            return Program(derived.inputs, derived.operands, blocks[0].dtype)
+        if way in ("dense", "both"):
+            nodes = [as_single_node(block.terms) for block in blocks]
+            if way == "both":
+                nodes.insert(0, derived.value)
+            return Program(derived.inputs, nodes, blocks[0].dtype)
+        seeds = derived.seeds(way)
+        nodes = [as_single_node(tensor) for tensor in derived.contractions(way)]
+        taken = set(derived.inputs.values())
+        names = [_free("G" if way == "vjp" else "d", taken) for _ in seeds]
+        return Program({**derived.inputs, **dict(zip(seeds, names, strict=True))}, nodes, None)
+
+
+class CompiledOne(Compiled):
+    """A compiled derivative of one result by one argument: its plan can write into ``out``."""
+
+    def __init__(self, derived: Derived, signature: Signature) -> None:
+        super().__init__(derived, signature)
+        (self._block,) = derived.blocks
+        self.terms = self._block.terms
+        # Asking for the memory there is costs more than a small result.
+        self._small = prod(self.terms.shape) * self._block.dtype.itemsize < 1 << 24
+        self._buffers: dict[int, Any] = {}
+
+    def dense(self, *args: Any, out: Any = None, max_bytes: float | None = None) -> Any:
+        """The dense derivative: a new array, or ``out``, which is overwritten whole.
+
+        In an array from ``buffer()`` only the structural nonzeros are rewritten.
+        """
+        arrays = self._signature.accept(args)
+        block = self._block
+        if out is None:
+            if max_bytes is not None or not self._small:
+                check_size(self._name, block.terms.shape, block.dtype.itemsize, max_bytes)
+            return self._run("dense", arrays)
+        _check_out(self._name, out, block)
+        if not out.flags.c_contiguous or any(np.may_share_memory(out, a) for a in arrays):
+            out[...] = self._run("dense", arrays)
+            return out
+        known = self._buffers.get(id(out))
+        clean = known is not None and known() is out
+        program = self._program("dense")
+        with np.errstate(all="ignore"):
+            program.run(*arrays, out=out, clean=clean)
+        return out
+
+    def buffer(self) -> Array:
+        """A zeroed result array; later calls with it as ``out`` rewrite only what can be nonzero."""
+        made: Array = super().buffer()
+        self._buffers = {k: ref for k, ref in self._buffers.items() if ref() is not None}
+        self._buffers[id(made)] = weakref.ref(made)
+        return made
+
+    def _leaves(self, given: Any, what: str) -> list[Any]:  # noqa: ARG002
+        return [given]  # a list of numbers is an array here
+
+    def _made(self, way: str) -> Program:
+        if way == "dense":
+            return Program(self._derived.inputs, self._block.terms, self._block.dtype)
+        return super()._made(way)
+
+
+def _check_out(name: str, out: Any, block: Block) -> None:
+    shape, dtype = block.terms.shape, block.dtype
+    if not isinstance(out, np.ndarray) or (out.shape, out.dtype) != (shape, dtype):
+        raise ShapeError(
+            f"{name}: out= must be an array of shape {shape} and dtype {dtype}, not "
+            f"{getattr(out, 'shape', type(out).__name__)} {getattr(out, 'dtype', '')}".rstrip()
         )
 
-    def _accept(self, args: Sequence[Any]) -> list[Any]:
-        """The input arrays, checked against the shapes and dtypes that were compiled for."""
-        if len(args) != self._count:
-            raise ShapeError(
-                f"{self._name}: compiled for {self._count} arguments, called with {len(args)}"
-            )
-        arrays = []
-        for place, shape, dtype in self._specs:
-            array = args[place]
-            if type(array) is not np.ndarray or array.dtype != dtype or array.shape != shape:
-                array = self._converted(array, place, shape, dtype)
-            arrays.append(array)
-        for place, value in self._static.items() if self._static else ():
-            given = args[place]
-            same = given is value or (type(given) is type(value) and np.array_equal(given, value))
-            if not same:
-                raise UnsupportedError(
-                    f"{self._name}: argument {place} is static and was {value!r} when compiled, now {given!r}; "
-                    "compile again for another value"
-                )
-        return arrays
 
-    def _converted(self, value: Any, place: int, shape: tuple[int, ...], dtype: Any) -> Array:
-        array = real_array(value, f"{self._name}: argument {place}")
-        if isinstance(value, float) or not isinstance(value, np.ndarray):
-            array = array.astype(dtype)
-        if array.shape != shape or array.dtype != dtype:
-            raise ShapeError(
-                f"{self._name}: argument {place} has shape {array.shape} and dtype {array.dtype}, but was "
-                f"compiled for shape {shape} and dtype {dtype}; compile again for other shapes or dtypes"
-            )
-        return array
+def _free(name: str, taken: set[str]) -> str:
+    """A name that is not taken yet; it is then."""
+    number = 0
+    found = name
+    while found in taken:
+        number += 1
+        found = f"{name}{number}"
+    taken.add(found)
+    return found
 
 
 def _owned(value: Any, arrays: Sequence[Array]) -> Array:
+    """The value if it is an array of its own, else a copy."""
     array = np.asarray(value)
     mine = array.flags.owndata and not any(array is given for given in arrays)
     return array if mine else array.copy()
-
-
-def _single(wrt: Wrt) -> bool:
-    return not isinstance(wrt, tuple | list)
-
-
-def _is_input(value: Any) -> bool:
-    if isinstance(value, float):
-        return True
-    if value is None or isinstance(value, bool | int | str | bytes):
-        return False
-    try:
-        return np.asarray(value).dtype.kind == "f"
-    except ValueError:
-        return False
 
 
 def compiler(
     f: Callable[..., Any], kind: str, wrt: Wrt, strategy: Strategy = "auto"
 ) -> Callable[..., Compiled]:
     """The ``compile`` of a transform."""
+    name = name_of(f)
 
     def compile(*example_args: Any) -> Compiled:
         """Derive and plan for arguments like these; see ``Compiled``."""
-        return Compiled(f, kind, wrt, strategy, example_args)
+        places = tuple(n for n, value in enumerate(example_args) if is_input(value))
+        with traced(f, example_args, {}, places) as run:
+            if run.here.guards:
+                raise UnsupportedError(
+                    f"compile {name}: it branches on a value ({run.here.guards[0]}), so one trace does not "
+                    "hold for other values; use np.where, or call the transform uncompiled"
+                )
+            inputs = dict(zip(places, run.inputs, strict=True))
+            starts = []
+            found = positions_of(f, example_args, wrt)
+            if (not isinstance(wrt, Integral | str) and len(found) < len(tuple(wrt))) or not found:
+                raise UnsupportedError(
+                    f"compile {name}: wrt={wrt!r} is not among the {len(example_args)} example arguments; "
+                    "pass it, by position"
+                )
+            for place in found:
+                if place not in inputs:
+                    raise UnsupportedError(
+                        f"compile {name}: wrt={wrt!r} is static ({type(example_args[place]).__name__}); "
+                        "pass an array of floats"
+                    )
+                starts.append(inputs[place])
+            derived = Derived(f, kind, wrt, run, starts, strategy)
+        made = CompiledOne if derived.single else Compiled
+        return made(derived, Signature(name, example_args, inputs))
 
     return compile
