@@ -326,7 +326,8 @@ def compiler(
             inputs = dict(zip(places, run.inputs, strict=True))
             starts = []
             found = positions_of(f, example_args, wrt)
-            if (not isinstance(wrt, Integral | str) and len(found) < len(tuple(wrt))) or not found:
+            wanted = wrt if isinstance(wrt, tuple | list) else [wrt]
+            if len(found) < len(wanted):
                 raise UnsupportedError(
                     f"compile {name}: wrt={wrt!r} is not among the {len(example_args)} example arguments; "
                     "pass it, by position"

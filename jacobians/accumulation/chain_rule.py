@@ -25,6 +25,8 @@ from jacobians.operations.products import contraction
 
 Strategy = Literal["auto", "forward", "reverse"]
 _READABLE = 3  # terms that may stay apart, as a formula would have them
+_DEEP = 24  # operations in a row, beyond which terms need not stay apart to be read
+_FAR = 4  # how many times larger an end may be for its order still to win
 _FEW = 6  # terms that may be carried before they are gathered into one
 
 
@@ -60,14 +62,20 @@ def between(output: Node, inputs: Iterable[Node]) -> list[Node]:
     return sorted(active, key=lambda node: node.serial)
 
 
-def tidied(tensor: Sum, newest: int) -> Sum:
-    """The tensor with few terms; nodes up to the serial number ``newest`` are computed anyway."""
+def tidied(tensor: Sum, newest: int, *, deep: bool = False) -> Sum:
+    """The tensor with few terms; nodes up to the serial number ``newest`` are computed anyway.
+
+    In a ``deep`` program, whose formula nobody will read, what is as large as all terms together may
+    as well be one: ``δ_ik + M_ik`` of a residual network is carried as one matrix.
+    """
     if not tensor.terms:
         return tensor
     tensor = total(tensor.shape, (reduced(term, newest) for term in tensor.terms))
     tensor = rewrite.tidy(tensor, combine)
     if len(tensor.terms) > _READABLE:
         tensor = rewrite.collapse(tensor, combine)
+    if deep:
+        tensor = rewrite.gather(tensor, combine, growth=1)
     if len(tensor.terms) > _FEW:
         tensor = rewrite.gather(tensor, combine)
     return tensor
@@ -85,19 +93,20 @@ def reverse(output: Node, inputs: Sequence[Node], seed: Sum | None = None) -> li
     found: dict[Node, Sum] = {}
     wanted = set(inputs)
     nodes = between(output, inputs)
+    deep = len(nodes) > _DEEP
     active = set(nodes)
     for node in reversed(nodes):
         parts = carried.pop(node, None)
         if parts is None:
             continue
-        tensor = tidied(added(parts), output.serial) if len(parts) > 1 else parts[0]
+        tensor = tidied(added(parts), output.serial, deep=deep) if len(parts) > 1 else parts[0]
         if node in wanted:
             found[node] = tensor
         if node.operation is None or not tensor.terms:
             continue
         for position, operand in enumerate(node.operands):
             if operand in active:
-                part = tidied(composed(tensor, local(node, position), node.ndim), output.serial)
+                part = tidied(composed(tensor, local(node, position), node.ndim), output.serial, deep=deep)
                 carried.setdefault(operand, []).append(part)
     return [found.get(node, Sum((*lead, *node.shape), ())) for node in inputs]
 
@@ -110,6 +119,7 @@ def forward(output: Node, inputs: Sequence[Node], seeds: Sequence[Sum] | None = 
     if seeds is None:
         seeds = [identity(node.shape) for node in inputs]
     nodes = between(output, inputs)
+    deep = len(nodes) > _DEEP
     results = []
     for start, seed in zip(inputs, seeds, strict=True):
         tail = seed.shape[start.ndim :]
@@ -124,7 +134,7 @@ def forward(output: Node, inputs: Sequence[Node], seeds: Sequence[Sum] | None = 
                 if operand in carried
             ]
             if parts:
-                tensor = tidied(added(parts), output.serial)
+                tensor = tidied(added(parts), output.serial, deep=deep)
                 if tensor.terms:
                     carried[node] = tensor
             for operand in node.operands:
@@ -171,17 +181,23 @@ def _cheapest(output: Node, start: Node) -> Sum:
     """Derive in each order that could win, and keep the cheapest by predicted operations."""
     if prod(start.shape) == 1:
         return forward(output, [start])[0]
-    candidates = [reverse(output, [start])[0]]
     nodes = between(output, [start])
     if len(nodes) <= 3:
-        return candidates[0]  # one or two operations: all orders are the same
-    candidates.append(forward(output, [start])[0])
+        return reverse(output, [start])[0]  # one or two operations: all orders are the same
     ends = min(prod(output.shape), prod(start.shape))
     narrow = [node for node in cuts(output, start) if prod(node.shape) < ends]
+    candidates = []
     if narrow:
         waist = min(narrow, key=lambda node: prod(node.shape))
         left, right = _cheapest(output, waist), _cheapest(waist, start)
         candidates.append(composed(left, right, waist.ndim))
+        if _FAR * prod(waist.shape) <= ends:
+            return candidates[0]
+    # What an order carries has the size of its end times a node: far apart, only one can win.
+    if prod(output.shape) <= _FAR * prod(start.shape):
+        candidates.append(reverse(output, [start])[0])
+    if prod(start.shape) <= _FAR * prod(output.shape):
+        candidates.append(forward(output, [start])[0])
     known = set(nodes)
     return min(candidates, key=lambda tensor: (work(tensor, known), len(tensor.terms)))
 

@@ -89,9 +89,18 @@ def local(node: Node, position: int) -> Sum:
     )
 
 
-def _may_change(factor: Factor, term: Term) -> bool:
-    operation = factor.operand.operation
-    return _divides(factor.operand) or operation is contraction or not factor.letters <= term.kept
+def _may_change(term: Term) -> bool:
+    """Whether a quotient stands in the term, or a letter that is summed over one factor alone."""
+    seen: set[int] = set()
+    shared: set[int] = set(term.kept)
+    for factor in term.factors:
+        node: Node = factor.operand
+        if _divides(node) or (node.operation is contraction and any(map(_divides, node.operands))):
+            return True
+        letters = factor.letters
+        shared |= seen & letters
+        seen |= letters
+    return not seen <= shared
 
 
 def existing(tensor: Sum, operands: tuple[Node, ...]) -> Node | None:
@@ -133,7 +142,7 @@ def reduced(term: Term, newest: int) -> Term | None:
 
     Nodes up to the serial number ``newest`` are computed in any case.
     """
-    if not any(_may_change(f, term) for f in term.factors):
+    if not _may_change(term):
         return term
     masks = [f for f in term.factors if f.mask]
     plain = [f for f in term.factors if not f.mask]

@@ -36,6 +36,8 @@ Make = Callable[[Sum, tuple[Any, ...]], Any]
 def tidy(tensor: Sum, make: Make) -> Sum:
     """All rewrites, in the order that keeps terms fewest: contract, absorb, merge, add up."""
     terms = [absorb(contract(term, make), make) for term in tensor.terms]
+    if len(terms) == 1:
+        return Sum(tensor.shape, tuple(t for t in terms if t.coefficient != 0))
     return factor_out(merge(Sum(tensor.shape, tuple(terms))), make)
 
 
@@ -292,8 +294,10 @@ def _collapsed(group: list[Term], make: Make) -> list[Term]:
     return [] if result is None else [result]
 
 
-def gather(tensor: Sum, make: Make) -> Sum:
+def gather(tensor: Sum, make: Make, growth: float = 4) -> Sum:
     """Many terms with different slots become one, where that is not much larger than they are.
+
+    It may have ``growth`` times the entries that they write together.
 
     Axes that share a plain letter in every term keep sharing it (a batch stays a batch); the
     others become axes of their own in the new operand, which holds the sum of all terms.
@@ -323,7 +327,7 @@ def gather(tensor: Sum, make: Make) -> Sum:
     groups = sorted(shared + alone)
     shape = [tensor.shape[found[0]] for found in groups]
     held = sum(letter_count(t.sizes, t.kept) for t in tensor.terms)
-    if prod(shape) > 4 * max(held, 1):
+    if prod(shape) > growth * max(held, 1):
         return tensor
     terms = [
         normal(t.coefficient, t.sizes, t.factors, [t.slots[found[0]] for found in groups])

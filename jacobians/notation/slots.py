@@ -61,7 +61,7 @@ class Slot(NamedTuple):
     @property
     def letters(self) -> tuple[int, ...]:
         """The letters that the slot depends on, ascending."""
-        return tuple(part[0] for part in self.parts)
+        return tuple([part[0] for part in self.parts])
 
     @property
     def plain(self) -> int | None:

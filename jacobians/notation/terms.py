@@ -30,7 +30,7 @@ class Factor(NamedTuple):
     @property
     def letters(self) -> frozenset[int]:
         """The letters that the factor depends on."""
-        return frozenset(a for slot in self.slots for a in slot.letters)
+        return frozenset([part[0] for slot in self.slots for part in slot.parts])
 
 
 class Term(NamedTuple):
@@ -44,7 +44,7 @@ class Term(NamedTuple):
     @property
     def kept(self) -> frozenset[int]:
         """The letters that stand in the slots; all others are summed."""
-        return frozenset(a for slot in self.slots for a in slot.letters)
+        return frozenset([part[0] for slot in self.slots for part in slot.parts])
 
 
 class Sum(NamedTuple):

@@ -160,10 +160,15 @@ class Multilinear(Operation):
 
 
 def _is_light(value: Any) -> bool:
-    """Whether a parameter may be kept in a cache: tables of an index are made anew each time."""
+    """Whether a parameter may be kept in a cache: tables of an index are made anew each time.
+
+    So are sums of terms, whose hash takes as long as what is looked up.
+    """
     if isinstance(value, Table):
         return value.values.size <= _LIGHT
-    return not isinstance(value, tuple) or all(map(_is_light, value))
+    return not isinstance(value, Sum) and (
+        not isinstance(value, tuple) or all(map(_is_light, value))
+    )
 
 
 @lru_cache(maxsize=2048)
