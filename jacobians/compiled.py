@@ -3,7 +3,6 @@
 import weakref
 from collections.abc import Callable, Sequence
 from math import prod
-from numbers import Integral
 from typing import Any, Protocol
 
 import numpy as np

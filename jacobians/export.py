@@ -1,6 +1,6 @@
 """A Jacobian tensor in the forms that linear algebra knows: sparse, operator, Kronecker products."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import prod
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
@@ -13,7 +13,7 @@ from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.graph.node import Node
 from jacobians.memory import check_bytes, check_size
 from jacobians.notation.explicit import letter_names
-from jacobians.notation.slots import Slot, letter_slot, positions
+from jacobians.notation.slots import Slot, Table, letter_slot, positions
 from jacobians.notation.structure import address_slot
 from jacobians.notation.terms import Sum, Term, full_letter, letter_count, normal, numbered, total
 from jacobians.notation.writing import ATOM, write_number
@@ -86,22 +86,81 @@ def sparse(J: _Tensor, form: Any, order: str, max_bytes: float | None = None) ->
     rows: list[Array] = []
     columns: list[Array] = []
     data: list[Array] = []
-    values = list(J._values.values())
-    for term in numbered(J.terms, J._values).terms:
+    terms = numbered(J.terms, J._values).terms
+    for term in terms:
+        row, column = _addresses(J, term, order)
+        if len(terms) == 1 and form != "coo":
+            letters = _by_row(row, column, term.sizes)
+            if letters is not None:
+                return sp.csr_array(_compressed(J, term, row, column, letters), shape).asformat(
+                    form
+                )
         letters = sorted(term.kept)
         sizes = [term.sizes[a] for a in letters]
-        out = term._replace(slots=term.slots[: J.out_ndim])
-        inner = term._replace(slots=term.slots[J.out_ndim :])
-        row = address_slot(out, _strides(J.out_shape, order))
-        column = address_slot(inner, _strides(J.in_shape, order))
         for slot, found in ((row, rows), (column, columns)):
             found.append(np.broadcast_to(positions(slot, term.sizes, letters), sizes).ravel())
-        whole = total(sizes, [term._replace(slots=tuple(letter_slot(a) for a in letters))])
-        data.append(Plan(whole, [v.shape for v in values]).run(values, J.dtype).ravel())
+        data.append(_numbers(J, term, letters))
     if not data:
         return sp.coo_array(shape, dtype=J.dtype).asformat(form)
     place = (np.concatenate(rows), np.concatenate(columns))
     return sp.coo_array((np.concatenate(data), place), shape=shape).asformat(form)
+
+
+def _addresses(J: _Tensor, term: Term, order: str) -> tuple[Slot, Slot]:
+    """Where a term stands in the matrix: its row and its column."""
+    out = term._replace(slots=term.slots[: J.out_ndim])
+    inner = term._replace(slots=term.slots[J.out_ndim :])
+    return (
+        address_slot(out, _strides(J.out_shape, order)),
+        address_slot(inner, _strides(J.in_shape, order)),
+    )
+
+
+def _numbers(J: _Tensor, term: Term, letters: Sequence[int]) -> Array:
+    """The term's numbers, the last letter running fastest."""
+    sizes = [term.sizes[a] for a in letters]
+    values = list(J._values.values())
+    whole = total(
+        sizes,
+        [normal(term.coefficient, term.sizes, term.factors, [letter_slot(a) for a in letters])],
+    )
+    return Plan(whole, [v.shape for v in values]).run(values, J.dtype).ravel()
+
+
+def _by_row(row: Slot, column: Slot, sizes: Sequence[int]) -> list[int] | None:
+    """The letters in an order in which the term runs through the matrix row by row; None if none."""
+    first = _descending(row.parts, sizes)
+    own = {a for a, _ in row.parts}
+    rest = _descending([part for part in column.parts if part[0] not in own], sizes)
+    return None if first is None or rest is None else first + rest
+
+
+def _descending(parts: Iterable[tuple[int, int | Table]], sizes: Sequence[int]) -> list[int] | None:
+    """The letters of a positional number system, the largest digit first; None if it is none."""
+    reach = 0
+    letters: list[int] = []
+    for letter, stride in sorted(parts, key=lambda p: 0 if isinstance(p[1], Table) else p[1]):
+        if isinstance(stride, Table) or stride <= reach:
+            return None
+        reach += stride * (sizes[letter] - 1)
+        letters.insert(0, letter)
+    return letters
+
+
+def _compressed(
+    J: _Tensor, term: Term, row: Slot, column: Slot, letters: list[int]
+) -> tuple[Array, Array, Array]:
+    """Data, indices and pointers of the compressed rows: no sorting, and SciPy need not look."""
+    own = [a for a, _ in row.parts]
+    sizes = [term.sizes[a] for a in letters]
+    entries = prod(sizes)
+    kind = np.int32 if max(entries, prod(J.in_shape)) < 2**31 else np.int64
+    there = positions(row, term.sizes, letters[: len(own)]).ravel()
+    pointers = np.zeros(prod(J.out_shape) + 1, kind)
+    pointers[there + 1] = letter_count(term.sizes, letters[len(own) :])
+    places = positions(column, term.sizes, letters).astype(kind)
+    indices = np.array(np.broadcast_to(places, sizes)).reshape(-1)
+    return _numbers(J, term, letters), indices, np.cumsum(pointers, dtype=kind)
 
 
 def operator(J: _Tensor, order: str) -> "LinearOperator":

@@ -106,7 +106,9 @@ def reverse(output: Node, inputs: Sequence[Node], seed: Sum | None = None) -> li
             continue
         for position, operand in enumerate(node.operands):
             if operand in active:
-                part = tidied(composed(tensor, local(node, position), node.ndim), output.serial, deep=deep)
+                part = tidied(
+                    composed(tensor, local(node, position), node.ndim), output.serial, deep=deep
+                )
                 carried.setdefault(operand, []).append(part)
     return [found.get(node, Sum((*lead, *node.shape), ())) for node in inputs]
 

@@ -5,6 +5,7 @@ at a time, brought to the form that BLAS takes, along the path that ``arrays`` p
 """
 
 import keyword
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from math import prod
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jacobians.arrays.factorised import factorise, lu_inverse, lu_solve
 from jacobians.arrays.parallel import LARGE, parallel, zeros
 from jacobians.arrays.plan import all_over, contraction_path
 from jacobians.graph.node import NUMPY, Node, Operation, ordered
@@ -20,6 +22,7 @@ from jacobians.notation.structure import address_slot, count, injective, meet, p
 from jacobians.notation.terms import Factor, Sum, Term, full_letter, letter_count
 from jacobians.operations import elementwise, index_maps, products
 from jacobians.operations.declare import Multilinear, Rule
+from jacobians.planning.solving import matrix_of
 from jacobians.planning.steps import Ref, Step, called
 
 Array = NDArray[Any]
@@ -46,6 +49,8 @@ class Lowering:
         self.constants: dict[str, Array] = {}
         self.functions: dict[str, Any] = {}
         self.names: dict[Node, str] = dict(inputs)
+        self.shared: set[Node] = set()  # matrices with factors
+        self.factors: dict[Node, str] = {}
         self.zeroed = ""  # the result, where it begins as zeros and is filled
         self.unset = ""  # one that begins as any numbers and is written whole
         self.taken = set(inputs.values()) | {
@@ -92,6 +97,40 @@ class Lowering:
 
     # Nodes
 
+    def share(self, nodes: Iterable[Node]) -> None:
+        """Have matrices that several of the nodes solve with or invert factorised once."""
+        matrices = Counter(found[0] for node in nodes if (found := matrix_of(node)) is not None)
+        self.shared = {matrix for matrix, count in matrices.items() if count > 1}
+
+    def _solved(self, node: Node, names: list[str]) -> str | None:
+        """A solution or an inverse by shared factors; None where the node is not that."""
+        found = matrix_of(node)
+        if found is None or found[0] not in self.shared:
+            return None
+        matrix, transposed = found
+        factors = self.factors.get(matrix)
+        n = matrix.shape[0]
+        if factors is None:
+            name = self.names[matrix]
+            self.functions["factorise"] = factorise
+            factors = self.step(
+                f"factorise({name})",
+                (name,),
+                matrix.shape,
+                node.dtype,
+                view=True,
+                flops=2 * n**3 // 3,
+            )
+            self.factors[matrix] = factors
+        if len(names) == 1:
+            self.functions["lu_inverse"] = lu_inverse
+            text = f"lu_inverse({factors}){'.T' if transposed else ''}"
+            return self.step(text, (factors,), node.shape, node.dtype, flops=4 * n**3 // 3)
+        self.functions["lu_solve"] = lu_solve
+        text = f"lu_solve({factors}, {names[1]}{', True' if transposed else ''})"
+        flops = 2 * n * prod(node.shape)
+        return self.step(text, (factors, names[1]), node.shape, node.dtype, flops=flops)
+
     def need(self, nodes: Iterable[Node]) -> None:
         """Make steps for nodes and what they depend on."""
         for node in ordered(nodes, self.names):
@@ -116,6 +155,9 @@ class Lowering:
     def _call(self, node: Node, operation: Operation, names: list[str]) -> str:
         reads = [n for n in names if n in self.taken]
         parameters = dict(node.parameters)
+        solved = self._solved(node, names)
+        if solved is not None:
+            return solved
         ufunc = ufunc_of(operation)
         if (
             operation is elementwise.power

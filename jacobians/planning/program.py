@@ -10,11 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.arrays.plan import Cost
-from jacobians.graph.node import Node
+from jacobians.graph.node import Node, ordered
 from jacobians.notation.terms import Sum
-from jacobians.planning.inlining import inlined
+from jacobians.planning.inlining import inliner
 from jacobians.planning.lowering import Lowering
-from jacobians.planning.steps import Step, lines_of
+from jacobians.planning.rewriting import all_terms, changed, renewed, uses_of
+from jacobians.planning.solving import solver
+from jacobians.planning.steps import Step, alive, lines_of
 
 Array = NDArray[Any]
 _numbers = count()
@@ -42,8 +44,9 @@ class Program:
     ) -> None:
         lowering = Lowering(inputs)
         self.dense = isinstance(result, Sum)
+        result = _rewritten(result)
+        lowering.share(_nodes_of(result))
         if isinstance(result, Sum):
-            result = inlined(result)
             self.shape = result.shape
             returned = self._lower_tensor(lowering, result, np.dtype(dtype))
         else:
@@ -51,7 +54,7 @@ class Program:
             returned = [lowering.names[node] for node in result]
         self.inputs = tuple(inputs.values())
         self.constants = lowering.constants
-        self.steps = lowering.steps
+        self.steps = alive(lowering.steps, returned)
         self._functions = lowering.functions
         self.source = self._text(returned)
         self.run: Callable[..., Any] = self._compiled()
@@ -149,6 +152,24 @@ class Program:
 
     def __str__(self) -> str:
         return self.source
+
+
+def _nodes_of(result: Sum | Sequence[Node]) -> list[Node]:
+    return ordered(result.operands if isinstance(result, Sum) else result)
+
+
+def _rewritten(result: Sum | Sequence[Node]) -> Sum | Sequence[Node]:
+    """The same values by terms that are cheaper to compute."""
+    for make in (lambda _, uses: inliner(uses), solver):
+        nodes = _nodes_of(result)
+        if isinstance(result, Sum):
+            change = make(all_terms(nodes, result), uses_of(nodes, result))
+            result = changed(result, change)
+        else:
+            change = make(all_terms(nodes, None), uses_of(nodes, None, result))
+            new = renewed(nodes, change)
+            result = [new[node] for node in result]
+    return result
 
 
 def described(steps: Sequence[Step]) -> str:

@@ -76,6 +76,17 @@ def called(ufunc: str, size: int) -> str:
     return f"parallel(np.{ufunc}, " if size >= LARGE else f"np.{ufunc}("
 
 
+def alive(steps: Sequence[Step], kept: Sequence[str]) -> list[Step]:
+    """The steps without those whose result nobody reads."""
+    read = set(kept)
+    found: list[Step] = []
+    for step in reversed(steps):
+        if not step.target or step.target in read:
+            read.update(step.reads)
+            found.append(step)
+    return found[::-1]
+
+
 def lines_of(steps: Sequence[Step], kept: Sequence[str], result: str = "") -> list[str]:
     """The source lines; large ufunc results go into operands that nobody reads any more.
 
