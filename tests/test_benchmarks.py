@@ -5,13 +5,14 @@ Nothing here asserts a time.
 
 import importlib.util
 import json
+import re
 import types
 
 import numpy as np
 import pytest
 
 import jacobians as jb
-from benchmarks import suite
+from benchmarks import orders, suite
 from benchmarks.report import Row, report
 from benchmarks.workloads import ALL
 from jacobians.cli import main
@@ -474,3 +475,20 @@ def test_peers_agree_on_every_workload(peer):
 
 def test_names_are_all_described():
     assert {name for names in APPLY.values() for name in names} == set(NAMES)
+
+
+def test_orders_are_compared_and_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert orders.main(["--quick"]) == 0
+    printed = capsys.readouterr().out
+    assert all(len(line) <= 80 for line in printed.splitlines())
+    predicted = [
+        [int(number.replace(",", "")) for number in re.findall(r"([\d,]+) flop", line)]
+        for line in printed.splitlines()
+        if " flop" in line
+    ]
+    forward, reverse, cut = predicted
+    assert 3 * forward[0] < forward[1]
+    assert forward[2] == forward[0]
+    assert 3 * reverse[1] < reverse[0]
+    assert reverse[2] == reverse[1]
+    assert 3 * cut[2] < min(cut[:2])
