@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from jacobians.arrays.plan import Cost
 from jacobians.graph.node import Node, ordered
 from jacobians.notation.terms import Sum
+from jacobians.planning.gram import halved
 from jacobians.planning.inlining import inliner
 from jacobians.planning.lowering import Lowering
 from jacobians.planning.rewriting import all_terms, changed, renewed, uses_of
@@ -160,7 +161,7 @@ def _nodes_of(result: Sum | Sequence[Node]) -> list[Node]:
 
 def _rewritten(result: Sum | Sequence[Node]) -> Sum | Sequence[Node]:
     """The same values by terms that are cheaper to compute."""
-    for make in (lambda _, uses: inliner(uses), solver):
+    for make in (lambda _, uses: inliner(uses), lambda *_: halved, solver):
         nodes = _nodes_of(result)
         if isinstance(result, Sum):
             change = make(all_terms(nodes, result), uses_of(nodes, result))
