@@ -16,7 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 
 Array = NDArray[Any]
 LARGE = 1 << 20  # entries from which elementwise work is shared
-_MANY_BYTES = 1 << 25  # bytes from which fresh memory is touched in threads
+_MANY_BYTES = 1 << 26  # bytes from which fresh memory is touched in threads
 _PAGE = 4096
 _pools: dict[str, ThreadPoolExecutor] = {}
 

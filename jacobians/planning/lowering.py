@@ -231,13 +231,19 @@ class Lowering:
                 )  # fmt: skip
                 total = Ref(name, name, tuple(range(len(tensor.shape))))
             return total.text
-        text = f"zeros({tensor.shape}, {_type(dtype)})"
-        if all_over(tensor, np.dtype(dtype).itemsize):
+        text = f"({tensor.shape}, {_type(dtype)})"
+        whole = any(_fills(term, tensor.shape) for term in tensor.terms)
+        if whole:
+            text = f"np.empty{text}"  # a term that fills it is stored first
+        elif all_over(tensor, np.dtype(dtype).itemsize):
             self.functions["zeros"] = zeros
+            text = f"zeros{text}"
         else:
-            text = f"np.{text}"
+            text = f"np.zeros{text}"
         name = self.step(text, (), tensor.shape, dtype)
-        if reused:
+        if reused and whole:
+            self.unset = name
+        elif reused:
             self.zeroed = name
         self.fill(tensor, operands, dtype, name, reused=reused)
         return name
@@ -252,9 +258,12 @@ class Lowering:
         reused: bool,
     ) -> None:
         """Write the terms into an array of zeros, or one that an earlier call has written."""
-        # The widest term goes first. A term is stored where no earlier one has written, else added;
+        # One that fills the tensor goes first, then the widest. A term is stored where no earlier one has written, else added;
         # what is added to must hold 0, also in an array that still has an earlier call's numbers.
-        terms = sorted(tensor.terms, key=lambda t: -letter_count(t.sizes, t.kept))
+        terms = sorted(
+            tensor.terms,
+            key=lambda t: (not _fills(t, tensor.shape), -letter_count(t.sizes, t.kept)),
+        )
         stored = [_writes_alone(n, terms) for n in range(len(terms))]
         places = [self._place(term, tensor.shape, out) for term in terms]
         for n, (text, is_view) in enumerate(places):
@@ -269,9 +278,7 @@ class Lowering:
 
     def _place(self, term: Term, shape: Sequence[int], out: str) -> tuple[str, bool]:
         letters = sorted(term.kept)
-        if term.slots == tuple(Slot(0, ((a, 1),)) for a in range(len(shape))) and (
-            term.sizes[: len(shape)] == tuple(shape)
-        ):
+        if _fills(term, shape):
             return out, True
         if all(slot.affine for slot in term.slots) and injective(term):
             flat = address_slot(term, [prod(shape[axis + 1 :]) for axis in range(len(shape))])
@@ -573,13 +580,20 @@ def view(out: Array, shape: tuple[int, ...], start: int, steps: tuple[int, ...])
     return np.ndarray(shape, out.dtype, out, start * item, [step * item for step in steps])
 
 
+def _fills(term: Term, shape: Sequence[int]) -> bool:
+    """Whether a term writes every entry once, its letters being the axes in order."""
+    count = len(shape)
+    return term.slots == tuple(Slot(0, ((a, 1),)) for a in range(count)) and (
+        term.sizes[:count] == tuple(shape)
+    )
+
+
 def _is_whole(term: Term, shape: Sequence[int]) -> bool:
     """Whether a term's value, letters in order, is the tensor."""
     count = len(shape)
     return (
         bool(term.factors)
-        and term.slots == tuple(Slot(0, ((a, 1),)) for a in range(count))
-        and term.sizes[:count] == tuple(shape)
+        and _fills(term, shape)
         and {a for f in term.factors for a in f.letters} >= set(range(count))
     )
 

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from jacobians.arrays.plan import Cost
 from jacobians.graph.node import Node, ordered
 from jacobians.notation.terms import Sum
+from jacobians.operations.linalg import inv
+from jacobians.operations.products import contraction
 from jacobians.planning.gram import halved
 from jacobians.planning.inlining import inliner
 from jacobians.planning.lowering import Lowering
-from jacobians.planning.rewriting import all_terms, changed, renewed, uses_of
+from jacobians.planning.rewriting import Change, all_terms, changed, renewed, uses_of
 from jacobians.planning.solving import solver
 from jacobians.planning.steps import Step, alive, lines_of
 
@@ -160,17 +162,29 @@ def _nodes_of(result: Sum | Sequence[Node]) -> list[Node]:
 
 
 def _rewritten(result: Sum | Sequence[Node]) -> Sum | Sequence[Node]:
-    """The same values by terms that are cheaper to compute."""
-    for make in (lambda _, uses: inliner(uses), lambda *_: halved, solver):
+    """The same values by terms that are cheaper to compute; passes that can do nothing are left out."""
+    nodes = _nodes_of(result)
+    if any(node.operation is contraction for node in nodes):
+        result = _pass(result, inliner(uses_of(nodes, *_read(result))))
         nodes = _nodes_of(result)
-        if isinstance(result, Sum):
-            change = make(all_terms(nodes, result), uses_of(nodes, result))
-            result = changed(result, change)
-        else:
-            change = make(all_terms(nodes, None), uses_of(nodes, None, result))
-            new = renewed(nodes, change)
-            result = [new[node] for node in result]
+    tensor, kept = _read(result)
+    terms = all_terms(nodes, tensor)
+    if any(len(term.factors) > 2 for term in terms):
+        result = _pass(result, halved)
+    if any(node.operation is inv for node in nodes):
+        result = _pass(result, solver(terms, uses_of(nodes, tensor, kept)))
     return result
+
+
+def _read(result: Sum | Sequence[Node]) -> tuple[Sum | None, Sequence[Node]]:
+    return (result, ()) if isinstance(result, Sum) else (None, result)
+
+
+def _pass(result: Sum | Sequence[Node], change: Change) -> Sum | Sequence[Node]:
+    if isinstance(result, Sum):
+        return changed(result, change)
+    new = renewed(_nodes_of(result), change)
+    return [new[node] for node in result]
 
 
 def described(steps: Sequence[Step]) -> str:
