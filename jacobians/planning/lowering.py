@@ -258,8 +258,9 @@ class Lowering:
         reused: bool,
     ) -> None:
         """Write the terms into an array of zeros, or one that an earlier call has written."""
-        # One that fills the tensor goes first, then the widest. A term is stored where no earlier one has written, else added;
-        # what is added to must hold 0, also in an array that still has an earlier call's numbers.
+        # One that fills the tensor goes first, then the widest. A term is stored where no earlier
+        # one has written, else added; what is added to must hold 0, also in an array that still has
+        # an earlier call's numbers.
         terms = sorted(
             tensor.terms,
             key=lambda t: (not _fills(t, tensor.shape), -letter_count(t.sizes, t.kept)),
