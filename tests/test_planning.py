@@ -1,11 +1,13 @@
 """What the planner makes of terms: solutions for inverses, one factorisation, shared sums, threads."""
 
+import tracemalloc
 from typing import Any
 
 import numpy as np
 import pytest
 
 import jacobians as jb
+from benchmarks.workloads import ALL, Workload
 from jacobians.arrays import parallel
 from tests.numerical import differences
 
@@ -177,3 +179,35 @@ def test_negative_weights_are_not_taken_the_root_of() -> None:
     assert "np.sqrt(" not in c.source
     wanted = (X.T * (np.exp(X @ w / 9) * y)) @ X / 81
     np.testing.assert_allclose(c.dense(w, X, y), wanted, atol=1e-12)
+
+
+GRADIENTS = [w for w in ALL if w.what == "grad"]
+
+
+@pytest.mark.parametrize("workload", GRADIENTS, ids=[w.name for w in GRADIENTS])
+def test_gradients_make_no_array_of_more_axes_than_there_are(workload: Workload) -> None:
+    args = workload.task(workload.small).args
+    c = jb.grad(workload.function, workload.wrt).compile(*args)
+    steps = c._program("dense").steps
+    assert steps
+    assert max(len(step.shape) for step in steps) <= max(np.ndim(a) for a in args)
+
+
+def test_a_structured_hessian_is_applied_in_the_memory_of_its_core() -> None:
+    def misfit(U: Any, V: Any, T: Any) -> Any:
+        return 0.5 * np.sum((T - U @ V.T) ** 2)
+
+    U, V, T = RNG.normal(size=(2000, 5)), RNG.normal(size=(1500, 5)), RNG.normal(size=(2000, 1500))
+    c = jb.hessian(misfit).compile(U, V, T)
+    direction = RNG.normal(size=U.shape)
+    c.jvp(direction, U, V, T)  # derived and planned once
+    tracemalloc.start()
+    try:
+        found = c.jvp(direction, U, V, T)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    np.testing.assert_allclose(found, direction @ (V.T @ V), rtol=1e-12)
+    assert peak < 4 * U.nbytes  # the full tensor has 763 MiB, T 23 MiB
+    with pytest.raises(jb.TensorTooLargeError, match=r"shape \(2000, 5, 2000, 5\) needs 0.745 GiB"):
+        c.dense(U, V, T, max_bytes=2**20)
