@@ -13,7 +13,7 @@ from jacobians.arguments import shaped_array
 from jacobians.arrays.plan import Cost
 from jacobians.derived import Block, Derived
 from jacobians.errors import ShapeError, UnsupportedError
-from jacobians.memory import check_size
+from jacobians.memory import SMALL, check_size
 from jacobians.planning.program import Program, described
 from jacobians.signature import Signature, is_input
 from jacobians.tensor import JacobianTensor
@@ -239,7 +239,7 @@ class CompiledOne(Compiled):
         (self._block,) = derived.blocks
         self.terms = self._block.terms
         # Asking for the memory there is costs more than a small result.
-        self._small = prod(self.terms.shape) * self._block.dtype.itemsize < 1 << 24
+        self._small = prod(self.terms.shape) * self._block.dtype.itemsize < SMALL
         self._buffers: dict[int, Any] = {}
 
     def dense(self, *args: Any, out: Any = None, max_bytes: float | None = None) -> Any:

@@ -9,6 +9,7 @@ from pathlib import Path
 from jacobians.errors import ShapeError, TensorTooLargeError
 
 SHARE = 0.5  # of the available memory, for one dense tensor
+SMALL = 1 << 25  # bytes, below which asking the system costs more than making the array
 _FALLBACK = 4 << 30
 
 
@@ -76,8 +77,8 @@ def check_size(context: str, shape: Sequence[int], itemsize: int, max_bytes: flo
 def check_bytes(context: str, what: str, needed: int, max_bytes: float | None, advice: str) -> None:
     """Raise if something would need more bytes than the limit; the message ends in the advice."""
     if max_bytes is None:
-        if needed < 1 << 24:
-            return  # asking the system costs more than a small array
+        if needed < SMALL:
+            return
         max_bytes = SHARE * available_bytes()
     elif not isinstance(max_bytes, Real) or max_bytes != max_bytes or max_bytes < 0:
         raise ShapeError(
