@@ -489,6 +489,13 @@ class Lowering:
         shape = tuple(sizes[a] for a in result)
         size = prod(shape)
         tail = _tail((left, right), result, sizes)
+        if _BY_DOT[0] <= size < _BY_DOT[1] and len(left.letters) == len(right.letters) == 1:
+            x, y = (left, right) if left.letters[0] == result[0] else (right, left)
+            name = self.step(
+                f"{x.text}[:, None].dot({y.text}[None])", (x.root, y.root), shape, dtype,
+                flops=size, into=True,
+            )  # fmt: skip
+            return Ref(name, name, result)
         if not tail:
             x, y = self.aligned(left, result), self.aligned(right, result)
             name = self.step(
@@ -539,6 +546,7 @@ class Lowering:
         return self.step(ref.text, (ref.root,), shape, dtype, view=True)
 
 
+_BY_DOT = (1 << 12, 1 << 19)  # entries of an outer product that BLAS makes quicker than a ufunc
 _SHORT = 512  # entries: where the innermost loop is shorter, its overhead shows
 
 
