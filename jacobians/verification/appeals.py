@@ -17,7 +17,8 @@ from jacobians.verification.verdicts import Tolerance, Verdict, held
 
 Array = NDArray[Any]
 
-_COLUMNS = 1024  # that are looked at, where there are many
+_COLUMNS = (16, 1024)  # that are looked at, where there are many: at least, at most
+_EFFORT = 1 << 25  # numbers of f that may be computed for a difference in each of them
 _MANY = 1 << 18  # entries
 _ROUNDINGS = 64.0  # of f, that may add up in a derivative
 
@@ -78,8 +79,9 @@ def _numbers(
         return ..., judge.forward(pair, contest.given)
     fails = verdict.fails.reshape(-1, pair.inner.size)
     columns = np.flatnonzero(np.any(fails, axis=0))
-    if len(columns) > _COLUMNS and pair.size > _MANY:
-        columns = columns[:: -(-len(columns) // _COLUMNS)]
+    most = min(max(_EFFORT // (pair.out.size + pair.inner.size), _COLUMNS[0]), _COLUMNS[1])
+    if len(columns) > most and pair.size > _MANY:
+        columns = columns[:: -(-len(columns) // most)]
     chosen = [int(c) for c in columns]
     if contest.way == "backward":
         found, outer_shape = judge.summed(pair, contest.given, chosen), (len(contest.given),)

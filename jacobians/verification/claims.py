@@ -137,7 +137,9 @@ class Backward(Claim):
     def _by_argument(self, found: Any) -> list[Any]:
         """The gradients asked for; a backward may also give one for each argument, as jb.vjp does."""
         subject = self._subject
-        several = isinstance(found, tuple | list) and not _is_numbers(found)
+        several = isinstance(found, tuple | list)
+        if not subject.several and _is_written_out(found, [subject.points[0].shape]):
+            several = False
         as_asked = subject.several and several and len(found) == len(subject.points)
         places = [place for place in subject.places if isinstance(place, int)]
         by_position = len(places) == len(subject.places)
@@ -203,6 +205,12 @@ def _probes(
     return [*basis, beside, -_LARGE * beside], True
 
 
-def _is_numbers(found: Sequence[Any]) -> bool:
-    """Whether a list is one array written out."""
-    return isinstance(found, list) and all(np.ndim(item) == 0 for item in found)
+def _is_written_out(found: Any, shapes: Sequence[tuple[int, ...]]) -> bool:
+    """Whether a list is one array written out: of one of these shapes, or of numbers."""
+    if not isinstance(found, list):
+        return False
+    try:
+        shape = np.shape(found)
+    except ValueError:  # ragged
+        return False
+    return shape in shapes or len(shape) == 1

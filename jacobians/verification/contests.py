@@ -28,7 +28,8 @@ class Contest(NamedTuple):
         What is right.
     way : str
         What they are: "tensor"; "backward", "forward": results for some upstreams or directions, one
-        after the other; "pairing": numbers, such results contracted with a direction each.
+        after the other; "pairing": numbers, such results contracted with a direction each; "shape":
+        a tensor of a wrong shape, where the right one is too large to be made.
     asked : str
         How the claim was asked, in words.
     given : sequence of numpy.ndarray
@@ -64,8 +65,8 @@ def _whole(
     if estimate is not None:
         return Contest(claimed, estimate, "tensor", asked)
     if claimed.shape != pair.shape:
-        nothing = np.broadcast_to(np.array(np.nan), pair.shape)
-        return Contest(claimed, Estimate(nothing, nothing, nothing), "tensor", asked)
+        nothing = np.broadcast_to(np.array(np.nan), pair.shape)  # takes no memory
+        return Contest(claimed, Estimate(nothing, nothing, nothing), "shape", asked)
     given = [drawn(random, pair.inner.shape) for _ in range(RANDOM)]
     got = np.stack([np.tensordot(claimed, d, pair.inner.ndim) for d in given])
     asked = f"{RANDOM} random directions, since the tensor has {claimed.size:,} entries"

@@ -152,6 +152,10 @@ def _ranked(case: Case, terms: Terms | None) -> list[Finding]:
         return [Finding("zeros", "It is zero everywhere.", 0.0)]
     if not case.claimed.size or not case.expected.size:
         return [_unexplained(case)]
+    if case.same_shape and (case.size <= case.tol).all() and case.fails.all():
+        return [
+            Finding("structure", "It is not zero anywhere, where zero is right everywhere.", 1.0)
+        ]
     found = list(_explanations(case, terms))
     found.sort(key=lambda e: (not e.full, e.weight if e.full else e.remaining, e.weight))
     if not found:

@@ -54,7 +54,37 @@ class Reference(ABC):
         """A change of the result for each direction."""
 
 
-class Traced(Reference):
+class Known(Reference):
+    """Tensors, structured or dense, by result and argument."""
+
+    _tensors: Sequence[Sequence[JacobianTensor | Array]]
+
+    def tensor(self, pair: Pair) -> Estimate | None:
+        """A structured one is made dense unless it is large."""
+        J = self._tensors[pair.output][pair.which]
+        if isinstance(J, JacobianTensor) and pair.size > MOST_ENTRIES:
+            return None
+        with np.errstate(all="ignore"):
+            return exact(np.asarray(J, np.float64))
+
+    def backward(self, pair: Pair, upstreams: Sequence[Array]) -> Estimate | None:
+        """By ``J.vjp``, or by summing over the output's axes."""
+        J = self._tensors[pair.output][pair.which]
+        with np.errstate(all="ignore"):
+            if isinstance(J, JacobianTensor):
+                return exact(np.stack([np.asarray(J.vjp(G), np.float64) for G in upstreams]))
+            return exact(np.stack([np.tensordot(G, J, pair.out.ndim) for G in upstreams]))
+
+    def forward(self, pair: Pair, directions: Sequence[Array]) -> Estimate:
+        """By ``J.jvp``, or by summing over the input's axes."""
+        J = self._tensors[pair.output][pair.which]
+        with np.errstate(all="ignore"):
+            if isinstance(J, JacobianTensor):
+                return exact(np.stack([np.asarray(J.jvp(d), np.float64) for d in directions]))
+            return exact(np.stack([np.tensordot(J, d, pair.inner.ndim) for d in directions]))
+
+
+class Traced(Known):
     """The Jacobian that this package derives.
 
     Raises
@@ -68,7 +98,9 @@ class Traced(Reference):
             args, kwargs = copied(subject.args), copied(subject.kwargs)
             if isinstance(subject.f, LibraryOperation) and subject.f.arguments:
                 places = [int(place) for place in subject.places]  # named as its formulas are
-                self._tensors = [[subject.f.jacobian(*args, wrt=place) for place in places]]
+                self._tensors: list[list[Any]] = [
+                    [subject.f.jacobian(*args, wrt=place) for place in places]
+                ]
             else:
                 found = jacobian(subject.f, subject.wrt)(*args, **kwargs)
                 rows = subject.matched(found, "jb.jacobian")
@@ -79,34 +111,17 @@ class Traced(Reference):
 
     def of(self, pair: Pair) -> JacobianTensor:
         """The structured tensor."""
-        return self._tensors[pair.output][pair.which]
+        found: JacobianTensor = self._tensors[pair.output][pair.which]
+        return found
 
     def by(self, pair: Pair) -> str:
         """With the formula, unless that is long."""
         J = self.of(pair)
         formula = J.formula() if pair.axes is not None else ""
         if len(formula) > _LONGEST:
-            formula = f"{len(J.terms.terms)} terms"
+            count = len(J.terms.terms)
+            formula = f"{count} term{'s' * (count != 1)}"
         return "the traced Jacobian" + (f", {formula}" if formula else "")
-
-    def tensor(self, pair: Pair) -> Estimate | None:
-        """By its structure."""
-        if pair.size > MOST_ENTRIES:
-            return None
-        with np.errstate(all="ignore"):
-            return exact(np.asarray(self.of(pair).dense(), np.float64))
-
-    def backward(self, pair: Pair, upstreams: Sequence[Array]) -> Estimate | None:
-        """By ``J.vjp``."""
-        J = self.of(pair)
-        with np.errstate(all="ignore"):
-            return exact(np.stack([np.asarray(J.vjp(G), np.float64) for G in upstreams]))
-
-    def forward(self, pair: Pair, directions: Sequence[Array]) -> Estimate:
-        """By ``J.jvp``."""
-        J = self.of(pair)
-        with np.errstate(all="ignore"):
-            return exact(np.stack([np.asarray(J.jvp(d), np.float64) for d in directions]))
 
     def terms(self, pair: Pair) -> Terms | None:
         """Gives the terms of the formula, each with its text and its dense array."""
@@ -196,15 +211,12 @@ class Numerical(Reference):
         return max(self.eps, max(noise, default=0.0) / largest if largest else 0.0)
 
 
-class Given(Reference):
+class Given(Known):
     """What a callable of the user's returns."""
 
     def __init__(self, subject: Subject, against: Callable[..., Any]) -> None:
         self._name = str(getattr(against, "__name__", type(against).__name__))
-        found = arranged(subject, subject.given_to("against", against), "against")
-        self._tensors = [
-            [J.dense() if isinstance(J, JacobianTensor) else J for J in row] for row in found
-        ]
+        self._tensors = arranged(subject, subject.given_to("against", against), "against")
         for output, row in enumerate(self._tensors):
             for which, array in enumerate(row):
                 pair = subject.pair(output, which)
@@ -213,28 +225,12 @@ class Given(Reference):
                         f"against: {self._name} gives an array of shape {array.shape} for {pair.title}, "
                         f"which has shape {pair.shape}"
                     )
-        self.eps = max([subject.eps, *(eps_of(a) for row in self._tensors for a in row)])
-
-    def _of(self, pair: Pair) -> Array:
-        return self._tensors[pair.output][pair.which]
+        dtypes = [array.dtype for row in self._tensors for array in row]
+        self.eps = max([subject.eps, *(eps_of(np.empty(0, dtype)) for dtype in dtypes)])
 
     def by(self, pair: Pair) -> str:  # noqa: ARG002
         """The callable's name."""
         return self._name
-
-    def tensor(self, pair: Pair) -> Estimate | None:
-        """As it was given."""
-        return exact(np.asarray(self._of(pair), np.float64))
-
-    def backward(self, pair: Pair, upstreams: Sequence[Array]) -> Estimate | None:
-        """By summing over the output's axes."""
-        found = [np.tensordot(G, self._of(pair), pair.out.ndim) for G in upstreams]
-        return exact(np.stack(found))
-
-    def forward(self, pair: Pair, directions: Sequence[Array]) -> Estimate:
-        """By summing over the input's axes."""
-        found = [np.tensordot(self._of(pair), d, pair.inner.ndim) for d in directions]
-        return exact(np.stack(found))
 
 
 def arranged(subject: Subject, found: Any, what: str) -> list[list[Array | JacobianTensor]]:

@@ -12,11 +12,11 @@ from jacobians.verification.diagnosis import Finding
 from jacobians.verification.taylor import Slope
 
 _WIDTH, _LABEL = 80, 15
-_SAID = {
-    "derived": "derivative",
-    "jacobian": "jacobian",
-    "vjp": "vjp",
-    "jvp": "jvp",
+_COMPARED = {
+    "tensor": "entries of",
+    "backward": "entries of gradients through",
+    "forward": "entries of changes through",
+    "pairing": "products with",
 }
 
 
@@ -60,6 +60,9 @@ class Part(NamedTuple):
         Which of several results, as in ``[0]`` or ``['angle']``, and by which argument.
     shape, claimed_shape : tuple of int
         Of the tensor, and of what is claimed.
+    way : {"tensor", "backward", "forward", "pairing", "shape"}
+        What was compared: the whole tensor; gradients for some upstreams; changes along some
+        directions; numbers, such gradients along a direction; or no more than shapes.
     asked : str
         How the claim was asked: "every entry", "every basis upstream (6), and one at random", …
     entries, failed : int
@@ -88,6 +91,7 @@ class Part(NamedTuple):
     wrt: str
     shape: tuple[int, ...]
     claimed_shape: tuple[int, ...]
+    way: str
     asked: str
     entries: int
     failed: int
@@ -173,16 +177,17 @@ class Part(NamedTuple):
             return f"{self.title} has the wrong shape"
         if not self.linear and not self.failed:
             return "not linear in what it is given"
+        of = f"{_COMPARED[self.way]} {self.title}"
         if self.failed:
             verb = "is" if self.failed == 1 else "are"
-            return f"{self.failed:,} of {self.entries:,} entries of {self.title} {verb} wrong"
+            return f"{self.failed:,} of {self.entries:,} {of} {verb} wrong"
         if self.verdict == "UNDECIDED":
             return f"{self.title} cannot be judged here: no derivative was found"
         if not self.entries:
             return f"{self.title} has no entries"
         if self.entries == 1:
             return f"the only entry of {self.title} agrees"
-        return f"all {self.entries:,} entries of {self.title} agree"
+        return f"all {self.entries:,} {of} agree"
 
 
 class Report:
@@ -247,7 +252,8 @@ class Report:
 
     def _heading(self, part: Part) -> str:
         what = f"{self.name}{part.output}"
-        return f"{_SAID[part.kind]} of {what} by {part.wrt}"
+        kind = "derivative" if part.kind == "derived" else part.kind
+        return f"{kind} of {what} by {part.wrt}"
 
     def __str__(self) -> str:
         lines: list[str] = []

@@ -20,11 +20,8 @@ from jacobians.tracing.running import Wrt, chosen, flatten, name_of, parameter_n
 from jacobians.verification.stepping import Pointwise
 
 Array = NDArray[Any]
-_FLAWS = (
-    ArithmeticError,
-    ValueError,
-    np.linalg.LinAlgError,
-)  # of f at a point beside the given one
+# What f may raise at a point beside the given one.
+_FLAWS = (ArithmeticError, ValueError, np.linalg.LinAlgError)
 
 
 class Pair(NamedTuple):
@@ -116,6 +113,8 @@ class Subject:
         self.points = [
             float_array(v, f"{what} {n}") for v, n in zip(values, self.names, strict=True)
         ]
+        if not self.points:
+            raise ShapeError(f"{self.name}: wrt={wrt!r} names no argument to differentiate by")
         self.args, self.kwargs = list(args), dict(kwargs)
         self.points = [np.array(p) for p in self.points]
         args, kwargs = self.arguments([p.copy() for p in self.points])
@@ -124,6 +123,8 @@ class Subject:
         leaves: list[Any] = []
         self.rebuild = flatten(result, leaves, self.name)
         self.outputs: list[Array] = [np.array(leaf) for leaf in leaves]
+        if not self.outputs:
+            raise ShapeError(f"{self.name} returns no array: there is nothing to differentiate")
         self.paths = list(_paths(result))
         self._widen(result)
 
@@ -178,11 +179,27 @@ class Subject:
         """What a function that claims a derivative returns for these arguments, given copies."""
         args, kwargs = self.arguments([p.copy() for p in self.points])
         first = copied(list(leading))
-        found = claim(*first, *args, **kwargs)
+        try:
+            found = claim(*first, *args, **kwargs)
+        except Exception as error:
+            error.add_note(f"jb.check called {self._call(who, leading)}")
+            raise
         for now, before in zip(first, leading, strict=True):
             self._note_change(who, "G" if who == "vjp" else "dX", now, before)
         self._note_changes(who, args, kwargs)
         return found
+
+    def _call(self, who: str, leading: Sequence[Any]) -> str:
+        """How a claim is called, in words: ``vjp(G, W, x) with G of shape (3,)``."""
+        letter = {"vjp": "G", "jvp": "dX"}.get(who, "")
+        first = [letter + "′" * n for n in range(len(leading))]
+        named = [f"{key}=…" for key in self.kwargs]
+        text = f"{who}({', '.join([*first, *map(self._label, range(len(self.args))), *named])})"
+        shapes = [
+            f"{name} {'a ' + type(array).__name__ if not isinstance(array, np.ndarray) else array.shape}"
+            for name, array in zip(first, leading, strict=True)
+        ]
+        return text + (f", {' and '.join(shapes)}" if shapes else "")
 
     def _note_changes(self, who: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Note which of the arguments that were handed out have been written to."""

@@ -1,7 +1,7 @@
 """One claim on trial: what it says, what is right, where they differ, and why."""
 
 from functools import cached_property
-from math import inf
+from math import inf, prod
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from jacobians.verification.claims import Claim, Sample, drawn
 from jacobians.verification.contests import Contest, assembled, contest, is_linear, probes
 from jacobians.verification.diagnosis import (
     Finding,
+    Terms,
     diagnose,
     diagnose_backward,
     diagnose_forward,
@@ -25,7 +26,6 @@ from jacobians.verification.verdicts import (
     Tolerance,
     Verdict,
     held,
-    none_held,
     reads_one_triangle,
     symmetric,
 )
@@ -81,22 +81,46 @@ class Trial:
         derived = claim.kind == "derived"
         sample = claim.sample(pair, random)
         found = contest(sample, self._reference, pair, random)
+        if not found.fits:
+            return self._misshapen(claim, sample, found, pair)
         tolerance = self._tolerance(sample, pair)
         notes: list[str] = []
-        even, linear = False, True
-        verdict = none_held(found.estimate)
-        if found.fits:
-            found, verdict = self._judged(found, tolerance, pair, notes)
-            found, verdict, even = self._by_triangles(
-                found, verdict, tolerance, pair, notes, derived=derived
-            )
-            _tell(verdict, notes)
-            if sample.whole and sample.given:
-                linear = is_linear(sample, tolerance.relative, pair)
-        wrong = not (found.fits and linear) or bool(np.any(verdict.fails))
+        found, verdict = self._judged(found, tolerance, pair, notes)
+        found, verdict, even = self._by_triangles(
+            found, verdict, tolerance, pair, notes, derived=derived
+        )
+        _tell(verdict, notes)
+        linear = True
+        if sample.whole and sample.given:
+            linear = is_linear(sample, tolerance.relative, pair)
+        wrong = not linear or bool(np.any(verdict.fails))
         errors = found.estimate.error[~found.estimate.lost]
+        return Part(
+            kind=claim.kind,
+            title=pair.title,
+            output=self._subject.paths[pair.output],
+            wrt=self._subject.names[pair.which],
+            shape=pair.shape,
+            claimed_shape=pair.shape,
+            way=found.way,
+            asked=found.asked,
+            entries=int(found.estimate.value.size),
+            failed=int(np.count_nonzero(verdict.fails)),
+            kinks=int(np.count_nonzero(verdict.kinks)),
+            undecided=int(np.count_nonzero(verdict.lost)),
+            linear=linear,
+            worst=_worst(found, verdict, pair),
+            findings=self._findings(sample, found, verdict, pair, derived=derived) if wrong else (),
+            slope=self._slope(sample, pair, even=even),
+            reference=self._reference.by(pair),
+            reference_error=float(np.max(errors, initial=0.0)),
+            notes=tuple(notes),
+        )
+
+    def _misshapen(self, claim: Claim, sample: Sample, found: Contest, pair: Pair) -> Part:
+        """The part of a claim that has another shape: no entry can be compared."""
         shape = found.claimed.shape
-        if not found.fits and found.way != "tensor":
+        if found.way in ("backward", "forward"):
             outer, inner = pair.out.shape, pair.inner.shape
             shape = outer + shape[1:] if found.way == "backward" else shape[1:] + inner
         return Part(
@@ -105,19 +129,20 @@ class Trial:
             output=self._subject.paths[pair.output],
             wrt=self._subject.names[pair.which],
             shape=pair.shape,
-            claimed_shape=pair.shape if found.fits else shape,
+            claimed_shape=shape,
+            way=found.way,
             asked=found.asked,
-            entries=int(found.estimate.value.size),
-            failed=int(np.count_nonzero(verdict.fails)),
-            kinks=int(np.count_nonzero(verdict.kinks)),
-            undecided=int(np.count_nonzero(verdict.lost)),
-            linear=linear,
-            worst=_worst(found, verdict, pair) if found.fits else None,
-            findings=self._findings(sample, found, verdict, pair, derived=derived) if wrong else (),
-            slope=self._slope(sample, pair, even=even) if found.fits else _SHAPELESS,
+            entries=prod(found.estimate.value.shape),
+            failed=prod(found.estimate.value.shape),
+            kinks=0,
+            undecided=0,
+            linear=True,
+            worst=None,
+            findings=self._of_shape(sample, found, pair),
+            slope=_SHAPELESS,
             reference=self._reference.by(pair),
-            reference_error=float(np.max(errors, initial=0.0)) if found.fits else 0.0,
-            notes=tuple(notes),
+            reference_error=0.0,
+            notes=(),
         )
 
     def _tolerance(self, sample: Sample, pair: Pair) -> Tolerance:
@@ -180,30 +205,42 @@ class Trial:
     def _findings(
         self, sample: Sample, found: Contest, verdict: Verdict, pair: Pair, *, derived: bool
     ) -> tuple[Finding, ...]:
-        if found.way == "pairing":
+        if found.way == "pairing" or (sample.way == "tensor" and found.way != "tensor"):
             return ()
+        # What is right, or cannot be judged, needs no explanation.
+        expected = np.where(verdict.fails, found.estimate.value, found.claimed)
+        allowed = verdict.allowed
+        if sample.way != "tensor" and found.way != "tensor":
+            allowed = np.max(allowed, axis=0)
         terms = None if self._traced is None or derived else self._traced.terms(pair)
-        expected, allowed = found.estimate.value, verdict.allowed
-        if found.fits:  # what is right, or cannot be judged, needs no explanation
-            expected = np.where(verdict.fails, expected, found.claimed)
+        return self._explained(sample, found, expected, allowed, pair, terms)
+
+    def _of_shape(self, sample: Sample, found: Contest, pair: Pair) -> tuple[Finding, ...]:
+        """Explanations of a wrong shape."""
+        if found.way == "shape":
+            return ()
+        expected = found.estimate.value
+        largest = np.max(np.abs(expected), initial=0.0, where=np.isfinite(expected))
+        return self._explained(sample, found, expected, np.asarray(1e-9 * largest), pair, None)
+
+    def _explained(
+        self,
+        sample: Sample,
+        found: Contest,
+        expected: Array,
+        allowed: Array,
+        pair: Pair,
+        terms: Terms | None,
+    ) -> tuple[Finding, ...]:
         with np.errstate(all="ignore"):
             if sample.way == "tensor":
-                if found.way != "tensor":
-                    return ()
+                out_ndim = pair.out.ndim
                 return diagnose(
-                    found.claimed,
-                    expected,
-                    out_ndim=pair.out.ndim,
-                    tolerance=allowed,
-                    terms=terms,
+                    found.claimed, expected, out_ndim=out_ndim, tolerance=allowed, terms=terms
                 )
             given = probes(sample, found, expected, pair)
             if not given:
                 return ()
-            if found.way != "tensor" and found.fits:
-                allowed = np.max(allowed, axis=0)
-            elif not found.fits:
-                allowed = np.asarray(np.max(allowed, initial=0.0))
             explain = diagnose_backward if sample.way == "backward" else diagnose_forward
             return explain(
                 given,

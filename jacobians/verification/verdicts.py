@@ -92,15 +92,6 @@ def held(claimed: Array, estimate: Estimate, tolerance: Tolerance) -> Verdict:
     return Verdict(difference, allowed, ~(near | (kinks & between) | lost), kinks, lost)
 
 
-def none_held(estimate: Estimate) -> Verdict:
-    """The verdict on a claim of another shape: every entry is wrong."""
-    shape = estimate.value.shape
-    none = np.zeros(shape, bool)
-    sizes = np.abs(np.where(np.isfinite(estimate.value), estimate.value, 0.0))
-    allowed = np.full(shape, 1e-9 * float(np.max(sizes, initial=0.0)))
-    return Verdict(np.full(shape, np.nan), allowed, ~none, none, none)
-
-
 def reads_one_triangle(claimed: Array, estimate: Estimate, point: Array, *, derived: bool) -> bool:
     """Whether a difference is one of convention: f reads one triangle of a symmetric argument.
 
