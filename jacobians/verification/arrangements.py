@@ -70,6 +70,7 @@ def moved(case: Case) -> Iterator[Guess]:
 def _misread(case: Case) -> Iterator[Guess]:
     """Numbers in row-major order that were read into the right shape in column-major order."""
     fixed, out, inner = tuple(range(case.fixed)), case.out_axes, case.in_axes
+    right = case.expected.shape
     for which, order in (
         ("the axes", fixed + out[::-1] + inner[::-1]),
         ("the output's axes", fixed + out[::-1] + inner),
@@ -81,7 +82,7 @@ def _misread(case: Case) -> Iterator[Guess]:
         def of(claimed: Array, order: Order = order) -> Array:
             return claimed.transpose(order)
 
-        if order != fixed + out + inner:
+        if [right[a] for a in order] != list(right):  # else it is another order of the axes
             yield Guess("flattened", clause, 1.8, lambda a: a, of)
 
 
@@ -334,6 +335,24 @@ def shifts(case: Case) -> Iterator[Guess]:
         found = _matched(case, axis)
         if found is not None:
             yield _reordered(case, axis, found)
+    yield from _kernels(case)
+
+
+def _kernels(case: Case) -> Iterator[Guess]:
+    """A convolution for a correlation: by the other operand a kernel runs along a diagonal, so that
+    two axes are reversed; by the kernel, all of its own.
+    """
+    shape = case.expected.shape
+    ends = zip(case.out_axes[::-1], case.in_axes[::-1], strict=False)
+    pairs = [(a, b) for a, b in ends if shape[a] > 1 and shape[b] > 1]
+    groups = [*pairs, sum(pairs[:2], ()), sum(pairs[:3], ()), case.in_axes[-2:], case.in_axes[-3:]]
+    for group in dict.fromkeys(tuple(sorted(g)) for g in groups if len(g) > 1):
+        which = listed([case.names[a] for a in group])
+        clause = (
+            f"axes {which} are {'both' if len(group) == 2 else 'all'} reversed (a kernel that is "
+        )
+        clause += "turned round: convolution for correlation)"
+        yield Guess("shift", clause, 1.85, partial(np.flip, axis=group))
 
 
 def _shifted(case: Case, axis: int, step: int) -> Guess:

@@ -143,7 +143,7 @@ def _not_finite(given: Array, right: Array, case: Case) -> Iterator[Finding]:
 
 def _count(bad: Array) -> str:
     n = int(np.count_nonzero(bad))
-    return f"{n} of {bad.size} entries {'is' if n == 1 else 'are'}"
+    return f"{n:,} of {bad.size:,} entries {'is' if n == 1 else 'are'}"
 
 
 def _ranked(case: Case, terms: Terms | None) -> list[Finding]:
@@ -236,7 +236,7 @@ def _unexplained(case: Case) -> Finding:
     place = places.find(fails, case.relevant, case.names, case.out_ndim)
     difference = np.nan_to_num(case.claimed - case.expected)
     size = norm(np.nan_to_num(case.expected))
-    text = f"No known mistake explains it: {count} of {fails.size} entries "
+    text = f"No known mistake explains it: {count:,} of {fails.size:,} entries "
     text += "is wrong" if count == 1 else "are wrong"
     zero = case.size <= case.tol
     right_zeros = zero.any() and not (fails & zero).any()

@@ -14,8 +14,8 @@ from jacobians.verification.taylor import Slope
 _WIDTH, _LABEL = 80, 15
 _COMPARED = {
     "tensor": "entries of",
-    "backward": "entries of gradients through",
-    "forward": "entries of changes through",
+    "backward": "entries of products with",
+    "forward": "entries of products with",
     "pairing": "products with",
 }
 

@@ -195,11 +195,10 @@ class Subject:
         first = [letter + "′" * n for n in range(len(leading))]
         named = [f"{key}=…" for key in self.kwargs]
         text = f"{who}({', '.join([*first, *map(self._label, range(len(self.args))), *named])})"
-        shapes = [
-            f"{name} {'a ' + type(array).__name__ if not isinstance(array, np.ndarray) else array.shape}"
-            for name, array in zip(first, leading, strict=True)
-        ]
-        return text + (f", {' and '.join(shapes)}" if shapes else "")
+        for name, value in zip(first, leading, strict=True):
+            shape = f"of shape {value.shape}" if isinstance(value, np.ndarray) else ""
+            text += f", {name} {shape or f'a {type(value).__name__} of arrays'}"
+        return text
 
     def _note_changes(self, who: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Note which of the arguments that were handed out have been written to."""

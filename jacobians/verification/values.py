@@ -39,8 +39,11 @@ def pointwise(case: Case) -> Iterator[Guess]:
         )
         for clause, function in parts:
             yield Guess("conjugate", clause, 1.2, function, tolerance=keep)
-    clause = "it is the absolute value: negative entries have lost their sign"
-    yield Guess("absolute", clause, 1.45, np.abs, tolerance=keep)
+    else:
+        signs = np.sign(np.where(case.size > case.tol, case.expected, 0))
+        if (signs < 0).any() and (signs > 0).any():  # of one sign, it is a wrong sign or none
+            clause = "it is the absolute value: negative entries have lost their sign"
+            yield Guess("absolute", clause, 1.45, np.abs, tolerance=keep)
 
     def inverse(array: Array) -> Array:
         return np.divide(1, array, out=np.zeros_like(array), where=array != 0)
@@ -183,9 +186,12 @@ def axis_factors(case: Case) -> Iterator[Explanation]:
     groups: list[tuple[int, ...]] = [(a,) for a in axes]
     groups += combinations(axes, 2)
     groups += [case.out_axes, case.in_axes]
+    pairs = arrangements.diagonal_pairs(case) if case.same_shape else []
     explained: list[set[int]] = []
     for group in dict.fromkeys(group for group in groups if group):
-        if any(smaller <= set(group) for smaller in explained):
+        # Beside a delta, a factor of i is a factor of k.
+        alike = {*group, *(b for a, b in pairs if a in group), *(a for a, b in pairs if b in group)}
+        if any(smaller <= alike for smaller in explained):
             continue
         for inverse in (False, True):
             found = _axis_factor(case, group, inverse)
