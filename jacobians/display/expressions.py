@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jacobians.graph.node import Node, ordered
+from jacobians.graph.node import Node, input_node, ordered
 from jacobians.notation.terms import Factor, Sum, Term, contracted, numbered
 from jacobians.notation.writing import (
     ATOM,
@@ -29,10 +29,12 @@ from jacobians.notation.writing import (
     write_slot,
 )
 from jacobians.operations.declare import Multilinear
+from jacobians.operations.index_maps import reshape
 from jacobians.operations.products import transpose
 
 _MARK = 0xE000  # placeholders for letters: a private area of Unicode
 _MOST = 40  # names in one operand's expression
+_SHORT = 5  # names up to which a result is written out
 # A subscript's indices: in parentheses or braces separated by commas, or single letters side by side.
 _SUBSCRIPT = {
     "text": re.compile("_(?:\\(([^()]*)\\)|([a-zA-Z0-9\ue000-\uf8ff]+))"),
@@ -92,6 +94,8 @@ def label(
     if _is_large(node):
         return _summary(node, letters, style)
     operation = node.operation
+    if operation is reshape and _squeezed(node.shape) == _squeezed(node.operands[0].shape):
+        return label(node.operands[0], _realigned(node, letters), style, fresh)
     if operation.elementwise:
         whole = matrix_form(node, style) if letters and _is_linear(node) else None
         if whole is not None:
@@ -114,13 +118,23 @@ def label(
     )
 
 
-def _is_large(node: Node) -> bool:
-    """Whether writing the node out would take more than ``_MOST`` names."""
+def _squeezed(shape: Sequence[int]) -> list[int]:
+    return [n for n in shape if n != 1]
+
+
+def _realigned(node: Node, letters: Sequence[str]) -> list[str]:
+    """The letters of what was reshaped by axes of size 1 alone, as ``keepdims`` makes them."""
+    kept = iter([a for a, n in zip(letters, node.shape, strict=True) if n != 1])
+    return ["0" if n == 1 else next(kept) for n in node.operands[0].shape]
+
+
+def _is_large(node: Node, most: int = _MOST) -> bool:
+    """Whether writing the node out would take more names than that."""
     found = 0
     stack = [node]
     while stack:
         found += 1
-        if found > _MOST:
+        if found > most:
             return True
         stack.extend(stack.pop().operands)
     return False
@@ -281,6 +295,34 @@ class Template(NamedTuple):
     binds: int
     whole: Written | None
     whole_latex: Written | None
+
+
+def with_output(tensor: Sum, output: Node, name: str) -> Sum:
+    """A Jacobian in which the function's own result stands under its name.
+
+    So softmax's is ``δ_ik S_i − S_i S_k``, whatever it is computed by. A short one is left written out.
+
+    Parameters
+    ----------
+    tensor : Sum
+        The Jacobian.
+    output : Node
+        The result.
+    name : str
+        What it is called.
+    """
+    if output not in tensor.operands or not _is_large(output, _SHORT):
+        return tensor
+    leaf = input_node(name, output.shape, output.dtype)
+    named = [
+        term._replace(
+            factors=tuple(
+                f._replace(operand=leaf) if f.operand is output else f for f in term.factors
+            )
+        )
+        for term in tensor.terms
+    ]
+    return Sum(tensor.shape, tuple(named))
 
 
 def template_of(node: Node) -> Template:
