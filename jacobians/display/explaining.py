@@ -196,8 +196,8 @@ def checked_index(index: Sequence[Any], shape: Sequence[int], title: str, axes: 
     if len(index) != len(shape):
         named = ", ".join(f"{a} ({n})" for a, n in zip(axes, shape, strict=True)) or "none"
         raise ShapeError(
-            f"{title}: {len(index)} indices for a tensor of {len(shape)} axes: {named}; "
-            "explain takes one for each"
+            f"{title}: {len(index)} {'index' if len(index) == 1 else 'indices'} for a tensor of "
+            f"{len(shape)} axes: {named}; explain takes one for each, as in J.explain(1, 2, 0, 3)"
         )
     found = []
     for axis, (item, size) in enumerate(zip(index, shape, strict=True)):

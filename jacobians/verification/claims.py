@@ -120,7 +120,10 @@ class Backward(Claim):
         if output not in self._known:
             sizes = [pair.out.size * p.size for p in self._subject.points]
             given, whole = _probes(pair.out.shape, max(sizes), random)
-            self._known[output] = given, [self._pulled(output, G) for G in given], whole
+            rows = [self._pulled(output, G) for G in given]
+            self._known[output] = given, rows, whole
+            if given:
+                self._subject.note_unsteady("vjp", rows[-1], self._pulled(output, given[-1]))
         given, rows, whole = self._known[output]
         return Sample("backward", given, [row[pair.which] for row in rows], whole)
 
@@ -170,7 +173,10 @@ class Forward(Claim):
         if which not in self._known:
             sizes = [pair.inner.size * y.size for y in self._subject.outputs]
             given, whole = _probes(pair.inner.shape, max(sizes), random)
-            self._known[which] = given, [self._pushed(which, d) for d in given], whole
+            rows = [self._pushed(which, d) for d in given]
+            self._known[which] = given, rows, whole
+            if given:
+                self._subject.note_unsteady("jvp", rows[-1], self._pushed(which, given[-1]))
         given, rows, whole = self._known[which]
         return Sample("forward", given, [row[pair.output] for row in rows], whole)
 

@@ -39,8 +39,8 @@ class Finding(NamedTuple):
         "order" (of axes), "sign", "factor", "mean" (for a sum), "delta" (lost, or too many),
         "term", "flattened", "unsummed" (a broadcast axis), "summed", "row", "column", "block",
         "entry", "entries", "zeros", "structure" (not zero where zero is right), "nan", "upstream",
-        "direction", "noise", "shift", "absolute", "conjugate", "pointwise", "axis factor", "shape",
-        or "unexplained".
+        "direction", "argument" (another one's derivative), "noise", "shift", "absolute",
+        "conjugate", "pointwise", "axis factor", "shape", or "unexplained".
     text : str
         A sentence.
     remaining : float

@@ -212,9 +212,7 @@ class Subject:
         for a, b in zip(leaves_of(now), leaves_of(before), strict=False):
             if a.dtype.kind not in "fiubc" or np.array_equal(a, b, equal_nan=a.dtype.kind in "fc"):
                 continue
-            text = f"{who} changes its argument {name} in place; it was given a copy"
-            if text not in self.notes:
-                self.notes.append(text)
+            self._note(f"{who} changes its argument {name} in place; it was given a copy")
 
     def _label(self, place: int) -> str:
         return self.known[place] if place < len(self.known) else f"number {place}"
@@ -254,16 +252,25 @@ class Subject:
 
     def note_noise(self) -> None:
         """Note that the function gives other values when it is called again."""
-        again = leaves_of(self.result([p.copy() for p in self.points]))
+        self.note_unsteady(
+            self.name, self.outputs, leaves_of(self.result([p.copy() for p in self.points]))
+        )
+
+    def note_unsteady(self, who: str, first: Sequence[Array], again: Sequence[Array]) -> None:
+        """Note that two calls with the same arguments gave different arrays."""
         apart = 0.0
-        for one, other in zip(again, self.outputs, strict=False):
+        for one, other in zip(first, again, strict=False):
             if one.shape == other.shape and not np.array_equal(one, other, equal_nan=True):
                 with np.errstate(all="ignore"):
                     apart = max(apart, float(np.nanmax(np.abs(one - other))))
         if apart:
-            self.notes.append(
-                f"{self.name} is not deterministic: two calls with the same arguments differ by {apart:.2g}"
+            self._note(
+                f"{who} is not deterministic: two calls with the same arguments differ by {apart:.2g}"
             )
+
+    def _note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
 
     def flat(self, which: int) -> Callable[[Array], Array]:
         """The function of one argument alone, all results in one flat array.

@@ -94,6 +94,11 @@ class Trial:
         if sample.whole and sample.given:
             linear = is_linear(sample, tolerance.relative, pair)
         wrong = not linear or bool(np.any(verdict.fails))
+        findings: tuple[Finding, ...] = ()
+        if wrong:
+            findings = self._of_another(sample, pair) or self._findings(
+                sample, found, verdict, pair, derived=derived
+            )
         errors = found.estimate.error[~found.estimate.lost]
         return Part(
             kind=claim.kind,
@@ -110,7 +115,7 @@ class Trial:
             undecided=int(np.count_nonzero(verdict.lost)),
             linear=linear,
             worst=_worst(found, verdict, pair),
-            findings=self._findings(sample, found, verdict, pair, derived=derived) if wrong else (),
+            findings=findings,
             slope=self._slope(sample, pair, even=even),
             reference=self._reference.by(pair),
             reference_error=float(np.max(errors, initial=0.0)),
@@ -138,7 +143,7 @@ class Trial:
             undecided=0,
             linear=True,
             worst=None,
-            findings=self._of_shape(sample, found, pair),
+            findings=self._of_another(sample, pair) or self._of_shape(sample, found, pair),
             slope=_SHAPELESS,
             reference=self._reference.by(pair),
             reference_error=0.0,
@@ -223,6 +228,23 @@ class Trial:
         largest = np.max(np.abs(expected), initial=0.0, where=np.isfinite(expected))
         return self._explained(sample, found, expected, np.asarray(1e-9 * largest), pair, None)
 
+    def _of_another(self, sample: Sample, pair: Pair) -> tuple[Finding, ...]:
+        """Whether what is claimed by one argument is the derivative by another one."""
+        for which in range(len(self._subject.points)):
+            other = self._subject.pair(pair.output, which)
+            if which == pair.which or other.inner.shape != _inner_shape(sample, other):
+                continue
+            found = contest(sample, self._reference, other, np.random.default_rng(self._seed))
+            if found.fits and not np.any(
+                held(found.claimed, found.estimate, self._tolerance(sample, other)).fails
+            ):
+                names = self._subject.names
+                text = (
+                    f"It is the derivative by {names[which]}, where that by {names[pair.which]} is "
+                )
+                return (Finding("argument", text + "meant: they stand in another order.", 0.0),)
+        return ()
+
     def _explained(
         self,
         sample: Sample,
@@ -280,6 +302,13 @@ class Trial:
         if key not in self._walks:
             self._walks[key] = Walk(self._subject.pointwise(which), direction)
         return self._walks[key]
+
+
+def _inner_shape(sample: Sample, pair: Pair) -> tuple[int, ...]:
+    """The shape of the argument, as the claim has it."""
+    if sample.way == "tensor":
+        return sample.got[0].shape[pair.out.ndim :]
+    return sample.got[0].shape if sample.way == "backward" else sample.given[0].shape
 
 
 _SHAPELESS = Slope(None, "not known: the shape is wrong")
