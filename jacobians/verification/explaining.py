@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jacobians.verification import arrangements, places, values
+from jacobians.verification import arrangements, places, shifts, values
 from jacobians.verification.case import (
     Array,
     Case,
@@ -199,7 +199,7 @@ def _explanations(case: Case, terms: Terms | None) -> Iterator[Explanation]:
         yield from tried(arrangements.unsummed(case))
         return
     yield from tried(values.pointwise(case))
-    yield from tried(arrangements.shifts(case))
+    yield from tried(shifts.shifts(case))
     if any(one.full and one.weight <= _PLAIN for one in plain):
         return
     yield from values.axis_factors(case)

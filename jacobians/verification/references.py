@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.arguments import real_array
-from jacobians.display.expressions import distinct_names, label
+from jacobians.display.expressions import label
+from jacobians.display.matrix_forms import distinct_names
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.library import LibraryOperation
 from jacobians.notation.terms import Sum

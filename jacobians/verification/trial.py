@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.verification.appeals import reconsidered
 from jacobians.verification.claims import Claim, Sample, drawn
 from jacobians.verification.contests import Contest, assembled, contest, is_linear, probes
 from jacobians.verification.diagnosis import (
@@ -27,6 +26,7 @@ from jacobians.verification.verdicts import (
     Verdict,
     held,
     reads_one_triangle,
+    reconsidered,
     symmetric,
 )
 
