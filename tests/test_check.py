@@ -785,6 +785,29 @@ def test_the_report_as_a_dict_is_plain_json() -> None:
     assert set(found["parts"][2]["findings"][0]) == {"kind", "text", "remaining"}
 
 
+def test_the_report_and_a_comparison_in_latex() -> None:
+    def my_f(x: Any) -> Any:
+        return x**2
+
+    text = jb.check(my_f, V, vjp=lambda G, x: 3 * G * x)._repr_latex_()
+    assert text.startswith("$\\begin{array}{ll}\\text{vjp of my\\_f by x} & \\text{WRONG} \\\\ ")
+    assert "\\text{It is 3/2 × the right derivative.}" in text
+    assert text.count("{") == text.count("}")
+    J = jb.ops.matmul.jacobian(W, W.T, wrt="B")
+    text = jb.compare(J, np.ones((3, 3)))._repr_latex_()
+    assert "\\text{∂A\\_ij/∂B\\_kl} & \\text{δ\\_ik C\\_lj}" in text
+    assert "\\text{contracted} & " in text
+
+
+def test_a_backward_whose_parts_cancel_is_linear() -> None:
+    """Of Q in X = QR: where its derivative is 0, a backward leaves the rounding of what cancels."""
+    square = np.random.default_rng(3).uniform(-1, 1, (3, 3))
+    q = lambda X: np.linalg.qr(X)[0]  # noqa: E731
+    vjp = lambda G, X: jb.jacobian(q)(X).vjp(G)  # noqa: E731
+    for scale in (1e-3, 1.0, 1e3):
+        jb.testing.assert_jacobian(q, scale * square, vjp=vjp)
+
+
 def test_the_report_as_html_escapes_what_users_name() -> None:
     def f(x: Any) -> Any:
         return {"<script>alert(1)</script>": x**2}

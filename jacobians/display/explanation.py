@@ -1,10 +1,10 @@
 """The explanation of an entry, as fields and as text: deltas, factors, contributions and terms."""
 
-import html
 import textwrap
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any, NamedTuple
 
+from jacobians.display.html import element, fragment
 from jacobians.notation.writing import write_number
 
 _WIDTH, _LONGEST = 80, 320  # of a line, and of a formula
@@ -148,12 +148,12 @@ class Explanation:
         return found
 
     def _repr_html_(self) -> str:
-        parts = [f"<p><b>{html.escape(self.heading)}</b></p>"]
+        parts = [element("p", element("b", self.heading))]
         for term in self.terms:
             items = [*term.lines, f"the term is {_number(term.value)}"]
-            listed = "".join(f"<li>{html.escape(item.strip())}</li>" for item in items)
-            parts.append(f"<p>{html.escape(_short(term.formula))}</p><ul>{listed}</ul>")
-        return "<div>" + "".join(parts) + "</div>"
+            listed = (element("li", item.strip()) for item in items)
+            parts += [element("p", _short(term.formula)), element("ul", *listed)]
+        return fragment(*parts)
 
 
 def _number(value: float | bool) -> str:

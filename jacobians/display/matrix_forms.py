@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jacobians.display.latex import escaped
 from jacobians.graph.node import Node, ordered
 from jacobians.notation.terms import Factor, Term
 from jacobians.notation.writing import ATOM, PRODUCT, SUM, Style, Written, subscript, write_product
@@ -239,7 +240,7 @@ def written_name(name: str, style: Style) -> str:
         return name
     if name.endswith("′"):
         return written_name(name.rstrip("′"), style) + "'" * name.count("′")
-    return "\\mathrm{" + re.sub(r"([_#$%&{}])", r"\\\1", name) + "}"
+    return "\\mathrm{" + escaped(name) + "}"
 
 
 def filled(node: Node, children: Sequence[Written], style: Style) -> Written:

@@ -124,28 +124,3 @@ def probes(sample: Sample, contest: Contest, expected: Array, pair: Pair) -> Pro
     else:
         wants = [np.tensordot(expected, d, pair.inner.ndim) for d in sample.given]
     return list(zip(sample.given, sample.got, wants, strict=False))
-
-
-def is_linear(sample: Sample, relative: float, pair: Pair) -> bool:
-    """Whether what was said to random arrays is the sum of what was said to the basis."""
-    claimed = assembled(sample, pair)
-    if claimed.shape != pair.shape:
-        return True
-    beside = zip(sample.given[sample.basis :], sample.got[sample.basis :], strict=True)
-    return all(_is_sum(claimed, given, got, sample.way, relative, pair) for given, got in beside)
-
-
-def _is_sum(
-    claimed: Array, given: Array, got: Array, way: str, relative: float, pair: Pair
-) -> bool:
-    with np.errstate(all="ignore"):
-        if way == "backward":
-            expected = np.tensordot(given, claimed, pair.out.ndim)
-            size = np.tensordot(np.abs(given), np.abs(claimed), pair.out.ndim)
-        else:
-            expected = np.tensordot(claimed, given, pair.inner.ndim)
-            size = np.tensordot(np.abs(claimed), np.abs(given), pair.inner.ndim)
-        if got.shape != expected.shape:
-            return False
-        far = np.abs(got - expected) > 10 * relative * size
-    return not np.any(far & np.isfinite(expected))

@@ -3,10 +3,11 @@
 import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from html import escape
 from math import isfinite
 from typing import Any, NamedTuple
 
+from jacobians.display.html import element, fragment, table
+from jacobians.display.latex import latex_rows
 from jacobians.errors import VerificationError
 from jacobians.verification.diagnosis import Finding
 from jacobians.verification.taylor import Slope
@@ -279,26 +280,21 @@ class Report:
     def __repr__(self) -> str:
         return str(self)
 
+    def _rows(self, part: Part) -> list[tuple[str, str]]:
+        return [("", part.summary), *((label.strip(), text) for label, text in part.fields())]
+
     def _repr_html_(self) -> str:
-        rows = []
+        tables = [
+            table(f"{self._heading(part)}: {part.verdict}", [], self._rows(part), class_="told")
+            for part in self.parts
+        ]
+        return fragment(*tables, *(element("p", f"note: {note}") for note in self.notes))
+
+    def _repr_latex_(self) -> str:
+        rows: list[tuple[str, str]] = []
         for part in self.parts:
-            colour = {"right": "#2e9e4f", "WRONG": "#e0443e"}.get(part.verdict, "#c98500")
-            rows.append(
-                '<tr><th colspan="2" style="text-align:left;padding:.6em .5em .2em 0">'
-                f"{escape(self._heading(part))}: "
-                f'<span style="color:{colour}">{escape(part.verdict)}</span></th></tr>'
-            )
-            rows += [_row("", part.summary)]
-            rows += [_row(label.strip(), text) for label, text in part.fields()]
-        rows += [_row("note", note) for note in self.notes]
-        return f'<table class="jacobians-report">{"".join(rows)}</table>'
-
-
-def _row(label: str, text: str) -> str:
-    return (
-        '<tr><td style="text-align:left;vertical-align:top;white-space:nowrap;padding-right:1em;opacity:.7">'
-        f'{escape(label)}</td><td style="text-align:left">{escape(text)}</td></tr>'
-    )
+            rows += [(self._heading(part), part.verdict), *self._rows(part)]
+        return latex_rows([*rows, *(("note", note) for note in self.notes)])
 
 
 def _wrapped(label: str, text: str) -> list[str]:

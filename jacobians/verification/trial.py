@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.verification.claims import Claim, Sample, drawn
-from jacobians.verification.contests import Contest, assembled, contest, is_linear, probes
+from jacobians.verification.contests import Contest, assembled, contest, probes
 from jacobians.verification.diagnosis import (
     Finding,
     Terms,
@@ -25,6 +25,7 @@ from jacobians.verification.verdicts import (
     Tolerance,
     Verdict,
     held,
+    is_linear,
     reads_one_triangle,
     reconsidered,
     symmetric,
@@ -92,7 +93,7 @@ class Trial:
         _tell(verdict, notes)
         linear = True
         if sample.whole and sample.given:
-            linear = is_linear(sample, tolerance.relative, pair)
+            linear = is_linear(sample, tolerance, pair)
         wrong = not linear or bool(np.any(verdict.fails))
         findings: tuple[Finding, ...] = ()
         if wrong:

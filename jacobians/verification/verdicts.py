@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.verification.contests import Contest
-from jacobians.verification.differences import Estimate
+from jacobians.verification.claims import Sample
+from jacobians.verification.contests import Contest, assembled
+from jacobians.verification.differences import Estimate, exact
 from jacobians.verification.references import Numerical
 from jacobians.verification.subject import Pair
 
@@ -101,6 +102,29 @@ def held(claimed: Array, estimate: Estimate, tolerance: Tolerance) -> Verdict:
     kinks = estimate.gap != 0
     lost = estimate.lost & ~same
     return Verdict(difference, allowed, ~(near | (kinks & between) | lost), kinks, lost)
+
+
+def is_linear(sample: Sample, tolerance: Tolerance, pair: Pair) -> bool:
+    """Whether what was said to random arrays is the sum of what was said to the basis."""
+    claimed = assembled(sample, pair)
+    if claimed.shape != pair.shape:
+        return True
+    allowed = tolerance.of(exact(claimed))
+    with np.errstate(all="ignore"):
+        for given, got in zip(
+            sample.given[sample.basis :], sample.got[sample.basis :], strict=True
+        ):
+            expected, margin = (
+                np.tensordot(a, tensor, pair.out.ndim)
+                if sample.way == "backward"
+                else np.tensordot(tensor, a, pair.inner.ndim)
+                for a, tensor in ((given, claimed), (np.abs(given), allowed))
+            )
+            if got.shape != expected.shape:
+                return False
+            if np.any((np.abs(got - expected) > 10 * margin) & np.isfinite(expected)):
+                return False
+    return True
 
 
 def reads_one_triangle(claimed: Array, estimate: Estimate, point: Array, *, derived: bool) -> bool:
