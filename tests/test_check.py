@@ -4,6 +4,7 @@ Mistakes are planted; what is right comes from closed forms and from the table o
 """
 
 import json
+import os
 import subprocess
 import sys
 import tracemalloc
@@ -18,6 +19,7 @@ from scipy import signal, special
 import jacobians as jb
 from jacobians.tracing.traced import Traced
 from tests.cases import DOMAINS, PROBLEMS, problem_name
+from tests.functions.test_functions import CASES
 
 RNG = np.random.default_rng(7)
 W, X, V = RNG.normal(size=(3, 4)), RNG.normal(size=(2, 5)), RNG.normal(size=4)
@@ -43,6 +45,9 @@ def opaque(x: Any) -> Any:
 
 # Right derivatives
 
+POINTS = int(os.environ.get("CHECK_POINTS", "1"))
+"""For each operation; where there are several, all functions of the table are checked too."""
+
 
 def drawn(problem: Any, point: int) -> list[Any]:
     case, position = problem
@@ -55,11 +60,12 @@ def of_arrays(operation: Any, case: Any) -> Callable[..., Any]:
     return (lambda *arrays: operation(*case.parameters, *arrays)) if case.parameters else operation
 
 
+@pytest.mark.parametrize("point", range(1, POINTS + 1))
 @pytest.mark.parametrize("problem", PROBLEMS, ids=problem_name)
-def test_no_false_alarm_over_the_table_of_operations(problem: Any) -> None:
-    """One point each; ours, a full tensor and a backward, against numbers and against ours."""
+def test_no_false_alarm_over_the_table_of_operations(problem: Any, point: int) -> None:
+    """Ours, a full tensor, a backward and a forward, against numbers and against ours."""
     case, position = problem
-    arrays, operation = drawn(problem, 1), jb.ops[case.operation]
+    arrays, operation = drawn(problem, point), jb.ops[case.operation]
     J = operation.explicit(*case.parameters, *arrays, wrt=position)
     reports = [
         jb.check(of_arrays(operation, case), *arrays, wrt=position),
@@ -73,6 +79,17 @@ def test_no_false_alarm_over_the_table_of_operations(problem: Any) -> None:
         report.raise_if_failed()
         for part in report.parts:
             assert part.slope.value is None or part.slope.value > 1.8
+
+
+@pytest.mark.parametrize("case", CASES[:: 1 if POINTS > 1 else 12], ids=lambda case: case.name)
+@pytest.mark.filterwarnings("ignore")
+def test_no_false_alarm_over_the_table_of_functions(case: Any) -> None:
+    for which, array in enumerate(case.arguments):
+        if array.dtype.kind == "f" and which in (case.wrt or range(len(case.arguments))):
+            J = jb.jacobian(case.function, which)(*case.arguments)
+            claims = {"vjp": lambda G, *args, J=J: J.vjp(G)}
+            jb.check(case.function, *case.arguments, wrt=which).raise_if_failed()
+            jb.check(case.function, *case.arguments, wrt=which, **claims).raise_if_failed()
 
 
 @pytest.mark.parametrize("problem", PROBLEMS, ids=problem_name)

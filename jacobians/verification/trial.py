@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.verification.claims import Claim, Sample, drawn
+from jacobians.verification.claims import MOST_BASIS, Claim, Sample, drawn
 from jacobians.verification.contests import Contest, assembled, contest, probes
 from jacobians.verification.diagnosis import (
     Finding,
@@ -247,6 +247,25 @@ class Trial:
         return ()
 
     def _explained(
+        self,
+        sample: Sample,
+        found: Contest,
+        expected: Array,
+        allowed: Array,
+        pair: Pair,
+        terms: Terms | None,
+    ) -> tuple[Finding, ...]:
+        """The diagnosis; where that of a sample finds nothing, what would find more."""
+        told = self._diagnosed(sample, found, expected, allowed, pair, terms)
+        if sample.whole or not told or told[0].kind != "unexplained":
+            return told
+        text = (
+            f"Where the result has at most {MOST_BASIS} entries every entry is compared, and more is "
+            "explained: check at smaller shapes."
+        )
+        return (*told, Finding("unexplained", text, 1.0))
+
+    def _diagnosed(
         self,
         sample: Sample,
         found: Contest,
