@@ -369,7 +369,21 @@ def test_a_large_backward_is_asked_at_random_upstreams() -> None:
     assert wrong.parts[0].slope.value == pytest.approx(1, abs=0.05)
 
 
-@pytest.mark.parametrize("kind", ["vjp", "jvp", "jacobian"])
+def test_a_large_backward_that_is_wrong_is_asked_for_every_entry() -> None:
+    A, B = RNG.normal(size=(20, 15)), RNG.normal(size=(15, 15))
+    right = jb.check(lambda A, B: A @ B, A, B, vjp=lambda G, A, B: G @ B.T)
+    assert right.parts[0].asked == "4 random upstreams"
+    wrong = jb.check(lambda A, B: A @ B, A, B, vjp=lambda G, A, B: G @ B)
+    assert wrong.parts[0].entries == 300 * 300
+    assert wrong.findings[0].text == "Axes j and l are swapped (a transpose)."
+    B = RNG.normal(size=(15, 150))
+    Q = RNG.normal(size=(15, 15))
+    wrong = jb.check(lambda A, B: A @ B, A, B, vjp=lambda G, A, B: G @ B.T @ Q)
+    assert "no more can be told" in wrong.findings[-1].text
+    assert wrong.parts[0].entries == 4 * 300
+
+
+@pytest.mark.parametrize("kind", ["vjp", "jvp"])
 def test_what_is_large_and_cannot_be_traced_is_compared_along_directions(kind: str) -> None:
     x = RNG.normal(size=(30, 20))
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.verification.claims import MOST_BASIS, Claim, Sample, drawn
+from jacobians.verification.claims import MOST_BASIS, MOST_EXPLAINED, Claim, Sample, drawn
 from jacobians.verification.contests import Contest, assembled, contest, probes
 from jacobians.verification.diagnosis import (
     Finding,
@@ -34,6 +34,7 @@ from jacobians.verification.verdicts import (
 Array = NDArray[Any]
 
 _TINY = 1e-4  # below this the size of an argument says nothing of how f is rounded
+_MOST_EXPLAINED = 1 << 20  # entries of a tensor that is asked for whole because something is wrong
 _MOST_SUMS = 1024  # results that a Taylor remainder is measured in one by one
 
 
@@ -76,11 +77,11 @@ class Trial:
         """Numbers alone."""
         return Numerical(self._subject, "auto")
 
-    def part(self, claim: Claim, pair: Pair) -> Part:
-        """The verdict on a claim for a result and an argument."""
+    def part(self, claim: Claim, pair: Pair, most: int = MOST_BASIS) -> Part:
+        """The verdict on a claim for a result and an argument, from at most so large a basis."""
         random = np.random.default_rng([self._seed, pair.output, pair.which])
         derived = claim.kind == "derived"
-        sample = claim.sample(pair, random)
+        sample = claim.sample(pair, random, most)
         found = contest(sample, self._reference, pair, random)
         if not found.fits:
             return self._misshapen(claim, sample, found, pair)
@@ -95,6 +96,9 @@ class Trial:
         if sample.whole and sample.given:
             linear = is_linear(sample, tolerance, pair)
         wrong = not linear or bool(np.any(verdict.fails))
+        asked = most if sample.whole or not sample.given else sample.given[0].size
+        if wrong and most < asked <= MOST_EXPLAINED and pair.size <= _MOST_EXPLAINED:
+            return self.part(claim, pair, MOST_EXPLAINED)  # every entry is worth its time now
         findings: tuple[Finding, ...] = ()
         if wrong:
             findings = self._of_another(sample, pair) or self._findings(
@@ -260,8 +264,8 @@ class Trial:
         if sample.whole or not told or told[0].kind != "unexplained":
             return told
         text = (
-            f"Where the result has at most {MOST_BASIS} entries every entry is compared, and more is "
-            "explained: check at smaller shapes."
+            "From a sample of so large a tensor no more can be told: check at smaller shapes, where every "
+            "entry is compared."
         )
         return (*told, Finding("unexplained", text, 1.0))
 
