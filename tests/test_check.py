@@ -262,6 +262,27 @@ def test_a_missing_term_of_a_formula_of_numpy_is_named_by_the_result(f: Any) -> 
     np.testing.assert_allclose(J.vjp(X), np.tensordot(X, right, 2), atol=1e-14)
 
 
+A3, A4 = RNG.normal(size=(3, 3)), RNG.normal(size=(4, 4))
+IN_FORMULAS: list[tuple[Any, Any, Any, str]] = [
+    (layer, (W, V), lambda G, W, x: np.outer(G, x), "The factor 1 − tanh((W x)_i)² is missing."),
+    (np.sin, (X,), lambda G, X: G, "The factor cos(x_ij) is missing."),
+    (lambda x: np.log(np.sum(np.exp(x))), (V,), lambda G, x: G * np.exp(x),
+     "The factor 1 / sum(exp(x)) is missing."),
+    (np.linalg.norm, (V,), lambda G, x: G * x, "The division by ‖x‖ is missing."),
+    (lambda x: x @ A4 @ x, (V,), lambda G, x: G * (A4 @ x), "The summand (A4ᵀ x)_k is missing."),
+    (lambda x: x @ A4 @ x, (V,), lambda G, x: G * (x @ A4), "The summand (A4 x)_k is missing."),
+    (lambda X: np.sum((X @ A3) ** 2, axis=1), (A3[:2],), lambda G, X: 2 * G[:, None] * (X @ A3 @ A3),
+     "A3_lr stands transposed."),
+    (lambda x: x * np.exp(x), (V,), lambda G, x: G * x * np.exp(x), "The summand exp(x_i) is missing."),
+    (lambda x: x * np.exp(x), (V,), lambda G, x: G * np.exp(x), "The summand x_i exp(x_i) is missing."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("f", "args", "vjp", "text"), IN_FORMULAS)
+def test_what_is_forgotten_in_a_formula_is_named(f: Any, args: Any, vjp: Any, text: str) -> None:
+    assert jb.check(f, *args, vjp=vjp).findings[0].text == text
+
+
 def test_gradients_in_another_order_are_named() -> None:
     A, B = RNG.normal(size=(3, 3)), RNG.normal(size=(3, 3))
     matmul = lambda A, B: A @ B  # noqa: E731

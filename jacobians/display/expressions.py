@@ -58,7 +58,7 @@ def label(
         whole = matrix_form(node, style) if letters and _is_linear(node) else None
         if whole is not None:
             return _indexed(whole, letters, style)
-        children = [label(n, _aligned(n, node, letters), style, fresh) for n in node.operands]
+        children = [label(n, aligned(n, node, letters), style, fresh) for n in node.operands]
         return filled(node, children, style)
     if operation.indexed and len(letters) >= 2:
         texts = [_argument(n, style, fresh).text for n in node.operands]
@@ -189,7 +189,7 @@ def _argument(node: Node, style: Style, fresh: Iterator[str]) -> Written:
     return whole or label(node, [next(fresh) for _ in range(node.ndim)], style, fresh)
 
 
-def _aligned(operand: Node, node: Node, letters: Sequence[str]) -> list[str]:
+def aligned(operand: Node, node: Node, letters: Sequence[str]) -> list[str]:
     """The letters of an operand that broadcasts: aligned on the right; an axis of size 1 has index 0."""
     offset = node.ndim - operand.ndim
     return [

@@ -6,22 +6,19 @@ gradients are pulled back to, and what directions are pushed forward to; each wi
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.arguments import real_array
-from jacobians.display.expressions import label
-from jacobians.display.matrix_forms import distinct_names
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.library import LibraryOperation
-from jacobians.notation.terms import Sum
-from jacobians.notation.writing import write_term
 from jacobians.tensor import JacobianTensor
 from jacobians.transforms import jacobian
 from jacobians.verification.differences import Estimate, exact
+from jacobians.verification.formulas import Variants, terms_of, variants
 from jacobians.verification.stepping import RICHARDSON, Method, Pointwise
 from jacobians.verification.subject import Pair, Subject, copied, eps_of
 
@@ -109,6 +106,7 @@ class Traced(Known):
         if [J.out_shape for J, *_ in self._tensors] != [y.shape for y in subject.outputs]:
             raise UnsupportedError("its results have other shapes when it is traced")
         self.eps = subject.eps
+        self._inputs = {**dict(zip(subject.known, args, strict=False)), **kwargs}
 
     def of(self, pair: Pair) -> JacobianTensor:
         """The structured tensor."""
@@ -126,20 +124,16 @@ class Traced(Known):
 
     def terms(self, pair: Pair) -> Terms | None:
         """Gives the terms of the formula, each with its text and its dense array."""
+        return partial(terms_of, self.of(pair)) if self._is_told(pair) else None
+
+    def variants(self, pair: Pair) -> Variants | None:
+        """Gives mistakes in the formula, each with what it would give."""
+        return partial(variants, self.of(pair), self._inputs) if self._is_told(pair) else None
+
+    def _is_told(self, pair: Pair) -> bool:
+        """Whether the formula can be written, and its terms be made dense."""
         J = self.of(pair)
-        if J.size * len(J.terms.terms) > MOST_ENTRIES or pair.axes is None:
-            return None
-
-        def terms() -> list[tuple[str, Array]]:
-            found = []
-            for term in J.terms.terms:
-                with distinct_names(J._values):
-                    text = write_term(term, J.shape, J.axes, label, "text").text
-                alone = JacobianTensor(Sum(J.shape, (term,)), J.out_ndim, J._values, dtype=J.dtype)
-                found.append((text, alone.dense()))
-            return found
-
-        return terms
+        return J.size * len(J.terms.terms) <= MOST_ENTRIES and pair.axes is not None
 
 
 class Numerical(Reference):

@@ -223,7 +223,8 @@ class Trial:
         if sample.way != "tensor" and found.way != "tensor":
             allowed = np.max(allowed, axis=0)
         terms = None if self._traced is None or derived else self._traced.terms(pair)
-        return self._explained(sample, found, expected, allowed, pair, terms)
+        variants = None if self._traced is None or derived else self._traced.variants(pair)
+        return self._explained(sample, found, expected, allowed, pair, terms, variants)
 
     def _of_shape(self, sample: Sample, found: Contest, pair: Pair) -> tuple[Finding, ...]:
         """Explanations of a wrong shape."""
@@ -231,7 +232,7 @@ class Trial:
             return ()
         expected = found.estimate.value
         largest = np.max(np.abs(expected), initial=0.0, where=np.isfinite(expected))
-        return self._explained(sample, found, expected, np.asarray(1e-9 * largest), pair, None)
+        return self._explained(sample, found, expected, np.asarray(1e-9 * largest), pair)
 
     def _of_another(self, sample: Sample, pair: Pair) -> tuple[Finding, ...]:
         """Whether what is claimed by one argument is the derivative by another one."""
@@ -257,10 +258,11 @@ class Trial:
         expected: Array,
         allowed: Array,
         pair: Pair,
-        terms: Terms | None,
+        terms: Terms | None = None,
+        variants: Terms | None = None,
     ) -> tuple[Finding, ...]:
         """The diagnosis; where that of a sample finds nothing, what would find more."""
-        told = self._diagnosed(sample, found, expected, allowed, pair, terms)
+        told = self._diagnosed(sample, found, expected, allowed, pair, terms, variants)
         if sample.whole or not told or told[0].kind != "unexplained":
             return told
         text = (
@@ -276,13 +278,19 @@ class Trial:
         expected: Array,
         allowed: Array,
         pair: Pair,
-        terms: Terms | None,
+        terms: Terms | None = None,
+        variants: Terms | None = None,
     ) -> tuple[Finding, ...]:
         with np.errstate(all="ignore"):
             if sample.way == "tensor":
                 out_ndim = pair.out.ndim
                 return diagnose(
-                    found.claimed, expected, out_ndim=out_ndim, tolerance=allowed, terms=terms
+                    found.claimed,
+                    expected,
+                    out_ndim=out_ndim,
+                    tolerance=allowed,
+                    terms=terms,
+                    variants=variants,
                 )
             given = probes(sample, found, expected, pair)
             if not given:
@@ -294,6 +302,7 @@ class Trial:
                 in_shape=pair.inner.shape,
                 tolerance=allowed,
                 terms=terms,
+                variants=variants,
             )
 
     # The Taylor remainder

@@ -3,7 +3,7 @@
 The tensors have one shape here.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
 from math import prod
@@ -16,7 +16,7 @@ from jacobians.verification import arrangements, places
 from jacobians.verification.case import Array, Case, allowance, norm, numbers, positive
 from jacobians.verification.judging import Explanation, Guess, Judge
 
-Terms = Callable[[], Sequence[tuple[str, ArrayLike]]]
+Terms = Callable[[], Iterable[tuple[str, ArrayLike]]]
 
 _FEW_TERMS = 8
 _NOISE = 0.05  # the largest relative size of what is called noise
@@ -123,6 +123,26 @@ def _several_terms(
         if n != 1
     ]
     return Explanation("term", tuple(clauses), 1.3 + 0.1 * len(clauses))
+
+
+def by_formula(case: Case, variants: Terms | None) -> Iterator[Guess]:
+    """A mistake in the formula that gives the whole claimed tensor."""
+    seen: list[Array] = []
+    for clause, array in variants() if variants is not None else ():
+        found = numbers(array)
+        if found is None or found.shape != case.expected.shape or not np.isfinite(found).all():
+            continue
+        predicted = found / case.unit
+        if not (np.abs(predicted - case.expected) > case.tol).any():
+            continue  # a factor of ones, a symmetric matrix
+
+        def instead(_: Array, predicted: Array = predicted) -> Array:
+            return predicted
+
+        if any(np.allclose(predicted, other, rtol=1e-9, atol=0) for other in seen):
+            continue  # the same in other words
+        seen.append(predicted)
+        yield Guess("term", clause, 1.5, instead, tolerance=lambda tol: tol, scaled=False)
 
 
 def local(case: Case, judge: Judge) -> Iterator[Explanation]:
