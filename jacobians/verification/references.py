@@ -27,6 +27,7 @@ Terms = Callable[[], list[tuple[str, Array]]]
 
 MOST_ENTRIES = 1 << 22  # of a tensor that is compared entry by entry
 MOST_COLUMNS = 1 << 9  # of an argument that is moved entry by entry
+_MOST_VARIED = 1 << 18  # of a tensor of which wrong ones are made
 _LONGEST = 200  # characters of a formula in a report
 
 
@@ -128,7 +129,8 @@ class Traced(Known):
 
     def variants(self, pair: Pair) -> Variants | None:
         """Gives mistakes in the formula, each with what it would give."""
-        return partial(variants, self.of(pair), self._inputs) if self._is_told(pair) else None
+        told = self._is_told(pair) and pair.size <= _MOST_VARIED
+        return partial(variants, self.of(pair), self._inputs) if told else None
 
     def _is_told(self, pair: Pair) -> bool:
         """Whether the formula can be written, and its terms be made dense."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jacobians.verification import arrangements, places
-from jacobians.verification.case import Array, Case, allowance, norm, numbers, positive
+from jacobians.verification.case import Array, Case, allowance, norm, numbers, positive, taken
 from jacobians.verification.judging import Explanation, Guess, Judge
 
 Terms = Callable[[], Iterable[tuple[str, ArrayLike]]]
@@ -139,9 +139,10 @@ def by_formula(case: Case, variants: Terms | None) -> Iterator[Guess]:
         def instead(_: Array, predicted: Array = predicted) -> Array:
             return predicted
 
-        if any(np.allclose(predicted, other, rtol=1e-9, atol=0) for other in seen):
+        sample = taken(predicted, case.sample)
+        if any(np.allclose(sample, other, rtol=1e-9, atol=0) for other in seen):
             continue  # the same in other words
-        seen.append(predicted)
+        seen.append(sample)
         yield Guess("term", clause, 1.5, instead, tolerance=lambda tol: tol, scaled=False)
 
 
