@@ -225,7 +225,10 @@ def _nonlinear(probes: list[Probe], which: Map, name: str) -> Iterator[Finding]:
             continue
         used = np.flatnonzero(np.abs(weights) > _EXACT)
         if len(used) == 1:
-            scale, got = float(weights[used[0]].real), probes[used[0]].got
+            scale, got = (
+                np.float64(weights[used[0]].real),
+                probes[used[0]].got,
+            )  # its square may be inf
             if _equal(scale**2 * got, probe.got):
                 text = f"the result grows with the square of {name}: it is multiplied in twice"
                 yield _sentence(which.kind, text)
