@@ -10,7 +10,7 @@ For ``A(B)``, matrices both, the derivative is ``J_ijkl = ∂A_ij/∂B_kl``.
 
 from jacobians import numerical, testing
 from jacobians.contraction import Comparison, chain, compare
-from jacobians.display.explaining import Explanation
+from jacobians.display.explanation import Explanation
 from jacobians.errors import (
     JacobiansError,
     ShapeError,

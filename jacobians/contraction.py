@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from jacobians.arguments import shaped_array
 from jacobians.arrays.plan import Cost
 from jacobians.display.html import element, fragment, table
+from jacobians.display.latex import latex_rows
 from jacobians.display.numbers import human_bytes, human_count, human_seconds
 from jacobians.errors import ShapeError, TensorTooLargeError, UnsupportedError, VerificationError
 from jacobians.memory import check_bytes
@@ -162,6 +163,11 @@ class Comparison(NamedTuple):
             table("", head, rows),
             *(element("p", remark, class_="facts") for remark in self._remarks()),
         )
+
+    def _repr_latex_(self) -> str:
+        facts = [(self.title, self.formula), ("shortcut", self.shortcut)]
+        ways = [(name, ", ".join(rest)) for name, *rest in self._table()]
+        return latex_rows([*facts, *ways, *(("", remark) for remark in self._remarks())])
 
     def _table(self) -> list[tuple[str, str, str, str, str]]:
         """A line of titles and one for each way."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.arrays.plan import Plan
-from jacobians.display.expressions import matrix_form, product_form
+from jacobians.display.matrix_forms import matrix_form, product_form
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.graph.node import Node
 from jacobians.memory import check_bytes, check_size

@@ -18,15 +18,15 @@ from jacobians.arrays.plan import Plan, plan_for
 from jacobians.batching import per_sample
 from jacobians.costs import TensorCost, explicit_cost, predicted
 from jacobians.display import plots
-from jacobians.display.explaining import Explanation, checked_index, explained
+from jacobians.display.explaining import checked_index, explained
+from jacobians.display.explanation import Explanation
 from jacobians.display.expressions import (
-    Template,
-    distinct_names,
     label,
     shortcut,
     template_of,
     title,
 )
+from jacobians.display.matrix_forms import Template, distinct_names
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.graph.node import Node, evaluate
 from jacobians.html_page import tensor_fragment, write_page

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from jacobians.accumulation.chain_rule import Strategy, as_single_node, forward, jacobians, reverse
 from jacobians.arguments import shaped_array
 from jacobians.compiled import Transform, compiler
+from jacobians.display.expressions import with_output
 from jacobians.errors import ShapeError
 from jacobians.graph.node import Node, evaluate, input_node, ordered
 from jacobians.notation.terms import Sum, added, whole
@@ -53,11 +54,13 @@ def _tensor(run: Run, terms: Sum, output: Node, position: int, out_name: str) ->
     start = run.inputs[position]
     if run.reaches_outside(terms.operands):
         return _finished(run, as_single_node(terms))
-    values = evaluate(terms.operands, run.here.values)
-    kept = {node: _owned(values[node]) for node in terms.operands}
+    values = evaluate([output, *terms.operands], run.here.values)
+    named = with_output(terms, output, run.title)
+    values.update({node: values[output] for node in named.operands if node not in values})
+    kept = {node: _owned(values[node]) for node in named.operands}
     dtype = output.dtype if output.dtype.kind == "f" else np.dtype(float)
     return JacobianTensor(
-        terms,
+        named,
         len(terms.shape) - start.ndim,
         kept,
         dtype=dtype,

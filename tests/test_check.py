@@ -4,19 +4,22 @@ Mistakes are planted; what is right comes from closed forms and from the table o
 """
 
 import json
+import os
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 from zlib import crc32
 
 import numpy as np
 import pytest
-from scipy import special
+from scipy import signal, special
 
 import jacobians as jb
 from jacobians.tracing.traced import Traced
 from tests.cases import DOMAINS, PROBLEMS, problem_name
+from tests.functions.test_functions import CASES
 
 RNG = np.random.default_rng(7)
 W, X, V = RNG.normal(size=(3, 4)), RNG.normal(size=(2, 5)), RNG.normal(size=4)
@@ -42,6 +45,9 @@ def opaque(x: Any) -> Any:
 
 # Right derivatives
 
+POINTS = int(os.environ.get("CHECK_POINTS", "1"))
+"""For each operation; where there are several, all functions of the table are checked too."""
+
 
 def drawn(problem: Any, point: int) -> list[Any]:
     case, position = problem
@@ -54,11 +60,12 @@ def of_arrays(operation: Any, case: Any) -> Callable[..., Any]:
     return (lambda *arrays: operation(*case.parameters, *arrays)) if case.parameters else operation
 
 
+@pytest.mark.parametrize("point", range(1, POINTS + 1))
 @pytest.mark.parametrize("problem", PROBLEMS, ids=problem_name)
-def test_no_false_alarm_over_the_table_of_operations(problem: Any) -> None:
-    """One point each; ours, a full tensor and a backward, against numbers and against ours."""
+def test_no_false_alarm_over_the_table_of_operations(problem: Any, point: int) -> None:
+    """Ours, a full tensor, a backward and a forward, against numbers and against ours."""
     case, position = problem
-    arrays, operation = drawn(problem, 1), jb.ops[case.operation]
+    arrays, operation = drawn(problem, point), jb.ops[case.operation]
     J = operation.explicit(*case.parameters, *arrays, wrt=position)
     reports = [
         jb.check(of_arrays(operation, case), *arrays, wrt=position),
@@ -72,6 +79,17 @@ def test_no_false_alarm_over_the_table_of_operations(problem: Any) -> None:
         report.raise_if_failed()
         for part in report.parts:
             assert part.slope.value is None or part.slope.value > 1.8
+
+
+@pytest.mark.parametrize("case", CASES[:: 1 if POINTS > 1 else 12], ids=lambda case: case.name)
+@pytest.mark.filterwarnings("ignore")
+def test_no_false_alarm_over_the_table_of_functions(case: Any) -> None:
+    for which, array in enumerate(case.arguments):
+        if array.dtype.kind == "f" and which in (case.wrt or range(len(case.arguments))):
+            J = jb.jacobian(case.function, which)(*case.arguments)
+            claims = {"vjp": lambda G, *args, J=J: J.vjp(G)}
+            jb.check(case.function, *case.arguments, wrt=which).raise_if_failed()
+            jb.check(case.function, *case.arguments, wrt=which, **claims).raise_if_failed()
 
 
 @pytest.mark.parametrize("problem", PROBLEMS, ids=problem_name)
@@ -216,6 +234,103 @@ def test_a_missing_term_is_named() -> None:
     assert "is missing" in text
 
 
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda S: np.exp(S) / np.sum(np.exp(S), axis=-1, keepdims=True),
+        lambda S: (
+            np.exp(S - S.max(-1, keepdims=True))
+            / np.exp(S - S.max(-1, keepdims=True)).sum(-1, keepdims=True)
+        ),
+    ],
+    ids=["plain", "stable"],
+)
+def test_a_missing_term_of_a_formula_of_numpy_is_named_by_the_result(f: Any) -> None:
+    def softmax(S: Any) -> Any:
+        return f(S)
+
+    report = jb.check(softmax, X, vjp=lambda G, S: G * softmax(S))
+    assert [finding.text for finding in report.findings] == [
+        "The term −δ_ik softmax_ij softmax_il is missing."
+    ]
+    y = softmax(X)
+    J = jb.jacobian(softmax)(X)
+    assert J.formula() == "δ_ik δ_jl softmax_ij − δ_ik softmax_ij softmax_il"
+    right = np.einsum("ik,jl,ij->ijkl", np.eye(2), np.eye(5), y)
+    right -= np.einsum("ik,ij,il->ijkl", np.eye(2), y, y)
+    np.testing.assert_allclose(J.dense(), right, atol=1e-15)
+    np.testing.assert_allclose(J.vjp(X), np.tensordot(X, right, 2), atol=1e-14)
+
+
+A3, A4 = RNG.normal(size=(3, 3)), RNG.normal(size=(4, 4))
+IN_FORMULAS: list[tuple[Any, Any, Any, str]] = [
+    (layer, (W, V), lambda G, W, x: np.outer(G, x), "The factor 1 − tanh((W x)_i)² is missing."),
+    (np.sin, (X,), lambda G, X: G, "The factor cos(x_ij) is missing."),
+    (lambda x: np.log(np.sum(np.exp(x))), (V,), lambda G, x: G * np.exp(x),
+     "The factor 1 / sum(exp(x)) is missing."),
+    (np.linalg.norm, (V,), lambda G, x: G * x, "The division by ‖x‖ is missing."),
+    (lambda x: x @ A4 @ x, (V,), lambda G, x: G * (A4 @ x), "The summand (A4ᵀ x)_k is missing."),
+    (lambda x: x @ A4 @ x, (V,), lambda G, x: G * (x @ A4), "The summand (A4 x)_k is missing."),
+    (lambda X: np.sum((X @ A3) ** 2, axis=1), (A3[:2],), lambda G, X: 2 * G[:, None] * (X @ A3 @ A3),
+     "A3_lr stands transposed."),
+    (lambda x: x * np.exp(x), (V,), lambda G, x: G * x * np.exp(x), "The summand exp(x_i) is missing."),
+    (lambda x: x * np.exp(x), (V,), lambda G, x: G * np.exp(x), "The summand x_i exp(x_i) is missing."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("f", "args", "vjp", "text"), IN_FORMULAS)
+def test_what_is_forgotten_in_a_formula_is_named(f: Any, args: Any, vjp: Any, text: str) -> None:
+    assert jb.check(f, *args, vjp=vjp).findings[0].text == text
+
+
+def test_gradients_in_another_order_are_named() -> None:
+    A, B = RNG.normal(size=(3, 3)), RNG.normal(size=(3, 3))
+    matmul = lambda A, B: A @ B  # noqa: E731
+    for report in (
+        jb.check(matmul, A, B, wrt=(0, 1), vjp=lambda G, A, B: (A.T @ G, G @ B.T)),
+        jb.check(matmul, A, W, wrt=("A", "B"), vjp=lambda G, A, B: (A.T @ G, G @ B.T)),
+        jb.check(
+            matmul, A, W, wrt=(0, 1),
+            jacobian=(np.einsum("jl,ik->ijkl", np.eye(4), A), np.einsum("ik,lj->ijkl", np.eye(3), W)),
+        ),
+    ):  # fmt: skip
+        assert [[f.kind for f in part.findings] for part in report.parts] == [["argument"]] * 2
+        assert "the derivative by B, where that by A is meant" in report.findings[0].text
+
+
+@pytest.mark.parametrize("mode", ["valid", "full", "same"])
+def test_a_kernel_that_is_turned_round_is_seen(mode: Any) -> None:
+    """The gradient of a convolution is a correlation; here a convolution once more."""
+    k = RNG.normal(size=3)
+    back = {"valid": "full", "full": "valid", "same": "same"}[mode]
+    f = lambda x, k: np.convolve(x, k, mode)  # noqa: E731
+    x = RNG.normal(size=9)
+    report = jb.check(f, x, k, vjp=lambda G, x, k: np.convolve(G, k, back))
+    assert any("Axes i and k are both reversed" in found.text for found in report.findings)
+    assert jb.check(f, x, k, vjp=lambda G, x, k: np.convolve(G, k[::-1], back)).ok
+    if mode == "valid":
+        report = jb.check(f, x, k, wrt=1, vjp=lambda G, x, k: np.correlate(x, G, "valid"))
+        assert report.findings[0].text == "Axis k is reversed."
+        kernel = RNG.normal(size=(2, 3))
+        image = RNG.normal(size=(5, 7))
+        g = lambda X, K: signal.convolve2d(X, K, "valid")  # noqa: E731
+        report = jb.check(g, image, kernel, vjp=lambda G, X, K: signal.convolve2d(G, K))
+        assert "Axes i, j, k and l are all reversed" in report.findings[0].text
+        vjp = lambda G, X, K: signal.correlate2d(X, G, "valid")  # noqa: E731
+        report = jb.check(g, image, kernel, wrt=1, vjp=vjp)
+        assert "Axes k and l are both reversed" in report.findings[0].text
+
+
+def test_where_nothing_is_right_but_zero_the_report_says_so() -> None:
+    report = jb.check(lambda x: np.ones(3), V, vjp=lambda G, x: G.sum() * x)
+    assert report.findings[-1].text == "It is not zero anywhere, where zero is right everywhere."
+
+
+def test_a_gradient_may_be_written_out_as_a_list() -> None:
+    assert jb.check(layer, W, V, vjp=lambda G, W, x: backward(G, W, x).tolist()).ok
+    assert jb.check(lambda x: x[::2], V, vjp=lambda G, x: [G[0], 0, G[1], 0]).ok
+
+
 def test_a_wrong_shape_is_reported_not_raised() -> None:
     for claim in (
         {"vjp": lambda G, b: G},
@@ -275,7 +390,21 @@ def test_a_large_backward_is_asked_at_random_upstreams() -> None:
     assert wrong.parts[0].slope.value == pytest.approx(1, abs=0.05)
 
 
-@pytest.mark.parametrize("kind", ["vjp", "jvp", "jacobian"])
+def test_a_large_backward_that_is_wrong_is_asked_for_every_entry() -> None:
+    A, B = RNG.normal(size=(20, 15)), RNG.normal(size=(15, 15))
+    right = jb.check(lambda A, B: A @ B, A, B, vjp=lambda G, A, B: G @ B.T)
+    assert right.parts[0].asked == "4 random upstreams"
+    wrong = jb.check(lambda A, B: A @ B, A, B, vjp=lambda G, A, B: G @ B)
+    assert wrong.parts[0].entries == 300 * 300
+    assert wrong.findings[0].text == "Axes j and l are swapped (a transpose)."
+    B = RNG.normal(size=(15, 150))
+    Q = RNG.normal(size=(15, 15))
+    wrong = jb.check(lambda A, B: A @ B, A, B, vjp=lambda G, A, B: G @ B.T @ Q)
+    assert "no more can be told" in wrong.findings[-1].text
+    assert wrong.parts[0].entries == 4 * 300
+
+
+@pytest.mark.parametrize("kind", ["vjp", "jvp"])
 def test_what_is_large_and_cannot_be_traced_is_compared_along_directions(kind: str) -> None:
     x = RNG.normal(size=(30, 20))
 
@@ -315,6 +444,31 @@ def test_one_wrong_entry_of_many_is_found_and_placed() -> None:
     assert part.worst.index[1:] == (5, 7)
     assert "k = 5" in part.worst.place
     assert "k = 5" in report.findings[0].text
+
+
+def test_no_memory_is_taken_for_a_tensor_of_a_wrong_shape_or_a_structured_reference() -> None:
+    x = np.linspace(-1, 1, 300_000)  # its Jacobian would take 671 GiB
+    tracemalloc.start()
+    report = jb.check(np.tanh, x, jacobian=lambda x: x)
+    assert "yours (300000,), right is (300000, 300000)" in str(report)
+    report = jb.check(np.sin, x, vjp=lambda G, x: G * np.cos(x), against=jb.jacobian(np.sin))
+    assert report.ok
+    assert "entries of products with ∂sin_i/∂x_k agree" in str(report)
+    assert tracemalloc.get_traced_memory()[1] < 1 << 28
+    tracemalloc.stop()
+
+
+def test_a_large_wrong_backward_is_not_asked_of_the_function_for_long() -> None:
+    calls = []
+
+    def f(x: Any) -> Any:
+        calls.append(1)
+        return np.tanh(x)
+
+    x = np.linspace(0.1, 1, 250_000)
+    report = jb.check(f, x, vjp=lambda G, x: -G * (1 - np.tanh(x) ** 2))
+    assert report.findings[0].kind == "sign"
+    assert len(calls) < 2000
 
 
 def test_a_structured_tensor_is_never_made_dense_where_it_is_large() -> None:
@@ -453,6 +607,13 @@ def test_functions_that_differ_from_call_to_call_are_noted() -> None:
 # Precision
 
 
+def test_claims_that_differ_from_call_to_call_are_noted() -> None:
+    random = np.random.default_rng(0)
+    report = jb.check(np.sin, V, vjp=lambda G, x: G * np.cos(x) * (1 + random.random(4)))
+    assert any("vjp is not deterministic: two calls" in note for note in report.notes)
+    assert not jb.check(np.sin, V, vjp=lambda G, x: G * np.cos(x)).notes
+
+
 def test_float32_is_checked_in_float64_where_the_function_allows_it() -> None:
     single = V.astype(np.float32)
     report = jb.check(np.sin, single, vjp=lambda G, x: G * np.cos(x))
@@ -555,6 +716,10 @@ def test_operations_are_checked_by_name() -> None:
         ({"against": np.eye(3)}, jb.UnsupportedError, "against is of type ndarray.*jacobian="),
         ({"against": "traced"}, jb.UnsupportedError, "own Jacobian, and nothing else is claimed"),
         ({"rtol": -1}, jb.JacobiansError, "rtol=-1"),
+        ({"atol": "small"}, jb.JacobiansError, "atol='small': it must be a number"),
+        ({"seed": -1}, jb.JacobiansError, "seed=-1: it must be an integer, 0 or more"),
+        ({"seed": "x"}, jb.JacobiansError, "seed='x'"),
+        ({"wrt": ()}, jb.ShapeError, r"layer: wrt=\(\) names no argument"),
         ({"vjp": np.eye(3)}, jb.UnsupportedError, "vjp is of type ndarray"),
         ({"wrt": 5}, jb.ShapeError, "no argument wrt=5; its arguments here are W, x"),
         ({"vjp": lambda G, W, x: None}, jb.UnsupportedError, "vjp: the gradient by W is None"),
@@ -593,8 +758,9 @@ def test_the_users_own_exceptions_pass_through() -> None:
         assert len(args) == 3
         raise ZeroDivisionError("mine")
 
-    with pytest.raises(ZeroDivisionError, match="mine"):
+    with pytest.raises(ZeroDivisionError, match="mine") as caught:
         jb.check(layer, W, V, vjp=broken)
+    assert caught.value.__notes__ == ["jb.check called vjp(G, W, x), G of shape (3,)"]
     with pytest.raises(ValueError, match="matmul"):
         jb.check(layer, W, V[:2])
 
@@ -627,6 +793,15 @@ def a_report() -> jb.Report:
     return jb.check(
         f, A, x, wrt=(0, 1), jacobian=((J, np.ones((3, 5))), (np.full((4, 3, 4), np.nan), np.eye(4))),
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("size", [1e-300, 1e300])
+def test_the_slope_of_very_small_and_very_large_functions(size: float) -> None:
+    for factor, slope in ((2, 2), (3, 1)):
+        report = jb.check(lambda x: size * x**2, V, vjp=lambda G, x, n=factor: n * size * x * G)
+        assert report.ok == (slope == 2)
+        assert report.parts[0].slope.value == pytest.approx(slope, abs=0.05)
+        assert f"{2 * size:g}" in report.parts[0].reference
 
 
 def test_the_report_fits_a_terminal() -> None:
@@ -662,6 +837,29 @@ def test_the_report_as_a_dict_is_plain_json() -> None:
     assert set(found["parts"][2]["findings"][0]) == {"kind", "text", "remaining"}
 
 
+def test_the_report_and_a_comparison_in_latex() -> None:
+    def my_f(x: Any) -> Any:
+        return x**2
+
+    text = jb.check(my_f, V, vjp=lambda G, x: 3 * G * x)._repr_latex_()
+    assert text.startswith("$\\begin{array}{ll}\\text{vjp of my\\_f by x} & \\text{WRONG} \\\\ ")
+    assert "\\text{It is 3/2 × the right derivative.}" in text
+    assert text.count("{") == text.count("}")
+    J = jb.ops.matmul.jacobian(W, W.T, wrt="B")
+    text = jb.compare(J, np.ones((3, 3)))._repr_latex_()
+    assert "\\text{∂A\\_ij/∂B\\_kl} & \\text{δ\\_ik C\\_lj}" in text
+    assert "\\text{contracted} & " in text
+
+
+def test_a_backward_whose_parts_cancel_is_linear() -> None:
+    """Of Q in X = QR: where its derivative is 0, a backward leaves the rounding of what cancels."""
+    square = np.random.default_rng(3).uniform(-1, 1, (3, 3))
+    q = lambda X: np.linalg.qr(X)[0]  # noqa: E731
+    vjp = lambda G, X: jb.jacobian(q)(X).vjp(G)  # noqa: E731
+    for scale in (1e-3, 1.0, 1e3):
+        jb.testing.assert_jacobian(q, scale * square, vjp=vjp)
+
+
 def test_the_report_as_html_escapes_what_users_name() -> None:
     def f(x: Any) -> Any:
         return {"<script>alert(1)</script>": x**2}
@@ -683,7 +881,7 @@ def test_the_seed_decides_what_is_random() -> None:
     x = np.linspace(0, 1, 300)
     for seed in (1, 1, 2):
         assert jb.check(np.sin, x, vjp=vjp, seed=seed).seed == seed
-    one, again, other = (seen[n : n + 4] for n in (0, 4, 8))
+    one, again, other = (seen[n : n + 5] for n in (0, 5, 10))
     np.testing.assert_array_equal(one, again)
     assert not np.array_equal(one, other)
 

@@ -901,6 +901,15 @@ def test_diagnose_of_a_rearranged_tensor_never_raises(data: st.DataObject) -> No
     sound(diagnose(claimed, expected, out_ndim=expected.ndim // 2, tolerance=1e-9))
 
 
+def test_a_probe_whose_square_is_too_large() -> None:
+    probes = [
+        (np.array(1.0), np.array(1.0), np.array(0.0)),
+        (np.array(1.4e154), np.zeros(()), np.zeros(())),
+    ]
+    found = diagnose_forward(probes, out_shape=(), in_shape=(), tolerance=1e-9)
+    assert any("is not linear in the direction dX" in one.text for one in found)
+
+
 @given(st.data(), st.booleans())
 def test_probes_never_raise(data: st.DataObject, is_backward: bool) -> None:
     small = hnp.array_shapes(min_dims=0, max_dims=2, min_side=0, max_side=3)

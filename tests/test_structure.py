@@ -24,7 +24,7 @@ FLOORS: list[set[str]] = [
     {"planning"},
     {"display"},
     {"arguments", "memory"},
-    {"batching", "costs", "export", "html_page", "slicing", "tensor"},
+    {"batching", "costs", "export", "html_contraction", "html_page", "slicing", "tensor"},
     {"contraction", "derived", "signature"},
     {"compiled"},
     {"transforms", "library"},

@@ -72,7 +72,9 @@ def run(options: argparse.Namespace) -> int:
     except JacobiansError:
         raise
     except Exception as error:  # of the user's own functions
-        raise JacobiansError(f"{options.subject}: {type(error).__name__}: {error}") from None
+        called = "; ".join(getattr(error, "__notes__", ()))
+        text = f"{options.subject}: {type(error).__name__}: {error}"
+        raise JacobiansError(text + f" ({called})" * bool(called)) from None
     shapes = {name: list(np.shape(array)) for name, array in arrays.items()}
     if options.json:
         found = {k: {"shape": shapes[k], "source": sources[k]} for k in arrays}

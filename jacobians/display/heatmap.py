@@ -20,6 +20,7 @@ _HAIR = 14  # from this side on, cells stand a pixel apart
 _STRIP = 60  # pixels that a picture of few rows or columns has at least
 _TICKS = 12
 _NARROW = 300  # pixels that labels side by side may take: a phone's screen
+_LETTER = 7  # pixels of a letter of a label
 
 
 class Geometry(NamedTuple):
@@ -228,9 +229,11 @@ def ticks(seen: Picture, where: Geometry, direction: int) -> list[tuple[float, s
         return ("" if number else lead) + ",".join(str(ranges[a][0]) for a in axes)
 
     # Labels side by side share a phone's screen; those below each other have the height drawn on it.
-    widest = max(len(text(0)), len(text(count - 1)))
     height = where.length(0) * min(1, _NARROW / where.length(1))
-    room = int(height) // 14 if direction == 0 else _NARROW // (7 * widest + 10)
+    first, last = len(text(0)), len(text(count - 1))
+    apart = max((first + last) / 2, last) * _LETTER + 6  # of the centres of two labels
+    width = min(_NARROW, where.length(1))
+    room = int(height) // 14 if direction == 0 else int(width / apart)
     most = min(_TICKS, max(1, room))
     middle = step * where.cell[direction] / 2
     return [

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.display.unfolding import Layout, Picture, picture, scale_of, structure_picture
-from jacobians.errors import JacobiansError
+from jacobians.errors import JacobiansError, UnsupportedError
 
 Array = NDArray[Any]
 _VALUES, _STRUCTURE = "RdBu_r", ("white", "#2b5c8a")
@@ -130,6 +130,10 @@ def spy(tensor: Any, title: str, ax: Any = None) -> Artists:
 
 def _axes(ax: Any) -> Any:
     if ax is not None:
+        if not hasattr(ax, "imshow"):
+            raise UnsupportedError(
+                f"ax is of type {type(ax).__name__}; pass matplotlib's axes, or none"
+            )
         return ax
     try:
         from matplotlib import pyplot

@@ -92,7 +92,7 @@ def write_number(number: Coefficient) -> tuple[str, str]:
     if size == 1:
         return sign, ""
     known = {0.5: "½", 0.25: "¼"}.get(size)
-    whole = isinstance(size, int) or size.is_integer()
+    whole = size < 1e15 and (isinstance(size, int) or size.is_integer())
     return sign, known or (str(int(size)) if whole else f"{size:.6g}")
 
 

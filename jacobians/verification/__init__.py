@@ -2,12 +2,13 @@
 
 ``checking`` is ``jb.check``: a ``subject`` (the function at its arguments) has ``claims`` (what is said of
 its derivative), which stand ``trial`` against ``references``; ``contests`` set the two side by side,
-``verdicts`` hold them against tolerances, ``appeals`` hear what fails once more, ``taylor`` measures
-remainders, and ``report`` tells. ``differences`` and ``stepping`` make numerical Jacobians. These may
+``verdicts`` hold them against tolerances and hear what fails once more, ``taylor`` measures remainders,
+and ``report`` tells. ``differences`` and ``stepping`` make numerical Jacobians, ``formulas`` reads
+mistakes off derived terms. These may
 import everything below this folder.
 
 ``diagnosis`` is pure: arrays in, findings out, in words of axes, entries and terms. Under it stand
 ``case`` (what is compared, and the measures), ``judging`` (one guess against the numbers), the
-guesses of ``arrangements`` and ``values``, the words of ``places`` and ``factors``, ``explaining``
+guesses of ``arrangements``, ``shifts`` and ``values``, the words of ``places`` and ``factors``, ``explaining``
 (two tensors) and ``probing`` (a backward or forward). These import notation and errors only.
 """

@@ -1,6 +1,7 @@
 """``jb.check``: hold a derivative against a reference, and say what is wrong with it."""
 
 from collections.abc import Callable, Mapping
+from numbers import Integral, Real
 from typing import Any
 
 from jacobians.errors import JacobiansError, UnsupportedError
@@ -104,8 +105,10 @@ def check(
             "an array to check as jacobian="
         )
     for name, tolerance in (("rtol", rtol), ("atol", atol)):
-        if tolerance is not None and not tolerance >= 0:
+        if tolerance is not None and not (isinstance(tolerance, Real) and tolerance >= 0):
             raise JacobiansError(f"{name}={tolerance!r}: it must be a number, 0 or more")
+    if not (isinstance(seed, Integral) and seed >= 0):
+        raise JacobiansError(f"seed={seed!r}: it must be an integer, 0 or more")
     for name, claim in (("vjp", vjp), ("jvp", jvp)):
         if claim is not None and not callable(claim):
             raise UnsupportedError(f"{name} is of type {type(claim).__name__}; pass a function")

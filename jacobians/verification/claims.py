@@ -25,6 +25,7 @@ Array = NDArray[Any]
 Kind = Literal["derived", "jacobian", "vjp", "jvp"]
 
 MOST_BASIS = 256  # upstreams or directions of a basis
+MOST_EXPLAINED = 1024  # of them, where something is wrong
 RANDOM = 4  # of them otherwise
 _BESIDE = 2  # random ones beside a basis
 _LARGE = 20.0  # the size of one of them: what clips or takes signs is not linear
@@ -62,8 +63,8 @@ class Claim:
 
     kind: Kind
 
-    def sample(self, pair: Pair, random: np.random.Generator) -> Sample:
-        """What is said."""
+    def sample(self, pair: Pair, random: np.random.Generator, most: int = MOST_BASIS) -> Sample:
+        """What is said; to a basis of at most so many upstreams or directions."""
         raise NotImplementedError
 
 
@@ -75,7 +76,7 @@ class Derived(Claim):
     def __init__(self, traced: Traced) -> None:
         self._traced = traced
 
-    def sample(self, pair: Pair, random: np.random.Generator) -> Sample:
+    def sample(self, pair: Pair, random: np.random.Generator, most: int = MOST_BASIS) -> Sample:  # noqa: ARG002
         """The structured tensor, dense unless it is large."""
         return _tensor(self._traced.of(pair), pair, random)
 
@@ -90,7 +91,7 @@ class Full(Claim):
             claimed = subject.given_to("jacobian", claimed)
         self._table = arranged(subject, claimed, "jacobian")
 
-    def sample(self, pair: Pair, random: np.random.Generator) -> Sample:
+    def sample(self, pair: Pair, random: np.random.Generator, most: int = MOST_BASIS) -> Sample:  # noqa: ARG002
         """The tensor as it was given; a structured one is made dense unless it is large."""
         return _tensor(self._table[pair.output][pair.which], pair, random)
 
@@ -105,23 +106,47 @@ def _tensor(tensor: JacobianTensor | Array, pair: Pair, random: np.random.Genera
         return Sample("forward", given, [tensor.jvp(d) for d in given], False)
 
 
-class Backward(Claim):
+class Asked(Claim):
+    """A function that is asked for a basis, or for random arrays; once for all that shares answers."""
+
+    def __init__(self, subject: Subject) -> None:
+        self._subject = subject
+        self._known: dict[tuple[int, int], tuple[list[Array], list[list[Array]], bool]] = {}
+
+    def _answers(
+        self,
+        number: int,
+        ask: Callable[[int, Array], list[Array]],
+        shape: tuple[int, ...],
+        entries: int,
+        random: np.random.Generator,
+        most: int,
+    ) -> tuple[list[Array], list[list[Array]], bool]:
+        """What it was given, what it answered to each, and whether that determines every entry."""
+        key = number, most
+        if key not in self._known:
+            given, whole = _probes(shape, entries, random, most)
+            rows = [ask(number, array) for array in given]
+            self._known[key] = given, rows, whole
+            if given:
+                self._subject.note_unsteady(self.kind, rows[-1], ask(number, given[-1]))
+        return self._known[key]
+
+
+class Backward(Asked):
     """A backward of the user's: ``vjp(G, *args)``."""
 
     kind: Kind = "vjp"
 
     def __init__(self, subject: Subject, vjp: Callable[..., Any]) -> None:
-        self._subject, self._vjp = subject, vjp
-        self._known: dict[int, tuple[list[Array], list[list[Array]], bool]] = {}
+        super().__init__(subject)
+        self._vjp = vjp
 
-    def sample(self, pair: Pair, random: np.random.Generator) -> Sample:
+    def sample(self, pair: Pair, random: np.random.Generator, most: int = MOST_BASIS) -> Sample:
         """Gradients for a basis, or for random upstreams."""
-        output = pair.output
-        if output not in self._known:
-            sizes = [pair.out.size * p.size for p in self._subject.points]
-            given, whole = _probes(pair.out.shape, max(sizes), random)
-            self._known[output] = given, [self._pulled(output, G) for G in given], whole
-        given, rows, whole = self._known[output]
+        largest = max(pair.out.size * p.size for p in self._subject.points)
+        shape = pair.out.shape
+        given, rows, whole = self._answers(pair.output, self._pulled, shape, largest, random, most)
         return Sample("backward", given, [row[pair.which] for row in rows], whole)
 
     def _pulled(self, output: int, G: Array) -> list[Array]:
@@ -137,7 +162,9 @@ class Backward(Claim):
     def _by_argument(self, found: Any) -> list[Any]:
         """The gradients asked for; a backward may also give one for each argument, as jb.vjp does."""
         subject = self._subject
-        several = isinstance(found, tuple | list) and not _is_numbers(found)
+        several = isinstance(found, tuple | list)
+        if not subject.several and _is_written_out(found, [subject.points[0].shape]):
+            several = False
         as_asked = subject.several and several and len(found) == len(subject.points)
         places = [place for place in subject.places if isinstance(place, int)]
         by_position = len(places) == len(subject.places)
@@ -153,23 +180,20 @@ class Backward(Claim):
         return by_argument(subject, found, "vjp: the gradients")
 
 
-class Forward(Claim):
+class Forward(Asked):
     """A forward of the user's: ``jvp(dX, *args)``, or ``jvp(dX, dY, *args)`` for two arguments."""
 
     kind: Kind = "jvp"
 
     def __init__(self, subject: Subject, jvp: Callable[..., Any]) -> None:
-        self._subject, self._jvp = subject, jvp
-        self._known: dict[int, tuple[list[Array], list[list[Array]], bool]] = {}
+        super().__init__(subject)
+        self._jvp = jvp
 
-    def sample(self, pair: Pair, random: np.random.Generator) -> Sample:
+    def sample(self, pair: Pair, random: np.random.Generator, most: int = MOST_BASIS) -> Sample:
         """Changes along a basis, or along random directions."""
-        which = pair.which
-        if which not in self._known:
-            sizes = [pair.inner.size * y.size for y in self._subject.outputs]
-            given, whole = _probes(pair.inner.shape, max(sizes), random)
-            self._known[which] = given, [self._pushed(which, d) for d in given], whole
-        given, rows, whole = self._known[which]
+        largest = max(pair.inner.size * y.size for y in self._subject.outputs)
+        shape = pair.inner.shape
+        given, rows, whole = self._answers(pair.which, self._pushed, shape, largest, random, most)
         return Sample("forward", given, [row[pair.output] for row in rows], whole)
 
     def _pushed(self, which: int, direction: Array) -> list[Array]:
@@ -189,11 +213,11 @@ def drawn(random: np.random.Generator, shape: tuple[int, ...]) -> Array:
 
 
 def _probes(
-    shape: tuple[int, ...], entries: int, random: np.random.Generator
+    shape: tuple[int, ...], entries: int, random: np.random.Generator, most: int
 ) -> tuple[list[Array], bool]:
     """The basis and random arrays, or random arrays alone; whether the basis is in it."""
     size = int(np.prod(shape))
-    if size > MOST_BASIS or entries > MOST_ENTRIES:
+    if size > most or entries > MOST_ENTRIES:
         first = [drawn(random, shape) for _ in range(RANDOM - 1)]
         return [*first, _LARGE * (first[0] - first[1])], False
     basis = [np.zeros(shape) for _ in range(size)]
@@ -203,6 +227,12 @@ def _probes(
     return [*basis, beside, -_LARGE * beside], True
 
 
-def _is_numbers(found: Sequence[Any]) -> bool:
-    """Whether a list is one array written out."""
-    return isinstance(found, list) and all(np.ndim(item) == 0 for item in found)
+def _is_written_out(found: Any, shapes: Sequence[tuple[int, ...]]) -> bool:
+    """Whether a list is one array written out: of one of these shapes, or of numbers."""
+    if not isinstance(found, list):
+        return False
+    try:
+        shape = np.shape(found)
+    except ValueError:  # ragged
+        return False
+    return shape in shapes or len(shape) == 1

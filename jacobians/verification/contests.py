@@ -28,7 +28,8 @@ class Contest(NamedTuple):
         What is right.
     way : str
         What they are: "tensor"; "backward", "forward": results for some upstreams or directions, one
-        after the other; "pairing": numbers, such results contracted with a direction each.
+        after the other; "pairing": numbers, such results contracted with a direction each; "shape":
+        a tensor of a wrong shape, where the right one is too large to be made.
     asked : str
         How the claim was asked, in words.
     given : sequence of numpy.ndarray
@@ -64,8 +65,8 @@ def _whole(
     if estimate is not None:
         return Contest(claimed, estimate, "tensor", asked)
     if claimed.shape != pair.shape:
-        nothing = np.broadcast_to(np.array(np.nan), pair.shape)
-        return Contest(claimed, Estimate(nothing, nothing, nothing), "tensor", asked)
+        nothing = np.broadcast_to(np.array(np.nan), pair.shape)  # takes no memory
+        return Contest(claimed, Estimate(nothing, nothing, nothing), "shape", asked)
     given = [drawn(random, pair.inner.shape) for _ in range(RANDOM)]
     got = np.stack([np.tensordot(claimed, d, pair.inner.ndim) for d in given])
     asked = f"{RANDOM} random directions, since the tensor has {claimed.size:,} entries"
@@ -123,28 +124,3 @@ def probes(sample: Sample, contest: Contest, expected: Array, pair: Pair) -> Pro
     else:
         wants = [np.tensordot(expected, d, pair.inner.ndim) for d in sample.given]
     return list(zip(sample.given, sample.got, wants, strict=False))
-
-
-def is_linear(sample: Sample, relative: float, pair: Pair) -> bool:
-    """Whether what was said to random arrays is the sum of what was said to the basis."""
-    claimed = assembled(sample, pair)
-    if claimed.shape != pair.shape:
-        return True
-    beside = zip(sample.given[sample.basis :], sample.got[sample.basis :], strict=True)
-    return all(_is_sum(claimed, given, got, sample.way, relative, pair) for given, got in beside)
-
-
-def _is_sum(
-    claimed: Array, given: Array, got: Array, way: str, relative: float, pair: Pair
-) -> bool:
-    with np.errstate(all="ignore"):
-        if way == "backward":
-            expected = np.tensordot(given, claimed, pair.out.ndim)
-            size = np.tensordot(np.abs(given), np.abs(claimed), pair.out.ndim)
-        else:
-            expected = np.tensordot(claimed, given, pair.inner.ndim)
-            size = np.tensordot(np.abs(claimed), np.abs(given), pair.inner.ndim)
-        if got.shape != expected.shape:
-            return False
-        far = np.abs(got - expected) > 10 * relative * size
-    return not np.any(far & np.isfinite(expected))

@@ -25,6 +25,7 @@ def diagnose(
     out_ndim: int,
     tolerance: float | NDArray[Any],
     terms: Terms | None = None,
+    variants: Terms | None = None,
 ) -> tuple[Finding, ...]:
     """Explanations of a wrong Jacobian tensor, best first.
 
@@ -41,6 +42,9 @@ def diagnose(
     terms : callable, optional
         Gives the terms whose sum is ``expected``, as pairs of text and array; called only where the
         shapes agree and something is wrong.
+    variants : callable, optional
+        Gives mistakes in the formula, as pairs of a clause and the tensor that it would give; called
+        as ``terms`` is.
 
     Returns
     -------
@@ -59,7 +63,7 @@ def diagnose(
     """
     ndim = np.ndim(expected)
     out = min(max(int(out_ndim), 0), ndim)
-    return explain(claimed, expected, letters(out, ndim - out), out, 0, tolerance, terms)
+    return explain(claimed, expected, letters(out, ndim - out), out, 0, tolerance, terms, variants)
 
 
 def diagnose_backward(
@@ -69,6 +73,7 @@ def diagnose_backward(
     in_shape: Sequence[int],
     tolerance: float | NDArray[Any],
     terms: Terms | None = None,
+    variants: Terms | None = None,
 ) -> tuple[Finding, ...]:
     """Explanations of a wrong backward, best first.
 
@@ -85,6 +90,8 @@ def diagnose_backward(
         the whole tensor.
     terms : callable, optional
         Gives the terms whose sum is the whole tensor, as pairs of text and array; for a basis only.
+    variants : callable, optional
+        As for :func:`diagnose`; for a basis only.
 
     Returns
     -------
@@ -102,7 +109,7 @@ def diagnose_backward(
     'upstream'
     """
     which = Map(True, tuple(out_shape), tuple(in_shape))
-    return explain_probes(probes, which, tolerance, terms)
+    return explain_probes(probes, which, tolerance, terms, variants)
 
 
 def diagnose_forward(
@@ -112,6 +119,7 @@ def diagnose_forward(
     in_shape: Sequence[int],
     tolerance: float | NDArray[Any],
     terms: Terms | None = None,
+    variants: Terms | None = None,
 ) -> tuple[Finding, ...]:
     """Explanations of a wrong forward, best first.
 
@@ -128,4 +136,4 @@ def diagnose_forward(
     'Axes i and k are swapped (a transpose).'
     """
     which = Map(False, tuple(out_shape), tuple(in_shape))
-    return explain_probes(probes, which, tolerance, terms)
+    return explain_probes(probes, which, tolerance, terms, variants)

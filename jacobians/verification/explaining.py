@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jacobians.verification import arrangements, places, values
+from jacobians.verification import arrangements, places, shifts, values
 from jacobians.verification.case import (
     Array,
     Case,
@@ -39,8 +39,8 @@ class Finding(NamedTuple):
         "order" (of axes), "sign", "factor", "mean" (for a sum), "delta" (lost, or too many),
         "term", "flattened", "unsummed" (a broadcast axis), "summed", "row", "column", "block",
         "entry", "entries", "zeros", "structure" (not zero where zero is right), "nan", "upstream",
-        "direction", "noise", "shift", "absolute", "conjugate", "pointwise", "axis factor", "shape",
-        or "unexplained".
+        "direction", "argument" (another one's derivative), "noise", "shift", "absolute",
+        "conjugate", "pointwise", "axis factor", "shape", or "unexplained".
     text : str
         A sentence.
     remaining : float
@@ -60,6 +60,7 @@ def explain(
     fixed: int,
     tolerance: Any,
     terms: Terms | None = None,
+    variants: Terms | None = None,
     extents: Sequence[tuple[str, int]] | None = None,
 ) -> tuple[Finding, ...]:
     """Findings on two tensors whose axes have these names.
@@ -78,6 +79,8 @@ def explain(
         The absolute difference that an entry may have.
     terms : callable, optional
         Gives the terms whose sum is ``expected``.
+    variants : callable, optional
+        Gives mistakes in the formula, with what they would give.
     extents : sequence of (str, int), optional
         Names and sizes of which a factor may be made; those of ``expected`` by default.
     """
@@ -96,7 +99,7 @@ def explain(
         case = Case(claimed, expected, tol, names, out_ndim, eps, fixed, extents, unit)
         found = list(_not_finite(given, right, case))
         if not case.same_shape or case.before > 0:
-            found += _ranked(case, terms)
+            found += _ranked(case, terms, variants)
         return tuple(found)
 
 
@@ -143,16 +146,20 @@ def _not_finite(given: Array, right: Array, case: Case) -> Iterator[Finding]:
 
 def _count(bad: Array) -> str:
     n = int(np.count_nonzero(bad))
-    return f"{n} of {bad.size} entries {'is' if n == 1 else 'are'}"
+    return f"{n:,} of {bad.size:,} entries {'is' if n == 1 else 'are'}"
 
 
-def _ranked(case: Case, terms: Terms | None) -> list[Finding]:
+def _ranked(case: Case, terms: Terms | None, variants: Terms | None) -> list[Finding]:
     """All explanations of what is finite, ranked; what is known where there are none."""
     if case.claimed.size and not np.nan_to_num(case.claimed).any() and case.same_shape:
         return [Finding("zeros", "It is zero everywhere.", 0.0)]
     if not case.claimed.size or not case.expected.size:
         return [_unexplained(case)]
-    found = list(_explanations(case, terms))
+    if case.same_shape and (case.size <= case.tol).all() and case.fails.all():
+        return [
+            Finding("structure", "It is not zero anywhere, where zero is right everywhere.", 1.0)
+        ]
+    found = list(_explanations(case, terms, variants))
     found.sort(key=lambda e: (not e.full, e.weight if e.full else e.remaining, e.weight))
     if not found:
         return [_unexplained(case)]
@@ -168,7 +175,7 @@ def _ranked(case: Case, terms: Terms | None) -> list[Finding]:
     return [_finding(one) for one in kept[:_MOST]]
 
 
-def _explanations(case: Case, terms: Terms | None) -> Iterator[Explanation]:
+def _explanations(case: Case, terms: Terms | None, variants: Terms | None) -> Iterator[Explanation]:
     """Everything that is tried: plain guesses first, intricate ones where no plain one holds."""
     judge = Judge(case)
     plain: list[Explanation] = []
@@ -195,7 +202,9 @@ def _explanations(case: Case, terms: Terms | None) -> Iterator[Explanation]:
         yield from tried(arrangements.unsummed(case))
         return
     yield from tried(values.pointwise(case))
-    yield from tried(arrangements.shifts(case))
+    yield from tried(shifts.shifts(case))
+    if not any(one.full and one.weight < _PLAIN for one in plain):
+        yield from tried(values.by_formula(case, variants))
     if any(one.full and one.weight <= _PLAIN for one in plain):
         return
     yield from values.axis_factors(case)
@@ -232,7 +241,7 @@ def _unexplained(case: Case) -> Finding:
     place = places.find(fails, case.relevant, case.names, case.out_ndim)
     difference = np.nan_to_num(case.claimed - case.expected)
     size = norm(np.nan_to_num(case.expected))
-    text = f"No known mistake explains it: {count} of {fails.size} entries "
+    text = f"No known mistake explains it: {count:,} of {fails.size:,} entries "
     text += "is wrong" if count == 1 else "are wrong"
     zero = case.size <= case.tol
     right_zeros = zero.any() and not (fails & zero).any()

@@ -62,7 +62,11 @@ class Probe(NamedTuple):
 
 
 def explain_probes(
-    probes: Probes, which: Map, tolerance: Any, terms: Terms | None
+    probes: Probes,
+    which: Map,
+    tolerance: Any,
+    terms: Terms | None,
+    variants: Terms | None = None,
 ) -> tuple[Finding, ...]:
     """Findings on a linear map that was probed."""
     read = [_read(probe, which) for probe in probes]
@@ -81,7 +85,7 @@ def explain_probes(
         if rows is None:
             found = _stacked(known, which, tolerance)
         else:
-            found = _assembled(rows, which, tolerance, terms)
+            found = _assembled(rows, which, tolerance, terms, variants)
             found = found or _stacked(known, which, tolerance)
     vague = (
         ("nan", "unexplained", "results", "row", "column", "block") if about_argument else ("nan",)
@@ -115,7 +119,11 @@ def _basis(probes: list[Probe], which: Map) -> list[Probe] | None:
 
 
 def _assembled(
-    rows: list[Probe], which: Map, tolerance: Any, terms: Terms | None
+    rows: list[Probe],
+    which: Map,
+    tolerance: Any,
+    terms: Terms | None,
+    variants: Terms | None,
 ) -> tuple[Finding, ...]:
     """The whole tensor from a basis, explained."""
     got = np.stack([row.got for row in rows]).reshape(which.given + rows[0].got.shape)
@@ -127,7 +135,7 @@ def _assembled(
         count, ndim = len(which.given), got.ndim
         got = got.transpose(*range(count, ndim), *range(count))
         want = want.transpose(*range(count, want.ndim), *range(count))
-    return explain(got, want, which.names, len(which.out_shape), 0, tol, terms)
+    return explain(got, want, which.names, len(which.out_shape), 0, tol, terms, variants)
 
 
 def _stacked(probes: list[Probe], which: Map, tolerance: Any) -> tuple[Finding, ...]:
@@ -138,7 +146,7 @@ def _stacked(probes: list[Probe], which: Map, tolerance: Any) -> tuple[Finding, 
     own = which.names[count:] if which.backward else which.names[:count]
     extents = list(zip(which.names, (*which.out_shape, *which.in_shape), strict=True))
     out_ndim = 1 if which.backward else 1 + count
-    return explain(got, want, ("probe", *own), out_ndim, 1, tolerance, None, extents)
+    return explain(got, want, ("probe", *own), out_ndim, 1, tolerance, extents=extents)
 
 
 def _use_of_argument(probes: list[Probe], which: Map, tol: Array) -> Iterator[Finding]:
@@ -217,7 +225,10 @@ def _nonlinear(probes: list[Probe], which: Map, name: str) -> Iterator[Finding]:
             continue
         used = np.flatnonzero(np.abs(weights) > _EXACT)
         if len(used) == 1:
-            scale, got = float(weights[used[0]].real), probes[used[0]].got
+            scale, got = (
+                np.float64(weights[used[0]].real),
+                probes[used[0]].got,
+            )  # its square may be inf
             if _equal(scale**2 * got, probe.got):
                 text = f"the result grows with the square of {name}: it is multiplied in twice"
                 yield _sentence(which.kind, text)

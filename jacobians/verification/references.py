@@ -6,21 +6,19 @@ gradients are pulled back to, and what directions are pushed forward to; each wi
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.arguments import real_array
-from jacobians.display.expressions import distinct_names, label
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.library import LibraryOperation
-from jacobians.notation.terms import Sum
-from jacobians.notation.writing import write_term
 from jacobians.tensor import JacobianTensor
 from jacobians.transforms import jacobian
 from jacobians.verification.differences import Estimate, exact
+from jacobians.verification.formulas import Variants, terms_of, variants
 from jacobians.verification.stepping import RICHARDSON, Method, Pointwise
 from jacobians.verification.subject import Pair, Subject, copied, eps_of
 
@@ -29,6 +27,7 @@ Terms = Callable[[], list[tuple[str, Array]]]
 
 MOST_ENTRIES = 1 << 22  # of a tensor that is compared entry by entry
 MOST_COLUMNS = 1 << 9  # of an argument that is moved entry by entry
+_MOST_VARIED = 1 << 18  # of a tensor of which wrong ones are made
 _LONGEST = 200  # characters of a formula in a report
 
 
@@ -54,7 +53,37 @@ class Reference(ABC):
         """A change of the result for each direction."""
 
 
-class Traced(Reference):
+class Known(Reference):
+    """Tensors, structured or dense, by result and argument."""
+
+    _tensors: Sequence[Sequence[JacobianTensor | Array]]
+
+    def tensor(self, pair: Pair) -> Estimate | None:
+        """A structured one is made dense unless it is large."""
+        J = self._tensors[pair.output][pair.which]
+        if isinstance(J, JacobianTensor) and pair.size > MOST_ENTRIES:
+            return None
+        with np.errstate(all="ignore"):
+            return exact(np.asarray(J, np.float64))
+
+    def backward(self, pair: Pair, upstreams: Sequence[Array]) -> Estimate | None:
+        """By ``J.vjp``, or by summing over the output's axes."""
+        J = self._tensors[pair.output][pair.which]
+        with np.errstate(all="ignore"):
+            if isinstance(J, JacobianTensor):
+                return exact(np.stack([np.asarray(J.vjp(G), np.float64) for G in upstreams]))
+            return exact(np.stack([np.tensordot(G, J, pair.out.ndim) for G in upstreams]))
+
+    def forward(self, pair: Pair, directions: Sequence[Array]) -> Estimate:
+        """By ``J.jvp``, or by summing over the input's axes."""
+        J = self._tensors[pair.output][pair.which]
+        with np.errstate(all="ignore"):
+            if isinstance(J, JacobianTensor):
+                return exact(np.stack([np.asarray(J.jvp(d), np.float64) for d in directions]))
+            return exact(np.stack([np.tensordot(J, d, pair.inner.ndim) for d in directions]))
+
+
+class Traced(Known):
     """The Jacobian that this package derives.
 
     Raises
@@ -68,7 +97,9 @@ class Traced(Reference):
             args, kwargs = copied(subject.args), copied(subject.kwargs)
             if isinstance(subject.f, LibraryOperation) and subject.f.arguments:
                 places = [int(place) for place in subject.places]  # named as its formulas are
-                self._tensors = [[subject.f.jacobian(*args, wrt=place) for place in places]]
+                self._tensors: list[list[Any]] = [
+                    [subject.f.jacobian(*args, wrt=place) for place in places]
+                ]
             else:
                 found = jacobian(subject.f, subject.wrt)(*args, **kwargs)
                 rows = subject.matched(found, "jb.jacobian")
@@ -76,54 +107,35 @@ class Traced(Reference):
         if [J.out_shape for J, *_ in self._tensors] != [y.shape for y in subject.outputs]:
             raise UnsupportedError("its results have other shapes when it is traced")
         self.eps = subject.eps
+        self._inputs = {**dict(zip(subject.known, args, strict=False)), **kwargs}
 
     def of(self, pair: Pair) -> JacobianTensor:
         """The structured tensor."""
-        return self._tensors[pair.output][pair.which]
+        found: JacobianTensor = self._tensors[pair.output][pair.which]
+        return found
 
     def by(self, pair: Pair) -> str:
         """With the formula, unless that is long."""
         J = self.of(pair)
         formula = J.formula() if pair.axes is not None else ""
         if len(formula) > _LONGEST:
-            formula = f"{len(J.terms.terms)} terms"
+            count = len(J.terms.terms)
+            formula = f"{count} term{'s' * (count != 1)}"
         return "the traced Jacobian" + (f", {formula}" if formula else "")
-
-    def tensor(self, pair: Pair) -> Estimate | None:
-        """By its structure."""
-        if pair.size > MOST_ENTRIES:
-            return None
-        with np.errstate(all="ignore"):
-            return exact(np.asarray(self.of(pair).dense(), np.float64))
-
-    def backward(self, pair: Pair, upstreams: Sequence[Array]) -> Estimate | None:
-        """By ``J.vjp``."""
-        J = self.of(pair)
-        with np.errstate(all="ignore"):
-            return exact(np.stack([np.asarray(J.vjp(G), np.float64) for G in upstreams]))
-
-    def forward(self, pair: Pair, directions: Sequence[Array]) -> Estimate:
-        """By ``J.jvp``."""
-        J = self.of(pair)
-        with np.errstate(all="ignore"):
-            return exact(np.stack([np.asarray(J.jvp(d), np.float64) for d in directions]))
 
     def terms(self, pair: Pair) -> Terms | None:
         """Gives the terms of the formula, each with its text and its dense array."""
+        return partial(terms_of, self.of(pair)) if self._is_told(pair) else None
+
+    def variants(self, pair: Pair) -> Variants | None:
+        """Gives mistakes in the formula, each with what it would give."""
+        told = self._is_told(pair) and pair.size <= _MOST_VARIED
+        return partial(variants, self.of(pair), self._inputs) if told else None
+
+    def _is_told(self, pair: Pair) -> bool:
+        """Whether the formula can be written, and its terms be made dense."""
         J = self.of(pair)
-        if J.size * len(J.terms.terms) > MOST_ENTRIES or pair.axes is None:
-            return None
-
-        def terms() -> list[tuple[str, Array]]:
-            found = []
-            for term in J.terms.terms:
-                with distinct_names(J._values):
-                    text = write_term(term, J.shape, J.axes, label, "text").text
-                alone = JacobianTensor(Sum(J.shape, (term,)), J.out_ndim, J._values, dtype=J.dtype)
-                found.append((text, alone.dense()))
-            return found
-
-        return terms
+        return J.size * len(J.terms.terms) <= MOST_ENTRIES and pair.axes is not None
 
 
 class Numerical(Reference):
@@ -196,15 +208,12 @@ class Numerical(Reference):
         return max(self.eps, max(noise, default=0.0) / largest if largest else 0.0)
 
 
-class Given(Reference):
+class Given(Known):
     """What a callable of the user's returns."""
 
     def __init__(self, subject: Subject, against: Callable[..., Any]) -> None:
         self._name = str(getattr(against, "__name__", type(against).__name__))
-        found = arranged(subject, subject.given_to("against", against), "against")
-        self._tensors = [
-            [J.dense() if isinstance(J, JacobianTensor) else J for J in row] for row in found
-        ]
+        self._tensors = arranged(subject, subject.given_to("against", against), "against")
         for output, row in enumerate(self._tensors):
             for which, array in enumerate(row):
                 pair = subject.pair(output, which)
@@ -213,28 +222,12 @@ class Given(Reference):
                         f"against: {self._name} gives an array of shape {array.shape} for {pair.title}, "
                         f"which has shape {pair.shape}"
                     )
-        self.eps = max([subject.eps, *(eps_of(a) for row in self._tensors for a in row)])
-
-    def _of(self, pair: Pair) -> Array:
-        return self._tensors[pair.output][pair.which]
+        dtypes = [array.dtype for row in self._tensors for array in row]
+        self.eps = max([subject.eps, *(eps_of(np.empty(0, dtype)) for dtype in dtypes)])
 
     def by(self, pair: Pair) -> str:  # noqa: ARG002
         """The callable's name."""
         return self._name
-
-    def tensor(self, pair: Pair) -> Estimate | None:
-        """As it was given."""
-        return exact(np.asarray(self._of(pair), np.float64))
-
-    def backward(self, pair: Pair, upstreams: Sequence[Array]) -> Estimate | None:
-        """By summing over the output's axes."""
-        found = [np.tensordot(G, self._of(pair), pair.out.ndim) for G in upstreams]
-        return exact(np.stack(found))
-
-    def forward(self, pair: Pair, directions: Sequence[Array]) -> Estimate:
-        """By summing over the input's axes."""
-        found = [np.tensordot(self._of(pair), d, pair.inner.ndim) for d in directions]
-        return exact(np.stack(found))
 
 
 def arranged(subject: Subject, found: Any, what: str) -> list[list[Array | JacobianTensor]]:

@@ -3,20 +3,21 @@
 import textwrap
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from html import escape
 from math import isfinite
 from typing import Any, NamedTuple
 
+from jacobians.display.html import element, fragment, table
+from jacobians.display.latex import latex_rows
 from jacobians.errors import VerificationError
 from jacobians.verification.diagnosis import Finding
 from jacobians.verification.taylor import Slope
 
 _WIDTH, _LABEL = 80, 15
-_SAID = {
-    "derived": "derivative",
-    "jacobian": "jacobian",
-    "vjp": "vjp",
-    "jvp": "jvp",
+_COMPARED = {
+    "tensor": "entries of",
+    "backward": "entries of products with",
+    "forward": "entries of products with",
+    "pairing": "products with",
 }
 
 
@@ -60,6 +61,9 @@ class Part(NamedTuple):
         Which of several results, as in ``[0]`` or ``['angle']``, and by which argument.
     shape, claimed_shape : tuple of int
         Of the tensor, and of what is claimed.
+    way : {"tensor", "backward", "forward", "pairing", "shape"}
+        What was compared: the whole tensor; gradients for some upstreams; changes along some
+        directions; numbers, such gradients along a direction; or no more than shapes.
     asked : str
         How the claim was asked: "every entry", "every basis upstream (6), and one at random", …
     entries, failed : int
@@ -88,6 +92,7 @@ class Part(NamedTuple):
     wrt: str
     shape: tuple[int, ...]
     claimed_shape: tuple[int, ...]
+    way: str
     asked: str
     entries: int
     failed: int
@@ -173,16 +178,17 @@ class Part(NamedTuple):
             return f"{self.title} has the wrong shape"
         if not self.linear and not self.failed:
             return "not linear in what it is given"
+        of = f"{_COMPARED[self.way]} {self.title}"
         if self.failed:
             verb = "is" if self.failed == 1 else "are"
-            return f"{self.failed:,} of {self.entries:,} entries of {self.title} {verb} wrong"
+            return f"{self.failed:,} of {self.entries:,} {of} {verb} wrong"
         if self.verdict == "UNDECIDED":
             return f"{self.title} cannot be judged here: no derivative was found"
         if not self.entries:
             return f"{self.title} has no entries"
         if self.entries == 1:
             return f"the only entry of {self.title} agrees"
-        return f"all {self.entries:,} entries of {self.title} agree"
+        return f"all {self.entries:,} {of} agree"
 
 
 class Report:
@@ -247,7 +253,8 @@ class Report:
 
     def _heading(self, part: Part) -> str:
         what = f"{self.name}{part.output}"
-        return f"{_SAID[part.kind]} of {what} by {part.wrt}"
+        kind = "derivative" if part.kind == "derived" else part.kind
+        return f"{kind} of {what} by {part.wrt}"
 
     def __str__(self) -> str:
         lines: list[str] = []
@@ -273,26 +280,21 @@ class Report:
     def __repr__(self) -> str:
         return str(self)
 
+    def _rows(self, part: Part) -> list[tuple[str, str]]:
+        return [("", part.summary), *((label.strip(), text) for label, text in part.fields())]
+
     def _repr_html_(self) -> str:
-        rows = []
+        tables = [
+            table(f"{self._heading(part)}: {part.verdict}", [], self._rows(part), class_="told")
+            for part in self.parts
+        ]
+        return fragment(*tables, *(element("p", f"note: {note}") for note in self.notes))
+
+    def _repr_latex_(self) -> str:
+        rows: list[tuple[str, str]] = []
         for part in self.parts:
-            colour = {"right": "#2e9e4f", "WRONG": "#e0443e"}.get(part.verdict, "#c98500")
-            rows.append(
-                '<tr><th colspan="2" style="text-align:left;padding:.6em .5em .2em 0">'
-                f"{escape(self._heading(part))}: "
-                f'<span style="color:{colour}">{escape(part.verdict)}</span></th></tr>'
-            )
-            rows += [_row("", part.summary)]
-            rows += [_row(label.strip(), text) for label, text in part.fields()]
-        rows += [_row("note", note) for note in self.notes]
-        return f'<table class="jacobians-report">{"".join(rows)}</table>'
-
-
-def _row(label: str, text: str) -> str:
-    return (
-        '<tr><td style="text-align:left;vertical-align:top;white-space:nowrap;padding-right:1em;opacity:.7">'
-        f'{escape(label)}</td><td style="text-align:left">{escape(text)}</td></tr>'
-    )
+            rows += [(self._heading(part), part.verdict), *self._rows(part)]
+        return latex_rows([*rows, *(("note", note) for note in self.notes)])
 
 
 def _wrapped(label: str, text: str) -> list[str]:

@@ -20,11 +20,8 @@ from jacobians.tracing.running import Wrt, chosen, flatten, name_of, parameter_n
 from jacobians.verification.stepping import Pointwise
 
 Array = NDArray[Any]
-_FLAWS = (
-    ArithmeticError,
-    ValueError,
-    np.linalg.LinAlgError,
-)  # of f at a point beside the given one
+# What f may raise at a point beside the given one.
+_FLAWS = (ArithmeticError, ValueError, np.linalg.LinAlgError)
 
 
 class Pair(NamedTuple):
@@ -116,6 +113,8 @@ class Subject:
         self.points = [
             float_array(v, f"{what} {n}") for v, n in zip(values, self.names, strict=True)
         ]
+        if not self.points:
+            raise ShapeError(f"{self.name}: wrt={wrt!r} names no argument to differentiate by")
         self.args, self.kwargs = list(args), dict(kwargs)
         self.points = [np.array(p) for p in self.points]
         args, kwargs = self.arguments([p.copy() for p in self.points])
@@ -124,6 +123,8 @@ class Subject:
         leaves: list[Any] = []
         self.rebuild = flatten(result, leaves, self.name)
         self.outputs: list[Array] = [np.array(leaf) for leaf in leaves]
+        if not self.outputs:
+            raise ShapeError(f"{self.name} returns no array: there is nothing to differentiate")
         self.paths = list(_paths(result))
         self._widen(result)
 
@@ -178,11 +179,26 @@ class Subject:
         """What a function that claims a derivative returns for these arguments, given copies."""
         args, kwargs = self.arguments([p.copy() for p in self.points])
         first = copied(list(leading))
-        found = claim(*first, *args, **kwargs)
+        try:
+            found = claim(*first, *args, **kwargs)
+        except Exception as error:
+            error.add_note(f"jb.check called {self._call(who, leading)}")
+            raise
         for now, before in zip(first, leading, strict=True):
             self._note_change(who, "G" if who == "vjp" else "dX", now, before)
         self._note_changes(who, args, kwargs)
         return found
+
+    def _call(self, who: str, leading: Sequence[Any]) -> str:
+        """How a claim is called, in words: ``vjp(G, W, x) with G of shape (3,)``."""
+        letter = {"vjp": "G", "jvp": "dX"}.get(who, "")
+        first = [letter + "′" * n for n in range(len(leading))]
+        named = [f"{key}=…" for key in self.kwargs]
+        text = f"{who}({', '.join([*first, *map(self._label, range(len(self.args))), *named])})"
+        for name, value in zip(first, leading, strict=True):
+            shape = f"of shape {value.shape}" if isinstance(value, np.ndarray) else ""
+            text += f", {name} {shape or f'a {type(value).__name__} of arrays'}"
+        return text
 
     def _note_changes(self, who: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         """Note which of the arguments that were handed out have been written to."""
@@ -196,9 +212,7 @@ class Subject:
         for a, b in zip(leaves_of(now), leaves_of(before), strict=False):
             if a.dtype.kind not in "fiubc" or np.array_equal(a, b, equal_nan=a.dtype.kind in "fc"):
                 continue
-            text = f"{who} changes its argument {name} in place; it was given a copy"
-            if text not in self.notes:
-                self.notes.append(text)
+            self._note(f"{who} changes its argument {name} in place; it was given a copy")
 
     def _label(self, place: int) -> str:
         return self.known[place] if place < len(self.known) else f"number {place}"
@@ -238,16 +252,25 @@ class Subject:
 
     def note_noise(self) -> None:
         """Note that the function gives other values when it is called again."""
-        again = leaves_of(self.result([p.copy() for p in self.points]))
+        self.note_unsteady(
+            self.name, self.outputs, leaves_of(self.result([p.copy() for p in self.points]))
+        )
+
+    def note_unsteady(self, who: str, first: Sequence[Array], again: Sequence[Array]) -> None:
+        """Note that two calls with the same arguments gave different arrays."""
         apart = 0.0
-        for one, other in zip(again, self.outputs, strict=False):
+        for one, other in zip(first, again, strict=False):
             if one.shape == other.shape and not np.array_equal(one, other, equal_nan=True):
                 with np.errstate(all="ignore"):
                     apart = max(apart, float(np.nanmax(np.abs(one - other))))
         if apart:
-            self.notes.append(
-                f"{self.name} is not deterministic: two calls with the same arguments differ by {apart:.2g}"
+            self._note(
+                f"{who} is not deterministic: two calls with the same arguments differ by {apart:.2g}"
             )
+
+    def _note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
 
     def flat(self, which: int) -> Callable[[Array], Array]:
         """The function of one argument alone, all results in one flat array.

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from jacobians.verification.case import norm
 from jacobians.verification.stepping import Pointwise, quiet
 
 Array = NDArray[Any]
@@ -75,7 +76,7 @@ class Walk:
             rounding = float(np.sum(summed(self._noise, sizes_of)))
             moved = np.finfo(float).eps * float(np.sum(np.abs(change)))
             sizes = [
-                float(np.linalg.norm(summed(value - self._start) - h * change))
+                norm(summed(value - self._start) - h * change)
                 for h, value in zip(self._steps, self._values, strict=True)
             ]
         known = [n for n, size in enumerate(sizes) if np.isfinite(size)]

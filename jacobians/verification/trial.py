@@ -1,17 +1,17 @@
 """One claim on trial: what it says, what is right, where they differ, and why."""
 
 from functools import cached_property
-from math import inf
+from math import inf, prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.verification.appeals import reconsidered
-from jacobians.verification.claims import Claim, Sample, drawn
-from jacobians.verification.contests import Contest, assembled, contest, is_linear, probes
+from jacobians.verification.claims import MOST_BASIS, MOST_EXPLAINED, Claim, Sample, drawn
+from jacobians.verification.contests import Contest, assembled, contest, probes
 from jacobians.verification.diagnosis import (
     Finding,
+    Terms,
     diagnose,
     diagnose_backward,
     diagnose_forward,
@@ -25,14 +25,16 @@ from jacobians.verification.verdicts import (
     Tolerance,
     Verdict,
     held,
-    none_held,
+    is_linear,
     reads_one_triangle,
+    reconsidered,
     symmetric,
 )
 
 Array = NDArray[Any]
 
 _TINY = 1e-4  # below this the size of an argument says nothing of how f is rounded
+_MOST_EXPLAINED = 1 << 20  # entries of a tensor that is asked for whole because something is wrong
 _MOST_SUMS = 1024  # results that a Taylor remainder is measured in one by one
 
 
@@ -75,28 +77,60 @@ class Trial:
         """Numbers alone."""
         return Numerical(self._subject, "auto")
 
-    def part(self, claim: Claim, pair: Pair) -> Part:
-        """The verdict on a claim for a result and an argument."""
+    def part(self, claim: Claim, pair: Pair, most: int = MOST_BASIS) -> Part:
+        """The verdict on a claim for a result and an argument, from at most so large a basis."""
         random = np.random.default_rng([self._seed, pair.output, pair.which])
         derived = claim.kind == "derived"
-        sample = claim.sample(pair, random)
+        sample = claim.sample(pair, random, most)
         found = contest(sample, self._reference, pair, random)
+        if not found.fits:
+            return self._misshapen(claim, sample, found, pair)
         tolerance = self._tolerance(sample, pair)
         notes: list[str] = []
-        even, linear = False, True
-        verdict = none_held(found.estimate)
-        if found.fits:
-            found, verdict = self._judged(found, tolerance, pair, notes)
-            found, verdict, even = self._by_triangles(
-                found, verdict, tolerance, pair, notes, derived=derived
+        found, verdict = self._judged(found, tolerance, pair, notes)
+        found, verdict, even = self._by_triangles(
+            found, verdict, tolerance, pair, notes, derived=derived
+        )
+        _tell(verdict, notes)
+        linear = True
+        if sample.whole and sample.given:
+            linear = is_linear(sample, tolerance, pair)
+        wrong = not linear or bool(np.any(verdict.fails))
+        asked = most if sample.whole or not sample.given else sample.given[0].size
+        if wrong and most < asked <= MOST_EXPLAINED and pair.size <= _MOST_EXPLAINED:
+            return self.part(claim, pair, MOST_EXPLAINED)  # every entry is worth its time now
+        findings: tuple[Finding, ...] = ()
+        if wrong:
+            findings = self._of_another(sample, pair) or self._findings(
+                sample, found, verdict, pair, derived=derived
             )
-            _tell(verdict, notes)
-            if sample.whole and sample.given:
-                linear = is_linear(sample, tolerance.relative, pair)
-        wrong = not (found.fits and linear) or bool(np.any(verdict.fails))
         errors = found.estimate.error[~found.estimate.lost]
+        return Part(
+            kind=claim.kind,
+            title=pair.title,
+            output=self._subject.paths[pair.output],
+            wrt=self._subject.names[pair.which],
+            shape=pair.shape,
+            claimed_shape=pair.shape,
+            way=found.way,
+            asked=found.asked,
+            entries=int(found.estimate.value.size),
+            failed=int(np.count_nonzero(verdict.fails)),
+            kinks=int(np.count_nonzero(verdict.kinks)),
+            undecided=int(np.count_nonzero(verdict.lost)),
+            linear=linear,
+            worst=_worst(found, verdict, pair),
+            findings=findings,
+            slope=self._slope(sample, pair, even=even),
+            reference=self._reference.by(pair),
+            reference_error=float(np.max(errors, initial=0.0)),
+            notes=tuple(notes),
+        )
+
+    def _misshapen(self, claim: Claim, sample: Sample, found: Contest, pair: Pair) -> Part:
+        """The part of a claim that has another shape: no entry can be compared."""
         shape = found.claimed.shape
-        if not found.fits and found.way != "tensor":
+        if found.way in ("backward", "forward"):
             outer, inner = pair.out.shape, pair.inner.shape
             shape = outer + shape[1:] if found.way == "backward" else shape[1:] + inner
         return Part(
@@ -105,19 +139,20 @@ class Trial:
             output=self._subject.paths[pair.output],
             wrt=self._subject.names[pair.which],
             shape=pair.shape,
-            claimed_shape=pair.shape if found.fits else shape,
+            claimed_shape=shape,
+            way=found.way,
             asked=found.asked,
-            entries=int(found.estimate.value.size),
-            failed=int(np.count_nonzero(verdict.fails)),
-            kinks=int(np.count_nonzero(verdict.kinks)),
-            undecided=int(np.count_nonzero(verdict.lost)),
-            linear=linear,
-            worst=_worst(found, verdict, pair) if found.fits else None,
-            findings=self._findings(sample, found, verdict, pair, derived=derived) if wrong else (),
-            slope=self._slope(sample, pair, even=even) if found.fits else _SHAPELESS,
+            entries=prod(found.estimate.value.shape),
+            failed=prod(found.estimate.value.shape),
+            kinks=0,
+            undecided=0,
+            linear=True,
+            worst=None,
+            findings=self._of_another(sample, pair) or self._of_shape(sample, found, pair),
+            slope=_SHAPELESS,
             reference=self._reference.by(pair),
-            reference_error=float(np.max(errors, initial=0.0)) if found.fits else 0.0,
-            notes=tuple(notes),
+            reference_error=0.0,
+            notes=(),
         )
 
     def _tolerance(self, sample: Sample, pair: Pair) -> Tolerance:
@@ -180,30 +215,86 @@ class Trial:
     def _findings(
         self, sample: Sample, found: Contest, verdict: Verdict, pair: Pair, *, derived: bool
     ) -> tuple[Finding, ...]:
-        if found.way == "pairing":
+        if found.way == "pairing" or (sample.way == "tensor" and found.way != "tensor"):
             return ()
+        # What is right, or cannot be judged, needs no explanation.
+        expected = np.where(verdict.fails, found.estimate.value, found.claimed)
+        allowed = verdict.allowed
+        if sample.way != "tensor" and found.way != "tensor":
+            allowed = np.max(allowed, axis=0)
         terms = None if self._traced is None or derived else self._traced.terms(pair)
-        expected, allowed = found.estimate.value, verdict.allowed
-        if found.fits:  # what is right, or cannot be judged, needs no explanation
-            expected = np.where(verdict.fails, expected, found.claimed)
+        variants = None if self._traced is None or derived else self._traced.variants(pair)
+        return self._explained(sample, found, expected, allowed, pair, terms, variants)
+
+    def _of_shape(self, sample: Sample, found: Contest, pair: Pair) -> tuple[Finding, ...]:
+        """Explanations of a wrong shape."""
+        if found.way == "shape":
+            return ()
+        expected = found.estimate.value
+        largest = np.max(np.abs(expected), initial=0.0, where=np.isfinite(expected))
+        return self._explained(sample, found, expected, np.asarray(1e-9 * largest), pair)
+
+    def _of_another(self, sample: Sample, pair: Pair) -> tuple[Finding, ...]:
+        """Whether what is claimed by one argument is the derivative by another one."""
+        for which in range(len(self._subject.points)):
+            other = self._subject.pair(pair.output, which)
+            if which == pair.which or other.inner.shape != _inner_shape(sample, other):
+                continue
+            found = contest(sample, self._reference, other, np.random.default_rng(self._seed))
+            if found.fits and not np.any(
+                held(found.claimed, found.estimate, self._tolerance(sample, other)).fails
+            ):
+                names = self._subject.names
+                text = (
+                    f"It is the derivative by {names[which]}, where that by {names[pair.which]} is "
+                )
+                return (Finding("argument", text + "meant: they stand in another order.", 0.0),)
+        return ()
+
+    def _explained(
+        self,
+        sample: Sample,
+        found: Contest,
+        expected: Array,
+        allowed: Array,
+        pair: Pair,
+        terms: Terms | None = None,
+        variants: Terms | None = None,
+    ) -> tuple[Finding, ...]:
+        """The diagnosis; where that of a sample finds nothing, what would find more."""
+        told = self._diagnosed(sample, found, expected, allowed, pair, terms, variants)
+        if sample.whole or not told or told[0].kind != "unexplained":
+            return told
+        text = (
+            "From a sample of so large a tensor no more can be told: check at smaller shapes, where every "
+            "entry is compared."
+        )
+        return (*told, Finding("unexplained", text, 1.0))
+
+    def _diagnosed(
+        self,
+        sample: Sample,
+        found: Contest,
+        expected: Array,
+        allowed: Array,
+        pair: Pair,
+        terms: Terms | None = None,
+        variants: Terms | None = None,
+    ) -> tuple[Finding, ...]:
         with np.errstate(all="ignore"):
             if sample.way == "tensor":
-                if found.way != "tensor":
-                    return ()
+                out_ndim = pair.out.ndim
                 return diagnose(
                     found.claimed,
                     expected,
-                    out_ndim=pair.out.ndim,
+                    out_ndim=out_ndim,
                     tolerance=allowed,
                     terms=terms,
+                    variants=variants,
                 )
             given = probes(sample, found, expected, pair)
             if not given:
                 return ()
-            if found.way != "tensor" and found.fits:
-                allowed = np.max(allowed, axis=0)
-            elif not found.fits:
-                allowed = np.asarray(np.max(allowed, initial=0.0))
             explain = diagnose_backward if sample.way == "backward" else diagnose_forward
             return explain(
                 given,
@@ -211,6 +302,7 @@ class Trial:
                 in_shape=pair.inner.shape,
                 tolerance=allowed,
                 terms=terms,
+                variants=variants,
             )
 
     # The Taylor remainder
@@ -243,6 +335,13 @@ class Trial:
         if key not in self._walks:
             self._walks[key] = Walk(self._subject.pointwise(which), direction)
         return self._walks[key]
+
+
+def _inner_shape(sample: Sample, pair: Pair) -> tuple[int, ...]:
+    """The shape of the argument, as the claim has it."""
+    if sample.way == "tensor":
+        return sample.got[0].shape[pair.out.ndim :]
+    return sample.got[0].shape if sample.way == "backward" else sample.given[0].shape
 
 
 _SHAPELESS = Slope(None, "not known: the shape is wrong")

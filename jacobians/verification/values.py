@@ -3,7 +3,7 @@
 The tensors have one shape here.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
 from math import prod
@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jacobians.verification import arrangements, places
-from jacobians.verification.case import Array, Case, allowance, norm, numbers, positive
+from jacobians.verification.case import Array, Case, allowance, norm, numbers, positive, taken
 from jacobians.verification.judging import Explanation, Guess, Judge
 
-Terms = Callable[[], Sequence[tuple[str, ArrayLike]]]
+Terms = Callable[[], Iterable[tuple[str, ArrayLike]]]
 
 _FEW_TERMS = 8
 _NOISE = 0.05  # the largest relative size of what is called noise
@@ -39,8 +39,11 @@ def pointwise(case: Case) -> Iterator[Guess]:
         )
         for clause, function in parts:
             yield Guess("conjugate", clause, 1.2, function, tolerance=keep)
-    clause = "it is the absolute value: negative entries have lost their sign"
-    yield Guess("absolute", clause, 1.45, np.abs, tolerance=keep)
+    else:
+        signs = np.sign(np.where(case.size > case.tol, case.expected, 0))
+        if (signs < 0).any() and (signs > 0).any():  # of one sign, it is a wrong sign or none
+            clause = "it is the absolute value: negative entries have lost their sign"
+            yield Guess("absolute", clause, 1.45, np.abs, tolerance=keep)
 
     def inverse(array: Array) -> Array:
         return np.divide(1, array, out=np.zeros_like(array), where=array != 0)
@@ -122,6 +125,27 @@ def _several_terms(
     return Explanation("term", tuple(clauses), 1.3 + 0.1 * len(clauses))
 
 
+def by_formula(case: Case, variants: Terms | None) -> Iterator[Guess]:
+    """A mistake in the formula that gives the whole claimed tensor."""
+    seen: list[Array] = []
+    for clause, array in variants() if variants is not None else ():
+        found = numbers(array)
+        if found is None or found.shape != case.expected.shape or not np.isfinite(found).all():
+            continue
+        predicted = found / case.unit
+        if not (np.abs(predicted - case.expected) > case.tol).any():
+            continue  # a factor of ones, a symmetric matrix
+
+        def instead(_: Array, predicted: Array = predicted) -> Array:
+            return predicted
+
+        sample = taken(predicted, case.sample)
+        if any(np.allclose(sample, other, rtol=1e-9, atol=0) for other in seen):
+            continue  # the same in other words
+        seen.append(sample)
+        yield Guess("term", clause, 1.5, instead, tolerance=lambda tol: tol, scaled=False)
+
+
 def local(case: Case, judge: Judge) -> Iterator[Explanation]:
     """What is the same for all wrong entries: where they are, and how they are wrong."""
     fails, relevant = case.fails, case.relevant
@@ -183,9 +207,12 @@ def axis_factors(case: Case) -> Iterator[Explanation]:
     groups: list[tuple[int, ...]] = [(a,) for a in axes]
     groups += combinations(axes, 2)
     groups += [case.out_axes, case.in_axes]
+    pairs = arrangements.diagonal_pairs(case) if case.same_shape else []
     explained: list[set[int]] = []
     for group in dict.fromkeys(group for group in groups if group):
-        if any(smaller <= set(group) for smaller in explained):
+        # Beside a delta, a factor of i is a factor of k.
+        alike = {*group, *(b for a, b in pairs if a in group), *(a for a, b in pairs if b in group)}
+        if any(smaller <= alike for smaller in explained):
             continue
         for inverse in (False, True):
             found = _axis_factor(case, group, inverse)

@@ -2,6 +2,10 @@
 
 Rounding is allowed, by dtype and size; so is the reference's own error. An entry at which f has no
 derivative is not held to one number: any between the slopes on both sides is right.
+
+A claim that differs from the reference is heard once more, by numbers of f alone, since a right
+derivative is never refused: where f has a kink, where f itself is rounded so much that a difference
+means nothing, or where differences of f side with the claim, the reference gives way.
 """
 
 from dataclasses import dataclass
@@ -10,7 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.verification.differences import Estimate
+from jacobians.verification.claims import Sample
+from jacobians.verification.contests import Contest, assembled
+from jacobians.verification.differences import Estimate, exact
+from jacobians.verification.references import Numerical
+from jacobians.verification.subject import Pair
 
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
@@ -18,6 +26,10 @@ Mask = NDArray[np.bool_]
 _SAFETY = 8.0  # by which the reference's estimate of its error may be wrong
 _SLACK = 1.001  # slopes beside a kink are measured at some distance
 _ROUNDING = 64.0  # roundings that may add up in an entry
+_COLUMNS = (16, 1024)  # that are looked at, where there are many: at least, at most
+_EFFORT = 1 << 25  # numbers of f that may be computed for a difference in each of them
+_MANY = 1 << 18  # entries
+_SUMMED = 64.0  # of f, that may add up in a derivative
 
 
 @dataclass(frozen=True)
@@ -92,13 +104,27 @@ def held(claimed: Array, estimate: Estimate, tolerance: Tolerance) -> Verdict:
     return Verdict(difference, allowed, ~(near | (kinks & between) | lost), kinks, lost)
 
 
-def none_held(estimate: Estimate) -> Verdict:
-    """The verdict on a claim of another shape: every entry is wrong."""
-    shape = estimate.value.shape
-    none = np.zeros(shape, bool)
-    sizes = np.abs(np.where(np.isfinite(estimate.value), estimate.value, 0.0))
-    allowed = np.full(shape, 1e-9 * float(np.max(sizes, initial=0.0)))
-    return Verdict(np.full(shape, np.nan), allowed, ~none, none, none)
+def is_linear(sample: Sample, tolerance: Tolerance, pair: Pair) -> bool:
+    """Whether what was said to random arrays is the sum of what was said to the basis."""
+    claimed = assembled(sample, pair)
+    if claimed.shape != pair.shape:
+        return True
+    allowed = tolerance.of(exact(claimed))
+    with np.errstate(all="ignore"):
+        for given, got in zip(
+            sample.given[sample.basis :], sample.got[sample.basis :], strict=True
+        ):
+            expected, margin = (
+                np.tensordot(a, tensor, pair.out.ndim)
+                if sample.way == "backward"
+                else np.tensordot(tensor, a, pair.inner.ndim)
+                for a, tensor in ((given, claimed), (np.abs(given), allowed))
+            )
+            if got.shape != expected.shape:
+                return False
+            if np.any((np.abs(got - expected) > 10 * margin) & np.isfinite(expected)):
+                return False
+    return True
 
 
 def reads_one_triangle(claimed: Array, estimate: Estimate, point: Array, *, derived: bool) -> bool:
@@ -125,3 +151,74 @@ def symmetric(array: Array) -> Array:
     """``(A + Aᵀ)/2`` in the last two axes."""
     result: Array = (array + np.swapaxes(array, -1, -2)) / 2
     return result
+
+
+def reconsidered(
+    contest: Contest,
+    verdict: Verdict,
+    tolerance: Tolerance,
+    judge: Numerical,
+    pair: Pair,
+    *,
+    overrule: bool,
+) -> tuple[Estimate, int]:
+    """The reference, changed where numbers alone say that it does not bind the claim.
+
+    Parameters
+    ----------
+    contest, verdict : Contest, Verdict
+        With entries that fail.
+    tolerance : Tolerance
+        What entries may differ by.
+    judge : Numerical
+        The numbers.
+    pair : Pair
+        The result and the argument.
+    overrule : bool
+        Whether differences of f may side with the claim against the reference.
+
+    Returns
+    -------
+    (estimate, count)
+        The reference, and in how many entries it was overruled.
+    """
+    old = contest.estimate
+    new = Estimate(old.value.copy(), old.error.copy(), old.gap.copy())
+    if judge.rounding > 4 * tolerance.eps:
+        sizes = np.abs(old.value)
+        largest = float(np.max(sizes, initial=0.0, where=np.isfinite(sizes)))
+        new.error[...] += _SUMMED * judge.rounding * largest
+    where, numerical = _numbers(contest, verdict, judge, pair)
+    kink = numerical.gap != 0
+    take = kink | numerical.lost
+    overruled = np.zeros(take.shape, bool)
+    if overrule:
+        against = held(old.value[where], numerical, tolerance).fails
+        siding = ~held(contest.claimed[where], numerical, tolerance).fails
+        overruled = against & siding & ~take
+    for array, other in zip(new, numerical, strict=True):
+        array[where] = np.where(take | overruled, other, array[where])
+    return new, int(np.count_nonzero(overruled))
+
+
+def _numbers(
+    contest: Contest, verdict: Verdict, judge: Numerical, pair: Pair
+) -> tuple[Any, Estimate]:
+    """Where entries fail, as an index, and what numbers say there."""
+    if contest.way == "forward":
+        return ..., judge.forward(pair, contest.given)
+    fails = verdict.fails.reshape(-1, pair.inner.size)
+    columns = np.flatnonzero(np.any(fails, axis=0))
+    most = min(max(_EFFORT // (pair.out.size + pair.inner.size), _COLUMNS[0]), _COLUMNS[1])
+    if len(columns) > most and pair.size > _MANY:
+        columns = columns[:: -(-len(columns) // most)]
+    chosen = [int(c) for c in columns]
+    if contest.way == "backward":
+        found, outer_shape = judge.summed(pair, contest.given, chosen), (len(contest.given),)
+    else:
+        found, outer_shape = judge.columns(pair, chosen), pair.out.shape
+    outer = tuple(slice(None) for _ in outer_shape)
+    if not pair.inner.ndim:
+        return outer or ..., found.reshaped(outer_shape)
+    index = np.unravel_index(columns, pair.inner.shape)
+    return (*outer, *index), found.reshaped((*outer_shape, len(columns)))
