@@ -34,6 +34,11 @@ def real_array(value: Any, what: str) -> NDArray[Any]:
             f"{what} is a masked array: what a derivative at a masked entry should be is not defined; "
             "fill it with .filled(...) first"
         )
+    if isinstance(value, np.matrix):
+        raise UnsupportedError(
+            f"{what} is a numpy.matrix, whose * is a matrix product and whose shapes stay two-dimensional; "
+            "pass np.asarray(...) and write @"
+        )
     try:
         array = np.asarray(value)
     except ValueError as error:

@@ -178,6 +178,7 @@ NOT_NUMBERS: list[tuple[str, Any, type[Exception], tuple[str, ...]]] = [
     ("a function", np.exp, jb.UnsupportedError, ("dtype object",)),
     ("complex", ones(3) * 1j, jb.UnsupportedError, ("dtype complex128", "real and imaginary parts")),
     ("complex64", ones(3, np.complex64), jb.UnsupportedError, ("dtype complex64",)),
+    ("matrix", np.ones((1, 2)).view(np.matrix), jb.UnsupportedError, ("numpy.matrix", "np.asarray(...)")),
     ("masked", np.ma.masked_array([1.0, 2.0], [0, 1]), jb.UnsupportedError, ("masked array", ".filled(")),
     ("unmasked", np.ma.masked_array([1.0, 2.0]), jb.UnsupportedError, ("masked array",)),
     ("dates", np.array([date(2025, 1, 31)], "M8[D]"), jb.UnsupportedError, ("datetime64[D]", "no derivative")),

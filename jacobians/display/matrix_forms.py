@@ -259,6 +259,10 @@ def filled(node: Node, children: Sequence[Written], style: Style) -> Written:
         enclosed = place > 0 and template[place - 1] in "([|‖{"
         tighter = number > 0 or template.startswith(("−", "-"))
         needed = SUM if enclosed else min(ATOM, operation.binds + tighter)
+        if not enclosed:  # a − b over c d: (a − b) / (c d)
+            above = template[place + 3 :].lstrip().startswith("/")
+            below = template[:place].rstrip().endswith("/")
+            needed = max(needed, PRODUCT if above else ATOM if below else SUM)
         raised = template.startswith("^", place + len(f"{{{number}}}"))
         text = child.inside(needed)
         texts.append(_base(text, style) if raised else text)

@@ -70,10 +70,17 @@ arctan2: Rule = elementwise(
     A=lambda A, B, Y: B / np.hypot(A, B) / np.hypot(A, B),
     B=lambda A, B, Y: -(A / np.hypot(A, B) / np.hypot(A, B)),
 )  # fmt: skip
+
+
+def _above(A: Node, B: Node) -> Node:
+    """By how much A is above B: A itself where B is the number 0."""
+    return A if type(B.value) in (int, float) and B.value == 0 else A - B
+
+
 logaddexp: Rule = elementwise(
     "logaddexp", np.logaddexp, numpy=np.logaddexp,
-    A=lambda A, B, Y: apply(sigmoid, [A - B]),
-    B=lambda A, B, Y: apply(sigmoid, [B - A]),
+    A=lambda A, B, Y: apply(sigmoid, [_above(A, B)]),
+    B=lambda A, B, Y: apply(sigmoid, [_above(B, A)]),
 )  # fmt: skip
 logaddexp2: Rule = elementwise(
     "logaddexp2", np.logaddexp2, numpy=np.logaddexp2,
