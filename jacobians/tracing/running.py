@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from itertools import count
 from numbers import Integral
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,16 +45,30 @@ class Run(NamedTuple):
         return bool(outside) and any(node in outside for node in ordered(nodes))
 
 
+_signatures: WeakKeyDictionary[Any, inspect.Signature] = WeakKeyDictionary()
+
+
+def _signature(function: Any) -> inspect.Signature:
+    """The function's signature, looked up once; raises as ``inspect.signature``."""
+    try:
+        found = _signatures.get(function)
+        if found is None:
+            found = _signatures[function] = inspect.signature(function)
+    except TypeError:  # what has no hash or no weak reference, or is no function
+        found = inspect.signature(function)
+    return found
+
+
 def parameter_names(
     function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]
 ) -> list[str]:
     """The names of the positional arguments."""
     try:
-        bound = inspect.signature(function).bind(*args, **kwargs)
+        bound = _signature(function).bind(*args, **kwargs)
     except (TypeError, ValueError):
         return [f"x{n}" for n in range(len(args))]
     names: list[str] = []
-    for parameter in inspect.signature(function).parameters.values():
+    for parameter in _signature(function).parameters.values():
         if parameter.kind is parameter.VAR_POSITIONAL:
             names += [
                 f"{parameter.name}{n}" for n in range(len(bound.arguments.get(parameter.name, ())))
@@ -110,7 +125,7 @@ def chosen(
 def default_values(function: Any) -> dict[str, Any]:
     """The parameters that have a default, with it."""
     try:
-        parameters = inspect.signature(function).parameters.values()
+        parameters = _signature(function).parameters.values()
     except (TypeError, ValueError):
         return {}
     return {p.name: p.default for p in parameters if p.default is not p.empty}
@@ -119,7 +134,7 @@ def default_values(function: Any) -> dict[str, Any]:
 def _keyword_at(function: Any, position: int) -> str:
     """The name of the parameter at a position, empty where there is none."""
     try:
-        parameters = list(inspect.signature(function).parameters)
+        parameters = list(_signature(function).parameters)
     except (TypeError, ValueError):
         return ""
     return parameters[position] if 0 <= position < len(parameters) else ""
