@@ -59,6 +59,7 @@ class Lowering:
         self.zeroed = ""  # the result, where it begins as zeros and is filled
         self.unset = ""  # one that begins as any numbers and is written whole
         self.taken = {*RESERVED, *inputs.values()}
+        self._known: dict[Step, str] = {}  # without their targets
         self._converted: dict[tuple[str, Any], str] = {}
 
     # Names
@@ -74,12 +75,15 @@ class Lowering:
     def step(
         self, code: str, reads: Iterable[str], shape: Sequence[int], dtype: Any, **facts: Any
     ) -> str:
-        """Add a step that assigns a new variable; its name."""
-        name = self.fresh()
+        """Add a step that assigns a new variable, if none computes the same already; its name."""
         names = tuple(r for r in dict.fromkeys(reads) if r)
-        if "ufunc" in facts and prod(shape) >= LARGE:
+        step = Step("", code, names, tuple(shape), np.dtype(dtype), **facts)
+        if names and step in self._known:  # one that reads nothing is an array to be filled
+            return self._known[step]
+        name = self._known[step] = self.fresh()
+        if "ufunc" in facts and step.size >= LARGE:
             self.functions["parallel"] = parallel
-        self.steps.append(Step(name, code, names, tuple(shape), np.dtype(dtype), **facts))
+        self.steps.append(step._replace(target=name))
         return name
 
     def constant(self, value: Any, name: str = "") -> str:
@@ -304,7 +308,8 @@ class Lowering:
         once = is_view or injective(term)
         last = self.steps[-1] if self.steps else None
         if first and is_view and last is not None and last.ufunc and last.target == value.text:
-            # The product is computed straight into its place.
+            # The product is computed straight into its place, and has no name.
+            self._known.pop(last._replace(target=""), None)
             code = f"{called(last.ufunc, last.size)}{last.code}, out={place})"
             self.steps[-1] = last._replace(target="", ufunc="", code=code, reads=(*last.reads, out))
             return

@@ -207,8 +207,8 @@ def described(steps: Sequence[Step]) -> str:
     """The steps with their shapes, in 80 columns."""
     lines: list[str] = []
     for step in steps:
-        for line in step.line().splitlines():
-            lines += wrapped(line, 60)
+        for line in f"    {step.line()}".splitlines():
+            lines += wrapped(line[4:], 60)  # what follows a first line is indented as in the source
         if step.target:
             lines[-1] = f"{lines[-1]:<60} {step.shape}"
     return "\n".join(lines)
