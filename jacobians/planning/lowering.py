@@ -33,6 +33,7 @@ RESERVED = frozenset({
     "factorise", "lu_solve", "lu_inverse",
 })  # fmt: skip
 """Names in the source that no input or constant may have."""
+_FIRST = 9  # of the variables' numbers: two digits each, so that short programs stand in columns
 
 
 def ufunc_of(operation: Operation) -> str:
@@ -66,7 +67,7 @@ class Lowering:
 
     def fresh(self, prefix: str = "v") -> str:
         """A variable name that is not taken yet."""
-        number = len(self.taken)
+        number = _FIRST + len(self.taken) - len(RESERVED)
         while f"{prefix}{number}" in self.taken:
             number += 1
         self.taken.add(f"{prefix}{number}")
