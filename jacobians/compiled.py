@@ -132,8 +132,7 @@ class Compiled:
         if out is None:
             self._check_sizes(max_bytes)
             made = self._run("dense", arrays)
-            typed = [np.asarray(a, b.dtype) for a, b in zip(made, blocks, strict=True)]
-            return self._derived.structured(self._new("dense", typed, arrays))
+            return self._derived.structured(self._new("dense", made, arrays))
         places: list[Any] = []
         flatten(out, places, f"{self._name}: out=", "")
         if len(places) != len(blocks):
@@ -196,16 +195,15 @@ class Compiled:
             for leaf, node in zip(leaves, nodes, strict=True)
         ]
         made = self._run(way, [*arrays, *passed])
-        typed = [np.asarray(a, dtype) for a, dtype in zip(made, derived.dtypes(way), strict=True)]
-        found = self._new(way, typed, [*arrays, *passed])
+        found = self._new(way, made, [*arrays, *passed])
         return derived.by_argument(found) if way == "vjp" else derived.by_result(found)
 
     def _new(self, way: str, made: Sequence[Any], given: Sequence[Array]) -> list[Array]:
         """The results as arrays that are nobody else's: no input, no constant, no other result."""
         seen = [*given, *self._program(way).constants.values()]
         found: list[Array] = []
-        for array in made:
-            found.append(_owned(array, seen))
+        for array, dtype in zip(made, self._derived.dtypes[way], strict=True):
+            found.append(_owned(array, seen, dtype))
             seen.append(found[-1])
         return found
 
@@ -304,9 +302,9 @@ def _check_out(name: str, out: Any, block: Block) -> None:
         raise ShapeError(f"{name}: out= is read-only; pass an array that can be written")
 
 
-def _owned(value: Any, arrays: Sequence[Array]) -> Array:
+def _owned(value: Any, arrays: Sequence[Array], dtype: Any = None) -> Array:
     """The value if it is an array of its own, else a copy."""
-    array = np.asarray(value)
+    array = np.asarray(value, dtype)
     mine = array.flags.owndata and not any(array is given for given in arrays)
     return array if mine else array.copy()
 

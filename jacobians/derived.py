@@ -121,11 +121,14 @@ class Derived:
             "jvp": made(self.blocks[: self._columns], "jvp"),
         }
 
-    def dtypes(self, way: str) -> list[np.dtype[Any]]:
-        """Of the contractions: the arguments' for vjp, the results' for jvp."""
-        if way == "vjp":
-            return [block.start.dtype for block in self.blocks[: self._columns]]
-        return [block.dtype for block in self.blocks[:: self._columns]]
+    @cached_property
+    def dtypes(self) -> dict[str, list[np.dtype[Any]]]:
+        """Of the results: the blocks', or for vjp the arguments' and for jvp the rows'."""
+        return {
+            "dense": [block.dtype for block in self.blocks],
+            "vjp": [block.start.dtype for block in self.blocks[: self._columns]],
+            "jvp": [block.dtype for block in self.blocks[:: self._columns]],
+        }
 
     def contractions(self, way: str) -> list[Sum]:
         """The blocks contracted with the seeds and added up: for each column, or for each row."""
