@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from jacobians.accumulation.chain_rule import Strategy, as_single_node
 from jacobians.arguments import shaped_array
 from jacobians.arrays.plan import Cost
-from jacobians.derived import Block, Derived
+from jacobians.derived import Block, Derived, free_name
 from jacobians.errors import ShapeError, UnsupportedError
-from jacobians.memory import SMALL, check_size
-from jacobians.planning.program import Program, described
+from jacobians.memory import SMALL, check_bytes, check_size
+from jacobians.planning.program import Program, described, wrapped
 from jacobians.signature import Signature, is_input
 from jacobians.tensor import JacobianTensor
 from jacobians.tracing.running import (
@@ -91,10 +91,8 @@ class Compiled:
     def __str__(self) -> str:
         inputs = ", ".join(f"{name} {node.shape}" for node, name in self._derived.inputs.items())
         program = self._program("dense")
-        return (
-            f"{self._derived.kind} of {self._name}({inputs}) -> {self.shape}\n"
-            f"{described(program.steps)}\n{self.cost()}"
-        )
+        head = wrapped(f"{self._derived.kind} of {self._name}({inputs}) -> {self.shape}", 80)
+        return "\n".join([*head, described(program.steps), str(self.cost())])
 
     __repr__ = __str__
 
@@ -132,29 +130,42 @@ class Compiled:
         arrays = self._signature.accept(args)
         blocks = self._derived.blocks
         if out is None:
-            for block in blocks:
-                check_size(self._name, block.terms.shape, block.dtype.itemsize, max_bytes)
-        made = self._run("dense", arrays)
-        if out is None:
-            typed = [np.asarray(a, b.dtype) for a, b in zip(made, blocks, strict=True)]
-            return self._derived.structured(self._new("dense", typed, arrays))
+            self._check_sizes(max_bytes)
+            made = self._run("dense", arrays)
+            return self._derived.structured(self._new("dense", made, arrays))
         places: list[Any] = []
-        flatten(out, places, f"{self._name}: out=")
+        flatten(out, places, f"{self._name}: out=", "")
         if len(places) != len(blocks):
             raise ShapeError(f"{self._name}: out= has {len(places)} arrays, not {len(blocks)}")
-        for place, block in zip(places, blocks, strict=True):
+        for n, (place, block) in enumerate(zip(places, blocks, strict=True)):
             _check_out(self._name, place, block)
+            if any(np.may_share_memory(place, other) for other in places[:n]):
+                raise ShapeError(f"{self._name}: out= has arrays that share memory with each other")
+        made = self._run("dense", arrays)
+        if any(np.may_share_memory(place, array) for place in places for array in made):
+            made = self._new("dense", made, arrays)  # a result may be an argument itself
         for place, array in zip(places, made, strict=True):
             place[...] = array
         return out
 
     def buffer(self) -> Any:
         """Zeroed result arrays, to be passed as ``out``."""
-        made = []
-        for block in self._derived.blocks:
-            check_size(self._name, block.terms.shape, block.dtype.itemsize, None)
-            made.append(np.zeros(block.terms.shape, block.dtype))
+        self._check_sizes(None)
+        made = [np.zeros(block.terms.shape, block.dtype) for block in self._derived.blocks]
         return self._derived.structured(made)
+
+    def _check_sizes(self, max_bytes: float | None) -> None:
+        """Raise before dense results are allocated that would together pass the limit."""
+        blocks = self._derived.blocks
+        if len(blocks) == 1:
+            check_size(self._name, blocks[0].terms.shape, blocks[0].dtype.itemsize, max_bytes)
+            return
+        needed = sum(prod(block.terms.shape) * block.dtype.itemsize for block in blocks)
+        shapes = ", ".join(str(block.terms.shape) for block in blocks)
+        check_bytes(
+            self._name, f"dense tensors of shapes {shapes}: together this", needed, max_bytes,
+            "contract them with vjp(G, ...) or jvp(direction, ...)",
+        )  # fmt: skip
 
     def vjp(self, G: Any, *args: Any) -> Any:
         """``Σ G · derivative`` over the output axes, never building the derivative.
@@ -191,14 +202,14 @@ class Compiled:
         """The results as arrays that are nobody else's: no input, no constant, no other result."""
         seen = [*given, *self._program(way).constants.values()]
         found: list[Array] = []
-        for array in made:
-            found.append(_owned(array, seen))
+        for array, dtype in zip(made, self._derived.dtypes[way], strict=True):
+            found.append(_owned(array, seen, dtype))
             seen.append(found[-1])
         return found
 
     def _leaves(self, given: Any, what: str) -> list[Any]:
         leaves: list[Any] = []
-        flatten(given, leaves, what)
+        flatten(given, leaves, what, "")
         return leaves
 
     def _run(self, way: str, arrays: Sequence[Any]) -> Any:
@@ -227,7 +238,7 @@ class Compiled:
         seeds = derived.seeds(way)
         nodes = [as_single_node(tensor) for tensor in derived.contractions(way)]
         taken = set(derived.inputs.values())
-        names = [_free("G" if way == "vjp" else "d", taken) for _ in seeds]
+        names = [free_name("G" if way == "vjp" else "d", taken) for _ in seeds]
         return Program({**derived.inputs, **dict(zip(seeds, names, strict=True))}, nodes, None)
 
 
@@ -287,22 +298,13 @@ def _check_out(name: str, out: Any, block: Block) -> None:
             f"{name}: out= must be an array of shape {shape} and dtype {dtype}, not "
             f"{getattr(out, 'shape', type(out).__name__)} {getattr(out, 'dtype', '')}".rstrip()
         )
+    if not out.flags.writeable:
+        raise ShapeError(f"{name}: out= is read-only; pass an array that can be written")
 
 
-def _free(name: str, taken: set[str]) -> str:
-    """A name that is not taken yet; it is then."""
-    number = 0
-    found = name
-    while found in taken:
-        number += 1
-        found = f"{name}{number}"
-    taken.add(found)
-    return found
-
-
-def _owned(value: Any, arrays: Sequence[Array]) -> Array:
+def _owned(value: Any, arrays: Sequence[Array], dtype: Any = None) -> Array:
     """The value if it is an array of its own, else a copy."""
-    array = np.asarray(value)
+    array = np.asarray(value, dtype)
     mine = array.flags.owndata and not any(array is given for given in arrays)
     return array if mine else array.copy()
 
@@ -313,8 +315,12 @@ def compiler(
     """The ``compile`` of a transform."""
     name = name_of(f)
 
-    def compile(*example_args: Any) -> Compiled:
+    def compile(*example_args: Any, **named: Any) -> Compiled:
         """Derive and plan for arguments like these; see ``Compiled``."""
+        if named:
+            raise UnsupportedError(
+                f"compile {name}: arguments are passed by position, not by name ({', '.join(named)})"
+            )
         places = tuple(n for n, value in enumerate(example_args) if is_input(value))
         with traced(f, example_args, {}, places) as run:
             if run.here.guards:

@@ -11,6 +11,7 @@ from jacobians.accumulation.chain_rule import Strategy, as_single_node, jacobian
 from jacobians.errors import ShapeError
 from jacobians.graph.node import Node
 from jacobians.notation.terms import Sum, added, contracted
+from jacobians.planning.lowering import RESERVED
 from jacobians.tracing.running import Run, Wrt, name_of, output_node
 
 
@@ -45,9 +46,11 @@ class Derived:
     ) -> None:  # fmt: skip
         self.name, self.kind = name_of(f), kind
         self._wrt, self._rebuild, self._columns = wrt, run.rebuild, len(starts)
-        self.inputs = {n: _variable(n, k) for k, n in enumerate(run.inputs)}
+        taken = set(RESERVED)
+        self.inputs = {n: free_name(_variable(n, k), taken) for k, n in enumerate(run.inputs)}
         outputs = [output_node(output) for output in run.outputs]
         self.value = outputs[0]
+        self._rows = len(outputs)
         gradients = kind in ("grad", "value_and_grad")
         if gradients:
             _check_scalar(self.name, outputs)
@@ -76,7 +79,8 @@ class Derived:
     @property
     def single(self) -> bool:
         """Whether there is one result, by one argument, with no structure around it."""
-        return isinstance(self._wrt, Integral | str) and self._rebuild([self]) is self
+        alone = isinstance(self._wrt, Integral | str) and self._rows == 1
+        return alone and self._rebuild([self]) is self
 
     @property
     def operands(self) -> list[Node]:
@@ -117,6 +121,15 @@ class Derived:
             "jvp": made(self.blocks[: self._columns], "jvp"),
         }
 
+    @cached_property
+    def dtypes(self) -> dict[str, list[np.dtype[Any]]]:
+        """Of the results: the blocks', or for vjp the arguments' and for jvp the rows'."""
+        return {
+            "dense": [block.dtype for block in self.blocks],
+            "vjp": [block.start.dtype for block in self.blocks[: self._columns]],
+            "jvp": [block.dtype for block in self.blocks[:: self._columns]],
+        }
+
     def contractions(self, way: str) -> list[Sum]:
         """The blocks contracted with the seeds and added up: for each column, or for each row."""
         rows = _parts(self.blocks, self._columns)
@@ -147,6 +160,17 @@ def _check_scalar(name: str, outputs: Sequence[Node]) -> None:
             f"the gradient of {name}: its result has shape {outputs[0].shape}, a gradient needs a single "
             "number; sum it up, or use jb.jacobian"
         )
+
+
+def free_name(name: str, taken: set[str]) -> str:
+    """A name that is not taken yet; it is then."""
+    number = 0
+    found = name
+    while found in taken:
+        number += 1
+        found = f"{name}{number}"
+    taken.add(found)
+    return found
 
 
 def _variable(node: Node, number: int) -> str:

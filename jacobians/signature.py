@@ -1,6 +1,7 @@
 """The arguments of a compiled transform: which are inputs, which are static, and what is accepted."""
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,12 @@ class Signature:
     def __init__(self, name: str, args: Sequence[Any], inputs: Mapping[int, Node]) -> None:
         self._name = name
         self._count = len(args)
-        self._static = {n: value for n, value in enumerate(args) if n not in inputs}
+        # Arrays and lists are copied: the caller may change theirs later.
+        self._static = {
+            n: deepcopy(value) if isinstance(value, np.ndarray | list) else value
+            for n, value in enumerate(args)
+            if n not in inputs
+        }
         self._specs = [(place, node.shape, node.dtype) for place, node in inputs.items()]
 
     def accept(self, args: Sequence[Any]) -> list[Any]:

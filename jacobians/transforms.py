@@ -287,7 +287,7 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
 
     def pullback(G: Any) -> tuple[Any, ...]:
         leaves: list[Any] = []
-        flatten(G, leaves, "the upstream gradient G")
+        flatten(G, leaves, "the upstream gradient G", "")
         if len(leaves) != len(seeds):
             raise ShapeError(
                 f"{name_of(f)}: the upstream gradient has {len(leaves)} arrays, the result {len(seeds)}"

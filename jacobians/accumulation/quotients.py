@@ -19,7 +19,7 @@ import numpy as np
 
 from jacobians.graph.node import NUMPY, Node, apply
 from jacobians.notation.slots import ZERO, Slot
-from jacobians.notation.terms import Factor, Sum, Term, full_letter, normal, relabelled
+from jacobians.notation.terms import Factor, Sum, Term, full_letter, normal, relabelled, spans
 from jacobians.operations.declare import Multilinear, number_times
 from jacobians.operations.products import contraction
 
@@ -57,20 +57,14 @@ def seen_through(factor: Factor) -> Factor:
         if len(tensor.terms) != 1 or operands[0].dtype != factor.operand.dtype:
             break
         term = tensor.terms[0]
-        letters = [slot.plain for slot in term.slots if slot != ZERO]
-        moves = (
-            term.coefficient == 1
-            and len(term.factors) == 1
-            and len(letters) == len(set(letters)) == len(term.sizes)
-            and None not in letters
-        )
-        if not moves or not all(slot == ZERO or slot.plain is not None for slot in term.slots):
+        places = {s.plain: at for s, at in zip(term.slots, factor.slots, strict=True) if s != ZERO}
+        if (
+            term.coefficient != 1
+            or len(term.factors) != 1
+            or not spans(term, tensor.shape)
+            or len(places) != len(term.sizes)
+        ):
             break
-        places = {
-            slot.plain: at
-            for slot, at in zip(term.slots, factor.slots, strict=True)
-            if slot.plain is not None
-        }
         (inner,) = term.factors
         if any(s != ZERO and s.plain is None for s in inner.slots):
             break
@@ -229,7 +223,9 @@ def _product(factor: Factor) -> _Fraction:
     (term,) = tensor.terms
     places = {a.plain: at for a, at in zip(term.slots, factor.slots, strict=True) if a != ZERO}
     slots = [slot for f in term.factors for slot in f.slots if slot != ZERO]
-    if len(places) != len(term.sizes) or not all(s.plain in places for s in slots):
+    if len(places) != len(term.sizes) or not spans(term, tensor.shape):
+        return whole
+    if not all(s.plain in places for s in slots):
         return whole
     found = _Fraction(Fraction(term.coefficient))
     for inner in term.factors:
@@ -292,7 +288,7 @@ def _existing_sum(factor: Factor, alone: frozenset[int], sizes: tuple[int, ...])
         if len(tensor.terms) != 1 or user.dtype != node.dtype:
             continue
         (term,) = tensor.terms
-        if term.coefficient != 1 or len(term.factors) != 1:
+        if term.coefficient != 1 or len(term.factors) != 1 or not spans(term, tensor.shape):
             continue
         axes = {slot.plain: axis for axis, slot in enumerate(term.factors[0].slots)}
         kept = [axes.get(slot.plain) for slot in term.slots if slot != ZERO]

@@ -7,7 +7,7 @@ work over costs more than it saves.
 
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from math import prod
 from typing import Any
 
@@ -39,11 +39,18 @@ def _shared(work: Callable[[slice], Any], count: int) -> None:
     pool = _pools.get("pool")
     if pool is None:
         pool = _pools.setdefault("pool", ThreadPoolExecutor(_threads(), "jacobians"))
-    first, *others = (
-        slice(count * n // threads, count * (n + 1) // threads) for n in range(threads)
-    )
-    rest = [pool.submit(work, part) for part in others]
-    work(first)
+    own, *others = (slice(count * n // threads, count * (n + 1) // threads) for n in range(threads))
+    mine, rest = [own], []
+    for part in others:
+        try:
+            rest.append(pool.submit(work, part))
+        except RuntimeError:  # the interpreter is shutting down and starts nothing new
+            mine.append(part)
+    try:
+        for part in mine:
+            work(part)
+    finally:  # what the others write into is the caller's again afterwards
+        wait(rest)
     for future in rest:
         future.result()
 
@@ -64,12 +71,21 @@ def zeros(shape: Sequence[int], dtype: DTypeLike) -> Array:
     return made
 
 
+def _dtype_of(ufunc: np.ufunc, operands: Sequence[Any]) -> np.dtype[Any]:
+    """Of the result; Python numbers do not widen it."""
+    given = [type(x) if type(x) in (int, float) else np.asarray(x).dtype for x in operands]
+    found: np.dtype[Any] = ufunc.resolve_dtypes((*given, None))[-1]
+    return found
+
+
 def parallel(ufunc: np.ufunc, *operands: Any, out: Array | None = None) -> Array:
     """``ufunc(*operands, out=out)``, the first axis in parts where there is much to do."""
     if out is None:
         shape = np.broadcast_shapes(*(np.shape(x) for x in operands))
-        out = np.empty(shape, np.result_type(*operands))
-    if out.ndim == 0 or out.size < LARGE:
+        out = np.empty(shape, _dtype_of(ufunc, operands))
+    # One part would overwrite what another still reads: ``v + v.T`` into ``v``.
+    tangled = any(x is not out and np.may_share_memory(x, out) for x in operands)
+    if out.ndim == 0 or out.size < LARGE or tangled:
         ufunc(*operands, out=out)
         return out
     arrays = [np.asarray(x) for x in operands]

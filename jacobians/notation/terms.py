@@ -203,6 +203,21 @@ def full_letter(slot: Slot, sizes: Sequence[int], size: int) -> int | None:
     return letter if letter is not None and sizes[letter] == size else None
 
 
+def spans(term: Term, shape: Sequence[int]) -> bool:
+    """Whether the term reaches all entries of its tensor, and each axis is a letter of its own.
+
+    Then, and only then, reading the tensor at slots is reading the factors at them.
+    """
+    letters = [
+        full_letter(s, term.sizes, n) for s, n in zip(term.slots, shape, strict=True) if n != 1
+    ]
+    return (
+        None not in letters
+        and len(set(letters)) == len(letters)
+        and all(s == ZERO for s, n in zip(term.slots, shape, strict=True) if n == 1)
+    )
+
+
 def fits(term: Term, shape: Sequence[int]) -> bool:
     """Whether every position that the term writes lies inside the shape."""
     return all(

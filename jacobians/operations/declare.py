@@ -15,6 +15,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain, count
+from math import isfinite
 from typing import Any, NamedTuple, TypeVar
 from weakref import WeakValueDictionary
 
@@ -427,17 +428,24 @@ def _numbers_out(tensor: Sum) -> Sum:
     return Sum(tensor.shape, tuple(terms))
 
 
+def _is_number(node: Node) -> bool:
+    return type(node.value) in (int, float) and isfinite(node.value)
+
+
 def number_times(node: Node) -> tuple[int | float, Node | None]:
-    """A node as a number times another node; the number alone where that is all it is."""
+    """A node as a finite number times another node; the number alone where that is all it is.
+
+    An infinite number stays a factor: as a coefficient it would turn what a mask rules out into NaN.
+    """
     number: int | float = 1
     while True:
-        if type(node.value) in (int, float):
+        if _is_number(node):
             return number * node.value, None
         if node.operation is NUMPY[np.negative]:
             number, node = -number, node.operands[0]
             continue
         first = node.operands[0] if node.operands else node
-        if node.operation is NUMPY[np.multiply] and type(first.value) in (int, float):
+        if node.operation is NUMPY[np.multiply] and _is_number(first):
             number, node = number * first.value, node.operands[1]
             continue
         return number, node

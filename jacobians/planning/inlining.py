@@ -8,7 +8,7 @@ from collections import Counter
 
 from jacobians.graph.node import Node
 from jacobians.notation.slots import ZERO
-from jacobians.notation.terms import Factor, Term, normal
+from jacobians.notation.terms import Factor, Term, normal, spans
 from jacobians.planning.rewriting import Change, contraction_of
 
 _MOST = 6  # factors of a term: beyond, the order takes longer to find than it saves
@@ -38,6 +38,8 @@ def _parts(factor: Factor) -> Term | None:
     if tensor is None or factor.mask or len(tensor.terms) != 1:
         return None
     (term,) = tensor.terms
+    if not spans(term, tensor.shape):
+        return None
     places = {s.plain: at for s, at in zip(term.slots, factor.slots, strict=True) if s != ZERO}
     inner = [slot for f in term.factors for slot in f.slots if slot != ZERO]
     if len(places) != len(term.sizes) or any(s.plain not in places for s in inner):

@@ -28,6 +28,12 @@ from jacobians.planning.steps import Ref, Step, called
 Array = NDArray[Any]
 Letters = tuple[int, ...]
 _UFUNCS: dict[Operation, str] = {}
+RESERVED = frozenset({
+    "np", "out", "clean", "part", "derivative", "bind", "float", "parallel", "view", "zeros",
+    "factorise", "lu_solve", "lu_inverse",
+})  # fmt: skip
+"""Names in the source that no input or constant may have."""
+_FIRST = 9  # of the variables' numbers: two digits each, so that short programs stand in columns
 
 
 def ufunc_of(operation: Operation) -> str:
@@ -53,23 +59,15 @@ class Lowering:
         self.factors: dict[Node, str] = {}
         self.zeroed = ""  # the result, where it begins as zeros and is filled
         self.unset = ""  # one that begins as any numbers and is written whole
-        self.taken = set(inputs.values()) | {
-            "np",
-            "out",
-            "parallel",
-            "view",
-            "zeros",
-            "part",
-            "clean",
-            "derivative",
-            "bind",
-        }
+        self.taken = {*RESERVED, *inputs.values()}
+        self._known: dict[Step, str] = {}  # without their targets
+        self._converted: dict[tuple[str, Any], str] = {}
 
     # Names
 
     def fresh(self, prefix: str = "v") -> str:
         """A variable name that is not taken yet."""
-        number = len(self.taken)
+        number = _FIRST + len(self.taken) - len(RESERVED)
         while f"{prefix}{number}" in self.taken:
             number += 1
         self.taken.add(f"{prefix}{number}")
@@ -78,18 +76,21 @@ class Lowering:
     def step(
         self, code: str, reads: Iterable[str], shape: Sequence[int], dtype: Any, **facts: Any
     ) -> str:
-        """Add a step that assigns a new variable; its name."""
-        name = self.fresh()
+        """Add a step that assigns a new variable, if none computes the same already; its name."""
         names = tuple(r for r in dict.fromkeys(reads) if r)
-        if "ufunc" in facts and prod(shape) >= LARGE:
+        step = Step("", code, names, tuple(shape), np.dtype(dtype), **facts)
+        if names and step in self._known:  # one that reads nothing is an array to be filled
+            return self._known[step]
+        name = self._known[step] = self.fresh()
+        if "ufunc" in facts and step.size >= LARGE:
             self.functions["parallel"] = parallel
-        self.steps.append(Step(name, code, names, tuple(shape), np.dtype(dtype), **facts))
+        self.steps.append(step._replace(target=name))
         return name
 
     def constant(self, value: Any, name: str = "") -> str:
         """The name of an array that is the same in every call."""
         if type(value) in (int, float):
-            return repr(value) if np.isfinite(value) else f"float({str(value)!r})"
+            return _literal(value)
         wanted = name if name.isidentifier() and name not in self.taken else self.fresh("c")
         self.taken.add(wanted)
         self.constants[wanted] = np.asarray(value)
@@ -198,13 +199,14 @@ class Lowering:
         if isinstance(operation, Multilinear) and (not operation.named or by_terms):
             shapes = tuple(operand.shape for operand in node.operands)
             tensor = operation.structure(shapes, node.parameters)
-            return self.tensor(tensor, dict(enumerate(zip(names, shapes, strict=True))), node.dtype)
+            operands = dict(enumerate(zip(names, node.operands, strict=True)))
+            return self.tensor(tensor, operands, node.dtype)
         assert isinstance(operation, Multilinear | Rule)
         function = operation.key if operation.key.isidentifier() else "operation"
         while function in self.taken or keyword.iskeyword(function):
             function += "_"
         self.functions[function] = operation.function
-        given = [f"{key}={value!r}" for key, value in parameters.items()]
+        given = [f"{key}={_literal(value)}" for key, value in parameters.items()]
         code = f"{function}({', '.join([*names, *given])})"
         return self.step(code, reads, node.shape, node.dtype, view=True, flops=prod(node.shape))
 
@@ -213,12 +215,16 @@ class Lowering:
     def tensor(
         self,
         tensor: Sum,
-        operands: Mapping[Any, tuple[str, tuple[int, ...]]],
+        operands: Mapping[Any, tuple[str, Node]],
         dtype: Any,
         *,
         reused: bool = False,
     ) -> str:
         """Steps for a sum of terms; the name of its value, a new array (or, later, ``out``)."""
+        wide = _common(tensor, operands, np.dtype(dtype))
+        if wide != dtype:
+            name = self.tensor(tensor, operands, wide)
+            return self.step(f"{name}.astype({_type(dtype)})", (name,), tensor.shape, dtype)
         if tensor.terms and all(_is_whole(term, tensor.shape) for term in tensor.terms):
             values = [self.term(term, operands, dtype) for term in tensor.terms]
             total, *rest = [self.aligned(v, range(len(tensor.shape))) for v in values]
@@ -241,17 +247,17 @@ class Lowering:
         else:
             text = f"np.zeros{text}"
         name = self.step(text, (), tensor.shape, dtype)
+        self.fill(tensor, operands, dtype, name, reused=reused)
         if reused and whole:
             self.unset = name
         elif reused:
             self.zeroed = name
-        self.fill(tensor, operands, dtype, name, reused=reused)
         return name
 
     def fill(
         self,
         tensor: Sum,
-        operands: Mapping[Any, tuple[str, tuple[int, ...]]],
+        operands: Mapping[Any, tuple[str, Node]],
         dtype: Any,
         out: str,
         *,
@@ -298,12 +304,13 @@ class Lowering:
         self, term: Term, value: Ref, place: str, is_view: bool, out: str, *, first: bool
     ) -> None:
         size = letter_count(term.sizes, term.kept)
-        text = value.text or repr(term.coefficient)
+        text = value.text or _literal(term.coefficient)
         reads = tuple(r for r in (value.root, out) if r)
         once = is_view or injective(term)
         last = self.steps[-1] if self.steps else None
         if first and is_view and last is not None and last.ufunc and last.target == value.text:
-            # The product is computed straight into its place.
+            # The product is computed straight into its place, and has no name.
+            self._known.pop(last._replace(target=""), None)
             code = f"{called(last.ufunc, last.size)}{last.code}, out={place})"
             self.steps[-1] = last._replace(target="", ufunc="", code=code, reads=(*last.reads, out))
             return
@@ -321,9 +328,7 @@ class Lowering:
             code = f"{place} += {text}"
         self.steps.append(Step("", code, reads, (), np.dtype(float), flops=0 if first else size))
 
-    def term(
-        self, term: Term, operands: Mapping[Any, tuple[str, tuple[int, ...]]], dtype: Any
-    ) -> Ref:
+    def term(self, term: Term, operands: Mapping[Any, tuple[str, Node]], dtype: Any) -> Ref:
         """The product of a term's factors over its kept letters; an empty text if it has none."""
         if not term.factors:
             return Ref("", "")
@@ -332,7 +337,10 @@ class Lowering:
         late: list[Ref] = []
         masks: list[Ref] = []
         for factor in term.factors:
-            ref = self.read(factor, sizes, *operands[factor.operand], dtype)
+            name, node = operands[factor.operand]
+            if not factor.mask:
+                name = self.converted(name, node, np.dtype(dtype))
+            ref = self.read(factor, sizes, name, node.shape, dtype)
             (masks if factor.mask else refs).append(ref)
         for mask in masks:
             # A mask is applied by selection, once nothing but its own letters' sums is left.
@@ -366,8 +374,11 @@ class Lowering:
     def _select_early(self, mask: Ref, refs: list[Ref], sizes: Sequence[int], dtype: Any) -> None:
         hosts = [n for n, r in enumerate(refs) if set(mask.letters) <= set(r.letters)]
         if hosts:
-            host = min(hosts, key=lambda n: letter_count(sizes, refs[n].letters))
-            refs[host] = self._selected(mask, refs[host], sizes, dtype)
+            # In all that are no larger than the mask: any of them may be infinite where it is false.
+            least = min(letter_count(sizes, refs[n].letters) for n in hosts)
+            for n in hosts:
+                if letter_count(sizes, refs[n].letters) == least:
+                    refs[n] = self._selected(mask, refs[n], sizes, dtype)
         else:
             shape = [sizes[a] for a in mask.letters]
             name = self.step(f"{mask.text}.astype({_type(dtype)})", (mask.root,), shape, dtype)
@@ -394,10 +405,23 @@ class Lowering:
         code, ufunc = (
             (ref.text, "negative")
             if coefficient == -1
-            else (f"{ref.text}, {coefficient!r}", "multiply")
+            else (f"{ref.text}, {_literal(coefficient)}", "multiply")
         )
         name = self.step(code, (ref.root,), shape, dtype, ufunc=ufunc, flops=prod(shape))
         return [*refs[:n], Ref(name, name, ref.letters), *refs[n + 1 :]]
+
+    def converted(self, name: str, node: Node, dtype: np.dtype[Any]) -> str:
+        """An array in its sum's dtype: integers would overflow, and booleans multiply as logic."""
+        if node.dtype == dtype or dtype.kind != "f" or name not in self.taken:
+            return name
+        found = self._converted.get((name, dtype))
+        if found is None:
+            if name in self.constants:
+                found = self.constant(self.constants[name].astype(dtype))
+            else:
+                found = self.step(f"{name}.astype({_type(dtype)})", (name,), node.shape, dtype)
+            self._converted[name, dtype] = found
+        return found
 
     def read(
         self, factor: Factor, sizes: Sequence[int], name: str, shape: tuple[int, ...], dtype: Any
@@ -525,9 +549,11 @@ class Lowering:
         full = [sizes[a] for a in (*own, *last)]
         shape = [*(sizes[a] for a in own), letter_count(sizes, last)]
         text = self.aligned(ref, (*own, *last)).text
-        if not set(last) <= set(ref.letters):
+        whole = set(last) <= set(ref.letters)
+        if not whole:
             text = f"np.broadcast_to({text}, {tuple(full)})"
-        name = self.step(f"{text}.reshape({tuple(shape)})", (ref.root,), shape, dtype)
+        code = f"{text}.reshape({tuple(shape)})"
+        name = self.step(code, (ref.root,), shape, dtype, view=whole)
         return self.aligned(Ref(name, name, (*own, -1)), (*lead, -1))
 
     def _grouped(self, ref: Ref, groups: Sequence[Sequence[int]], sizes: Sequence[int]) -> str:
@@ -597,6 +623,17 @@ def _fills(term: Term, shape: Sequence[int]) -> bool:
     )
 
 
+def _common(
+    tensor: Sum, operands: Mapping[Any, tuple[str, Node]], dtype: np.dtype[Any]
+) -> np.dtype[Any]:
+    """The dtype to compute in: the result's, or a wider one that a factor has."""
+    if dtype.kind != "f":
+        return dtype
+    nodes = [operands[operand][1] for operand in tensor.operands]
+    given = [n.dtype for n in nodes if n.dtype.kind == "f" and type(n.value) is not float]
+    return np.result_type(dtype, *given)
+
+
 def _is_whole(term: Term, shape: Sequence[int]) -> bool:
     """Whether a term's value, letters in order, is the tensor."""
     count = len(shape)
@@ -621,6 +658,15 @@ def _is_literal(value: Any) -> bool:
     return value is None or type(value) in (bool, int, float, str)
 
 
+def _literal(value: Any) -> str:
+    """A parameter or a coefficient as source text."""
+    if type(value) is tuple:
+        return f"({''.join(f'{_literal(part)}, ' for part in value).strip()})"
+    if isinstance(value, float):
+        return repr(float(value)) if np.isfinite(value) else f"float({str(value)!r})"
+    return repr(value)
+
+
 def _read_slot(slot: Slot, sizes: Sequence[int]) -> str:
     if not slot.parts:
         return str(slot.constant)
@@ -636,6 +682,8 @@ def _slices(node: Node) -> str:
 
 
 def _slice_text(start: int, step: int, size: int) -> str:
+    if size == 0:
+        return "0:0"
     stop = start + step * (size - 1) + (1 if step > 0 else -1)
     end = "" if stop < 0 else str(stop)
     return f"{start or ''}:{end}" + ("" if step == 1 else f":{step}")

@@ -1,6 +1,8 @@
 """Programs: straight-line NumPy source for nodes and sums of terms, compiled once."""
 
 import linecache
+import re
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from math import prod
@@ -51,13 +53,16 @@ class Program:
         lowering.share(_nodes_of(result))
         if isinstance(result, Sum):
             self.shape = result.shape
+            self._itemsize = np.dtype(dtype).itemsize
             returned = self._lower_tensor(lowering, result, np.dtype(dtype))
         else:
             lowering.need(result)
             returned = [lowering.names[node] for node in result]
         self.inputs = tuple(inputs.values())
-        self.constants = lowering.constants
         self.steps = alive(lowering.steps, returned)
+        read = {word for step in self.steps for word in re.findall(r"\w+", step.code)}
+        read.update(returned)
+        self.constants = {n: array for n, array in lowering.constants.items() if n in read}
         self._functions = lowering.functions
         self.source = self._text(returned)
         self.run: Callable[..., Any] = self._compiled()
@@ -66,18 +71,21 @@ class Program:
     def _lower_tensor(self, lowering: Lowering, tensor: Sum, dtype: np.dtype[Any]) -> list[str]:
         """Steps for a dense result, into ``out`` if it is given."""
         lowering.need(tensor.operands)
-        operands = {node: (lowering.names[node], node.shape) for node in tensor.operands}
+        operands = {node: (lowering.names[node], node) for node in tensor.operands}
         name = lowering.tensor(tensor, operands, dtype, reused=True)
         if name in (lowering.zeroed, lowering.unset):
             self._into(lowering, name)  # the caller's array may stand in for the new one
             return [name]
         last = lowering.steps[-1] if lowering.steps else None
-        fits = last is not None and (last.dtype, last.shape) == (dtype, tensor.shape)
-        if last is None or last.target != name or not fits or not (last.ufunc or last.into):
+        # NumPy gives scalars for results without axes.
+        new = last is not None and last.target == name and not last.view and tensor.shape != ()
+        if last is None or not new or (last.dtype, last.shape) != (dtype, tensor.shape):
             name = lowering.step(f"np.array({name}, np.{dtype.name})", (name,), tensor.shape, dtype)
             self._copy_out = name
-        else:
+        elif last.ufunc or last.into:
             self._written_out = name
+        else:
+            self._copy_out = name
         return [name]
 
     _copy_out = ""
@@ -150,7 +158,7 @@ class Program:
             step.size * step.dtype.itemsize for step in self.steps if step.target and not step.view
         )
         if self._begun:
-            made += prod(self.shape) * 8
+            made += prod(self.shape) * self._itemsize
         return Cost(sum(step.flops for step in self.steps), made)
 
     def __str__(self) -> str:
@@ -187,10 +195,20 @@ def _pass(result: Sum | Sequence[Node], change: Change) -> Sum | Sequence[Node]:
     return [new[node] for node in result]
 
 
+def wrapped(line: str, width: int) -> list[str]:
+    """A line of source in lines of at most this width, where it has spaces; the others indented."""
+    indent = line[: len(line) - len(line.lstrip())] + "    "
+    return textwrap.wrap(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
 def described(steps: Sequence[Step]) -> str:
-    """The steps with their shapes, one a line."""
-    lines = []
+    """The steps with their shapes, in 80 columns."""
+    lines: list[str] = []
     for step in steps:
-        text = step.line().replace("\n", " ")
-        lines.append(f"{text:<60} {step.shape if step.target else ''}".rstrip())
+        for line in f"    {step.line()}".splitlines():
+            lines += wrapped(line[4:], 60)  # what follows a first line is indented as in the source
+        if step.target:
+            lines[-1] = f"{lines[-1]:<60} {step.shape}"
     return "\n".join(lines)

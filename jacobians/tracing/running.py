@@ -217,19 +217,21 @@ def _input(here: Session, name: str, value: Any, what: str) -> Traced:
     return Traced(node, array)
 
 
-def flatten(result: Any, leaves: list[Any], what: str) -> Callable[[list[Any]], Any]:
+def flatten(
+    result: Any, leaves: list[Any], what: str, role: str = ": its result"
+) -> Callable[[list[Any]], Any]:
     """Collect the arrays of a result; returns how to build the same structure of other things."""
     if isinstance(result, dict):
-        parts = {key: flatten(value, leaves, what) for key, value in result.items()}
+        parts = {key: flatten(value, leaves, what, role) for key, value in result.items()}
         return lambda found: {key: part(found) for key, part in parts.items()}
     if isinstance(result, tuple | list):
-        several = [flatten(value, leaves, what) for value in result]
+        several = [flatten(value, leaves, what, role) for value in result]
         kind: Any = type(result)
         if hasattr(result, "_fields"):
             return lambda found: kind(*[part(found) for part in several])
         return lambda found: kind([part(found) for part in several])
     if not isinstance(result, Traced):
-        result = float_array(result, f"{what}: its result")
+        result = float_array(result, what + role)
     leaves.append(result)
     position = len(leaves) - 1
     return lambda found: found[position]

@@ -1,4 +1,4 @@
-"""Random programs of some ten operations: forward = reverse = auto = differences.
+"""Random programs of some ten operations: forward = reverse = auto = compiled = differences.
 
 A program keeps a list of arrays and applies operations to random ones of them; shapes are whatever
 comes out. Joins of slots, index maps and repeated letters all occur.
@@ -43,6 +43,7 @@ UNARY: dict[str, Callable[[Any, int], Any]] = {
     "cumsum": lambda x, k: np.cumsum(x, axis=0) if x.ndim else x,
     "gram": lambda x, k: x.T @ x / x.shape[0] if x.ndim == 2 else x,
     "softmax": lambda x, k: np.exp(x) / np.sum(np.exp(x), axis=-1, keepdims=True) if x.ndim else x,
+    "place": lambda x, k: np.pad(np.ravel(x)[:1], (0, 2)),
     "tril": lambda x, k: np.tril(x, k - 1) if x.ndim == 2 else x,
     "windows": lambda x, k: (
         np.lib.stride_tricks.sliding_window_view(x, 2, axis=0) if x.ndim and x.shape[0] > 1 else x
@@ -51,6 +52,7 @@ UNARY: dict[str, Callable[[Any, int], Any]] = {
 BINARY: dict[str, Callable[[Any, Any], Any]] = {
     "add": lambda x, y: x + y if _broadcasts(x, y) else x,
     "multiply": lambda x, y: x * y if _broadcasts(x, y) else y,
+    "divide": lambda x, y: x / np.exp(np.tanh(y)) if _broadcasts(x, y) else x,
     "outer": lambda x, y: np.outer(np.ravel(x)[:3], np.ravel(y)[:4]),
     "matmul": lambda x, y: x @ y if x.ndim == y.ndim == 2 and x.shape[1] == y.shape[0] else x,
     "einsum": lambda x, y: np.einsum("ij,ij->j", x, y) if x.ndim == 2 and x.shape == y.shape else y,
@@ -126,6 +128,12 @@ def test_random_programs(steps: list[Step], shape: tuple[int, ...], seed: int) -
     assert J.nnz >= np.count_nonzero(np.abs(expected) > 1e-4 * scale)
     G = np.random.default_rng(9).normal(size=value.shape)
     pulled = np.tensordot(G, expected, value.ndim)
+    c = jb.jacobian(f).compile(x)
+    np.testing.assert_allclose(c.dense(x), expected, **close)
+    buffer = c.buffer()
+    c.dense(0.5 * x, out=buffer)
+    np.testing.assert_allclose(c.dense(x, out=buffer), expected, **close)
+    np.testing.assert_allclose(c.vjp(G, x), pulled, rtol=1e-5, atol=1e-5 * scale * value.size)
     np.testing.assert_allclose(
         jb.vjp(f, x)[1](G)[0], pulled, rtol=1e-5, atol=1e-5 * scale * value.size
     )
