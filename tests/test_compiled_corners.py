@@ -18,7 +18,7 @@ x = np.array([0.5, 1.3, 0.8])
 
 
 def test_parallel_work_in_place_reads_no_part_that_another_has_written() -> None:
-    n = 1200
+    n = 2060
     assert n * n > LARGE
     v = np.arange(float(n * n)).reshape(n, n)
     expected = v + v.T
@@ -27,7 +27,7 @@ def test_parallel_work_in_place_reads_no_part_that_another_has_written() -> None
 
 
 def test_a_large_gradient_through_an_array_and_its_transpose() -> None:
-    A = np.random.default_rng(0).normal(size=(1200, 1200))
+    A = np.random.default_rng(0).normal(size=(2060, 2060))
 
     def f(A: Any) -> Any:
         B = 2 * A

@@ -315,3 +315,12 @@ def test_console_blocks_are_split_at_prompts() -> None:
 def test_blocks_know_their_lines() -> None:
     found = list(blocks("text\n```python\nx = 1\n```\n\n```sh\njacobians ops\n```\n"))
     assert found == [Block("python", "x = 1\n", 3), Block("sh", "jacobians ops\n", 7)]
+
+
+def test_readme_shows_the_results_that_are_kept() -> None:
+    root = Path(__file__).parent.parent
+    kept = (root / "benchmarks/results/suite.txt").read_text(encoding="utf-8")
+    shown = [b.text for b in blocks((root / "README.md").read_text(encoding="utf-8"))]
+    tables = [text for text in shown if "o/hand" in text]
+    assert len(tables) == 1
+    assert tables[0].strip() in kept

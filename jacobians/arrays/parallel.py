@@ -1,23 +1,19 @@
-"""Large arrays in several threads: fresh memory, and elementwise work.
+"""Large elementwise work in several threads.
 
-Most of the time of a large tensor of zeros is the system's, clearing pages at the first touch; that, and
-elementwise work above some million entries, goes as fast as there are processors. Below, handing
-work over costs more than it saves.
+It pays above some million entries; below, handing work over costs more than it saves. (Clearing fresh
+memory in threads, measured too, gained a fifth at best and lost as much where a thread had to wake.)
 """
 
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from math import prod
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 Array = NDArray[Any]
-LARGE = 1 << 20  # entries from which elementwise work is shared
-_MANY_BYTES = 1 << 26  # bytes from which fresh memory is touched in threads
-_PAGE = 4096
+LARGE = 1 << 22  # entries from which elementwise work is shared
 _pools: dict[str, ThreadPoolExecutor] = {}
 
 
@@ -59,18 +55,6 @@ if hasattr(os, "register_at_fork"):  # a child has none of its parent's threads
     os.register_at_fork(after_in_child=_pools.clear)
 
 
-def zeros(shape: Sequence[int], dtype: DTypeLike) -> Array:
-    """As ``numpy.zeros``, a large one with its memory already there.
-
-    For a tensor that is written all over; one that is written here and there keeps NumPy's lazy memory.
-    """
-    made: Array = np.zeros(shape, dtype)
-    if made.nbytes >= _MANY_BYTES:
-        touched = made.reshape(-1)[:: _PAGE // made.itemsize]
-        _shared(lambda part: touched[part].fill(0), len(touched))
-    return made
-
-
 def _dtype_of(ufunc: np.ufunc, operands: Sequence[Any]) -> np.dtype[Any]:
     """Of the result; Python numbers do not widen it."""
     given = [type(x) if type(x) in (int, float) else np.asarray(x).dtype for x in operands]
@@ -98,13 +82,3 @@ def parallel(ufunc: np.ufunc, *operands: Any, out: Array | None = None) -> Array
 
     _shared(work, out.shape[0])
     return out
-
-
-def written_all_over(shape: Sequence[int], itemsize: int, covered: Sequence[bool]) -> bool:
-    """Whether writes reach every large page: they cover each of the axes that step beyond one."""
-    for axis, all_of_it in enumerate(covered):
-        if prod(shape[axis:]) * itemsize <= 1 << 21:
-            return True
-        if not all_of_it:
-            return False
-    return True

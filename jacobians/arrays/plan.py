@@ -19,10 +19,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from jacobians.arrays.kernels import Letters, aligner, pair, summer
-from jacobians.arrays.parallel import written_all_over, zeros
 from jacobians.arrays.views import Writer, reader
 from jacobians.notation.slots import letter_slot
-from jacobians.notation.terms import Factor, Sum, Term, full_letter, letter_count
+from jacobians.notation.terms import Factor, Sum, Term, letter_count
 
 Array = NDArray[Any]
 _CHUNK = 1 << 20  # entries of a strict evaluation that are held at once
@@ -144,8 +143,6 @@ class Plan:
             for plan, writer in zip(self.terms, self.writers, strict=True)
         ]
 
-        self._zeros = zeros if all_over(tensor, 8) else np.zeros
-
     def _is_whole(self, term: Term) -> bool:
         """Whether a term's value is the tensor itself: letters in the order of the axes."""
         return (
@@ -163,7 +160,7 @@ class Plan:
         with np.errstate(all="ignore"):
             if self.direct and out is None:
                 return self._direct(arrays, dtype)
-            result = self._zeros(self.shape, dtype) if out is None else out
+            result = np.zeros(self.shape, dtype) if out is None else out
             if out is not None:
                 out[...] = 0
             for number, (plan, writer) in enumerate(zip(self.terms, self.writers, strict=True)):
@@ -209,16 +206,6 @@ class Plan:
 def plan_for(tensor: Sum, shapes: tuple[tuple[int, ...], ...]) -> Plan:
     """The plan of a structure at given shapes, made once."""
     return Plan(tensor, shapes)
-
-
-def all_over(tensor: Sum, itemsize: int) -> bool:
-    """Whether the widest term writes into every large page of the tensor."""
-    if not tensor.terms:
-        return False
-    term = max(tensor.terms, key=lambda t: letter_count(t.sizes, t.kept))
-    letters = [full_letter(s, term.sizes, n) for s, n in zip(term.slots, tensor.shape, strict=True)]
-    covered = [a is not None and a not in letters[:n] for n, a in enumerate(letters)]
-    return written_all_over(tensor.shape, itemsize, covered)
 
 
 def contraction_path(

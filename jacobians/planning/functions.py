@@ -3,11 +3,11 @@
 from typing import Any
 
 from jacobians.arrays.factorised import factorise, lu_inverse, lu_solve
-from jacobians.arrays.parallel import parallel, zeros
+from jacobians.arrays.parallel import parallel
 from jacobians.operations.declare import DECLARED
 from jacobians.planning.lowering import view
 
-__all__ = ["factorise", "lu_inverse", "lu_solve", "parallel", "view", "zeros"]
+__all__ = ["factorise", "lu_inverse", "lu_solve", "parallel", "view"]
 
 
 def __getattr__(name: str) -> Any:

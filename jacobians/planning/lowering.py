@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.arrays.factorised import factorise, lu_inverse, lu_solve
-from jacobians.arrays.parallel import LARGE, parallel, zeros
-from jacobians.arrays.plan import all_over, contraction_path
+from jacobians.arrays.parallel import LARGE, parallel
+from jacobians.arrays.plan import contraction_path
 from jacobians.graph.node import NUMPY, Node, Operation, ordered
 from jacobians.notation.slots import Slot, Table, positions
 from jacobians.notation.structure import address_slot, count, injective, meet, pattern
@@ -29,7 +29,7 @@ Array = NDArray[Any]
 Letters = tuple[int, ...]
 _UFUNCS: dict[Operation, str] = {}
 RESERVED = frozenset({
-    "np", "out", "clean", "part", "derivative", "bind", "float", "parallel", "view", "zeros",
+    "np", "out", "clean", "part", "derivative", "bind", "float", "parallel", "view",
     "factorise", "lu_solve", "lu_inverse",
 })  # fmt: skip
 """Names in the source that no input or constant may have."""
@@ -237,15 +237,9 @@ class Lowering:
                 )  # fmt: skip
                 total = Ref(name, name, tuple(range(len(tensor.shape))))
             return total.text
-        text = f"({tensor.shape}, {_type(dtype)})"
         whole = any(_fills(term, tensor.shape) for term in tensor.terms)
-        if whole:
-            text = f"np.empty{text}"  # a term that fills it is stored first
-        elif all_over(tensor, np.dtype(dtype).itemsize):
-            self.functions["zeros"] = zeros
-            text = f"zeros{text}"
-        else:
-            text = f"np.zeros{text}"
+        make = "empty" if whole else "zeros"  # a term that fills it is stored first
+        text = f"np.{make}({tensor.shape}, {_type(dtype)})"
         name = self.step(text, (), tensor.shape, dtype)
         self.fill(tensor, operands, dtype, name, reused=reused)
         if reused and whole:
