@@ -53,7 +53,7 @@ class Derived:
         self._rows = len(outputs)
         gradients = kind in ("grad", "value_and_grad")
         if gradients:
-            _check_scalar(self.name, outputs)
+            only_number(self.name, outputs)
         self.blocks: list[Block] = []
         for node in outputs:
             title = "L" if gradients else run.title
@@ -149,7 +149,8 @@ def _parts(found: Sequence[Any], size: int) -> list[Sequence[Any]]:
     return [found[n : n + size] for n in range(0, len(found), size)]
 
 
-def _check_scalar(name: str, outputs: Sequence[Node]) -> None:
+def only_number(name: str, outputs: Sequence[Node]) -> Node:
+    """The only result of a function, a number; raises ShapeError where there is no such."""
     if len(outputs) != 1:
         raise ShapeError(
             f"the gradient of {name}: it returns {len(outputs)} arrays; a gradient needs one number, "
@@ -160,6 +161,7 @@ def _check_scalar(name: str, outputs: Sequence[Node]) -> None:
             f"the gradient of {name}: its result has shape {outputs[0].shape}, a gradient needs a single "
             "number; sum it up, or use jb.jacobian"
         )
+    return outputs[0]
 
 
 def free_name(name: str, taken: set[str]) -> str:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from jacobians.accumulation.chain_rule import Strategy, as_single_node, forward, jacobians, reverse
 from jacobians.arguments import shaped_array
 from jacobians.compiled import Transform, compiler
+from jacobians.derived import only_number
 from jacobians.display.expressions import with_output
 from jacobians.errors import ShapeError
 from jacobians.graph.node import Node, evaluate, input_node, ordered
@@ -83,21 +84,6 @@ def _owned(value: Any) -> Array:
 
 def _one_or_all(wrt: Wrt, found: Sequence[Any]) -> Any:
     return found[0] if isinstance(wrt, Integral | str) else tuple(found)
-
-
-def _scalar(run: Run, function: Any, what: str) -> Node:
-    if len(run.outputs) != 1:
-        raise ShapeError(
-            f"{what} of {name_of(function)}: it returns {len(run.outputs)} arrays; a gradient needs one number, "
-            "use jb.jacobian for several outputs"
-        )
-    node = output_node(run.outputs[0])
-    if node.shape != ():
-        raise ShapeError(
-            f"{what} of {name_of(function)}: its result has shape {node.shape}, a gradient needs a single number; "
-            "sum it up, or use jb.jacobian"
-        )
-    return node
 
 
 def _with_compile(
@@ -218,7 +204,7 @@ def value_and_grad(f: Callable[..., Any], wrt: Wrt = 0) -> Transform:
     @functools.wraps(f)
     def transform(*args: Any, **kwargs: Any) -> Any:
         with traced(f, args, kwargs, wrt) as run:
-            node = _scalar(run, f, "the gradient")
+            node = only_number(name_of(f), [output_node(output) for output in run.outputs])
             gradients = [
                 _like(_finished(run, as_single_node(s)), start.dtype)
                 for s, start in zip(reverse(node, run.inputs), run.inputs, strict=True)

@@ -9,7 +9,7 @@ through ``max`` vanishes.
 Contract: as in ``notation.rewrite``; what cancels is taken to be finite and not 0.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from math import isfinite
@@ -19,7 +19,16 @@ import numpy as np
 
 from jacobians.graph.node import NUMPY, Node, apply
 from jacobians.notation.slots import ZERO, Slot
-from jacobians.notation.terms import Factor, Sum, Term, full_letter, normal, relabelled, spans
+from jacobians.notation.terms import (
+    Factor,
+    Sum,
+    Term,
+    factors_at,
+    full_letter,
+    normal,
+    relabelled,
+    spans,
+)
 from jacobians.operations.declare import Multilinear, number_times
 from jacobians.operations.products import contraction
 
@@ -56,20 +65,11 @@ def seen_through(factor: Factor) -> Factor:
         tensor = operation.structure((operands[0].shape,), factor.operand.parameters)
         if len(tensor.terms) != 1 or operands[0].dtype != factor.operand.dtype:
             break
-        term = tensor.terms[0]
-        places = {s.plain: at for s, at in zip(term.slots, factor.slots, strict=True) if s != ZERO}
-        if (
-            term.coefficient != 1
-            or len(term.factors) != 1
-            or not spans(term, tensor.shape)
-            or len(places) != len(term.sizes)
-        ):
+        (term,) = tensor.terms
+        read = factors_at(term, tensor.shape, factor.slots)
+        if read is None or len(read) != 1 or term.coefficient != 1:
             break
-        (inner,) = term.factors
-        if any(s != ZERO and s.plain is None for s in inner.slots):
-            break
-        slots = tuple(ZERO if s.plain is None else places[s.plain] for s in inner.slots)
-        factor = Factor(operands[0], slots, factor.mask)
+        factor = Factor(operands[0], read[0].slots, factor.mask)
     return factor
 
 
@@ -221,18 +221,12 @@ def _product(factor: Factor) -> _Fraction:
     if len(tensor.terms) != 1 or not any(map(_divides, node.operands)):
         return whole
     (term,) = tensor.terms
-    places = {a.plain: at for a, at in zip(term.slots, factor.slots, strict=True) if a != ZERO}
-    slots = [slot for f in term.factors for slot in f.slots if slot != ZERO]
-    if len(places) != len(term.sizes) or not spans(term, tensor.shape):
-        return whole
-    if not all(s.plain in places for s in slots):
+    read = factors_at(term, tensor.shape, factor.slots)
+    if read is None or any(inner.mask for inner in read):
         return whole
     found = _Fraction(Fraction(term.coefficient))
-    for inner in term.factors:
-        if inner.mask:
-            return whole
-        read = tuple(ZERO if s == ZERO else places[s.plain] for s in inner.slots)
-        found = found.times(_fraction(Factor(node.operands[inner.operand], read)))
+    for inner in read:
+        found = found.times(_fraction(Factor(node.operands[inner.operand], inner.slots)))
     return found
 
 
@@ -306,7 +300,7 @@ def _existing_sum(factor: Factor, alone: frozenset[int], sizes: tuple[int, ...])
 def _vanishes(fraction: _Fraction, held: set[int], sizes: tuple[int, ...]) -> bool:
     """Whether a sum over one factor's own letters is 0 whatever the numbers: ``Σ (x − mean x)``."""
     for n, alone in _lonely(fraction, held):
-        total: Counter[object] = Counter()
+        total: defaultdict[object, Fraction] = defaultdict(Fraction)
         for part in _linear(fraction.above[n], _DEEPEST):
             letters = part.above[0].letters if len(part.above) == 1 else frozenset()
             number = part.coefficient
@@ -320,7 +314,7 @@ def _vanishes(fraction: _Fraction, held: set[int], sizes: tuple[int, ...]) -> bo
             else:
                 for a in alone:
                     number *= sizes[a]
-            total[part.key] += number  # type: ignore[assignment]
+            total[part.key] += number
         else:
             if total and not any(total.values()):
                 return True

@@ -218,6 +218,25 @@ def spans(term: Term, shape: Sequence[int]) -> bool:
     )
 
 
+def factors_at(
+    term: Term, shape: Sequence[int], slots: Sequence[Slot]
+) -> tuple[Factor, ...] | None:
+    """The factors that are read where the term's tensor, of this shape, is read at slots.
+
+    None where that is no plain reading: something is summed, or the term does not span its tensor.
+    """
+    if not spans(term, shape):
+        return None
+    places = {own.plain: at for own, at in zip(term.slots, slots, strict=True) if own != ZERO}
+    inner = [slot for f in term.factors for slot in f.slots if slot != ZERO]
+    if len(places) != len(term.sizes) or any(slot.plain not in places for slot in inner):
+        return None
+    return tuple(
+        f._replace(slots=tuple(s if s == ZERO else places[s.plain] for s in f.slots))
+        for f in term.factors
+    )
+
+
 def fits(term: Term, shape: Sequence[int]) -> bool:
     """Whether every position that the term writes lies inside the shape."""
     return all(

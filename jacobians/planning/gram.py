@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from jacobians.accumulation.chain_rule import combine
 from jacobians.graph.node import NUMPY, Node, apply
-from jacobians.notation.slots import letter_slot
-from jacobians.notation.terms import Factor, Term, full_letter, normal, total
+from jacobians.notation.rewrite import join_factors
+from jacobians.notation.terms import Factor, Term, full_letter, normal
 from jacobians.operations import elementwise
-from jacobians.operations.products import contraction
 from jacobians.planning.rewriting import contraction_of
 
 _WIDE = 16  # columns from which half of the product is more than the roots
@@ -104,20 +104,9 @@ def _halved(term: Term, first: Factor, second: Factor, places: tuple[int, int]) 
         return None
     if not not_negative(rest):
         return None
-    weights = _contraction(rest, [row], term.sizes)
-    root = apply(elementwise.sqrt, [weights])
+    weights = join_factors(rest, [row], term.sizes, combine)
+    root = weights._replace(operand=apply(elementwise.sqrt, [weights.operand]))
     letters = (row, k) if axis == 0 else (k, row)
-    weighted = _contraction([first, Factor(root, (letter_slot(row),))], letters, term.sizes)
-    factors = [Factor(weighted, first.slots), Factor(weighted, second.slots)]
+    weighted = join_factors([first, root], letters, term.sizes, combine)
+    factors = [weighted, second._replace(operand=weighted.operand)]
     return normal(term.coefficient, term.sizes, factors, term.slots)
-
-
-def _contraction(factors: list[Factor], letters: Any, sizes: tuple[int, ...]) -> Node:
-    """A node for a product of factors, nothing summed."""
-    operands = tuple(dict.fromkeys(f.operand for f in factors))
-    used = [sizes[a] if a in letters else 1 for a in range(len(sizes))]
-    slots = [letter_slot(a) for a in letters]
-    numbered = [f._replace(operand=operands.index(f.operand)) for f in factors]
-    term = normal(1, used, numbered, slots)
-    tensor = total([sizes[a] for a in letters], [term])
-    return apply(contraction, operands, tensor=tensor)

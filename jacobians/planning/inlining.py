@@ -7,8 +7,7 @@ comes later may be as small, and is better multiplied first: ``Xᵀ (y d y) X`` 
 from collections import Counter
 
 from jacobians.graph.node import Node
-from jacobians.notation.slots import ZERO
-from jacobians.notation.terms import Factor, Term, normal, spans
+from jacobians.notation.terms import Factor, Term, factors_at, normal
 from jacobians.planning.rewriting import Change, contraction_of
 
 _MOST = 6  # factors of a term: beyond, the order takes longer to find than it saves
@@ -38,16 +37,7 @@ def _parts(factor: Factor) -> Term | None:
     if tensor is None or factor.mask or len(tensor.terms) != 1:
         return None
     (term,) = tensor.terms
-    if not spans(term, tensor.shape):
+    factors = factors_at(term, tensor.shape, factor.slots)
+    if factors is None or any(f.mask for f in factors):
         return None
-    places = {s.plain: at for s, at in zip(term.slots, factor.slots, strict=True) if s != ZERO}
-    inner = [slot for f in term.factors for slot in f.slots if slot != ZERO]
-    if len(places) != len(term.sizes) or any(s.plain not in places for s in inner):
-        return None
-    if any(f.mask for f in term.factors):
-        return None
-    factors = [
-        Factor(f.operand, tuple(ZERO if s == ZERO else places[s.plain] for s in f.slots))
-        for f in term.factors
-    ]
-    return term._replace(factors=tuple(factors))
+    return term._replace(factors=factors)
