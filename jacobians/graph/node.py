@@ -6,7 +6,7 @@ NumPy's ufuncs, make new nodes through the table that ``operations`` fills, so t
 written as it would be on arrays: ``1 - Y**2``.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
@@ -231,7 +231,7 @@ def apply(operation: Operation, operands: Iterable[Any], **parameters: Any) -> N
     key = (
         operation,
         tuple(_identity(node) for node in nodes),
-        tuple((name, type(value), value) for name, value in fixed),
+        tuple((name, by_bits(value)) for name, value in fixed),
     )
     known = host._uses.get(key)
     if known is None:
@@ -241,10 +241,20 @@ def apply(operation: Operation, operands: Iterable[Any], **parameters: Any) -> N
 
 
 def _identity(node: Node) -> Any:
-    """What makes two operands the same: Python numbers by type and value, all else by identity."""
-    if isinstance(node.value, int | float):
-        return type(node.value), node.value
-    return id(node)
+    """What makes two operands the same: Python numbers by type and bits, all else by identity."""
+    return by_bits(node.value) if type(node.value) in (int, float) else id(node)
+
+
+def by_bits(value: Any) -> Hashable:
+    """A key that two values share only if they are the same in type and bits.
+
+    ``0.0`` is not ``-0.0``, ``1`` is neither ``1.0`` nor ``True``, and a NaN is itself.
+    """
+    if isinstance(value, float):
+        return type(value), value.hex()
+    if type(value) is tuple:
+        return tuple, *map(by_bits, value)
+    return type(value), value
 
 
 def weak_type(node: Node) -> Any:

@@ -15,7 +15,7 @@ Parts = tuple[Array, ...]
 def shared(factorise: Callable[[Array], Parts]) -> Callable[[Array], Parts]:
     """Remember the last argument and its parts, for each thread.
 
-    The argument is compared by content with a copy (n² against the n³ of a factorisation): its
+    The argument is compared by its bits with a copy (n² against the n³ of a factorisation): its
     owner may write into it between two calls. Parts are handed out as copies for the same reason.
     """
     memory = threading.local()
@@ -23,11 +23,11 @@ def shared(factorise: Callable[[Array], Parts]) -> Callable[[Array], Parts]:
     @wraps(factorise)
     def recalled(array: Array) -> Parts:
         array = np.asarray(array)
-        kept = getattr(memory, "argument", None)
-        if kept is None or kept.dtype != array.dtype or not np.array_equal(kept, array):
-            memory.argument = None  # a factorisation that raises leaves nothing behind
+        bits = array.dtype, array.shape, array.tobytes()
+        if getattr(memory, "bits", None) != bits:
+            memory.bits = None  # a factorisation that raises leaves nothing behind
             memory.parts = factorise(array)
-            memory.argument = array.copy()
+            memory.bits = bits
         return tuple(part.copy() for part in memory.parts)
 
     return recalled

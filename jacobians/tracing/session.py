@@ -69,7 +69,9 @@ class Session:
 
 
 def _same(kept: Array, array: Array) -> bool:
-    return kept.dtype == array.dtype and np.array_equal(kept, array)
+    """Whether two arrays have the same bits: ``0.0`` is not ``-0.0``."""
+    described = (kept.dtype, kept.shape) == (array.dtype, array.shape)
+    return described and kept.tobytes() == array.tobytes()
 
 
 _current: ContextVar[Session | None] = ContextVar("jacobians_session", default=None)
