@@ -2,12 +2,13 @@
 
 from typing import Any
 
+from jacobians.arrays.exact import exact
 from jacobians.arrays.factorised import factorise, lu_inverse, lu_solve
 from jacobians.arrays.parallel import parallel
 from jacobians.operations.declare import DECLARED
 from jacobians.planning.lowering import view
 
-__all__ = ["factorise", "lu_inverse", "lu_solve", "parallel", "view"]
+__all__ = ["exact", "factorise", "lu_inverse", "lu_solve", "parallel", "view"]
 
 
 def __getattr__(name: str) -> Any:

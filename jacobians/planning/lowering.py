@@ -507,7 +507,8 @@ class Lowering:
         shape = tuple(sizes[a] for a in result)
         size = prod(shape)
         tail = _tail((left, right), result, sizes)
-        if _BY_DOT[0] <= size < _BY_DOT[1] and len(left.letters) == len(right.letters) == 1:
+        vectors = len(left.letters) == len(right.letters) == 1 and len(result) == 2
+        if vectors and _BY_DOT[0] <= size < _BY_DOT[1]:
             x, y = (left, right) if left.letters[0] == result[0] else (right, left)
             name = self.step(
                 f"{x.text}[:, None].dot({y.text}[None])", (x.root, y.root), shape, dtype,
