@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jacobians.arrays.exact import exact
 from jacobians.arrays.factorised import factorise, lu_inverse, lu_solve
 from jacobians.arrays.parallel import LARGE, parallel
 from jacobians.arrays.plan import contraction_path
@@ -30,7 +31,7 @@ Letters = tuple[int, ...]
 _UFUNCS: dict[Operation, str] = {}
 RESERVED = frozenset({
     "np", "out", "clean", "part", "derivative", "bind", "float", "parallel", "view",
-    "factorise", "lu_solve", "lu_inverse",
+    "factorise", "lu_solve", "lu_inverse", "exact",
 })  # fmt: skip
 """Names in the source that no input or constant may have."""
 _FIRST = 9  # of the variables' numbers: two digits each, so that short programs stand in columns
@@ -330,18 +331,21 @@ class Lowering:
         refs: list[Ref] = []
         late: list[Ref] = []
         masks: list[Ref] = []
+        early: list[Ref] = []
         for factor in term.factors:
             name, node = operands[factor.operand]
             if not factor.mask:
                 name = self.converted(name, node, np.dtype(dtype))
             ref = self.read(factor, sizes, name, node.shape, dtype)
             (masks if factor.mask else refs).append(ref)
+        read = list(refs)
         for mask in masks:
             # A mask is applied by selection, once nothing but its own letters' sums is left.
             if set(mask.letters) <= kept and refs:
                 late.append(mask)
             else:
                 self._select_early(mask, refs, sizes, dtype)
+                early.append(mask)
         refs = self._scaled(refs, term.coefficient, sizes, dtype)
         for n, own in enumerate(refs):
             others = kept.union(*(r.letters for m, r in enumerate(refs) if m != n))
@@ -361,9 +365,30 @@ class Lowering:
             wanted = tuple(sorted(kept)) if not refs else ()
             refs.append(self.product(left_ref, right, keep, sizes, dtype, wanted, kept))
         (value,) = refs
+        if early:
+            value = self._exact(value, term.coefficient, early, read, sizes, dtype)
         for mask in late:
             value = self._selected(mask, value, sizes, dtype)
         return value
+
+    def _exact(
+        self, value: Ref, coefficient: int | float, masks: Sequence[Ref], read: Sequence[Ref],
+        sizes: Sequence[int], dtype: Any,
+    ) -> Ref:  # fmt: skip
+        """The value, made again by selection where it is not finite."""
+        self.functions["exact"] = exact
+
+        def lettered(ref: Ref) -> str:
+            return f"({ref.text}, {''.join(map(chr, (97 + a for a in ref.letters)))!r})"
+
+        letters = "".join(chr(97 + a) for a in value.letters)
+        code = (
+            f"exact({value.text}, {letters!r}, {_literal(coefficient)}, "
+            f"[{', '.join(map(lettered, masks))}], [{', '.join(map(lettered, read))}])"
+        )
+        reads = [value.root, *(ref.root for ref in (*masks, *read))]
+        name = self.step(code, reads, [sizes[a] for a in value.letters], dtype, view=True)
+        return Ref(name, name, value.letters)
 
     def _select_early(self, mask: Ref, refs: list[Ref], sizes: Sequence[int], dtype: Any) -> None:
         hosts = [n for n, r in enumerate(refs) if set(mask.letters) <= set(r.letters)]
