@@ -18,10 +18,18 @@ from jacobians.errors import (
     UnsupportedError,
     VerificationError,
 )
-from jacobians.library import operation, ops
 from jacobians.measuring.sweeping import sweep
-from jacobians.tensor import JacobianTensor
-from jacobians.transforms import grad, hessian, jacobian, jvp, record, value_and_grad, vjp
+from jacobians.tensor.jacobian_tensor import JacobianTensor
+from jacobians.transforms.functional import (
+    grad,
+    hessian,
+    jacobian,
+    jvp,
+    record,
+    value_and_grad,
+    vjp,
+)
+from jacobians.transforms.library import operation, ops
 from jacobians.verification.checking import check
 from jacobians.verification.report import Report
 

@@ -8,7 +8,7 @@ other function. ``method="auto"`` takes complex step where real differences agre
 from collections.abc import Callable
 from typing import Any
 
-from jacobians.memory import check_size
+from jacobians.ground.memory import check_size
 from jacobians.tracing.running import Wrt
 from jacobians.verification.differences import Estimate
 from jacobians.verification.stepping import Method, check_method

@@ -36,7 +36,7 @@ from scipy import special
 import jacobians
 from jacobians.cli import main
 from jacobians.tracing.tables import SUPPORTED
-from tests.test_tables import FUNCTIONS
+from tests.tracing.test_tables import FUNCTIONS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [

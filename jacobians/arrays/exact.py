@@ -13,7 +13,11 @@ Lettered = tuple[Array, str]
 
 
 def exact(
-    value: Array, result: str, coefficient: float, masks: Sequence[Lettered], factors: Sequence[Lettered]
+    value: Array,
+    result: str,
+    coefficient: float,
+    masks: Sequence[Lettered],
+    factors: Sequence[Lettered],
 ) -> Array:
     """The value; where it is not finite, the product of the factors under the masks, made again.
 

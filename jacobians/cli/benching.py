@@ -13,9 +13,9 @@ from jacobians.cli.inputs import parse_bytes
 from jacobians.cli.layout import emit_json
 from jacobians.cli.progress import bar
 from jacobians.errors import JacobiansError
-from jacobians.library import ops
 from jacobians.measuring.sweeping import sweep
 from jacobians.measuring.task import KINDS
+from jacobians.transforms.library import ops
 
 _MOST_SIZES = 100
 

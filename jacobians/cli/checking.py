@@ -15,7 +15,7 @@ from jacobians.cli.functions import read_function
 from jacobians.cli.inputs import prepare, shape_option
 from jacobians.cli.layout import cut, emit_json
 from jacobians.errors import JacobiansError
-from jacobians.memory import check_bytes
+from jacobians.ground.memory import check_bytes
 from jacobians.verification.checking import check
 
 Array = NDArray[Any]

@@ -4,10 +4,10 @@ import argparse
 
 import numpy as np
 
-from jacobians.arguments import shaped_array
 from jacobians.cli.inputs import parse_bytes, prepare, read_upstream, shape_option
 from jacobians.cli.layout import cut, emit_json
 from jacobians.contraction import compare
+from jacobians.ground.arguments import shaped_array
 
 _SIZES = (64, 32, 16, 8, 4)
 _DEFAULT_BYTES = 1 << 26  # what a full tensor of unasked sizes may take

@@ -14,8 +14,8 @@ from jacobians.cli.progress import progress
 from jacobians.contraction import Comparison, chain, compare
 from jacobians.display.numbers import human_bytes, human_seconds
 from jacobians.graph.node import Node, evaluate, input_node
-from jacobians.library import ops
-from jacobians.tensor import JacobianTensor
+from jacobians.tensor.jacobian_tensor import JacobianTensor
+from jacobians.transforms.library import ops
 
 Array = NDArray[np.float64]
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.arguments import real_array
 from jacobians.errors import JacobiansError, TensorTooLargeError, UnsupportedError
+from jacobians.ground.arguments import real_array
 
 Array = NDArray[Any]
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from jacobians.cli.progress import progress
 from jacobians.display.numbers import human_bytes, human_seconds
-from jacobians.library import ops
-from jacobians.memory import available_bytes
+from jacobians.ground.memory import available_bytes
+from jacobians.transforms.library import ops
 
 Array = NDArray[np.float64]
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from jacobians.cli.files import read_array, read_npz
 from jacobians.errors import JacobiansError, TensorTooLargeError
 from jacobians.graph.node import Node, input_node
-from jacobians.library import LibraryOperation, ops
-from jacobians.memory import SHARE, available_bytes, in_gib
-from jacobians.tensor import JacobianTensor
+from jacobians.ground.memory import SHARE, available_bytes, in_gib
+from jacobians.tensor.jacobian_tensor import JacobianTensor
+from jacobians.transforms.library import LibraryOperation, ops
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from jacobians.cli.layout import emit_json, plain
-from jacobians.library import LibraryOperation, ops
+from jacobians.transforms.library import LibraryOperation, ops
 
 
 def run(options: argparse.Namespace) -> int:

@@ -25,7 +25,7 @@ from jacobians.display.shading import ASCII, UNICODE, shaded
 from jacobians.errors import UnsupportedError
 from jacobians.notation.explicit import Selection, einsum_of
 from jacobians.notation.writing import write_number
-from jacobians.tensor import JacobianTensor
+from jacobians.tensor.jacobian_tensor import JacobianTensor
 
 _HEIGHT = 16  # rows of the picture
 _SMALL = 4096  # entries that are still listed in JSON

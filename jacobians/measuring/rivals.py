@@ -20,7 +20,7 @@ from jacobians.measuring.machine import version_of
 from jacobians.measuring.peers import PEERS
 from jacobians.measuring.task import Task
 from jacobians.measuring.timing import Run, shortest
-from jacobians.transforms import grad, hessian, jacobian, vjp
+from jacobians.transforms.functional import grad, hessian, jacobian, vjp
 
 Build = Callable[[], Run]
 _FULL = ("explicit", "dense", "buffer", "uncompiled", "hand", "into", *PEERS)

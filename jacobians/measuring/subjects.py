@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from jacobians.errors import JacobiansError, ShapeError
-from jacobians.library import LibraryOperation
 from jacobians.measuring.task import Task, What, task
+from jacobians.transforms.library import LibraryOperation
 
 Shape = Sequence[int | str] | str
 

@@ -8,7 +8,6 @@ import numpy as np
 
 from jacobians.display.numbers import human_bytes, human_seconds
 from jacobians.errors import JacobiansError, ShapeError
-from jacobians.library import LibraryOperation, ops
 from jacobians.measuring.machine import describe, machine
 from jacobians.measuring.measurement import Measured, Measurement, measured
 from jacobians.measuring.plotting import plotted
@@ -22,6 +21,7 @@ from jacobians.measuring.rivals import (
 )
 from jacobians.measuring.subjects import Shape, task_maker
 from jacobians.measuring.task import KINDS, What
+from jacobians.transforms.library import LibraryOperation, ops
 
 Watcher = Callable[[int, int, str], None]
 

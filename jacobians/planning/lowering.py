@@ -23,7 +23,7 @@ from jacobians.notation.structure import address_slot, count, injective, meet, p
 from jacobians.notation.terms import Factor, Sum, Term, full_letter, letter_count
 from jacobians.operations import elementwise, index_maps, products
 from jacobians.operations.declare import Multilinear, Rule
-from jacobians.planning.solving import matrix_of
+from jacobians.optimising.solving import matrix_of
 from jacobians.planning.steps import Ref, Step, called
 
 Array = NDArray[Any]

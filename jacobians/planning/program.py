@@ -16,11 +16,11 @@ from jacobians.graph.node import Node, ordered
 from jacobians.notation.terms import Sum
 from jacobians.operations.linalg import inv
 from jacobians.operations.products import contraction
-from jacobians.planning.gram import halved
-from jacobians.planning.inlining import inliner
+from jacobians.optimising.gram import halved
+from jacobians.optimising.inlining import inliner
+from jacobians.optimising.rewriting import Change, all_terms, changed, renewed, uses_of
+from jacobians.optimising.solving import solver
 from jacobians.planning.lowering import Lowering
-from jacobians.planning.rewriting import Change, all_terms, changed, renewed, uses_of
-from jacobians.planning.solving import solver
 from jacobians.planning.steps import Step, alive, lines_of
 
 Array = NDArray[Any]

@@ -11,11 +11,11 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.arguments import float_array
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.graph.node import Node, apply, constant, input_node, ordered
+from jacobians.ground.arguments import float_array
 from jacobians.operations.declare import elementwise
-from jacobians.tracing.core import call_astype
+from jacobians.tracing.numpy.basics import call_astype
 from jacobians.tracing.session import Session, closure_names, session
 from jacobians.tracing.traced import Traced
 

@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.arguments import real_array
 from jacobians.graph.node import Node, apply, constant
+from jacobians.ground.arguments import real_array
 from jacobians.operations.products import transpose
 
 Array = NDArray[Any]

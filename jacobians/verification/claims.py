@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.errors import ShapeError
-from jacobians.tensor import JacobianTensor
+from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.verification.references import (
     MOST_ENTRIES,
     Traced,

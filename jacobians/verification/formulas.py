@@ -17,7 +17,7 @@ from jacobians.notation.explicit import letter_names
 from jacobians.notation.terms import Factor, Sum, Term
 from jacobians.notation.writing import write_slot, write_term
 from jacobians.operations.declare import Multilinear
-from jacobians.tensor import JacobianTensor
+from jacobians.tensor.jacobian_tensor import JacobianTensor
 
 Array = NDArray[Any]
 Variants = Callable[[], Iterator[tuple[str, Array]]]

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.arguments import real_array
 from jacobians.errors import ShapeError, UnsupportedError
-from jacobians.library import LibraryOperation
-from jacobians.tensor import JacobianTensor
-from jacobians.transforms import jacobian
+from jacobians.ground.arguments import real_array
+from jacobians.tensor.jacobian_tensor import JacobianTensor
+from jacobians.transforms.functional import jacobian
+from jacobians.transforms.library import LibraryOperation
 from jacobians.verification.differences import Estimate, exact
 from jacobians.verification.formulas import Variants, terms_of, variants
 from jacobians.verification.stepping import RICHARDSON, Method, Pointwise

@@ -12,11 +12,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.arguments import float_array
 from jacobians.errors import ShapeError, UnsupportedError
-from jacobians.library import LibraryOperation
+from jacobians.ground.arguments import float_array
 from jacobians.notation.explicit import axis_names
 from jacobians.tracing.running import Wrt, chosen, flatten, name_of, parameter_names
+from jacobians.transforms.library import LibraryOperation
 from jacobians.verification.stepping import Pointwise
 
 Array = NDArray[Any]

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 import jacobians as jb
-from tests.functions.driver import Case
-from tests.functions.test_functions import CASES
+from tests.tracing.functions.driver import Case
+from tests.tracing.functions.test_functions import CASES
 
 jax = pytest.importorskip("jax", reason="the peers extra (jax) is not installed")
 pytestmark = pytest.mark.peers

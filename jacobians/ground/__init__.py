@@ -1,0 +1,1 @@
+"""Arguments and memory: what any floor may use. Imports ``errors`` only."""

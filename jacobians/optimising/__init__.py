@@ -1,0 +1,1 @@
+"""Passes over terms before they are run: each a function from terms to terms."""

@@ -1,0 +1,1 @@
+"""``JacobianTensor``, and its matrices, sparse and Kronecker forms, slices and costs."""

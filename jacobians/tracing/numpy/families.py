@@ -1,0 +1,23 @@
+"""Every family of NumPy functions; importing this fills the tables."""
+
+from jacobians.tracing import reasons
+from jacobians.tracing.numpy import (
+    basics,
+    grids,
+    joining,
+    linalg,
+    products,
+    reductions,
+    selection,
+    sequences,
+    shapes,
+    signals,
+    special,
+    statistics,
+    ufuncs,
+)
+
+FAMILIES = (
+    basics, ufuncs, reductions, statistics, sequences, special, shapes, joining, grids,
+    selection, products, signals, linalg, reasons,
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""Jacobians, gradients and Hessians of functions, compiled or not, and ``jb.ops``."""

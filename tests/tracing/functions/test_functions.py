@@ -1,0 +1,23 @@
+"""Every case of every family, through one driver."""
+
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from tests.tracing.functions.driver import Case, hold
+
+FAMILIES = sorted(p.stem for p in Path(__file__).parent.glob("cases_*.py"))
+CASES: list[Case] = [
+    case for family in FAMILIES for case in import_module(f"tests.tracing.functions.{family}").CASES
+]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+def test_case(case: Case) -> None:
+    hold(case)
+
+
+def test_names_are_distinct() -> None:
+    names = [case.name for case in CASES]
+    assert len(set(names)) == len(names)
