@@ -14,6 +14,7 @@ from jacobians.arrays.plan import Cost
 from jacobians.display.html import element, fragment, table
 from jacobians.display.latex import latex_rows
 from jacobians.display.numbers import human_bytes, human_count, human_seconds
+from jacobians.display.shown import contracted_formula
 from jacobians.errors import ShapeError, TensorTooLargeError, UnsupportedError, VerificationError
 from jacobians.ground.arguments import shaped_array
 from jacobians.ground.memory import check_bytes
@@ -285,7 +286,7 @@ def compare(J: JacobianTensor, G: Any, max_bytes: float | None = None) -> Compar
     return Comparison(
         J.title,
         J.formula(),
-        J._shortcut("text"),
+        contracted_formula(J),
         J.shape,
         **ways,
         largest_difference=max(_difference(v, value) for v in values),
@@ -296,7 +297,7 @@ def compare(J: JacobianTensor, G: Any, max_bytes: float | None = None) -> Compar
 def _magnitude(J: JacobianTensor, G: Array) -> float:
     """The largest ``Σ |G| |J|``: rounding is relative to what is added, not to what is left."""
     terms = tuple(t._replace(coefficient=abs(t.coefficient)) for t in J.terms.terms)
-    values = {node: np.abs(array) for node, array in J._values.items()}
+    values = {node: np.abs(array) for node, array in J.operands.items()}
     sizes = JacobianTensor(J.terms._replace(terms=terms), J.out_ndim, values, dtype=J.dtype)
     found = sizes.vjp(np.abs(G))
     return float(np.max(found, initial=0, where=np.isfinite(found)))

@@ -115,7 +115,7 @@ def prepare(
         raise JacobiansError(f"--subscripts is for einsum only; {name} has its own letters")
     if seed < 0:
         raise JacobiansError(f"--seed must not be negative, not {seed}")
-    sample, _ = operation._sample(0, subscripts)
+    sample, _ = operation.sample(0, subscripts)
     usual = {node.name: node.shape for node in sample.operands}
     position = operation.position(_position(wrt), len(usual))
     arrays, sources = _read_all(operation, list(usual), data or ())

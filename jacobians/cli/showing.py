@@ -88,8 +88,9 @@ def text(call: Call, J: JacobianTensor, *, seed: int, latex: bool) -> list[str]:
 def einsums(J: JacobianTensor) -> list[str]:
     """How ``J.explicit()`` makes each term: ``einsum("ik,lj->ijkl", I_2, C)``."""
     found = []
+    shapes = {node: array.shape for node, array in J.operands.items()}
     for term in J.terms.terms:
-        form = einsum_of(term, J.shape, J.axes, J._shapes)
+        form = einsum_of(term, J.shape, J.axes, shapes)
         inputs = form.subscripts.partition("->")[0].split(",") if form.parts else []
         parts = [_part(p, letters) for p, letters in zip(form.parts, inputs, strict=True)]
         sign, number = write_number(form.coefficient)

@@ -102,7 +102,7 @@ def existing(tensor: Sum, operands: tuple[Node, ...]) -> Node | None:
     if not operands or any(node.dtype.kind != "f" for node in operands):
         return None
     host = max(operands, key=lambda node: node.serial)
-    for user in list(host._uses.values()):
+    for user in host.users:
         operation = user.operation
         if not isinstance(operation, Multilinear) or operation is contraction:
             continue
@@ -274,7 +274,7 @@ def _existing_sum(factor: Factor, alone: frozenset[int], sizes: tuple[int, ...])
     away = {axis for axis, letter in enumerate(letters) if letter in alone}
     if {letters[axis] for axis in away} != alone or len(away) != len(alone):
         return None
-    for user in list(node._uses.values()):
+    for user in node.users:
         operation = user.operation
         if not isinstance(operation, Multilinear) or user.operands != (node,):
             continue
@@ -361,9 +361,9 @@ def _rebuilt(fraction: _Fraction, held: set[int], newest: int) -> list[Factor]:
 
 
 def _quotients(over: Factor, under: Factor, origin: Node) -> Iterator[Node]:
-    shaped = (n for n in list(under.operand._uses.values()) if isinstance(n.operation, Multilinear))
+    shaped = (n for n in under.operand.users if isinstance(n.operation, Multilinear))
     for host in dict.fromkeys((origin, over.operand, under.operand, *shaped)):
-        for user in list(host._uses.values()):
+        for user in host.users:
             if (
                 _divides(user)
                 and user.operands[0] is over.operand

@@ -8,7 +8,7 @@ import os
 from collections.abc import Sequence
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ from jacobians.display.heatmap import (
 from jacobians.display.html import Markup, data_block, element, fragment, joined, page
 from jacobians.display.mathml import mathml, mathml_terms
 from jacobians.display.page_contraction import contraction_section, cost_section
+from jacobians.display.shown import Shown
 from jacobians.display.unfolding import (
     Picture,
     matrix_layout,
@@ -36,9 +37,6 @@ from jacobians.display.unfolding import (
     structure_picture,
 )  # fmt: skip
 from jacobians.errors import JacobiansError, UnsupportedError
-
-if TYPE_CHECKING:
-    from jacobians.tensor.jacobian_tensor import JacobianTensor
 
 Array = NDArray[Any]
 _WIDEST, _TALLEST = 640, 640  # pixels of the heat map
@@ -50,7 +48,7 @@ _SPY = 200  # cells to a side of the structure
 _LONG = 600  # characters of LaTeX in a notebook
 
 
-def write_page(J: "JacobianTensor", path: str | os.PathLike[str], heading: str = "") -> Path:
+def write_page(J: Shown, path: str | os.PathLike[str], heading: str = "") -> Path:
     """Write the page of a tensor.
 
     Raises
@@ -75,7 +73,7 @@ def write_page(J: "JacobianTensor", path: str | os.PathLike[str], heading: str =
     return target
 
 
-def tensor_page(J: "JacobianTensor", heading: str = "") -> str:
+def tensor_page(J: Shown, heading: str = "") -> str:
     """The page's text."""
     lead = f"{heading}: " if heading else ""
     return page(
@@ -94,7 +92,7 @@ def tensor_page(J: "JacobianTensor", heading: str = "") -> str:
     )
 
 
-def tensor_fragment(J: "JacobianTensor") -> str:
+def tensor_fragment(J: Shown) -> str:
     """What a notebook shows: the formula, the facts, and a picture where that takes no time."""
     drawn = None
     if 0 < J.size <= _QUICK:
@@ -116,7 +114,7 @@ def tensor_fragment(J: "JacobianTensor") -> str:
 # Pictures
 
 
-def _map_section(J: "JacobianTensor") -> Markup:
+def _map_section(J: Shown) -> Markup:
     if not J.size:
         return element(
             "section",
@@ -160,7 +158,7 @@ def _map_section(J: "JacobianTensor") -> Markup:
     )
 
 
-def _seen(J: "JacobianTensor") -> tuple[Picture, Array]:
+def _seen(J: Shown) -> tuple[Picture, Array]:
     """The values, and where the structure allows nonzeros; finer where these are few."""
     for side in (_FINE, _COARSE):
         with np.errstate(all="ignore"):
@@ -171,13 +169,13 @@ def _seen(J: "JacobianTensor") -> tuple[Picture, Array]:
     return seen, marks
 
 
-def _description(J: "JacobianTensor", seen: Picture) -> str:
+def _description(J: Shown, seen: Picture) -> str:
     """What a reader who does not see the picture is told."""
     rows, columns = seen.cells.shape
     return f"Heat map of {J.title}: {rows:,} rows by {columns:,} columns; {seen.note}"
 
 
-def _how_to_read(J: "JacobianTensor", seen: Picture, where: Geometry) -> str:
+def _how_to_read(J: Shown, seen: Picture, where: Geometry) -> str:
     """The picture in words."""
     layout = seen.layout
     if where.gaps == (0, 0):
@@ -207,7 +205,7 @@ def _ways(seen: Picture, down: Sequence[int], across: Sequence[int], between: st
     )
 
 
-def _spy_section(J: "JacobianTensor") -> Markup | None:
+def _spy_section(J: Shown) -> Markup | None:
     if not J.size:
         return None
     layout = matrix_layout(J.shape, J.out_ndim, J.axes)
@@ -233,7 +231,7 @@ def _spy_section(J: "JacobianTensor") -> Markup | None:
     )  # fmt: skip
 
 
-def _percent(J: "JacobianTensor") -> str:
+def _percent(J: Shown) -> str:
     return f"{100 * J.nnz / max(J.size, 1):.3g} %"
 
 
@@ -248,7 +246,7 @@ def _through(letters: str) -> str:
 # The formula, the facts and what it costs
 
 
-def _formula(J: "JacobianTensor") -> Markup:
+def _formula(J: Shown) -> Markup:
     """``∂A_ij/∂B_kl = …``, a line breaking before each term where it must."""
     left = mathml(f"{title(J.names, J.axes, J.out_ndim, 'latex')} =")
     parts = [left, *mathml_terms(J.latex())]
@@ -262,11 +260,11 @@ def _formula(J: "JacobianTensor") -> Markup:
     )
 
 
-def _terms(J: "JacobianTensor") -> str:
+def _terms(J: Shown) -> str:
     return _counted(len(J.terms.terms), "term")
 
 
-def _facts(J: "JacobianTensor") -> Markup:
+def _facts(J: Shown) -> Markup:
     out, inner = J.axes[: J.out_ndim], J.axes[J.out_ndim :]
     rows = [
         ("Output", _sized(J.names[0], out, J.out_shape)),

@@ -13,7 +13,7 @@ All three become the same thing: a function from a node and an operand's positio
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain, count
 from math import isfinite
 from typing import Any, NamedTuple, TypeVar
@@ -37,7 +37,7 @@ from jacobians.notation.coordinates import (
     parse_name,
 )
 from jacobians.notation.slots import Table
-from jacobians.notation.terms import Factor, Sum, normal, relabelled, total
+from jacobians.notation.terms import Factor, Sum, Term, normal, relabelled, total
 from jacobians.notation.writing import ATOM
 from jacobians.operations.checks import check_function, check_slope, check_value
 
@@ -54,7 +54,29 @@ def float_type(operands: Sequence[Node]) -> np.dtype[Any]:
     return found if found.kind in "fc" else np.dtype(np.float64)
 
 
-class Multilinear(Operation):
+@lru_cache(maxsize=1024)
+def _ufunc_type(ufunc: np.ufunc, *types: Any) -> np.dtype[Any]:
+    """The dtype that a ufunc gives; Python numbers are there by their type."""
+    return ufunc.resolve_dtypes((*types, *(None,) * ufunc.nout))[-1]
+
+
+DECLARED: WeakValueDictionary[str, Any] = WeakValueDictionary()
+"""Operations by their keys, the name or ``name_2`` and so on: what printed plans call."""
+
+
+class Declared(Operation):
+    """An operation that has a key, and is found by it."""
+
+    def __init__(self, name: str, **fields: Any) -> None:
+        key, number = name, 1
+        while key in DECLARED:
+            number += 1
+            key = f"{name}_{number}"
+        super().__init__(name=name, key=key, **fields)
+        DECLARED[key] = self
+
+
+class Multilinear(Declared):
     """An operation that is a sum of terms: products of its operands over letters.
 
     The terms come from coordinate forms (the first whose numbers of axes fit is taken) or from
@@ -62,7 +84,11 @@ class Multilinear(Operation):
     value of a ``checked`` one must have the shape that its form says.
     """
 
-    checked = False
+    forms: tuple[Equation, ...]
+    real: bool
+    checked: bool
+    _build: Build | None
+    _value: Value | None
 
     def __init__(
         self,
@@ -77,15 +103,13 @@ class Multilinear(Operation):
         binds: int = ATOM,
         elementwise: bool = False,
         real: bool = False,
+        checked: bool = False,
     ) -> None:
-        self.name = name
-        self.arguments = tuple(arguments)
-        self.real = real
-        self.forms = tuple(parse_equation(form) for form in forms)
-        self.notation, self.latex, self.binds = notation, latex, binds
-        self.elementwise = elementwise
-        self._build = build
-        self._value = value
+        super().__init__(
+            name, arguments=tuple(arguments), forms=tuple(parse_equation(form) for form in forms),
+            notation=notation, latex=latex, binds=binds, elementwise=elementwise,
+            real=real, checked=checked, _build=build, _value=value,
+        )  # fmt: skip
 
     def structure(self, shapes: tuple[Shape, ...], parameters: tuple[tuple[str, Any], ...]) -> Sum:
         """The operation at given shapes as a sum of terms over operand positions."""
@@ -149,7 +173,11 @@ class Multilinear(Operation):
         """The operands' common dtype, widened where a coefficient is no integer."""
         if not types:
             return np.dtype(np.float64)
-        found = np.result_type(*types, *(t.coefficient for t in tensor.terms))
+        if isinstance(self._value, np.ufunc):
+            return _ufunc_type(self._value, *map(_by_type, types))
+        moves = len(tensor.terms) == 1 or self.named  # several moves into one entry would be a sum
+        numbers = () if moves and all(map(_only_moves, tensor.terms)) else tensor.terms
+        found = np.result_type(*types, *(t.coefficient for t in numbers))
         return np.dtype(np.float64) if self.real and found.kind in "iub" else found
 
     def local(self, node: Node, position: int) -> Sum:
@@ -158,6 +186,17 @@ class Multilinear(Operation):
         cached = _derivative if _is_light(node.parameters) else _derivative.__wrapped__
         tensor = cached(self, shapes, node.parameters, position)
         return _numbers_out(relabelled(tensor, node.operands.__getitem__))
+
+
+def _by_type(value: Any) -> Any:
+    """A dtype, or the type of a Python number: what ``ufunc.resolve_dtypes`` takes."""
+    return type(value) if type(value) in (int, float) else value
+
+
+def _only_moves(term: Term) -> bool:
+    """Whether a term's entries are entries of one operand, booleans too: nothing is summed."""
+    moved = len(term.factors) == 1 and len(term.kept) == len(term.sizes)
+    return moved and type(term.coefficient) is int and term.coefficient == 1
 
 
 def _is_light(value: Any) -> bool:
@@ -241,15 +280,20 @@ def parse_form(signature: str, jacobians: Sequence[str]) -> Form:
     return Form(signature, result, operands, rules)
 
 
-class Rule(Operation):
+class Rule(Declared):
     """An operation given by its value, its shapes, and a formula for each Jacobian.
 
     ``where`` names what stands in the formulas besides arguments and result: functions of the
     arguments and the result, in NumPy notation. A boolean operand is a mask. The value of a
-    ``checked`` rule must have the shape that its signature says.
+    ``checked`` rule must have the shape that its signature says. The ``dtype`` is by default the
+    ufunc's where the value is one, else a float's.
     """
 
-    checked = False
+    forms: tuple[Form, ...]
+    where: dict[str, Value]
+    checked: bool
+    _value: Value
+    _dtype: Callable[[Sequence[Node]], np.dtype[Any]]
 
     def __init__(
         self,
@@ -263,41 +307,20 @@ class Rule(Operation):
         indexed: tuple[str, str] = ("", ""),
         binds: int = ATOM,
         elementwise: bool = False,
-        dtype: Callable[[Sequence[Node]], np.dtype[Any]] = float_type,
+        dtype: Callable[[Sequence[Node]], np.dtype[Any]] | None = None,
+        checked: bool = False,
     ) -> None:
-        self.name = name
-        self.arguments = tuple(operand.name for operand in forms[0].operands)
-        self.forms = tuple(forms)
-        self.where = dict(where or {})
-        self.indexed, self.indexed_latex = indexed
-        self.notation, self.latex, self.binds = notation, latex, binds
-        self.elementwise = elementwise
-        self._value = value
-        self._dtype = dtype
-        for form in self.forms:
-            self._check_names(form)
-
-    def _check_names(self, form: Form) -> None:
-        """Raise unless every name in the formulas is an argument, the result, or in ``where``."""
-        own = tuple(operand.name for operand in form.operands)
-        if own != self.arguments:
-            raise JacobiansError(
-                f"operation {self.name!r}: {form.text!r} has the arguments {', '.join(own)}, "
-                f"{self.forms[0].text!r} has {', '.join(self.arguments)}; they must be the same"
-            )
-        known = [*self.arguments, form.result.name, *self.where, DELTA]
-        for argument, (out, inner, products) in form.jacobians.items():
-            if out.name != form.result.name or argument not in self.arguments:
-                raise JacobiansError(
-                    f"operation {self.name!r}: ∂{out}/∂{inner} is no Jacobian of {form.text!r}; its "
-                    f"result is {form.result.name}, its arguments {', '.join(self.arguments)}"
-                )
-            for factor in (f for product in products for f in product.factors):
-                if factor.name not in known:
-                    raise JacobiansError(
-                        f"operation {self.name!r}: nothing gives {factor.name} in the formula of "
-                        f"∂{out}/∂{inner}; there are {', '.join(known)}, and what where= names"
-                    )
+        where = dict(where or {})
+        for form in forms:
+            _check_names(name, form, forms[0], where)
+        if dtype is None:
+            dtype = partial(_value_type, value) if isinstance(value, np.ufunc) else float_type
+        super().__init__(
+            name, arguments=_arguments(forms[0]), forms=tuple(forms), where=where,
+            indexed=indexed[0], indexed_latex=indexed[1],
+            notation=notation, latex=latex, binds=binds, elementwise=elementwise,
+            checked=checked, _value=value, _dtype=dtype,
+        )  # fmt: skip
 
     @property
     def function(self) -> Value:
@@ -369,6 +392,37 @@ class Rule(Operation):
                 f"the result's shape {node.shape}"
             )
         return slope
+
+
+def _arguments(form: Form) -> tuple[str, ...]:
+    return tuple(operand.name for operand in form.operands)
+
+
+def _check_names(name: str, form: Form, first: Form, where: Mapping[str, Value]) -> None:
+    """Raise unless every name in the formulas is an argument, the result, or in ``where``."""
+    arguments = _arguments(first)
+    if _arguments(form) != arguments:
+        raise JacobiansError(
+            f"operation {name!r}: {form.text!r} has the arguments {', '.join(_arguments(form))}, "
+            f"{first.text!r} has {', '.join(arguments)}; they must be the same"
+        )
+    known = [*arguments, form.result.name, *where, DELTA]
+    for argument, (out, inner, products) in form.jacobians.items():
+        if out.name != form.result.name or argument not in arguments:
+            raise JacobiansError(
+                f"operation {name!r}: ∂{out}/∂{inner} is no Jacobian of {form.text!r}; its "
+                f"result is {form.result.name}, its arguments {', '.join(arguments)}"
+            )
+        for factor in (f for product in products for f in product.factors):
+            if factor.name not in known:
+                raise JacobiansError(
+                    f"operation {name!r}: nothing gives {factor.name} in the formula of "
+                    f"∂{out}/∂{inner}; there are {', '.join(known)}, and what where= names"
+                )
+
+
+def _value_type(ufunc: np.ufunc, operands: Sequence[Node]) -> np.dtype[Any]:
+    return _ufunc_type(ufunc, *(_by_type(weak_type(node)) for node in operands))
 
 
 def _checked(operation: "Multilinear | Rule", arrays: Sequence[Any], result: Any) -> Any:
@@ -501,7 +555,7 @@ def elementwise(
     value: Value,
     *,
     numpy: Any = None,
-    dtype: Callable[[Sequence[Node]], np.dtype[Any]] = float_type,
+    dtype: Callable[[Sequence[Node]], np.dtype[Any]] | None = None,
     notation: str = "",
     latex: str = "",
     binds: int = ATOM,
@@ -578,8 +632,8 @@ def rule(
     return _known_to_numpy(made, numpy)
 
 
-def checked(operation: Multilinear | Rule, value: Value | None) -> Multilinear | Rule:
-    """An operation that a user declared: its functions' parameters are checked now, its values later.
+def check_parameters(operation: Multilinear | Rule, value: Value | None) -> None:
+    """Raise unless the functions of an operation that a user declared take what they are given.
 
     Raises
     ------
@@ -604,21 +658,9 @@ def checked(operation: Multilinear | Rule, value: Value | None) -> Multilinear |
                 )
             what = f"the derivative by {of[name]}" if operation.elementwise else f"where {name}"
             check_function(f"{start} {what}", function, parameters)
-    operation.checked = True
-    return operation
-
-
-DECLARED: WeakValueDictionary[str, Any] = WeakValueDictionary()
-"""Operations by their keys, the name or ``name_2`` and so on: what printed plans call."""
 
 
 def _known_to_numpy(operation: Kind, numpy: Any) -> Kind:
-    key, number = operation.name, 1
-    while key in DECLARED:
-        number += 1
-        key = f"{operation.name}_{number}"
-    DECLARED[key] = operation
-    operation.key = key
     if numpy is not None:
         NUMPY[numpy] = operation
     return operation

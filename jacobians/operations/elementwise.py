@@ -38,11 +38,10 @@ negative = multilinear(
 scale = multilinear("scale", "Y_… = c X_…", value=np.multiply, notation="{0} {1}", binds=PRODUCT)
 
 greater: Rule = elementwise(
-    "greater", np.greater, numpy=np.greater, dtype=boolean,
-    notation="[{0} > {1}]", A=None, B=None,
-)  # fmt: skip
+    "greater", np.greater, numpy=np.greater, notation="[{0} > {1}]", A=None, B=None
+)
 greater_equal: Rule = elementwise(
-    "greater_equal", np.greater_equal, numpy=np.greater_equal, dtype=boolean,
+    "greater_equal", np.greater_equal, numpy=np.greater_equal,
     notation="[{0} ≥ {1}]", latex="[{0} \\ge {1}]", A=None, B=None,
 )  # fmt: skip
 

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.arrays.plan import Plan
 from jacobians.display.matrix_forms import matrix_form, product_form
+from jacobians.display.shown import Shown
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.graph.node import Node
 from jacobians.ground.memory import check_bytes, check_size
@@ -23,31 +24,6 @@ if TYPE_CHECKING:
 
 Array = NDArray[Any]
 _FORMATS = ("csr", "csc", "coo", "bsr", "dia", "dok", "lil")
-
-
-class _Tensor(Protocol):
-    """What is needed of a JacobianTensor."""
-
-    terms: Sum
-    out_ndim: int
-    dtype: np.dtype[Any]
-    _values: dict[Node, Array]
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-    @property
-    def out_shape(self) -> tuple[int, ...]: ...
-    @property
-    def in_shape(self) -> tuple[int, ...]: ...
-    @property
-    def ndim(self) -> int: ...
-    @property
-    def axes(self) -> str: ...
-    @property
-    def title(self) -> str: ...
-    def formula(self) -> str: ...
-    def vjp(self, G: Any) -> Array: ...
-    def jvp(self, dX: Any) -> Array: ...
 
 
 def check_order(title: str, order: str) -> None:
@@ -65,7 +41,7 @@ def _strides(shape: Sequence[int], order: str) -> list[int]:
     return [prod(shape[:axis]) for axis in range(len(shape))]
 
 
-def sparse(J: _Tensor, form: Any, order: str, max_bytes: float | None = None) -> Any:
+def sparse(J: Shown, form: Any, order: str, max_bytes: float | None = None) -> Any:
     """The matrix of structural nonzeros; entries that several terms write are added."""
     import scipy.sparse as sp
 
@@ -86,7 +62,7 @@ def sparse(J: _Tensor, form: Any, order: str, max_bytes: float | None = None) ->
     rows: list[Array] = []
     columns: list[Array] = []
     data: list[Array] = []
-    terms = numbered(J.terms, J._values).terms
+    terms = numbered(J.terms, J.operands).terms
     for term in terms:
         row, column = _addresses(J, term, order)
         if len(terms) == 1 and form != "coo":
@@ -106,7 +82,7 @@ def sparse(J: _Tensor, form: Any, order: str, max_bytes: float | None = None) ->
     return sp.coo_array((np.concatenate(data), place), shape=shape).asformat(form)
 
 
-def _addresses(J: _Tensor, term: Term, order: str) -> tuple[Slot, Slot]:
+def _addresses(J: Shown, term: Term, order: str) -> tuple[Slot, Slot]:
     """Where a term stands in the matrix: its row and its column."""
     out = term._replace(slots=term.slots[: J.out_ndim])
     inner = term._replace(slots=term.slots[J.out_ndim :])
@@ -116,10 +92,10 @@ def _addresses(J: _Tensor, term: Term, order: str) -> tuple[Slot, Slot]:
     )
 
 
-def _numbers(J: _Tensor, term: Term, letters: Sequence[int]) -> Array:
+def _numbers(J: Shown, term: Term, letters: Sequence[int]) -> Array:
     """The term's numbers, the last letter running fastest."""
     sizes = [term.sizes[a] for a in letters]
-    values = list(J._values.values())
+    values = list(J.operands.values())
     whole = total(
         sizes,
         [normal(term.coefficient, term.sizes, term.factors, [letter_slot(a) for a in letters])],
@@ -148,7 +124,7 @@ def _descending(parts: Iterable[tuple[int, int | Table]], sizes: Sequence[int]) 
 
 
 def _compressed(
-    J: _Tensor, term: Term, row: Slot, column: Slot, letters: list[int]
+    J: Shown, term: Term, row: Slot, column: Slot, letters: list[int]
 ) -> tuple[Array, Array, Array]:
     """Data, indices and pointers of the compressed rows: no sorting, and SciPy need not look."""
     own = [a for a, _ in row.parts]
@@ -163,7 +139,7 @@ def _compressed(
     return _numbers(J, term, letters), indices, np.cumsum(pointers, dtype=kind)
 
 
-def operator(J: _Tensor, order: str) -> "LinearOperator":
+def operator(J: Shown, order: str) -> "LinearOperator":
     """Products with the matrix by jvp and with its transpose by vjp."""
     from scipy.sparse.linalg import LinearOperator
 
@@ -281,14 +257,14 @@ class _Block(NamedTuple):
     letters: frozenset[int]
 
 
-def kronecker(J: _Tensor, order: str) -> KroneckerForm:
+def kronecker(J: Shown, order: str) -> KroneckerForm:
     """Split each term into factors that share no letter, and put them in vec's order."""
     check_order(J.title, order)
     terms = tuple(_kronecker_term(J, term, order) for term in J.terms.terms)
     return KroneckerForm(terms, (prod(J.out_shape), prod(J.in_shape)), order)
 
 
-def _blocks(J: _Tensor, term: Term) -> list[_Block]:
+def _blocks(J: Shown, term: Term) -> list[_Block]:
     groups: list[set[int]] = []
     for letters in [set(s.letters) for s in term.slots] + [set(f.letters) for f in term.factors]:
         if letters:
@@ -307,7 +283,7 @@ def _blocks(J: _Tensor, term: Term) -> list[_Block]:
     return blocks
 
 
-def _kronecker_term(J: _Tensor, term: Term, order: str) -> KroneckerTerm:
+def _kronecker_term(J: Shown, term: Term, order: str) -> KroneckerTerm:
     found = _blocks(J, term)
     blocks = [b for b in found if b.out or b.inner]
     for block in blocks:
@@ -329,7 +305,7 @@ def _kronecker_term(J: _Tensor, term: Term, order: str) -> KroneckerTerm:
     scalars = [f for f in term.factors if not f.letters]
     coefficient = float(term.coefficient)
     for factor in scalars:
-        coefficient *= float(J._values[factor.operand][tuple(s.constant for s in factor.slots)])
+        coefficient *= float(J.operands[factor.operand][tuple(s.constant for s in factor.slots)])
     for block in found:
         if not (block.out or block.inner):  # factors that are summed to one number
             coefficient *= _factor(J, term, block)[1]().item()
@@ -352,7 +328,7 @@ def _in_order(blocks: list[_Block], sign: int) -> list[_Block]:
     return ordered
 
 
-def _factor(J: _Tensor, term: Term, block: _Block) -> tuple[str, Callable[[], Array]]:
+def _factor(J: Shown, term: Term, block: _Block) -> tuple[str, Callable[[], Array]]:
     """A block's name, and how to make it as a matrix."""
     axes = (*block.out, *block.inner)
     shape = [J.shape[n] for n in axes]
@@ -362,7 +338,7 @@ def _factor(J: _Tensor, term: Term, block: _Block) -> tuple[str, Callable[[], Ar
     part = total(shape, [normal(1, sizes, factors, slots)])
     nodes = part.operands
     by_place = numbered(part)
-    values = [J._values[node] for node in nodes]
+    values = [J.operands[node] for node in nodes]
     form = tuple(prod(J.shape[n] for n in group) for group in (block.out, block.inner))
 
     def make() -> Array:

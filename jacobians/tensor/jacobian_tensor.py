@@ -6,6 +6,7 @@ from math import prod
 from numbers import Real
 from os import PathLike
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +19,6 @@ from jacobians.display.explaining import checked_index, explained
 from jacobians.display.explanation import Explanation
 from jacobians.display.expressions import (
     label,
-    shortcut,
     template_of,
     title,
 )
@@ -143,6 +143,11 @@ class JacobianTensor:
         """``∂A_ij/∂B_kl``."""
         return title(self.names, self.axes, self.out_ndim)
 
+    @property
+    def operands(self) -> Mapping[Node, Array]:
+        """The arrays that the terms are made of, by their nodes; read only."""
+        return MappingProxyType({node: _read_only(a) for node, a in self._values.items()})
+
     def formula(self) -> str:
         """The tensor in index notation; repeated letters that are no axis are summed.
 
@@ -157,12 +162,6 @@ class JacobianTensor:
     def _written(self, style: Style) -> str:
         with distinct_names(self._values):
             return write(self.terms, self.axes, label, style).text
-
-    def _shortcut(self, style: Style) -> str:
-        """The gradient from an upstream G as a formula: ``G Cᵀ``."""
-        upstream = Node(None, (), (), self.out_shape, np.dtype(float), name="G")
-        with distinct_names({upstream: None, **self._values}):
-            return shortcut(self.terms, self.out_ndim, upstream, self.axes, style)
 
     def einsum(self) -> str:
         """The subscripts of ``explicit``: one einsum per term, joined by ' + '."""
@@ -650,6 +649,12 @@ class JacobianTensor:
 
 
 _UPSTREAM = Node(None, (), (), (), np.dtype(float), name="G")
+
+
+def _read_only(array: Array) -> Array:
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def _rebuilt(

@@ -212,7 +212,6 @@ def _input(here: Session, name: str, value: Any, what: str) -> Traced:
     else:
         array = np.array(float_array(value, what))  # the caller may change theirs later
         node = input_node(name, array.shape, array.dtype)
-    node.dtype = array.dtype
     here.values[node] = array
     return Traced(node, array)
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from jacobians.derivation.chain_rule import Strategy, as_single_node, forward, jacobians, reverse
 from jacobians.display.expressions import with_output
 from jacobians.errors import ShapeError
-from jacobians.graph.node import Node, evaluate, input_node, ordered
+from jacobians.graph.node import Node, evaluate, input_node, of_dtype, ordered
 from jacobians.ground.arguments import shaped_array
 from jacobians.notation.terms import Sum, added, whole
 from jacobians.tensor.jacobian_tensor import JacobianTensor
@@ -45,8 +45,8 @@ def _finished(run: Run, node: Node) -> Any:
     value = evaluate([node], run.here.values)[node]
     if run.reaches_outside([node]):
         value = np.asarray(value)
+        node = of_dtype(node, value.dtype)
         run.here.values[node] = value
-        node.dtype = value.dtype
         return Traced(node, value)
     return np.array(value)
 

@@ -18,7 +18,7 @@ from jacobians.notation.coordinates import DELTA, ELLIPSIS, Indexed, Product
 from jacobians.notation.explicit import axis_names, subscripts
 from jacobians.notation.writing import Style, write
 from jacobians.operations import declare
-from jacobians.operations.declare import Multilinear, Rule
+from jacobians.operations.declare import Multilinear, Rule, float_type
 from jacobians.operations.products import einsum as _einsum
 from jacobians.operations.products import split_subscripts
 from jacobians.operations.registry import OPERATIONS
@@ -73,11 +73,13 @@ class LibraryOperation:
         if any(isinstance(a, Node) for a in arguments):
             return apply(self.declaration, arguments, **parameters)
         arrays = self._arrays(arguments)
-        # Shapes must fit. NumPy's functions of small integers overflow, or give halves.
-        _, dtype = self.declaration.infer([as_node(a) for a in arrays], parameters)
-        dtype = np.dtype(np.int64) if dtype.kind == "b" else dtype
-        if isinstance(self.declaration, Rule) or dtype.kind != "f":
-            arrays = [a.astype(dtype) if _is_narrow(a, dtype) else a for a in arrays]
+        # NumPy's functions of small integers overflow, or give halves; truths are numbers here.
+        common = float_type([as_node(a) for a in arrays])
+        if isinstance(self.declaration, Rule):
+            arrays = [a.astype(common) if a.dtype.kind in "iub" else a for a in arrays]
+        elif all(a.dtype.kind in "iub" for a in arrays):
+            arrays = [a.astype(np.int64) if a.dtype.kind == "b" else a for a in arrays]
+        self.declaration.infer([as_node(a) for a in arrays], parameters)  # shapes must fit
         result = self.declaration.evaluate(arrays, parameters)
         return _owned(result, arrays) if isinstance(result, np.ndarray) else result
 
@@ -142,7 +144,7 @@ class LibraryOperation:
 
     def title(self, wrt: str | int = 0, subscripts: str | None = None) -> str:
         """What the formula is of: ``∂A_ij/∂B_kl``."""
-        node, position = self._sample(wrt, subscripts)
+        node, position = self.sample(wrt, subscripts)
         out, inner = node.ndim, node.operands[position].ndim
         axes = axis_names(out, inner)
         names = self._result_name(), self._names(len(node.operands))[position]
@@ -230,7 +232,7 @@ class LibraryOperation:
             )
         return [*args, *(named[name] for name in self.arguments[len(args) :])], {}
 
-    def _sample(self, wrt: str | int, subscripts: str | None) -> tuple[Node, int]:
+    def sample(self, wrt: str | int, subscripts: str | None) -> tuple[Node, int]:
         """A node on inputs of distinct sizes and the usual numbers of axes."""
         parameters: dict[str, Any] = {}
         declaration = self.declaration
@@ -265,13 +267,13 @@ class LibraryOperation:
         return apply(declaration, inputs, **parameters), self.position(wrt, len(inputs))
 
     def _write(self, wrt: str | int, subscripts: str | None, style: Style) -> str:
-        node, position = self._sample(wrt, subscripts)
+        node, position = self.sample(wrt, subscripts)
         assert node.operation is not None
         tensor = node.operation.local(node, position)
         return write(tensor, axis_names(node.ndim, node.operands[position].ndim), label, style).text
 
     def _subscripts(self, wrt: str | int, given: str | None) -> str:
-        node, position = self._sample(wrt, given)
+        node, position = self.sample(wrt, given)
         assert node.operation is not None
         tensor = node.operation.local(node, position)
         axes = axis_names(node.ndim, node.operands[position].ndim)
@@ -309,11 +311,6 @@ def _owned(result: Array, arrays: Sequence[Array]) -> Array:
     if any(np.may_share_memory(result, array) for array in arrays):
         return result.copy()
     return result
-
-
-def _is_narrow(array: Array, dtype: np.dtype[Any]) -> bool:
-    """Whether an array is to be converted: integers where floats are wanted, truths where numbers."""
-    return (array.dtype.kind in "iub" and dtype.kind == "f") or array.dtype.kind == "b"
 
 
 class Library(Mapping[str, LibraryOperation]):
@@ -431,17 +428,18 @@ def operation(
             raise JacobiansError(
                 f"operation {name!r}: derivatives need value=, the function itself"
             )
-        made = declare.by_derivatives(name, value, derivatives)
+        made = declare.by_derivatives(name, value, derivatives, checked=True)
     elif texts and not derivatives and ruled:
         if value is None:
             raise JacobiansError(f"operation {name!r}: rules need value=, the function itself")
-        made = declare.rule(name, value, *texts, where=where)
+        made = declare.rule(name, value, *texts, where=where, checked=True)
     elif texts and not derivatives:
-        made = declare.multilinear(name, *texts, value=value)
+        made = declare.multilinear(name, *texts, value=value, checked=True)
     else:
         raise JacobiansError(
             f"operation {name!r}: give coordinate forms ('A_ij = B_ir C_rj'), or value= with a derivative for "
             "each argument (X=lambda X, Y: …), or value= with a signature and Jacobians "
             "('Y_nn = inv(X_nn)', '∂Y_ij/∂X_kl = −Y_ik Y_lj')"
         )
-    return LibraryOperation(declare.checked(made, value))
+    declare.check_parameters(made, value)
+    return LibraryOperation(made)

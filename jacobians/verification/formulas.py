@@ -34,7 +34,7 @@ class _Swap(NamedTuple):
 
 def terms_of(J: JacobianTensor) -> list[tuple[str, Array]]:
     """The terms with their texts, as dense tensors."""
-    with distinct_names(J._values):
+    with distinct_names(J.operands):
         texts = [write_term(t, J.shape, J.axes, label, "text").text for t in J.terms.terms]
     return [(text, _dense(J, term, {})) for text, term in zip(texts, J.terms.terms, strict=True)]
 
@@ -75,7 +75,7 @@ def _with_leaf(term: Term, place: int, shape: tuple[int, ...]) -> tuple[Term, No
 
 
 def _dense(J: JacobianTensor, term: Term, more: Mapping[Node, Any]) -> Array:
-    values = {**J._values, **more}
+    values = {**J.operands, **more}
     return JacobianTensor(Sum(J.shape, (term,)), J.out_ndim, values, dtype=J.dtype).dense()
 
 
@@ -83,12 +83,12 @@ def _swaps(
     J: JacobianTensor, term: Term, factor: Factor, inputs: Mapping[str, Any]
 ) -> Iterator[_Swap]:
     """What a mistake puts in the place of a factor."""
-    node, value = factor.operand, J._values[factor.operand]
+    node, value = factor.operand, J.operands[factor.operand]
     names, _ = letter_names(term, J.shape, J.axes)
     letters = [write_slot(slot, names) for slot in factor.slots]
 
     def said(part: Node) -> str:
-        with distinct_names(J._values):
+        with distinct_names(J.operands):
             return label(part, aligned(part, node, letters), "text").text
 
     yield from _mistaken(said(node), value)

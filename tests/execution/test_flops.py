@@ -49,10 +49,10 @@ def keep_counting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def counted(J: jb.JacobianTensor, tensor: Any, extra: list[Any]) -> int:
     """The operations of a contraction of the terms of J."""
-    values = [np.array(v).view(Counting) for v in J._values.values()]
+    values = [np.array(v).view(Counting) for v in J.operands.values()]
     upstream = [np.array(x).view(Counting) for x in extra]
     plan = plan_for(
-        numbered(tensor, (*J._values, "upstream")), tuple(v.shape for v in [*values, *upstream])
+        numbered(tensor, (*J.operands, "upstream")), tuple(v.shape for v in [*values, *upstream])
     )
     Counting.count = 0
     plan.run([*values, *upstream], J.dtype)
