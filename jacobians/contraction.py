@@ -1,8 +1,6 @@
 """Chaining Jacobians, and the full tensor set beside the outer-product shortcut."""
 
-import time
-import tracemalloc
-from collections.abc import Callable
+import statistics
 from functools import reduce
 from math import prod
 from typing import Any, NamedTuple
@@ -18,6 +16,7 @@ from jacobians.display.shown import contracted_formula
 from jacobians.errors import ShapeError, TensorTooLargeError, UnsupportedError, VerificationError
 from jacobians.ground.arguments import shaped_array
 from jacobians.ground.memory import check_bytes
+from jacobians.ground.stopwatch import peak_bytes, repeated
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 
 Array = NDArray[Any]
@@ -192,27 +191,6 @@ class Comparison(NamedTuple):
         return found
 
 
-def measure(run: Callable[[], Any], seconds: float = 0.2) -> tuple[float, int]:
-    """The median time of a call over runs that fill ``seconds`` (3 to 200), and its peak bytes."""
-    tracing = tracemalloc.is_tracing()
-    if not tracing:
-        tracemalloc.start()
-    tracemalloc.reset_peak()
-    before = tracemalloc.get_traced_memory()[0]
-    run()
-    peak = tracemalloc.get_traced_memory()[1] - before
-    if not tracing:
-        tracemalloc.stop()
-    times: list[float] = []
-    while len(times) < 3 or (sum(times) < seconds and len(times) < 200):
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-        if len(times) == 1 and times[0] > 2 * seconds:
-            break
-    return float(np.median(times)), peak
-
-
 def compare(J: JacobianTensor, G: Any, max_bytes: float | None = None) -> Comparison:
     """The full tensor beside the outer-product shortcut: the same gradient three ways.
 
@@ -279,8 +257,8 @@ def compare(J: JacobianTensor, G: Any, max_bytes: float | None = None) -> Compar
             continue
         if needs:
             values.append(np.asarray(run(), value.dtype))
-        seconds, peak = measure(run)
-        ways[name] = Way(name, True, seconds, *predicted, peak)
+        peak = peak_bytes(run)
+        ways[name] = Way(name, True, statistics.median(repeated(run)), *predicted, peak)
     scale = _magnitude(J, upstream)
     rounding = 4 * float(np.finfo(J.dtype).eps) * max(prod(J.out_shape), 1)
     return Comparison(

@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from jacobians.ground.stopwatch import Thunk
 from jacobians.measuring.task import Task
-from jacobians.measuring.timing import Run
 from jacobians.measuring.translation import TorchAsNumpy, written_for
 
-Form = tuple[str, Callable[[], Run]]
+Form = tuple[str, Callable[[], Thunk]]
 
 
 class Peer:
@@ -70,8 +70,8 @@ class _Jax(Peer):
 
             return gradient
 
-        def timed(transform: Callable[[Any], Any], *leading: Any) -> Callable[[], Run]:
-            def build() -> Run:
+        def timed(transform: Callable[[Any], Any], *leading: Any) -> Callable[[], Thunk]:
+            def build() -> Thunk:
                 made = jax.jit(transform(written_for(task.function, jax.numpy)))
                 return lambda: jax.block_until_ready(made(*leading, *args))
 
@@ -103,8 +103,8 @@ class _Torch(Peer):
         wrt = task.wrt
         G = None if task.G is None else torch.tensor(task.G)
 
-        def timed(transform: Callable[[Any], Any]) -> Callable[[], Run]:
-            def build() -> Run:
+        def timed(transform: Callable[[Any], Any]) -> Callable[[], Thunk]:
+            def build() -> Thunk:
                 made = transform(written_for(task.function, TorchAsNumpy(), array=torch.tensor))
                 return lambda: made(*args)
 
@@ -156,7 +156,7 @@ class _Autograd(Peer):
         numpy = import_module("autograd.numpy")
         wrt = task.wrt
 
-        def build() -> Run:
+        def build() -> Thunk:
             f = written_for(task.function, numpy)
             if task.what == "vjp":
                 vjp = import_module("autograd.core").make_vjp
@@ -176,7 +176,7 @@ class _Asdex(_Jax):
         asdex = import_module("asdex")
         args = self.arrays(task)
 
-        def build() -> Run:
+        def build() -> Thunk:
             f = written_for(task.function, jax.numpy)
             make = getattr(asdex, task.what)
             made = jax.jit(make(f, *args, argnums=task.wrt, output_format="dense"))

@@ -6,7 +6,6 @@ Ours are ``explicit`` (identity tensors), ``dense`` (the full tensor by its stru
 Peers get arrays of their own kind beforehand and leave results in it: no conversion is timed.
 """
 
-import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -16,13 +15,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jacobians.errors import JacobiansError
+from jacobians.ground.stopwatch import Stopwatch, Thunk
 from jacobians.measuring.machine import version_of
 from jacobians.measuring.peers import PEERS
 from jacobians.measuring.task import Task
-from jacobians.measuring.timing import Run, shortest
+from jacobians.measuring.timing import shortest
 from jacobians.transforms.functional import grad, hessian, jacobian, vjp
 
-Build = Callable[[], Run]
+Build = Callable[[], Thunk]
 _FULL = ("explicit", "dense", "buffer", "uncompiled", "hand", "into", *PEERS)
 APPLY: dict[str, tuple[str, ...]] = {
     "vjp": ("explicit", "dense", "contracted", "uncompiled", "hand", "jax", "torch", "autograd"),
@@ -50,7 +50,7 @@ class Contender(NamedTuple):
         Which form won, where a contender has several; why it is not what its name says.
     """
 
-    run: Run
+    run: Thunk
     first_seconds: float
     note: str = ""
 
@@ -105,10 +105,9 @@ def contender(task: Task, name: str) -> Contender:
             with warnings.catch_warnings():
                 if name in PEERS:
                     warnings.simplefilter("ignore")  # their advice on speed is not the user's
-                start = time.perf_counter()
-                run = build()
-                run()
-                first = time.perf_counter() - start
+                with Stopwatch() as watch:
+                    run = build()
+                    run()
         except JacobiansError as error:
             failures.append(str(error))
             continue
@@ -118,8 +117,8 @@ def contender(task: Task, name: str) -> Contender:
             failures.append(f"{type(error).__name__}: {' '.join(str(error).split())[:100]}")
             continue
         # Choosing among forms needs times; a single form does not.
-        took = shortest(run, 3 if first < 1 else 1) if len(forms) > 1 else 0.0
-        ready.append((took, Contender(run, first, note)))
+        took = shortest(run, 3 if watch.seconds < 1 else 1) if len(forms) > 1 else 0.0
+        ready.append((took, Contender(run, watch.seconds, note)))
     if not ready:
         raise NotRun(failures[0] if failures else f"has no form for {task.what}")
     return min(ready, key=lambda pair: pair[0])[1]
@@ -171,14 +170,14 @@ def _can_compile(task: Task) -> bool:
 def _dense(task: Task) -> dict[str, Build]:
     args = task.args
 
-    def tensor() -> Run:
+    def tensor() -> Thunk:
         if _can_compile(task):
             plan = _compiled(task)
             return lambda: plan.dense(*args)
         transform = _transform(task)
         return lambda: transform(*args).dense()
 
-    def build() -> Run:
+    def build() -> Thunk:
         run = tensor()
         if task.what != "vjp":
             return run
@@ -192,7 +191,7 @@ def _buffer(task: Task) -> dict[str, Build]:
     if not _can_compile(task):
         raise NotRun("needs compile")
 
-    def build() -> Run:
+    def build() -> Thunk:
         plan = _compiled(task)
         kept = plan.buffer()
         return lambda: plan.dense(*task.args, out=kept)
@@ -204,7 +203,7 @@ def _contracted(task: Task) -> dict[str, Build]:
     if not _can_compile(task):
         return {"not compiled": _uncompiled(task)[""]}
 
-    def build() -> Run:
+    def build() -> Thunk:
         plan = _compiled(task)
         if task.what == "vjp":
             G = _upstream(task)
@@ -241,7 +240,7 @@ def _into(task: Task) -> dict[str, Build]:
     if hand_into is None:
         raise NotRun("nothing is written by hand for this")
 
-    def build() -> Run:
+    def build() -> Thunk:
         kept = np.zeros(task.tensor_shape())
 
         def run() -> Any:
