@@ -1,4 +1,7 @@
-"""Chaining Jacobians, and the full tensor set beside the outer-product shortcut."""
+"""Chaining Jacobians, and the full tensor set beside the outer-product shortcut.
+
+Floor 8. Imports errors, ground, arrays, display, tensor.
+"""
 
 import statistics
 from functools import reduce

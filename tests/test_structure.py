@@ -1,37 +1,28 @@
-"""The package's own structure: imports go one way, and slow or optional ones wait until needed."""
+"""The package's own structure: imports go one way, and slow or optional ones wait until needed.
+
+The floors are written once, in the docstrings of the folders and of the files beside them.
+"""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 import jacobians as jb
 
 ROOT = Path(jb.__file__).parent
-
-FLOORS: list[set[str]] = [
-    {"errors", "ground"},
-    {"notation"},
-    {"arrays"},
-    {"graph"},
-    {"operations"},
-    {"tracing", "derivation"},
-    {"optimising"},
-    {"planning", "display"},
-    {"tensor"},
-    {"contraction", "transforms"},
-    {"verification", "course", "measuring", "identities"},
-    {"numerical", "testing"},
-    {"cli", "__init__", "__main__"},
-]
-"""Folders and files from the ground up; each imports from lower floors and from its own folder."""
-
+CONTRIBUTING = ROOT.parent / "CONTRIBUTING.md"
 LAZY = {"scipy", "opt_einsum", "matplotlib", "jax", "torch"}
 """Extras and slow imports: allowed, and required, to stand inside functions."""
+MOST_FLOORS, MOST_FILES = 12, 6
+FACE = {"__init__", "__main__", "cli"}
+"""The top floor, one face: the command needs the package's version, and a file of its own to start."""
 
 
 def modules() -> dict[str, Path]:
@@ -46,21 +37,52 @@ def modules() -> dict[str, Path]:
 
 
 MODULES = modules()
+ROOMS = sorted({name.split(".")[0] for name in MODULES})
+"""The folders, and the files beside them."""
+
+
+class Floor(NamedTuple):
+    """What a room's docstring says: ``Floor 2. Imports errors, notation.``"""
+
+    number: int
+    imports: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"Floor {self.number}. Imports {', '.join(self.imports) or 'nothing'}."
+
+
+def docstring(name: str) -> str:
+    return ast.get_docstring(ast.parse(MODULES[name].read_text(encoding="utf-8"))) or ""
+
+
+def floor_of(room: str) -> Floor:
+    """The floor that a room's docstring says."""
+    said = re.findall(r"^Floor (\d+)\. Imports ([^.]*)\.", docstring(room), re.MULTILINE)
+    assert len(said) == 1, f"{room}: end its docstring with a line like 'Floor 2. Imports errors.'"
+    ((number, names),) = said
+    listed = () if names == "nothing" else tuple(re.split(r",\s+", names))
+    return Floor(int(number), listed)
+
+
+FLOORS = {room: floor_of(room) for room in ROOMS}
 
 
 class _Imports(ast.NodeVisitor):
-    """The imports of a module with whether each is inside a function; type-checking ones left out."""
+    """The imports of a module: name, line, and whether it waits (in a function, or for type checkers)."""
 
     def __init__(self) -> None:
         self.found: list[tuple[str, bool, int]] = []
-        self._inside = 0
+        self.hidden: list[int] = []
+        self._inside = self._typing = 0
 
     def visit_If(self, node: ast.If) -> None:
-        if isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
-            for child in node.orelse:
-                self.visit(child)
-        else:
-            self.generic_visit(node)
+        typing = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        self._typing += typing
+        for child in node.body:
+            self.visit(child)
+        self._typing -= typing
+        for child in node.orelse:
+            self.visit(child)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> None:
         self._inside += 1
@@ -69,62 +91,99 @@ class _Imports(ast.NodeVisitor):
 
     visit_AsyncFunctionDef = visit_FunctionDef  # type: ignore[assignment]  # noqa: N815
 
+    def _add(self, name: str, line: int) -> None:
+        self.found.append((name, self._inside > 0 or self._typing > 0, line))
+        if self._inside:
+            self.hidden.append(line)
+
     def visit_Import(self, node: ast.Import) -> None:
-        self.found += [(alias.name, self._inside > 0, node.lineno) for alias in node.names]
+        for alias in node.names:
+            self._add(alias.name, node.lineno)
 
     def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
         name = "." * node.level + (node.module or "")
         for alias in node.names:
             full = f"{name}.{alias.name}"
             known = full.removeprefix("jacobians.") in MODULES and name.startswith("jacobians")
-            self.found.append((full if known else name, self._inside > 0, node.lineno))
+            self._add(full if known else name, node.lineno)
 
 
-def imports(name: str) -> Iterator[tuple[str, bool, int]]:
+def imports_of(text: str) -> _Imports:
     visitor = _Imports()
-    visitor.visit(ast.parse(MODULES[name].read_text(encoding="utf-8")))
-    return iter(visitor.found)
+    visitor.visit(ast.parse(text))
+    return visitor
 
 
-def floor(name: str) -> int:
-    """The floor of a module by its first name."""
-    top = name.split(".")[0]
-    found = [number for number, names in enumerate(FLOORS) if top in names]
-    assert found, f"{top} has no floor: add it to FLOORS, where it belongs in the order of imports"
-    return found[0]
+def imports(name: str) -> list[tuple[str, bool, int]]:
+    return imports_of(MODULES[name].read_text(encoding="utf-8")).found
 
 
-def inner_imports(name: str) -> list[tuple[str, int]]:
-    found = []
+def inner_imports(name: str) -> Iterator[tuple[str, int]]:
+    """Modules of the package that a module imports, for type checkers too."""
     for target, _, line in imports(name):
         if target == "jacobians" or target.startswith("jacobians."):
-            found.append((target.removeprefix("jacobians").removeprefix(".") or "__init__", line))
-    return found
+            yield target.removeprefix("jacobians").removeprefix(".") or "__init__", line
+
+
+def needed(room: str) -> tuple[str, ...]:
+    """The rooms that a room imports, from the ground up."""
+    names = {
+        target.split(".")[0]
+        for name in MODULES
+        if name.split(".")[0] == room
+        for target, _ in inner_imports(name)
+    }
+    return tuple(sorted(names - {room}, key=lambda other: (FLOORS[other].number, other)))
 
 
 def test_the_reader_of_imports_sees_them() -> None:
-    assert ("errors", 1) in [(name, 1) for name, _ in inner_imports("ground.arguments")]
+    assert "errors" in [name for name, _ in inner_imports("ground.arguments")]
     assert "operations.linalg" in [name for name, _ in inner_imports("operations.registry")]
-    assert ("scipy.sparse", True) in [
-        (name, inside) for name, inside, _ in imports("tensor.export")
+    assert ("scipy.sparse", True) in [(name, waits) for name, waits, _ in imports("tensor.export")]
+    text = """
+from typing import TYPE_CHECKING
+import numpy
+if TYPE_CHECKING:
+    from jacobians.tensor.jacobian_tensor import JacobianTensor
+else:
+    import this
+def f():
+    from jacobians import errors
+"""
+    read = imports_of(text)
+    assert read.found == [
+        ("typing", False, 2),
+        ("numpy", False, 3),
+        ("jacobians.tensor.jacobian_tensor", True, 5),
+        ("this", False, 7),
+        ("jacobians.errors", True, 9),
     ]
-    assert "tensor.jacobian_tensor" not in [name for name, _ in inner_imports("tensor.export")], (
-        "for type checking only"
-    )
+    assert read.hidden == [9]
+
+
+def test_few_floors_and_few_files_beside_the_folders() -> None:
+    numbers = {floor.number for floor in FLOORS.values()}
+    assert numbers == set(range(len(numbers)))
+    assert len(numbers) <= MOST_FLOORS
+    files = [room for room in ROOMS if (ROOT / f"{room}.py").exists()]
+    assert len(files) <= MOST_FILES, files
+    assert {room for room in ROOMS if FLOORS[room].number == max(numbers)} == FACE
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_imports_what_it_says(room: str) -> None:
+    own = FLOORS[room]
+    right = Floor(own.number, needed(room))
+    assert right == own, f"{room}: its docstring should say '{right}'"
+    for other in own.imports:
+        below = FLOORS[other].number < own.number or {room, other} <= FACE
+        assert below, f"{room}, on floor {own.number}, imports {other}, on {FLOORS[other].number}"
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_imports_go_down(name: str) -> None:
-    own = name.split(".")[0]
+def test_imported_modules_are_there(name: str) -> None:
     for target, line in inner_imports(name):
         assert target in MODULES, f"{name}:{line} imports {target}, which is no module"
-        top = target.split(".")[0]
-        if top == own and "." in name + target and top not in ("__init__",):
-            continue  # within one folder; the test of cycles watches these
-        allowed = floor(target) < floor(name) or (
-            floor(target) == floor(name) and {own, top} != {"__init__"}
-        )
-        assert allowed, f"{name}:{line} imports {target}, a floor above"
 
 
 def test_no_cycles() -> None:
@@ -134,15 +193,30 @@ def test_no_cycles() -> None:
     assert len(list(TopologicalSorter(graph).static_order())) == len(MODULES)
 
 
+def table_of_floors() -> str:
+    """The floors as CONTRIBUTING shows them: from the face down, each room's docstring's first line."""
+    rows = ["| floor | where | what |", "| --- | --- | --- |"]
+    for room in sorted(ROOMS, key=lambda room: (-FLOORS[room].number, room)):
+        where = f"{room}.py" if (ROOT / f"{room}.py").exists() else f"{room}/"
+        what = docstring(room).partition("\n")[0].rstrip(".")
+        rows.append(f"| {FLOORS[room].number} | `{where}` | {what} |".replace("``", "`"))
+    return "\n".join(rows)
+
+
+def test_contributing_shows_the_floors() -> None:
+    text = CONTRIBUTING.read_text(encoding="utf-8")
+    assert table_of_floors() in text, f"CONTRIBUTING.md should show:\n{table_of_floors()}"
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_no_relative_imports_and_none_hidden_in_functions(name: str) -> None:
-    for target, inside, line in imports(name):
+    read = imports_of(MODULES[name].read_text(encoding="utf-8"))
+    for target, waits, line in read.found:
         top = target.split(".")[0]
         assert not target.startswith("."), f"{name}:{line}: write imports in full"
-        if inside:
-            assert top in LAZY, f"{name}:{line} imports {target} inside a function"
-        else:
-            assert top not in LAZY, f"{name}:{line} imports {target} when the package loads"
+        assert waits or top not in LAZY, f"{name}:{line} imports {target} when the package loads"
+        hidden = line in read.hidden
+        assert top in LAZY or not hidden, f"{name}:{line} imports {target} inside a function"
         assert top not in ("pytest", "hypothesis", "tests")
 
 

@@ -1,4 +1,4 @@
 """The chain rule over a graph: Jacobians of nodes by nodes, in an order of elimination.
 
-Imports ``errors``, ``notation``, ``arrays``, ``graph`` and ``operations``.
+Floor 5. Imports errors, notation, graph, arrays, operations.
 """
