@@ -108,4 +108,4 @@ def _measured(
 
 
 def _arranged(subject: Subject, found: list[list[Any]]) -> Any:
-    return subject.rebuild([tuple(row) if subject.several else row[0] for row in found])
+    return subject.treedef.restore([tuple(row) if subject.several else row[0] for row in found])

@@ -16,6 +16,7 @@ import numpy as np
 
 from jacobians.errors import JacobiansError
 from jacobians.ground.stopwatch import Stopwatch, Thunk
+from jacobians.ground.trees import flatten
 from jacobians.measuring.machine import version_of
 from jacobians.measuring.peers import PEERS
 from jacobians.measuring.task import Task
@@ -126,9 +127,7 @@ def contender(task: Task, name: str) -> Contender:
 
 def value_of(result: Any) -> list[np.ndarray[Any, Any]]:
     """A contender's result as NumPy's arrays, to compare."""
-    if isinstance(result, tuple | list):
-        return [array for item in result for array in value_of(item)]
-    return [np.asarray(result)]
+    return [np.asarray(leaf) for leaf in flatten(result)[0]]
 
 
 # Ours

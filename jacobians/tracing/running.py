@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.graph.node import Node, apply, constant, input_node, ordered
+from jacobians.ground import trees
 from jacobians.ground.arguments import float_array
 from jacobians.operations.declare import elementwise
 from jacobians.tracing.numpy.basics import call_astype
@@ -220,20 +221,11 @@ def flatten(
     result: Any, leaves: list[Any], what: str, role: str = ": its result"
 ) -> Callable[[list[Any]], Any]:
     """Collect the arrays of a result; returns how to build the same structure of other things."""
-    if isinstance(result, dict):
-        parts = {key: flatten(value, leaves, what, role) for key, value in result.items()}
-        return lambda found: {key: part(found) for key, part in parts.items()}
-    if isinstance(result, tuple | list):
-        several = [flatten(value, leaves, what, role) for value in result]
-        kind: Any = type(result)
-        if hasattr(result, "_fields"):
-            return lambda found: kind(*[part(found) for part in several])
-        return lambda found: kind([part(found) for part in several])
-    if not isinstance(result, Traced):
-        result = float_array(result, what + role)
-    leaves.append(result)
-    position = len(leaves) - 1
-    return lambda found: found[position]
+    found, treedef = trees.flatten(result)
+    for leaf, path in zip(found, treedef.paths, strict=True):
+        kept = isinstance(leaf, Traced)
+        leaves.append(leaf if kept else float_array(leaf, f"{what}{role}{path}"))
+    return treedef.restore
 
 
 def output_node(output: Any) -> Node:

@@ -74,8 +74,8 @@ class LibraryOperation:
             return apply(self.declaration, arguments, **parameters)
         arrays = self._arrays(arguments)
         # NumPy's functions of small integers overflow, or give halves; truths are numbers here.
-        common = float_type([as_node(a) for a in arrays])
         if isinstance(self.declaration, Rule):
+            common = float_type([as_node(a) for a in arrays])
             arrays = [a.astype(common) if a.dtype.kind in "iub" else a for a in arrays]
         elif all(a.dtype.kind in "iub" for a in arrays):
             arrays = [a.astype(np.int64) if a.dtype.kind == "b" else a for a in arrays]

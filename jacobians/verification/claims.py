@@ -153,7 +153,7 @@ class Backward(Asked):
         subject = self._subject
         upstream = [np.zeros_like(y) for y in subject.outputs]
         upstream[output] = G.astype(upstream[output].dtype)
-        found = subject.given_to("vjp", self._vjp, subject.rebuild(upstream))
+        found = subject.given_to("vjp", self._vjp, subject.treedef.restore(upstream))
         return [
             numbers(array, f"vjp: the gradient by {name}")
             for name, array in zip(subject.names, self._by_argument(found), strict=True)
