@@ -22,9 +22,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import jacobians as jb
-from jacobians.cli.layout import plain
 from jacobians.display.numbers import human_seconds
 from jacobians.ground.stopwatch import Stopwatch
+from jacobians.ground.trees import plain
 from jacobians.measuring.machine import describe, machine, version_of
 from jacobians.measuring.timing import PAUSE, interleaved
 

@@ -16,10 +16,10 @@ from pathlib import Path
 import jacobians as jb
 from benchmarks.report import Row, report
 from benchmarks.workloads import ALL
-from jacobians.cli.layout import plain
 from jacobians.cli.progress import bar
 from jacobians.errors import JacobiansError
 from jacobians.ground.stopwatch import Stopwatch, Thunk
+from jacobians.ground.trees import plain
 from jacobians.measuring.machine import describe, machine, version_of
 from jacobians.measuring.measurement import measured
 from jacobians.measuring.plotting import figure, save

@@ -20,6 +20,7 @@ from jacobians.errors import ShapeError, TensorTooLargeError, UnsupportedError, 
 from jacobians.ground.arguments import shaped_array
 from jacobians.ground.memory import check_bytes
 from jacobians.ground.stopwatch import peak_bytes, repeated
+from jacobians.ground.trees import plain
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 
 Array = NDArray[Any]
@@ -138,11 +139,9 @@ class Comparison(NamedTuple):
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers and strings, for JSON."""
-        found: dict[str, Any] = {
-            k: v._asdict() if isinstance(v, Way) else v for k, v in self._asdict().items()
-        }
-        return {**found, "shape": list(self.shape), "ok": self.ok, "ratio": self.ratio}
+        """Plain numbers and strings, for JSON; None for nan and infinities."""
+        found: dict[str, Any] = plain(self)
+        return {**found, "ok": self.ok, "ratio": self.ratio}
 
     def __str__(self) -> str:
         head, *rows = self._table()

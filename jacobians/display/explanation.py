@@ -1,10 +1,11 @@
 """The explanation of an entry, as fields and as text: deltas, factors, contributions and terms."""
 
 import textwrap
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from jacobians.display.html import element, fragment
+from jacobians.ground.trees import plain
 from jacobians.notation.writing import write_number
 
 _WIDTH, _LONGEST = 80, 320  # of a line, and of a formula
@@ -143,8 +144,8 @@ class Explanation:
         return str(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as plain Python values."""
-        found: dict[str, Any] = _plain(self)
+        """The fields as plain Python values, for JSON; None for nan and infinities."""
+        found: dict[str, Any] = plain(self)
         return found
 
     def _repr_html_(self) -> str:
@@ -163,12 +164,3 @@ def _number(value: float | bool) -> str:
 
 def _short(formula: str) -> str:
     return formula if len(formula) <= _LONGEST else formula[: _LONGEST - 2] + " …"
-
-
-def _plain(value: Any) -> Any:
-    """Records as dicts, tuples as lists."""
-    if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-    if hasattr(value, "_asdict"):
-        return {key: _plain(item) for key, item in value._asdict().items()}
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value

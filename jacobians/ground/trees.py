@@ -4,8 +4,9 @@ Such a *tree* is flattened into its leaves and its :class:`TreeDef`, which puts 
 place. Whatever is no such container is a leaf, also None, strings, and what NumPy can read as one array.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -201,3 +202,19 @@ def _container(kind: Any, steps: Sequence[Any], entries: list[Any]) -> Any:
 def _written(kind: Any, step: Any) -> str:
     named = hasattr(kind, "_fields") or not issubclass(kind, dict | tuple | list)
     return f".{step}" if named else f"[{step!r}]"
+
+
+def plain(value: Any) -> Any:
+    """A result as JSON knows values: records as dicts, arrays as lists, nan and infinities as None."""
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    if isinstance(value, float) and not isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if hasattr(value, "_fields"):
+        return {name: plain(item) for name, item in zip(value._fields, value, strict=True)}
+    if isinstance(value, tuple | list):
+        return [plain(item) for item in value]
+    steps = _steps(value)
+    return value if steps is None else {name: plain(getattr(value, name)) for name in steps}

@@ -1,5 +1,6 @@
 """Trees: what is flattened comes back, other leaves take their places, and errors say where."""
 
+import json
 from collections import OrderedDict, defaultdict
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import jacobians as jb
-from jacobians.ground.trees import LEAF, flatten, mapped
+from jacobians.ground.trees import LEAF, flatten, mapped, plain
 
 
 class Pair(NamedTuple):
@@ -159,6 +160,25 @@ def test_another_structure_is_refused(given: Any, message: str) -> None:
     treedef = flatten({"a": (1, [2]), "b": Frozen(3)})[1]
     with pytest.raises(jb.ShapeError, match=message):
         treedef.leaves_of(given, "G", "f")
+
+
+def test_plain_values_are_what_json_knows() -> None:
+    given = {
+        1: np.array([[1.0, np.nan], [np.inf, -0.5]]),
+        "pair": Pair(np.float32(0.5), (True, None)),
+        "frozen": Frozen([float("-inf"), np.int64(3)]),
+        "text": "ab",
+        "empty": (),
+    }
+    found = plain(given)
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert found == {
+        "1": [[1.0, None], [None, -0.5]],
+        "pair": {"first": 0.5, "second": [True, None]},
+        "frozen": {"x": [None, 3], "y": 0},
+        "text": "ab",
+        "empty": [],
+    }
 
 
 # Seen from outside
