@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.cli.inputs import Call, prepare
 from jacobians.cli.layout import (
     WIDTH,
     beside,
@@ -19,6 +18,7 @@ from jacobians.cli.layout import (
     field,
     width_of,
 )
+from jacobians.cli.options import Call, prepare
 from jacobians.display.expressions import label
 from jacobians.display.numbers import human_bytes
 from jacobians.display.shading import ASCII, UNICODE, shaded

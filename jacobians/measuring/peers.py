@@ -15,7 +15,7 @@ from jacobians.ground.stopwatch import Thunk
 from jacobians.measuring.task import Task
 from jacobians.measuring.translation import TorchAsNumpy, written_for
 
-Form = tuple[str, Callable[[], Thunk]]
+Variant = tuple[str, Callable[[], Thunk]]
 
 
 class Peer:
@@ -23,7 +23,7 @@ class Peer:
 
     package: str
 
-    def forms(self, task: Task) -> Iterator[Form]:
+    def forms(self, task: Task) -> Iterator[Variant]:
         """The ways it has."""
         raise NotImplementedError
 
@@ -53,7 +53,7 @@ class _Jax(Peer):
         numpy = import_module("jax.numpy")
         return tuple(numpy.asarray(a) for a in task.args)
 
-    def forms(self, task: Task) -> Iterator[Form]:
+    def forms(self, task: Task) -> Iterator[Variant]:
         jax = import_module("jax")
         args = self.arrays(task)
         wrt = task.wrt
@@ -97,7 +97,7 @@ class _Torch(Peer):
         x = torch.ones(64, 64, dtype=torch.float64)
         torch.func.jacrev(lambda y: y @ x)(x[:2])
 
-    def forms(self, task: Task) -> Iterator[Form]:
+    def forms(self, task: Task) -> Iterator[Variant]:
         torch = import_module("torch")
         args = tuple(torch.tensor(a) for a in task.args)
         wrt = task.wrt
@@ -151,7 +151,7 @@ class _Torch(Peer):
 class _Autograd(Peer):
     package = "autograd"
 
-    def forms(self, task: Task) -> Iterator[Form]:
+    def forms(self, task: Task) -> Iterator[Variant]:
         autograd = import_module("autograd")
         numpy = import_module("autograd.numpy")
         wrt = task.wrt
@@ -171,7 +171,7 @@ class _Autograd(Peer):
 class _Asdex(_Jax):
     package = "asdex"
 
-    def forms(self, task: Task) -> Iterator[Form]:
+    def forms(self, task: Task) -> Iterator[Variant]:
         jax = import_module("jax")
         asdex = import_module("asdex")
         args = self.arrays(task)

@@ -23,7 +23,7 @@ from jacobians.measuring.task import Task
 from jacobians.measuring.timing import shortest
 from jacobians.transforms.functional import grad, hessian, jacobian, vjp
 
-Build = Callable[[], Thunk]
+Prepare = Callable[[], Thunk]
 _FULL = ("explicit", "dense", "buffer", "uncompiled", "hand", "into", *PEERS)
 APPLY: dict[str, tuple[str, ...]] = {
     "vjp": ("explicit", "dense", "contracted", "uncompiled", "hand", "jax", "torch", "autograd"),
@@ -91,7 +91,7 @@ def precision(names: Sequence[str]) -> Iterator[None]:
 
 
 def contender(task: Task, name: str) -> Contender:
-    """Build a contender and run it once.
+    """Prepare a contender and run it once.
 
     Raises
     ------
@@ -138,7 +138,7 @@ def _transform(task: Task) -> Any:
     return make(task.function, task.wrt)
 
 
-def _explicit(task: Task) -> dict[str, Build]:
+def _explicit(task: Task) -> dict[str, Prepare]:
     def tensor() -> Any:
         if task.explicit is not None:
             return task.explicit(*task.args)
@@ -166,7 +166,7 @@ def _can_compile(task: Task) -> bool:
     return hasattr(_transform(task), "compile")
 
 
-def _dense(task: Task) -> dict[str, Build]:
+def _dense(task: Task) -> dict[str, Prepare]:
     args = task.args
 
     def tensor() -> Thunk:
@@ -186,7 +186,7 @@ def _dense(task: Task) -> dict[str, Build]:
     return {"" if _can_compile(task) else "not compiled": build}
 
 
-def _buffer(task: Task) -> dict[str, Build]:
+def _buffer(task: Task) -> dict[str, Prepare]:
     if not _can_compile(task):
         raise NotRun("needs compile")
 
@@ -198,7 +198,7 @@ def _buffer(task: Task) -> dict[str, Build]:
     return {"": build}
 
 
-def _contracted(task: Task) -> dict[str, Build]:
+def _contracted(task: Task) -> dict[str, Prepare]:
     if not _can_compile(task):
         return {"not compiled": _uncompiled(task)[""]}
 
@@ -212,7 +212,7 @@ def _contracted(task: Task) -> dict[str, Build]:
     return {"": build}
 
 
-def _uncompiled(task: Task) -> dict[str, Build]:
+def _uncompiled(task: Task) -> dict[str, Prepare]:
     args = task.args
     if task.what == "vjp":
 
@@ -227,14 +227,14 @@ def _uncompiled(task: Task) -> dict[str, Build]:
     return {"": lambda: lambda: transform(*args).dense()}
 
 
-def _hand(task: Task) -> dict[str, Build]:
+def _hand(task: Task) -> dict[str, Prepare]:
     hand = task.hand
     if hand is None:
         raise NotRun("nothing is written by hand for this")
     return {"": lambda: lambda: hand(*task.args)}
 
 
-def _into(task: Task) -> dict[str, Build]:
+def _into(task: Task) -> dict[str, Prepare]:
     hand_into = task.hand_into
     if hand_into is None:
         raise NotRun("nothing is written by hand for this")
@@ -251,7 +251,7 @@ def _into(task: Task) -> dict[str, Build]:
     return {"": build}
 
 
-_OURS: dict[str, Callable[[Task], dict[str, Build]]] = {
+_OURS: dict[str, Callable[[Task], dict[str, Prepare]]] = {
     "explicit": _explicit,
     "dense": _dense,
     "buffer": _buffer,

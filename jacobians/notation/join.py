@@ -30,7 +30,7 @@ from jacobians.notation.slots import (
 )
 from jacobians.notation.terms import Factor, Sum, Term, normal, rebuilt, total
 
-Equation = tuple[Slot, Slot]
+SlotPair = tuple[Slot, Slot]
 
 
 class _Vanishes(Exception):
@@ -40,7 +40,7 @@ class _Vanishes(Exception):
 class _System:
     """Equations and slots over one set of letters, rewritten together."""
 
-    def __init__(self, sizes: Sequence[int], equations: Sequence[Equation], slots: Sequence[Slot]):
+    def __init__(self, sizes: Sequence[int], equations: Sequence[SlotPair], slots: Sequence[Slot]):
         self.sizes = list(sizes)
         self.open = [combine([(1, left), (-1, right)], self.sizes) for left, right in equations]
         self.slots = list(slots)
@@ -63,7 +63,7 @@ class _System:
 
 
 def unify(
-    sizes: Sequence[int], equations: Sequence[Equation], slots: Sequence[Slot]
+    sizes: Sequence[int], equations: Sequence[SlotPair], slots: Sequence[Slot]
 ) -> tuple[list[int], list[Slot]] | None:
     """The slots with letters replaced so that every equation holds; None if none can.
 
@@ -301,7 +301,7 @@ def _equi_join(system: _System, number: int) -> None:
     _finish(system, mapping)
 
 
-def restricted(term: Term, equations: Sequence[Equation], slots: Sequence[Slot]) -> Term | None:
+def restricted(term: Term, equations: Sequence[SlotPair], slots: Sequence[Slot]) -> Term | None:
     """The term where every equation holds, with other slots; None where it vanishes.
 
     This is how a tensor is sliced, its diagonal taken, and two patterns intersected.
@@ -313,7 +313,7 @@ def _solved(
     coefficient: int | float,
     sizes: Sequence[int],
     factors: Sequence[Factor],
-    equations: Sequence[Equation],
+    equations: Sequence[SlotPair],
     slots: Sequence[Slot],
 ) -> Term | None:
     if 0 in sizes:

@@ -8,7 +8,7 @@ mistakes off derived terms.
 
 ``diagnosis`` is pure: arrays in, findings out, in words of axes, entries and terms. Under it stand
 ``case`` (what is compared, and the measures), ``judging`` (one guess against the numbers), the
-guesses of ``arrangements``, ``shifts`` and ``values``, the words of ``places`` and ``factors``, ``explaining``
+guesses of ``arrangements``, ``shifts`` and ``values``, the words of ``places`` and ``factors``, ``findings``
 (two tensors) and ``probing`` (a backward or forward). Of this package these need notation and errors only.
 
 Floor 9. Imports errors, ground, notation, graph, operations, tracing, display, tensor,

@@ -11,7 +11,7 @@ import pytest
 
 import jacobians as jb
 from jacobians.cli import main
-from jacobians.cli.inputs import parse_bytes
+from jacobians.cli.options import parse_bytes
 from jacobians.cli.progress import progress
 
 

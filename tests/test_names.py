@@ -1,6 +1,7 @@
-"""What starts with an underscore belongs to the file that defines it."""
+"""A name means one thing: what starts with an underscore stays where it is defined, others are unique."""
 
 import ast
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,22 @@ TENSOR = {
     for name in {*vars(jb.JacobianTensor), *jb.JacobianTensor.__slots__}
     if name.startswith("_") and not name.endswith("_")
 }
+
+SHARED_FILES = {
+    "linalg": "a family: its operations, and NumPy's functions that become them",
+    "products": "a family",
+    "reductions": "a family",
+    "special": "a family",
+    "functions": "functions by name: declared ones, and those that printed plans call",
+    "checking": "jb.check, and the command of that name",
+}
+SHARED_TYPES = {
+    "Array": "a NumPy array",
+    "Shape": "sizes of axes",
+    "Letters": "letters of axes",
+    "Function": "any callable",
+}
+"""Names that several files have because they mean the same; every other name is one file's."""
 
 
 def defined(tree: ast.AST) -> set[str]:
@@ -84,3 +101,35 @@ def test_nobody_reaches_into_others(path: Path) -> None:
 def test_no_test_reaches_into_the_tensor(path: Path) -> None:
     found = [(n, line) for n, line in strangers(path.read_text(encoding="utf-8")) if n in TENSOR]
     assert not found, f"{path}: {found}"
+
+
+def test_file_names_have_one_meaning() -> None:
+    places = defaultdict(list)
+    for path in PACKAGE.rglob("*.py"):
+        name = path.parent.name if path.stem == "__init__" else path.stem
+        places[name].append(path.relative_to(PACKAGE))
+    several = {name: found for name, found in places.items() if len(found) > 1}
+    unexplained = {name: found for name, found in several.items() if name not in SHARED_FILES}
+    assert not unexplained, "rename one of these, or say why they mean the same"
+    assert set(SHARED_FILES) == set(several), "these are no longer shared"
+
+
+def types(tree: ast.Module) -> set[str]:
+    """The classes and aliases of types that a file gives, those without an underscore."""
+    found = set()
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef):
+            found.add(node.name)
+        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            found.add(node.targets[0].id)
+    return {name for name in found if name[0].isupper() and not name.isupper()}
+
+
+def test_types_have_one_meaning() -> None:
+    places = defaultdict(list)
+    for path in PACKAGE.rglob("*.py"):
+        for name in types(ast.parse(path.read_text(encoding="utf-8"))):
+            places[name].append(path.relative_to(PACKAGE))
+    several = {name: found for name, found in places.items() if len(found) > 1}
+    unexplained = {name: found for name, found in several.items() if name not in SHARED_TYPES}
+    assert not unexplained, "rename one of these, or say why they mean the same"
