@@ -12,6 +12,7 @@ from jacobians import numerical, testing
 from jacobians.contraction import Comparison, chain, compare
 from jacobians.display.explanation import Explanation
 from jacobians.errors import (
+    GuardWarning,
     JacobiansError,
     ShapeError,
     TensorTooLargeError,
@@ -38,6 +39,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Comparison",
     "Explanation",
+    "GuardWarning",
     "JacobianTensor",
     "JacobiansError",
     "Report",

@@ -10,11 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.arrays.plan import Cost
 from jacobians.display.html import element, fragment, table
 from jacobians.display.latex import latex_rows
 from jacobians.display.numbers import human_bytes, human_count, human_seconds
 from jacobians.errors import ShapeError, TensorTooLargeError, UnsupportedError, VerificationError
+from jacobians.execution.steps import Cost
 from jacobians.ground.arguments import shaped_array
 from jacobians.ground.memory import check_bytes
 from jacobians.tensor.jacobian_tensor import JacobianTensor

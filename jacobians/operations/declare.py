@@ -16,13 +16,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from itertools import chain, count
 from math import isfinite
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeGuard, TypeVar
 from weakref import WeakValueDictionary
 
 import numpy as np
 
-from jacobians.arrays.plan import plan_for
 from jacobians.errors import JacobiansError, ShapeError, UnsupportedError
+from jacobians.execution.interpret import contract
+from jacobians.graph.how import ByCall, ByTerms, ByUfunc, How
 from jacobians.graph.node import NUMPY, Node, Operation, as_node, weak_type
 from jacobians.notation.coordinates import (
     DELTA,
@@ -41,6 +42,7 @@ from jacobians.notation.terms import Factor, Sum, normal, relabelled, total
 from jacobians.notation.writing import ATOM
 from jacobians.operations.checks import check_function, check_slope, check_value
 
+CALLS = "jacobians.operations.calls"
 _LIGHT = 64  # entries of a table that a cache may hold
 Value = Callable[..., Any]
 Shape = tuple[int, ...]
@@ -59,7 +61,8 @@ class Multilinear(Operation):
 
     The terms come from coordinate forms (the first whose numbers of axes fit is taken) or from
     ``build(*shapes, **parameters)``. A ``real`` operation computes with floats even of integers. The
-    value of a ``checked`` one must have the shape that its form says.
+    value of a ``checked`` one must have the shape that its form says. A program calls the function of a
+    ``called`` one; it computes the others as ``how`` says, or by their terms.
     """
 
     checked = False
@@ -77,6 +80,8 @@ class Multilinear(Operation):
         binds: int = ATOM,
         elementwise: bool = False,
         real: bool = False,
+        how: Callable[[Node], How] | None = None,
+        called: bool = False,
     ) -> None:
         self.name = name
         self.arguments = tuple(arguments)
@@ -86,6 +91,8 @@ class Multilinear(Operation):
         self.elementwise = elementwise
         self._build = build
         self._value = value
+        self._how = how
+        self._called = called
 
     def structure(self, shapes: tuple[Shape, ...], parameters: tuple[tuple[str, Any], ...]) -> Sum:
         """The operation at given shapes as a sum of terms over operand positions."""
@@ -104,15 +111,19 @@ class Multilinear(Operation):
         tensor = instantiate(form.products, [], operands, context, result=[form.result.letters])
         return relabelled(tensor, self.arguments.index)
 
-    @property
-    def named(self) -> bool:
-        """Whether a function of NumPy's or our own gives the value."""
-        return self._value is not None
+    def how(self, node: Node) -> How:
+        """As declared, by a call, or by the terms."""
+        if self._how is not None:
+            return self._how(node)
+        if _is_ufunc(self._value):
+            return ByUfunc(self._value.__name__)
+        if self._value is not None and (self._called or self.checked):
+            return _by_call(self, self._value, node)
+        return ByTerms(self.structure(tuple(n.shape for n in node.operands), node.parameters))
 
     @property
-    def function(self) -> Value:
-        """The function that gives the value."""
-        assert self._value is not None
+    def function(self) -> Value | None:
+        """The function that gives the value, if there is one."""
         return self._value
 
     def form_for(self, shapes: Sequence[Shape]) -> Equation:
@@ -139,7 +150,7 @@ class Multilinear(Operation):
         shapes = tuple(array.shape for array in real)
         tensor = self.structure(shapes, tuple(sorted(parameters.items())))
         dtype = self._type(tensor, [a if type(a) in (int, float) else a.dtype for a in arrays])
-        return plan_for(tensor, shapes).run(real, dtype)
+        return contract(tensor, real, dtype)
 
     def shape(self, shapes: tuple[Shape, ...]) -> Shape:
         """The result's shape, of an operation without parameters."""
@@ -264,6 +275,7 @@ class Rule(Operation):
         binds: int = ATOM,
         elementwise: bool = False,
         dtype: Callable[[Sequence[Node]], np.dtype[Any]] = float_type,
+        how: Callable[[Node], How] | None = None,
     ) -> None:
         self.name = name
         self.arguments = tuple(operand.name for operand in forms[0].operands)
@@ -274,6 +286,7 @@ class Rule(Operation):
         self.elementwise = elementwise
         self._value = value
         self._dtype = dtype
+        self._how = how
         for form in self.forms:
             self._check_names(form)
 
@@ -298,6 +311,14 @@ class Rule(Operation):
                         f"operation {self.name!r}: nothing gives {factor.name} in the formula of "
                         f"∂{out}/∂{inner}; there are {', '.join(known)}, and what where= names"
                     )
+
+    def how(self, node: Node) -> How:
+        """As declared, by the ufunc that it is, or by a call."""
+        if self._how is not None:
+            return self._how(node)
+        if _is_ufunc(self._value):
+            return ByUfunc(self._value.__name__)
+        return _by_call(self, self._value, node)
 
     @property
     def function(self) -> Value:
@@ -369,6 +390,26 @@ class Rule(Operation):
                 f"the result's shape {node.shape}"
             )
         return slope
+
+
+def _is_ufunc(value: Value | None) -> TypeGuard[np.ufunc]:
+    """Whether a function is a ufunc of NumPy's own that works entry by entry."""
+    return (
+        isinstance(value, np.ufunc)
+        and value.signature is None
+        and getattr(np, value.__name__, None) is value
+    )
+
+
+def _by_call(operation: "Multilinear | Rule", function: Value, node: Node) -> How:
+    """A call of NumPy's function, of ours, or of a user's, which no module has."""
+    name = getattr(function, "__name__", "")
+    if operation.checked:
+        return ByCall(operation.name, function, node.parameters, "")
+    for home, module in (("numpy", np), ("numpy.linalg", np.linalg)):
+        if getattr(module, name, None) is function:
+            return ByCall(name, function, node.parameters, home)
+    return ByCall(operation.key, function, node.parameters, CALLS)
 
 
 def _checked(operation: "Multilinear | Rule", arrays: Sequence[Any], result: Any) -> Any:
@@ -505,6 +546,7 @@ def elementwise(
     notation: str = "",
     latex: str = "",
     binds: int = ATOM,
+    how: Callable[[Node], How] | None = None,
     **derivatives: Value | str | None,
 ) -> Rule:
     """Declare a function of numbers by its derivatives, ``X=lambda X, Y: 1 - Y**2``.
@@ -513,7 +555,7 @@ def elementwise(
     """
     return by_derivatives(
         name, value, derivatives,
-        numpy=numpy, dtype=dtype, notation=notation, latex=latex, binds=binds,
+        numpy=numpy, dtype=dtype, notation=notation, latex=latex, binds=binds, how=how,
     )  # fmt: skip
 
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.arrays.plan import Plan
 from jacobians.display.matrix_forms import matrix_form, product_form
 from jacobians.errors import ShapeError, UnsupportedError
+from jacobians.execution.interpret import contract
 from jacobians.graph.node import Node
 from jacobians.ground.memory import check_bytes, check_size
 from jacobians.notation.explicit import letter_names
@@ -124,7 +124,7 @@ def _numbers(J: _Tensor, term: Term, letters: Sequence[int]) -> Array:
         sizes,
         [normal(term.coefficient, term.sizes, term.factors, [letter_slot(a) for a in letters])],
     )
-    return Plan(whole, [v.shape for v in values]).run(values, J.dtype).ravel()
+    return contract(whole, values, J.dtype).ravel()
 
 
 def _by_row(row: Slot, column: Slot, sizes: Sequence[int]) -> list[int] | None:
@@ -367,7 +367,7 @@ def _factor(J: _Tensor, term: Term, block: _Block) -> tuple[str, Callable[[], Ar
 
     def make() -> Array:
         check_size(f"{J.title}: a Kronecker factor", form, J.dtype.itemsize, None)
-        return Plan(by_place, [v.shape for v in values]).run(values, J.dtype).reshape(form)
+        return contract(by_place, values, J.dtype).reshape(form)
 
     return _factor_name(by_place, nodes, J.shape, axes, block), make
 
