@@ -15,6 +15,7 @@ from jacobians import numerical, testing
 from jacobians.contraction import Comparison, chain, compare
 from jacobians.display.explanation import Explanation
 from jacobians.errors import (
+    GuardWarning,
     JacobiansError,
     ShapeError,
     TensorTooLargeError,
@@ -41,6 +42,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Comparison",
     "Explanation",
+    "GuardWarning",
     "JacobianTensor",
     "JacobiansError",
     "Report",

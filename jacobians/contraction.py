@@ -1,6 +1,6 @@
 """Chaining Jacobians, and the full tensor set beside the outer-product shortcut.
 
-Floor 8. Imports errors, ground, arrays, display, tensor.
+Floor 8. Imports errors, ground, execution, display, tensor.
 """
 
 import statistics
@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.arrays.plan import Cost
 from jacobians.display.html import element, fragment, table
 from jacobians.display.latex import latex_rows
 from jacobians.display.numbers import human_bytes, human_count, human_seconds
 from jacobians.display.shown import contracted_formula
 from jacobians.errors import ShapeError, TensorTooLargeError, UnsupportedError, VerificationError
+from jacobians.execution.steps import Cost
 from jacobians.ground.arguments import shaped_array
 from jacobians.ground.memory import check_bytes
 from jacobians.ground.stopwatch import peak_bytes, repeated

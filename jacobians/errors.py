@@ -25,3 +25,7 @@ class TensorTooLargeError(JacobiansError, MemoryError):
 
 class VerificationError(JacobiansError, AssertionError):
     """A check or a comparison failed."""
+
+
+class GuardWarning(UserWarning):
+    """A function that was to be compiled branches on a value, and is derived anew at every call."""

@@ -13,9 +13,10 @@ from collections.abc import Iterable, Sequence
 from math import prod
 from typing import Literal
 
-from jacobians.arrays.plan import Cost, plan_for
 from jacobians.derivation.quotients import existing, local, reduced
 from jacobians.errors import UnsupportedError
+from jacobians.execution.interpret import program_for
+from jacobians.execution.steps import Cost
 from jacobians.graph.node import Node, apply, ordered
 from jacobians.notation import rewrite
 from jacobians.notation.join import composed
@@ -218,5 +219,6 @@ def work(tensor: Sum, known: Iterable[Node] = ()) -> int:
 def node_cost(node: Node) -> Cost:
     """Predicted cost of a contraction node."""
     tensor: Sum = dict(node.parameters)["tensor"]
-    plan = plan_for(tensor, tuple(operand.shape for operand in node.operands))
-    return plan.cost(node.dtype.itemsize)
+    shapes = tuple(operand.shape for operand in node.operands)
+    dtypes = tuple(operand.dtype for operand in node.operands)
+    return program_for(tensor, shapes, dtypes, node.dtype).program.cost()

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from jacobians.arrays.plan import Plan
 from jacobians.display.explanation import Contribution, Delta, Entry, Explanation, TermAtEntry
 from jacobians.display.expressions import label
 from jacobians.display.matrix_forms import distinct_names, matrix_form
 from jacobians.errors import ShapeError
+from jacobians.execution.interpret import contract
 from jacobians.graph.node import Node
 from jacobians.notation.explicit import delta_axes, letter_names
 from jacobians.notation.join import restricted
@@ -204,7 +204,7 @@ def _at(slot: Slot, known: Mapping[int, Any]) -> Any:
 def _evaluated(term: Term, values: Mapping[Node, Array], dtype: DTypeLike) -> Any:
     tensor = total((), [term])
     arrays = [values[node] for node in tensor.operands]
-    return Plan(numbered(tensor), [a.shape for a in arrays]).run(arrays, dtype)[()]
+    return contract(numbered(tensor), arrays, dtype)[()]
 
 
 def _entry(

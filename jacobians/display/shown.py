@@ -8,9 +8,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.arrays.plan import Cost
 from jacobians.display.expressions import shortcut
 from jacobians.display.matrix_forms import distinct_names
+from jacobians.execution.steps import Cost
 from jacobians.graph.node import Node
 from jacobians.notation.terms import Sum
 from jacobians.notation.writing import Style

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.arrays.plan import Plan
 from jacobians.display.shown import Shown
+from jacobians.execution.interpret import contract, program_for
 from jacobians.notation.join import restricted, shifted
 from jacobians.notation.slots import Slot, column, renumber
 from jacobians.notation.structure import equations, injective, pattern
@@ -86,11 +86,11 @@ def _squared_norms(tensor: Shown, edges: Edges, *, crossing: bool) -> Array | No
         return None
     nodes = square.operands
     values = [np.ldexp(np.asarray(tensor.operands[n], float), -scales[n]) for n in nodes]
-    plan = Plan(numbered(square), [v.shape for v in values])
-    cost = plan.cost(8)
+    shapes, dtypes = tuple(v.shape for v in values), tuple(v.dtype for v in values)
+    cost = program_for(numbered(square), shapes, dtypes, float).program.cost()
     if cost.bytes > _BUDGET or cost.flops > prod(tensor.shape):
         return None
-    found = plan.run(values, float)
+    found = contract(numbered(square), values, float)
     for axis, a in enumerate(kept):
         found = np.add.reduceat(found, edges[a][:-1], axis)
     with np.errstate(all="ignore"):

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from jacobians.errors import UnsupportedError
+from jacobians.graph.how import How
 from jacobians.notation.terms import Sum
 
 Array = NDArray[Any]
@@ -74,6 +75,10 @@ class Operation:
 
     def evaluate(self, arrays: Sequence[Any], parameters: Mapping[str, Any]) -> Any:
         """The value on arrays."""
+        raise NotImplementedError  # pragma: no cover - abstract
+
+    def how(self, node: "Node") -> How:
+        """How a program computes a node of this operation."""
         raise NotImplementedError  # pragma: no cover - abstract
 
     def local(self, node: "Node", position: int) -> Sum:

@@ -1,6 +1,6 @@
 """Arrays that users pass in: what is accepted, and the errors for what is not."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -75,3 +75,10 @@ def shaped_array(
             f"pass an array of shape {shape}"
         )
     return array
+
+
+def owned(value: Any, others: Iterable[NDArray[Any]] = (), dtype: Any = None) -> NDArray[Any]:
+    """The value as an array of its own: a copy if it shares memory, or is one of ``others``."""
+    array = np.asarray(value, dtype)
+    mine = array.flags.owndata and not any(array is other for other in others)
+    return array if mine else array.copy()

@@ -114,3 +114,13 @@ def equations(
         for side in (0, 1)
     )
     return [*plain, (first, second)]
+
+
+def flat_address(
+    slots: Sequence[Slot], sizes: Sequence[int], letters: Sequence[int], shape: Sequence[int]
+) -> tuple[int, tuple[int, ...]]:
+    """Where affine slots lie in a contiguous array: the first entry, and each letter's step."""
+    strides = [prod(shape[axis + 1 :]) for axis in range(len(shape))]
+    flat = combine(list(zip(strides, slots, strict=True)), sizes)
+    steps = dict(flat.parts)
+    return flat.constant, tuple(step for a in letters if isinstance(step := steps.get(a, 0), int))

@@ -250,3 +250,14 @@ def fits(term: Term, shape: Sequence[int]) -> bool:
 def letter_count(sizes: Sequence[int], letters: Iterable[int]) -> int:
     """How many values the letters take together."""
     return prod(sizes[a] for a in letters)
+
+
+def table_bytes(tensor: Sum) -> int:
+    """The bytes of the tables in the slots of a sum of terms, and some for each slot."""
+    slots = [
+        slot
+        for term in tensor.terms
+        for slot in (*term.slots, *(s for f in term.factors for s in f.slots))
+    ]
+    tables = {id(s): s for slot in slots for _, s in slot.parts if isinstance(s, Table)}
+    return sum(table.values.nbytes for table in tables.values()) + 128 * len(slots)

@@ -16,13 +16,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from itertools import chain, count
 from math import isfinite
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeGuard, TypeVar
 from weakref import WeakValueDictionary
 
 import numpy as np
 
-from jacobians.arrays.plan import plan_for
 from jacobians.errors import JacobiansError, ShapeError, UnsupportedError
+from jacobians.execution.interpret import contract
+from jacobians.graph.how import ByCall, ByTerms, ByUfunc, How
 from jacobians.graph.node import NUMPY, Node, Operation, as_node, weak_type
 from jacobians.notation.coordinates import (
     DELTA,
@@ -41,6 +42,7 @@ from jacobians.notation.terms import Factor, Sum, Term, normal, relabelled, tota
 from jacobians.notation.writing import ATOM
 from jacobians.operations.checks import check_function, check_slope, check_value
 
+CALLS = "jacobians.operations.calls"
 _LIGHT = 64  # entries of a table that a cache may hold
 Value = Callable[..., Any]
 Shape = tuple[int, ...]
@@ -81,7 +83,8 @@ class Multilinear(Declared):
 
     The terms come from coordinate forms (the first whose numbers of axes fit is taken) or from
     ``build(*shapes, **parameters)``. A ``real`` operation computes with floats even of integers. The
-    value of a ``checked`` one must have the shape that its form says.
+    value of a ``checked`` one must have the shape that its form says. A program calls the function of a
+    ``called`` one; it computes the others as ``how`` says, or by their terms.
     """
 
     forms: tuple[Equation, ...]
@@ -89,6 +92,8 @@ class Multilinear(Declared):
     checked: bool
     _build: Build | None
     _value: Value | None
+    _how: Callable[[Node], How] | None
+    _called: bool
 
     def __init__(
         self,
@@ -104,11 +109,13 @@ class Multilinear(Declared):
         elementwise: bool = False,
         real: bool = False,
         checked: bool = False,
+        how: Callable[[Node], How] | None = None,
+        called: bool = False,
     ) -> None:
         super().__init__(
             name, arguments=tuple(arguments), forms=tuple(parse_equation(form) for form in forms),
             notation=notation, latex=latex, binds=binds, elementwise=elementwise,
-            real=real, checked=checked, _build=build, _value=value,
+            real=real, checked=checked, _build=build, _value=value, _how=how, _called=called,
         )  # fmt: skip
 
     def structure(self, shapes: tuple[Shape, ...], parameters: tuple[tuple[str, Any], ...]) -> Sum:
@@ -128,15 +135,19 @@ class Multilinear(Declared):
         tensor = instantiate(form.products, [], operands, context, result=[form.result.letters])
         return relabelled(tensor, self.arguments.index)
 
-    @property
-    def named(self) -> bool:
-        """Whether a function of NumPy's or our own gives the value."""
-        return self._value is not None
+    def how(self, node: Node) -> How:
+        """As declared, by a call, or by the terms."""
+        if self._how is not None:
+            return self._how(node)
+        if _is_ufunc(self._value):
+            return ByUfunc(self._value.__name__)
+        if self._value is not None and (self._called or self.checked):
+            return _by_call(self, self._value, node)
+        return ByTerms(self.structure(tuple(n.shape for n in node.operands), node.parameters))
 
     @property
-    def function(self) -> Value:
-        """The function that gives the value."""
-        assert self._value is not None
+    def function(self) -> Value | None:
+        """The function that gives the value, if there is one."""
         return self._value
 
     def form_for(self, shapes: Sequence[Shape]) -> Equation:
@@ -163,7 +174,7 @@ class Multilinear(Declared):
         shapes = tuple(array.shape for array in real)
         tensor = self.structure(shapes, tuple(sorted(parameters.items())))
         dtype = self._type(tensor, [a if type(a) in (int, float) else a.dtype for a in arrays])
-        return plan_for(tensor, shapes).run(real, dtype)
+        return contract(tensor, real, dtype)
 
     def shape(self, shapes: tuple[Shape, ...]) -> Shape:
         """The result's shape, of an operation without parameters."""
@@ -175,7 +186,9 @@ class Multilinear(Declared):
             return np.dtype(np.float64)
         if isinstance(self._value, np.ufunc):
             return _ufunc_type(self._value, *map(_by_type, types))
-        moves = len(tensor.terms) == 1 or self.named  # several moves into one entry would be a sum
+        moves = (
+            len(tensor.terms) == 1 or self._value is not None
+        )  # several moves into one entry would be a sum
         numbers = () if moves and all(map(_only_moves, tensor.terms)) else tensor.terms
         found = np.result_type(*types, *(t.coefficient for t in numbers))
         return np.dtype(np.float64) if self.real and found.kind in "iub" else found
@@ -294,6 +307,7 @@ class Rule(Declared):
     checked: bool
     _value: Value
     _dtype: Callable[[Sequence[Node]], np.dtype[Any]]
+    _how: Callable[[Node], How] | None
 
     def __init__(
         self,
@@ -309,6 +323,7 @@ class Rule(Declared):
         elementwise: bool = False,
         dtype: Callable[[Sequence[Node]], np.dtype[Any]] | None = None,
         checked: bool = False,
+        how: Callable[[Node], How] | None = None,
     ) -> None:
         where = dict(where or {})
         for form in forms:
@@ -319,8 +334,16 @@ class Rule(Declared):
             name, arguments=_arguments(forms[0]), forms=tuple(forms), where=where,
             indexed=indexed[0], indexed_latex=indexed[1],
             notation=notation, latex=latex, binds=binds, elementwise=elementwise,
-            checked=checked, _value=value, _dtype=dtype,
+            checked=checked, _value=value, _dtype=dtype, _how=how,
         )  # fmt: skip
+
+    def how(self, node: Node) -> How:
+        """As declared, by the ufunc that it is, or by a call."""
+        if self._how is not None:
+            return self._how(node)
+        if _is_ufunc(self._value):
+            return ByUfunc(self._value.__name__)
+        return _by_call(self, self._value, node)
 
     @property
     def function(self) -> Value:
@@ -423,6 +446,26 @@ def _check_names(name: str, form: Form, first: Form, where: Mapping[str, Value])
 
 def _value_type(ufunc: np.ufunc, operands: Sequence[Node]) -> np.dtype[Any]:
     return _ufunc_type(ufunc, *(_by_type(weak_type(node)) for node in operands))
+
+
+def _is_ufunc(value: Value | None) -> TypeGuard[np.ufunc]:
+    """Whether a function is a ufunc of NumPy's own that works entry by entry."""
+    return (
+        isinstance(value, np.ufunc)
+        and value.signature is None
+        and getattr(np, value.__name__, None) is value
+    )
+
+
+def _by_call(operation: "Multilinear | Rule", function: Value, node: Node) -> How:
+    """A call of NumPy's function, of ours, or of a user's, which no module has."""
+    name = getattr(function, "__name__", "")
+    if operation.checked:
+        return ByCall(operation.name, function, node.parameters, "")
+    for home, module in (("numpy", np), ("numpy.linalg", np.linalg)):
+        if getattr(module, name, None) is function:
+            return ByCall(name, function, node.parameters, home)
+    return ByCall(operation.key, function, node.parameters, CALLS)
 
 
 def _checked(operation: "Multilinear | Rule", arrays: Sequence[Any], result: Any) -> Any:
@@ -559,6 +602,7 @@ def elementwise(
     notation: str = "",
     latex: str = "",
     binds: int = ATOM,
+    how: Callable[[Node], How] | None = None,
     **derivatives: Value | str | None,
 ) -> Rule:
     """Declare a function of numbers by its derivatives, ``X=lambda X, Y: 1 - Y**2``.
@@ -567,7 +611,7 @@ def elementwise(
     """
     return by_derivatives(
         name, value, derivatives,
-        numpy=numpy, dtype=dtype, notation=notation, latex=latex, binds=binds,
+        numpy=numpy, dtype=dtype, notation=notation, latex=latex, binds=binds, how=how,
     )  # fmt: skip
 
 

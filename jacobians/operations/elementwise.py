@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from jacobians.graph.how import ByUfunc
 from jacobians.graph.node import Node, apply
 from jacobians.notation.writing import PRODUCT, SUM
 from jacobians.operations.declare import Rule, elementwise, multilinear
@@ -111,8 +112,14 @@ def power_derivative(X: Node, p: Node) -> Any:
     return p if p.value == 1 else p * X if p.value == 2 else p * X ** (p.value - 1)
 
 
+def _powered(node: Node) -> ByUfunc:
+    exponent = node.operands[1]
+    squared = exponent.shape == () and exponent.value is not None and exponent.value == 2
+    return ByUfunc("square", (0,)) if squared else ByUfunc("power")
+
+
 power: Rule = elementwise(
-    "power", np.power, numpy=np.power, notation="{0}^{1}", latex="{0}^{{{1}}}",
+    "power", np.power, numpy=np.power, notation="{0}^{1}", latex="{0}^{{{1}}}", how=_powered,
     X=lambda X, p, Y: power_derivative(X, p),
     p=lambda X, p, Y: Y * apply(nonzero_log, [X]),
 )  # fmt: skip

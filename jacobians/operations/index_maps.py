@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from jacobians.graph.how import Broadcast, ByAdding, ByViews, Index, Range, Reshape, Transpose
+from jacobians.graph.node import Node
 from jacobians.notation.join import restricted
 from jacobians.notation.slots import ZERO, Slot, Table, combine, letter_slot, positions, table_slot
 from jacobians.notation.terms import Factor, Sum, Term, normal, plain_slots, total
@@ -32,7 +34,10 @@ def _flat(shape: Shape, start: int, sizes: Shape) -> Slot:
     return combine([(s, letter_slot(start + n)) for n, s in enumerate(strides)], sizes)
 
 
-reshape = index_map("reshape", ("X",), _reshape, value=lambda X, shape: np.reshape(X, shape))
+reshape = index_map(
+    "reshape", ("X",), _reshape, value=lambda X, shape: np.reshape(X, shape),
+    how=lambda node: ByViews((Reshape(node.shape),)),
+)  # fmt: skip
 
 
 def _permute(X: Shape, *, axes: tuple[int, ...]) -> Sum:
@@ -41,7 +46,10 @@ def _permute(X: Shape, *, axes: tuple[int, ...]) -> Sum:
     return total([X[a] for a in axes], [normal(1, X, [Factor(0, slots)], moved)])
 
 
-permute = index_map("permute", ("X",), _permute, value=lambda X, axes: np.transpose(X, axes))
+permute = index_map(
+    "permute", ("X",), _permute, value=lambda X, axes: np.transpose(X, axes),
+    how=lambda node: ByViews((Transpose(dict(node.parameters)["axes"]),)),
+)  # fmt: skip
 
 
 def _slice(_: Shape, *, starts: Shape, steps: Shape, shape: Shape) -> Sum:
@@ -61,7 +69,13 @@ def _python_slice(start: int, step: int, size: int) -> slice:
     return slice(start, None if stop < 0 else stop, step)
 
 
-slices = index_map("slice", ("X",), _slice, value=_slice_value)
+def _ranges(node: Node) -> ByViews:
+    given = dict(node.parameters)
+    triples = zip(given["starts"], given["steps"], given["shape"], strict=True)
+    return ByViews((Index(tuple(Range(*triple) for triple in triples)),))
+
+
+slices = index_map("slice", ("X",), _slice, value=_slice_value, how=_ranges)
 """``X[start::step]`` along every axis, with the number of entries taken."""
 
 
@@ -167,8 +181,9 @@ def _broadcast(X: Shape, *, shape: Shape) -> Sum:
 
 
 broadcast = index_map(
-    "broadcast", ("X",), _broadcast, value=lambda X, shape: np.broadcast_to(X, shape)
-)
+    "broadcast", ("X",), _broadcast, value=lambda X, shape: np.broadcast_to(X, shape),
+    how=lambda node: ByViews((Broadcast(node.shape),)),
+)  # fmt: skip
 
 
 def _add_up(X: Shape, *, axes: tuple[int, ...]) -> Sum:
@@ -177,7 +192,10 @@ def _add_up(X: Shape, *, axes: tuple[int, ...]) -> Sum:
     return total([X[n] for n in kept], [normal(1, X, [Factor(0, slots)], [slots[n] for n in kept])])
 
 
-add_up = index_map("sum_over", ("X",), _add_up, value=lambda X, axes: np.sum(X, axis=axes))
+add_up = index_map(
+    "sum_over", ("X",), _add_up, value=lambda X, axes: np.sum(X, axis=axes),
+    how=lambda node: ByAdding(dict(node.parameters)["axes"]),
+)  # fmt: skip
 """The sum over some axes."""
 
 

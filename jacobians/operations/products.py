@@ -3,6 +3,7 @@
 import numpy as np
 
 from jacobians.errors import UnsupportedError
+from jacobians.graph.how import ByAdding, ByViews, Transpose
 from jacobians.notation.coordinates import ELLIPSIS, Axes, Indexed, Product, instantiate
 from jacobians.notation.slots import letter_slot
 from jacobians.notation.terms import Factor, Sum, normal, relabelled, total
@@ -19,13 +20,17 @@ bilinear = multilinear("bilinear", "s = a_i X_ij b_j", value=lambda a, X, b: a @
 quadratic = multilinear(
     "quadratic", "s = x_i A_ij x_j", arguments=("x", "A"), value=lambda x, A: x @ A @ x
 )
-transpose = multilinear("transpose", "Y_ji = X_ij", value=lambda X: np.swapaxes(X, -1, -2))
+transpose = multilinear(
+    "transpose", "Y_ji = X_ij", value=lambda X: np.swapaxes(X, -1, -2),
+    how=lambda _: ByViews((Transpose((1, 0)),)),
+)  # fmt: skip
 trace = multilinear(
     "trace", "s = X_ii", value=np.trace, notation="tr({0})", latex="\\operatorname{{tr}}({0})"
 )
 total_sum = multilinear(
-    "sum", "s = X_…", value=np.sum, notation="sum({0})", latex="\\operatorname{{sum}}({0})"
-)
+    "sum", "s = X_…", value=np.sum, notation="sum({0})", latex="\\operatorname{{sum}}({0})",
+    how=lambda node: ByAdding(tuple(range(node.operands[0].ndim))),
+)  # fmt: skip
 
 
 def _kron(A: Shape, B: Shape) -> Sum:
@@ -111,6 +116,7 @@ einsum = index_map(
     value=lambda *operands, subscripts: np.einsum(
         subscripts, *operands, optimize=len(operands) > 2 or sum(map(np.size, operands)) > _SMALL
     ),
+    called=True,
 )  # fmt: skip
 
 contraction = index_map(

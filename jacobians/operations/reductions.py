@@ -93,7 +93,7 @@ def _centered(X: Shape, *, axes: tuple[int, ...]) -> Sum:
 
 
 centered = index_map(
-    "centered", ("X",), _centered, value=lambda X, axes: X - np.mean(X, axis=axes, keepdims=True),
+    "centered", ("X",), _centered, value=lambda X, axes: X - np.mean(X, axis=axes, keepdims=True), called=True,
     notation="centered({0})", latex="\\operatorname{{centered}}({0})",
 )  # fmt: skip
 
@@ -183,7 +183,9 @@ def _running_sum(X: Shape, *, axis: int) -> Sum:
     return total(X, [normal(1, sizes, [Factor(0, reads)], writes)])
 
 
-cumsum = index_map("cumsum", ("X",), _running_sum, value=lambda X, axis: np.cumsum(X, axis=axis))
+cumsum = index_map(
+    "cumsum", ("X",), _running_sum, value=lambda X, axis: np.cumsum(X, axis=axis), called=True
+)
 
 
 def _shifted(X: Any, axis: int | None) -> tuple[Any, Any]:

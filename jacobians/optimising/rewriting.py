@@ -1,4 +1,8 @@
-"""Passes over a graph before it is lowered: the terms of its contractions are changed, one by one."""
+"""Changes of a graph: of the terms of its contractions, one by one, or of its nodes.
+
+A change returns what has the same value. Contractions with changed terms are new nodes, and so is all
+that depends on them.
+"""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -9,6 +13,8 @@ from jacobians.operations.declare import Multilinear
 from jacobians.operations.products import contraction, inner, matmul, matvec, outer
 
 Change = Callable[[Term], Term]
+Exchange = Callable[[Node, Sequence[Node]], Node | None]
+"""What takes a node's place, given its new operands; None for one that stays."""
 
 
 def contraction_of(node: Node) -> Sum | None:
@@ -21,55 +27,55 @@ def contraction_of(node: Node) -> Sum | None:
     return relabelled(operation.structure(shapes, node.parameters), node.operands.__getitem__)
 
 
-def all_terms(nodes: Iterable[Node], result: Sum | None) -> list[Term]:
-    """The terms of the result and of all contractions among the nodes."""
-    sums = [result] if result is not None else []
-    sums += [tensor for tensor in map(contraction_of, nodes) if tensor is not None]
+def all_terms(nodes: Iterable[Node]) -> list[Term]:
+    """The terms of all contractions among the nodes."""
+    sums = (tensor for tensor in map(contraction_of, nodes) if tensor is not None)
     return [term for tensor in sums for term in tensor.terms]
 
 
-def uses_of(nodes: Iterable[Node], result: Sum | None, kept: Iterable[Node] = ()) -> Counter[Node]:
-    """How often each node is read by other nodes, by the result's factors, or kept."""
-    uses: Counter[Node] = Counter(kept)
+def uses_of(nodes: Iterable[Node], results: Iterable[Node]) -> Counter[Node]:
+    """How often each node is read by other nodes, or is a result."""
+    uses: Counter[Node] = Counter(results)
     for node in nodes:
-        if contraction_of(node) is None:
+        tensor = contraction_of(node)
+        if tensor is None:
             uses.update(node.operands)
-    uses.update(f.operand for term in all_terms(nodes, result) for f in term.factors)
+        else:
+            uses.update(f.operand for term in tensor.terms for f in term.factors)
     return uses
 
 
-def changed(tensor: Sum, change: Change) -> Sum:
-    """The tensor with its own terms and those of all contractions below changed."""
-    new = renewed(ordered(tensor.operands), change)
-    return _applied(tensor, change, new)
-
-
-def renewed(nodes: Sequence[Node], change: Change) -> dict[Node, Node]:
-    """For each node (operands first) the one that takes its place; itself where nothing changed."""
+def changed(results: Sequence[Node], change: Change) -> list[Node]:
+    """The results with the terms of all contractions changed."""
     new: dict[Node, Node] = {}
-    for node in nodes:
-        new[node] = _renewed(node, change, new)
-    return new
+    for node in ordered(results):
+        new[node] = _changed(node, change, new)
+    return [new[node] for node in results]
 
 
-def _renewed(node: Node, change: Change, new: dict[Node, Node]) -> Node:
-    if node.operation is None:
-        return node
+def _changed(node: Node, change: Change, new: dict[Node, Node]) -> Node:
     before = contraction_of(node)
-    if before is not None:
-        after = _applied(before, change, new)
-        if after == before:
-            return node
-        return apply(contraction, after.operands, tensor=numbered(after))
-    operands = [new[operand] for operand in node.operands]
+    if before is None:
+        return _with_operands(node, [new[operand] for operand in node.operands])
+    after = Sum(before.shape, tuple(map(change, before.terms)))
+    for other in ordered(after.operands, new):  # a change may bring in new nodes
+        new[other] = _changed(other, change, new)
+    after = relabelled(after, new.__getitem__)
+    return node if after == before else apply(contraction, after.operands, tensor=numbered(after))
+
+
+def exchanged(results: Sequence[Node], exchange: Exchange) -> list[Node]:
+    """The results with nodes exchanged."""
+    new: dict[Node, Node] = {}
+    for node in ordered(results):
+        operands = [new[operand] for operand in node.operands]
+        other = exchange(node, operands)
+        new[node] = _with_operands(node, operands) if other is None else other
+    return [new[node] for node in results]
+
+
+def _with_operands(node: Node, operands: Sequence[Node]) -> Node:
     if all(a is b for a, b in zip(operands, node.operands, strict=True)):
         return node
+    assert node.operation is not None
     return apply(node.operation, operands, **dict(node.parameters))
-
-
-def _applied(tensor: Sum, change: Change, new: dict[Node, Node]) -> Sum:
-    """Changed terms, over new nodes; a change may bring in nodes that were not there before."""
-    after = Sum(tensor.shape, tuple(map(change, tensor.terms)))
-    for node in ordered(after.operands, new):
-        new[node] = _renewed(node, change, new)
-    return relabelled(after, new.__getitem__)

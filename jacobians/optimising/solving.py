@@ -2,17 +2,19 @@
 
 The rules of ``inv`` and ``solve`` are written with the inverse. Contracted with a vector,
 ``M b`` is ``solve(A, b)`` and ``Mᵀ b`` is ``solve(Aᵀ, b)``: a third of the work, and the function's own
-solution is found again. The plan factorises each matrix once (``Lowering.factorised``).
+solution is found again. A matrix that several nodes solve with or invert is factorised once.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 from jacobians.graph.node import Node, apply
 from jacobians.notation.slots import letter_slot
 from jacobians.notation.terms import Factor, Term, full_letter, letter_count, normal
 from jacobians.operations import linalg
+from jacobians.operations.factorised import lu_factors, lu_inverted, lu_solution
 from jacobians.operations.index_maps import permute
-from jacobians.optimising.rewriting import Change
+from jacobians.optimising.rewriting import Change, Exchange
 
 _NARROW = 2  # a right side of at most n / 2 columns
 
@@ -80,7 +82,27 @@ def _found(term: Term, among: set[Node] | None) -> tuple[Node, Factor, Term] | N
     return None
 
 
-def matrix_of(node: Node) -> tuple[Node, bool] | None:
+def factorised_once(nodes: Iterable[Node]) -> Exchange | None:
+    """A change of nodes: matrices that several of them solve with or invert are factorised once."""
+    matrices = Counter(found[0] for node in nodes if (found := _matrix_of(node)) is not None)
+    shared = {matrix for matrix, count in matrices.items() if count > 1}
+
+    def exchange(node: Node, operands: Sequence[Node]) -> Node | None:
+        found = _matrix_of(node)
+        if found is None or found[0] not in shared:
+            return None
+        matrix, transposed = operands[0], found[1]
+        if transposed:
+            (matrix,) = matrix.operands
+        factors = apply(lu_factors, [matrix])
+        operation = lu_inverted if node.operation is linalg.inv else lu_solution
+        turned = {"transposed": True} if transposed else {}
+        return apply(operation, [factors, *operands[1:]], **turned)
+
+    return exchange if shared else None
+
+
+def _matrix_of(node: Node) -> tuple[Node, bool] | None:
     """The matrix that a node solves with or inverts, and whether it is transposed first."""
     if node.operation not in (linalg.solve, linalg.inv):
         return None

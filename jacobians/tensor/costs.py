@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from math import prod
 from typing import Any, NamedTuple
 
-from jacobians.arrays.plan import Cost, Plan
+import numpy as np
+
+from jacobians.execution.lowering import lower_terms
+from jacobians.execution.steps import Cost
 from jacobians.notation.explicit import Selection, einsum_of
 from jacobians.notation.structure import nonzeros
 from jacobians.notation.terms import Sum, contracted, numbered
@@ -60,7 +63,10 @@ def predicted(
 
 
 def _planned(tensor: Sum, shapes: Mapping[Any, Shape], itemsize: int) -> Cost:
-    return Plan(numbered(tensor, shapes), list(shapes.values())).cost(itemsize)
+    dtype = np.dtype(f"f{itemsize}")
+    return lower_terms(
+        numbered(tensor, shapes), list(shapes.values()), [dtype] * len(shapes), dtype
+    ).cost()
 
 
 def explicit_cost(tensor: Sum, axes: str, shapes: Mapping[Any, Shape], itemsize: int) -> Cost:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.arrays.plan import Plan
 from jacobians.display.matrix_forms import matrix_form, product_form
 from jacobians.display.shown import Shown
 from jacobians.errors import ShapeError, UnsupportedError
+from jacobians.execution.interpret import contract
 from jacobians.graph.node import Node
 from jacobians.ground.memory import check_bytes, check_size
 from jacobians.notation.explicit import letter_names
@@ -100,7 +100,7 @@ def _numbers(J: Shown, term: Term, letters: Sequence[int]) -> Array:
         sizes,
         [normal(term.coefficient, term.sizes, term.factors, [letter_slot(a) for a in letters])],
     )
-    return Plan(whole, [v.shape for v in values]).run(values, J.dtype).ravel()
+    return contract(whole, values, J.dtype).ravel()
 
 
 def _by_row(row: Slot, column: Slot, sizes: Sequence[int]) -> list[int] | None:
@@ -343,7 +343,7 @@ def _factor(J: Shown, term: Term, block: _Block) -> tuple[str, Callable[[], Arra
 
     def make() -> Array:
         check_size(f"{J.title}: a Kronecker factor", form, J.dtype.itemsize, None)
-        return Plan(by_place, [v.shape for v in values]).run(values, J.dtype).reshape(form)
+        return contract(by_place, values, J.dtype).reshape(form)
 
     return _factor_name(by_place, nodes, J.shape, axes, block), make
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from jacobians.arrays.plan import Plan, plan_for
 from jacobians.derivation.chain_rule import combine
 from jacobians.display import plots
 from jacobians.display.explaining import checked_index, explained
@@ -25,6 +24,7 @@ from jacobians.display.expressions import (
 from jacobians.display.matrix_forms import Template, distinct_names
 from jacobians.display.page import tensor_fragment, write_page
 from jacobians.errors import ShapeError, UnsupportedError
+from jacobians.execution.interpret import Bound, contract, program_for
 from jacobians.graph.node import Node, evaluate
 from jacobians.ground.arguments import shaped_array
 from jacobians.ground.memory import check_bytes, check_size
@@ -277,22 +277,21 @@ class JacobianTensor:
         return self._contract("jvp", dX, range(self.out_ndim, self.ndim), self.dtype)
 
     def _contract(self, way: str, array: Array, axes: Sequence[int], dtype: DTypeLike) -> Array:
-        plan = self._cache.get(way)
-        if plan is None:
-            plan = self._plan(contracted(self.terms, _UPSTREAM, axes), (array.shape,))
-            self._cache[way] = plan
         if array.dtype != self.dtype:
             array = array.astype(self.dtype)
-        result: Array = plan.run([*self._values.values(), array], dtype)
+        arrays = [*self._values.values(), array]
+        bound: Bound | None = self._cache.get(way)
+        if bound is None:
+            tensor = numbered(contracted(self.terms, _UPSTREAM, axes), (*self._values, _UPSTREAM))
+            shapes, dtypes = tuple(a.shape for a in arrays), tuple(a.dtype for a in arrays)
+            bound = self._cache[way] = program_for(tensor, shapes, dtypes, dtype)
+        result: Array = bound(arrays)[0]
         return result
 
-    def _plan(self, tensor: Sum, extra: tuple[tuple[int, ...], ...] = ()) -> Plan:
-        """The plan of a sum over the operands, and over the upstream array of a given shape."""
-        shapes = (*(value.shape for value in self._values.values()), *extra)
-        return plan_for(numbered(tensor, (*self._values, _UPSTREAM)), shapes)
-
     def _run(self, tensor: Sum, out: Array | None = None) -> Array:
-        return self._plan(tensor).run(list(self._values.values()), self.dtype, out)
+        return contract(
+            numbered(tensor, self._values), list(self._values.values()), self.dtype, out
+        )
 
     @property
     def _shapes(self) -> dict[Node, tuple[int, ...]]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.errors import ShapeError, UnsupportedError
+from jacobians.graph.how import ByViews
 from jacobians.graph.node import Node, apply, constant, input_node, ordered
 from jacobians.ground import trees
 from jacobians.ground.arguments import float_array
@@ -24,7 +25,7 @@ Array = NDArray[Any]
 Wrt = int | str | Sequence[int | str]
 
 # A variable that stands for a traced array of an outer function; each call has its own.
-_alias = elementwise("alias", lambda X, token: X, X="1", notation="{0}")  # noqa: ARG005
+_alias = elementwise("alias", lambda X, token: X, X="1", notation="{0}", how=lambda _: ByViews(()))  # noqa: ARG005
 _tokens = count()
 # The inputs of all functions that are being differentiated now, in any thread.
 _ACTIVE: set[Node] = set()

@@ -1,40 +1,30 @@
-"""Compiled transforms: traced and derived once for given shapes and dtypes, then generated NumPy."""
+"""Compiled transforms: derived and lowered once for given shapes and dtypes, then only run."""
 
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 from math import prod
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.arrays.plan import Cost
-from jacobians.derivation.chain_rule import Strategy, as_single_node
-from jacobians.errors import ShapeError, UnsupportedError
-from jacobians.ground.arguments import shaped_array
+from jacobians.derivation.chain_rule import as_single_node
+from jacobians.errors import ShapeError
+from jacobians.execution.building import RESERVED
+from jacobians.execution.lowering import lower_dense, lower_nodes
+from jacobians.execution.numpy_source import NumpyProgram, wrapped
+from jacobians.execution.steps import Cost
+from jacobians.graph.node import Node, ordered
+from jacobians.ground.arguments import owned, shaped_array
 from jacobians.ground.memory import SMALL, check_bytes, check_size
-from jacobians.planning.program import Program, described, wrapped
+from jacobians.optimising.passes import optimised
 from jacobians.tensor.jacobian_tensor import JacobianTensor
-from jacobians.tracing.running import (
-    Wrt,
-    flatten,
-    name_of,
-    positions_of,
-    traced,
-)
-from jacobians.transforms.derived import Block, Derived, free_name
-from jacobians.transforms.signature import Signature, is_input
+from jacobians.tracing.running import flatten
+from jacobians.transforms.derived import Block, Contraction, Derived
+from jacobians.transforms.inputs import Signature
 
 Array = NDArray[Any]
-
-
-class Transform(Protocol):
-    """A function of the differentiated function's arguments, which can also be compiled."""
-
-    compile: "Callable[..., Compiled]"
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """The derivative at the arguments."""
 
 
 class Compiled:
@@ -61,11 +51,11 @@ class Compiled:
     [(2, 3), (2,)]
     """
 
-    def __init__(self, derived: Derived, signature: Signature) -> None:
+    def __init__(self, derived: Derived, signature: Signature, inputs: Mapping[int, Node]) -> None:
         self._derived = derived
         self._name = derived.name
         self._signature = signature
-        self._programs: dict[str, Program] = {}
+        self._inputs = _variables(inputs.values())
 
     # What it is
 
@@ -77,47 +67,88 @@ class Compiled:
     @property
     def source(self) -> str:
         """The text that ``dense`` runs."""
-        return self._program("dense").source
+        return self._dense.source
 
     @property
-    def constants(self) -> dict[str, Array]:
-        """The arrays that ``source`` takes besides the inputs."""
-        return dict(self._program("dense").constants)
+    def constants(self) -> dict[str, Any]:
+        """What ``source`` takes besides the inputs: arrays, and the functions of your own operations."""
+        return self._dense.constants
 
     def cost(self) -> Cost:
         """Predicted operations and bytes of ``dense``."""
-        return self._program("dense").cost()
+        return self._dense.program.cost()
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of the constants that the derivative keeps alive."""
+        nodes = ordered(n for block in self._derived.blocks for n in block.terms.operands)
+        return sum(np.asarray(n.value).nbytes for n in nodes if n.value is not None)
 
     def __str__(self) -> str:
-        inputs = ", ".join(f"{name} {node.shape}" for node, name in self._derived.inputs.items())
-        program = self._program("dense")
-        head = wrapped(f"{self._derived.kind} of {self._name}({inputs}) -> {self.shape}", 80)
-        return "\n".join([*head, described(program.steps), str(self.cost())])
+        inputs = ", ".join(f"{name} {node.shape}" for node, name in self._inputs.items())
+        head = wrapped(f"{self._derived.kind.name} of {self._name}({inputs}) -> {self.shape}", 80)
+        return "\n".join([*head, self._dense.described, str(self.cost())])
 
     __repr__ = __str__
 
-    # Running it
+    # Its programs, each made when it is first needed
+
+    @cached_property
+    def _dense(self) -> NumpyProgram:
+        return self._program([as_single_node(block.terms) for block in self._derived.blocks])
+
+    @cached_property
+    def _valued(self) -> NumpyProgram:
+        """The value of the function, then the gradients."""
+        blocks = [as_single_node(block.terms) for block in self._derived.blocks]
+        return self._program([*self._derived.outputs, *blocks])
+
+    @cached_property
+    def _operands(self) -> tuple[list[Node], NumpyProgram]:
+        """What the terms of all blocks read."""
+        nodes = [node for block in self._derived.blocks for node in block.values.values()]
+        distinct = list(dict.fromkeys(nodes))
+        return distinct, self._program(distinct)
+
+    @cached_property
+    def _vjp(self) -> tuple[Contraction, NumpyProgram]:
+        return self._contraction(self._derived.vjp())
+
+    @cached_property
+    def _jvp(self) -> tuple[Contraction, NumpyProgram]:
+        return self._contraction(self._derived.jvp())
+
+    def _contraction(self, contraction: Contraction) -> tuple[Contraction, NumpyProgram]:
+        names = {*RESERVED, *self._inputs.values()}
+        seeds = {seed: _free(contraction.letter, names) for seed in contraction.seeds}
+        return contraction, self._program(contraction.nodes, seeds)
+
+    def _program(self, nodes: Sequence[Node], seeds: Mapping[Node, str] = {}) -> NumpyProgram:
+        return NumpyProgram(lower_nodes({**self._inputs, **seeds}, optimised(nodes)))
+
+    # Running them
 
     def __call__(self, *args: Any) -> Any:
         """What the transform gives: JacobianTensors, or gradients."""
-        if self._derived.kind == "grad":
+        kind = self._derived.kind
+        if kind.gradient and not kind.valued:
             return self.dense(*args)
         arrays = self._signature.accept(args)
-        if self._derived.kind == "value_and_grad":
-            value, *gradients = self._run("both", arrays)
-            blocks = self._derived.blocks
+        blocks = self._derived.blocks
+        if kind.gradient:
+            value, *gradients = self._valued.run(*arrays)
             found = [np.array(g, b.dtype) for g, b in zip(gradients, blocks, strict=True)]
             return np.array(value), self._derived.structured(found)
-        operands = self._derived.operands
-        values = dict(zip(operands, self._run("operands", arrays), strict=True))
-        kept = {n: _owned(v, arrays) for n, v in values.items()}
+        nodes, program = self._operands
+        made = dict(zip(nodes, program.run(*arrays), strict=True))
+        kept = {node: owned(value, arrays) for node, value in made.items()}
         return self._derived.structured(
             [
                 JacobianTensor(
-                    block.terms, len(block.axes("vjp")), {n: kept[n] for n in block.terms.operands},
+                    block.named, block.out_ndim, {n: kept[v] for n, v in block.values.items()},
                     dtype=block.dtype, in_dtype=block.start.dtype, names=block.names,
                 )
-                for block in self._derived.blocks
+                for block in blocks
             ]
         )  # fmt: skip
 
@@ -129,21 +160,21 @@ class Compiled:
         """
         arrays = self._signature.accept(args)
         blocks = self._derived.blocks
+        dtypes = [block.dtype for block in blocks]
         if out is None:
             self._check_sizes(max_bytes)
-            made = self._run("dense", arrays)
-            return self._derived.structured(self._new("dense", made, arrays))
-        places: list[Any] = []
-        flatten(out, places, f"{self._name}: out=", "")
+            made = self._dense.run(*arrays)
+            return self._derived.structured(_new(made, dtypes, arrays, self._dense))
+        places = self._leaves(out, f"{self._name}: out=")
         if len(places) != len(blocks):
             raise ShapeError(f"{self._name}: out= has {len(places)} arrays, not {len(blocks)}")
         for n, (place, block) in enumerate(zip(places, blocks, strict=True)):
             _check_out(self._name, place, block)
             if any(np.may_share_memory(place, other) for other in places[:n]):
                 raise ShapeError(f"{self._name}: out= has arrays that share memory with each other")
-        made = self._run("dense", arrays)
+        made = self._dense.run(*arrays)
         if any(np.may_share_memory(place, array) for place in places for array in made):
-            made = self._new("dense", made, arrays)  # a result may be an argument itself
+            made = _new(made, dtypes, arrays, self._dense)  # a result may be an argument itself
         for place, array in zip(places, made, strict=True):
             place[...] = array
         return out
@@ -172,86 +203,51 @@ class Compiled:
 
         ``G`` has the structure of the function's result; one gradient for each argument in ``wrt``.
         """
-        return self._contract("vjp", G, args)
+        return self._contracted(*self._vjp, G, args)
 
     def jvp(self, direction: Any, *args: Any) -> Any:
         """``Σ derivative · direction`` over the input axes, never building the derivative.
 
         One direction for each argument in ``wrt``; the result has the structure of the function's.
         """
-        return self._contract("jvp", direction, args)
+        return self._contracted(*self._jvp, direction, args)
 
-    def _contract(self, way: str, given: Any, args: Sequence[Any]) -> Any:
+    def _contracted(
+        self, contraction: Contraction, program: NumpyProgram, given: Any, args: Sequence[Any]
+    ) -> Any:
         arrays = self._signature.accept(args)
-        derived = self._derived
-        what = f"{self._name}: the {'upstream gradient G' if way == 'vjp' else 'direction'}"
+        what = f"{self._name}: {contraction.what}"
         leaves = self._leaves(given, what)
-        nodes = derived.seeds(way)
-        if len(leaves) != len(nodes):
-            raise ShapeError(f"{what} has {len(leaves)} arrays, not {len(nodes)}")
-        side = "the output" if way == "vjp" else "the input"
+        if len(leaves) != len(contraction.seeds):
+            raise ShapeError(f"{what} has {len(leaves)} arrays, not {len(contraction.seeds)}")
         passed = [
-            shaped_array(leaf, node.shape, what, side).astype(node.dtype, copy=False)
-            for leaf, node in zip(leaves, nodes, strict=True)
+            shaped_array(leaf, node.shape, what, contraction.side).astype(node.dtype, copy=False)
+            for leaf, node in zip(leaves, contraction.seeds, strict=True)
         ]
-        made = self._run(way, [*arrays, *passed])
-        found = self._new(way, made, [*arrays, *passed])
-        return derived.by_argument(found) if way == "vjp" else derived.by_result(found)
-
-    def _new(self, way: str, made: Sequence[Any], given: Sequence[Array]) -> list[Array]:
-        """The results as arrays that are nobody else's: no input, no constant, no other result."""
-        seen = [*given, *self._program(way).constants.values()]
-        found: list[Array] = []
-        for array, dtype in zip(made, self._derived.dtypes[way], strict=True):
-            found.append(_owned(array, seen, dtype))
-            seen.append(found[-1])
-        return found
+        made = program.run(*arrays, *passed)
+        return contraction.structured(_new(made, contraction.dtypes, [*arrays, *passed], program))
 
     def _leaves(self, given: Any, what: str) -> list[Any]:
         leaves: list[Any] = []
         flatten(given, leaves, what, "")
         return leaves
 
-    def _run(self, way: str, arrays: Sequence[Any]) -> Any:
-        program = self._programs.get(way) or self._program(way)
-        if not program.warns:
-            return program.run(*arrays)
-        with np.errstate(all="ignore"):
-            return program.run(*arrays)
-
-    def _program(self, way: str) -> Program:
-        found = self._programs.get(way)
-        if found is None:
-            found = self._programs[way] = self._made(way)
-        return found
-
-    def _made(self, way: str) -> Program:
-        derived = self._derived
-        blocks = derived.blocks
-        if way == "operands":
-            return Program(derived.inputs, derived.operands, blocks[0].dtype)
-        if way in ("dense", "both"):
-            nodes = [as_single_node(block.terms) for block in blocks]
-            if way == "both":
-                nodes.insert(0, derived.value)
-            return Program(derived.inputs, nodes, blocks[0].dtype)
-        seeds = derived.seeds(way)
-        nodes = [as_single_node(tensor) for tensor in derived.contractions(way)]
-        taken = set(derived.inputs.values())
-        names = [free_name("G" if way == "vjp" else "d", taken) for _ in seeds]
-        return Program({**derived.inputs, **dict(zip(seeds, names, strict=True))}, nodes, None)
-
 
 class CompiledOne(Compiled):
     """A compiled derivative of one result by one argument: its plan can write into ``out``."""
 
-    def __init__(self, derived: Derived, signature: Signature) -> None:
-        super().__init__(derived, signature)
+    def __init__(self, derived: Derived, signature: Signature, inputs: Mapping[int, Node]) -> None:
+        super().__init__(derived, signature, inputs)
         (self._block,) = derived.blocks
-        self.terms = self._block.terms
+        self.terms = self._block.named
         # Asking for the memory there is costs more than a small result.
         self._small = prod(self.terms.shape) * self._block.dtype.itemsize < SMALL
         self._buffers: dict[int, Any] = {}
+
+    @cached_property
+    def _dense(self) -> NumpyProgram:
+        (node,) = optimised([as_single_node(self._block.terms)])
+        return NumpyProgram(lower_dense(self._inputs, node, self._block.dtype))
 
     def dense(self, *args: Any, out: Any = None, max_bytes: float | None = None) -> Any:
         """The dense derivative: a new array, or ``out``, which is overwritten whole.
@@ -263,16 +259,13 @@ class CompiledOne(Compiled):
         if out is None:
             if max_bytes is not None or not self._small:
                 check_size(self._name, block.terms.shape, block.dtype.itemsize, max_bytes)
-            return self._run("dense", arrays)
+            return self._dense.run(*arrays)
         _check_out(self._name, out, block)
         if not out.flags.c_contiguous or any(np.may_share_memory(out, a) for a in arrays):
-            out[...] = self._run("dense", arrays)
+            out[...] = self._dense.run(*arrays)
             return out
         known = self._buffers.get(id(out))
-        clean = known is not None and known() is out
-        program = self._program("dense")
-        with np.errstate(all="ignore"):
-            program.run(*arrays, out=out, clean=clean)
+        self._dense.run(*arrays, out=out, clean=known is not None and known() is out)
         return out
 
     def buffer(self) -> Array:
@@ -285,10 +278,20 @@ class CompiledOne(Compiled):
     def _leaves(self, given: Any, what: str) -> list[Any]:  # noqa: ARG002
         return [given]  # a list of numbers is an array here
 
-    def _made(self, way: str) -> Program:
-        if way == "dense":
-            return Program(self._derived.inputs, self._block.terms, self._block.dtype)
-        return super()._made(way)
+
+def _new(
+    made: Sequence[Any],
+    dtypes: Sequence[np.dtype[Any]],
+    given: Sequence[Any],
+    program: NumpyProgram,
+) -> list[Array]:
+    """The results as arrays that are nobody else's: no input, no constant, no other result."""
+    seen = [*given, *program.program.constants.values()]
+    found: list[Array] = []
+    for array, dtype in zip(made, dtypes, strict=True):
+        found.append(owned(array, seen, dtype))
+        seen.append(found[-1])
+    return found
 
 
 def _check_out(name: str, out: Any, block: Block) -> None:
@@ -302,50 +305,19 @@ def _check_out(name: str, out: Any, block: Block) -> None:
         raise ShapeError(f"{name}: out= is read-only; pass an array that can be written")
 
 
-def _owned(value: Any, arrays: Sequence[Array], dtype: Any = None) -> Array:
-    """The value if it is an array of its own, else a copy."""
-    array = np.asarray(value, dtype)
-    mine = array.flags.owndata and not any(array is given for given in arrays)
-    return array if mine else array.copy()
+def _variables(nodes: Iterable[Node]) -> dict[Node, str]:
+    taken = set(RESERVED)
+    return {
+        node: _free(node.name if node.name.isidentifier() else f"x{n}", taken)
+        for n, node in enumerate(nodes)
+    }
 
 
-def compiler(
-    f: Callable[..., Any], kind: str, wrt: Wrt, strategy: Strategy = "auto"
-) -> Callable[..., Compiled]:
-    """The ``compile`` of a transform."""
-    name = name_of(f)
-
-    def compile(*example_args: Any, **named: Any) -> Compiled:
-        """Derive and plan for arguments like these; see ``Compiled``."""
-        if named:
-            raise UnsupportedError(
-                f"compile {name}: arguments are passed by position, not by name ({', '.join(named)})"
-            )
-        places = tuple(n for n, value in enumerate(example_args) if is_input(value))
-        with traced(f, example_args, {}, places) as run:
-            if run.here.guards:
-                raise UnsupportedError(
-                    f"compile {name}: it branches on a value ({run.here.guards[0]}), so one trace does not "
-                    "hold for other values; use np.where, or call the transform uncompiled"
-                )
-            inputs = dict(zip(places, run.inputs, strict=True))
-            starts = []
-            found = positions_of(f, example_args, wrt)
-            wanted = wrt if isinstance(wrt, tuple | list) else [wrt]
-            if len(found) < len(wanted):
-                raise UnsupportedError(
-                    f"compile {name}: wrt={wrt!r} is not among the {len(example_args)} example arguments; "
-                    "pass it, by position"
-                )
-            for place in found:
-                if place not in inputs:
-                    raise UnsupportedError(
-                        f"compile {name}: wrt={wrt!r} is static ({type(example_args[place]).__name__}); "
-                        "pass an array of floats"
-                    )
-                starts.append(inputs[place])
-            derived = Derived(f, kind, wrt, run, starts, strategy)
-        made = CompiledOne if derived.single else Compiled
-        return made(derived, Signature(name, example_args, inputs))
-
-    return compile
+def _free(name: str, taken: set[str]) -> str:
+    """A name that is not taken yet; it is then."""
+    number, found = 0, name
+    while found in taken:
+        number += 1
+        found = f"{name}{number}"
+    taken.add(found)
+    return found

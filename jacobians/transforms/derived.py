@@ -1,152 +1,264 @@
-"""What a transform computes: a block for each result of the function and each argument."""
+"""One derivation: what a transform derives from a trace, whoever asks for it.
+
+A *row* is a result of the function (for a Hessian: the gradient of a result by an argument); a *column*
+is an argument. Each has a :class:`Block` of terms. The eager transforms evaluate the blocks, ``compile``
+lowers them.
+"""
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
 from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from jacobians.derivation.chain_rule import Strategy, as_single_node, jacobians, reverse
+from jacobians.display.expressions import with_output
 from jacobians.errors import ShapeError
 from jacobians.graph.node import Node
 from jacobians.notation.terms import Sum, added, contracted
-from jacobians.planning.lowering import RESERVED
 from jacobians.tracing.running import Run, Wrt, name_of, output_node
+
+Title = tuple[str, str]
 
 
 class Block(NamedTuple):
-    """The derivative of one result by one argument."""
+    """The derivative of one result by one argument.
+
+    Attributes
+    ----------
+    terms : Sum
+        Over nodes of the trace.
+    output, start : Node
+        The result and the argument.
+    named : Sum
+        The terms with the function's own result under its name.
+    names : (str, str)
+        What result and argument are called.
+    dtype : numpy.dtype
+        Of the dense derivative.
+    """
 
     terms: Sum
     output: Node
     start: Node
-    names: tuple[str, str]
+    named: Sum
+    names: Title
+    dtype: np.dtype[Any]
 
     @property
-    def dtype(self) -> np.dtype[Any]:
-        """Of the dense derivative."""
-        return self.output.dtype
+    def out_ndim(self) -> int:
+        """How many axes are the output's."""
+        return len(self.terms.shape) - self.start.ndim
 
-    def axes(self, way: str) -> range:
-        """The axes that are summed over: the output's for vjp, the input's for jvp."""
-        cut = len(self.terms.shape) - self.start.ndim
-        return range(cut) if way == "vjp" else range(cut, len(self.terms.shape))
+    @property
+    def out_axes(self) -> range:
+        """The output's axes."""
+        return range(self.out_ndim)
+
+    @property
+    def in_axes(self) -> range:
+        """The input's axes."""
+        return range(self.out_ndim, len(self.terms.shape))
+
+    @property
+    def values(self) -> dict[Node, Node]:
+        """For each operand of the named terms the node that gives its value."""
+        named = (f.operand for term in self.named.terms for f in term.factors)
+        plain = (f.operand for term in self.terms.terms for f in term.factors)
+        return dict(zip(named, plain, strict=True))
+
+
+class Kind(NamedTuple):
+    """What a transform derives.
+
+    Attributes
+    ----------
+    name : str
+        The transform's.
+    rows : callable
+        ``(outputs, starts, title, strategy)`` to the rows of blocks.
+    gradient : bool
+        Whether the function returns one number, and the results are arrays of its arguments' shapes.
+    valued : bool
+        Whether the value is handed out too.
+    nested : bool
+        Whether there are as many rows for a result as arguments.
+    """
+
+    name: str
+    rows: Callable[[Sequence[Node], Sequence[Node], str, Strategy], list[list[Block]]]
+    gradient: bool = False
+    valued: bool = False
+    nested: bool = False
+
+
+def _block(terms: Sum, output: Node, start: Node, names: Title, source: Node, title: str) -> Block:
+    dtype = output.dtype if output.dtype.kind == "f" else np.dtype(np.float64)
+    return Block(terms, output, start, with_output(terms, source, title), names, dtype)
+
+
+def _jacobian_rows(
+    outputs: Sequence[Node], starts: Sequence[Node], title: str, strategy: Strategy
+) -> list[list[Block]]:
+    return [
+        [
+            _block(terms, node, start, (title, start.name), node, title)
+            for terms, start in zip(jacobians(node, starts, strategy), starts, strict=True)
+        ]
+        for node in outputs
+    ]
+
+
+def _hessian_rows(
+    outputs: Sequence[Node], starts: Sequence[Node], title: str, strategy: Strategy
+) -> list[list[Block]]:
+    rows = []
+    for node in outputs:
+        for first, by in zip(jacobians(node, starts, strategy), starts, strict=True):
+            gradient = as_single_node(first)
+            inner = f"(∂{title}/∂{by.name})"
+            rows.append(
+                [
+                    _block(terms, node, start, (inner, start.name), node, title)
+                    for terms, start in zip(
+                        jacobians(gradient, starts, strategy), starts, strict=True
+                    )
+                ]
+            )
+    return rows
+
+
+def _gradient_rows(
+    outputs: Sequence[Node],
+    starts: Sequence[Node],
+    title: str,
+    strategy: Strategy,  # noqa: ARG001
+) -> list[list[Block]]:
+    (node,) = outputs
+    found = zip(reverse(node, starts), starts, strict=True)
+    blocks = [_block(t, node, start, ("L", start.name), node, title) for t, start in found]
+    return [[block._replace(dtype=block.start.dtype) for block in blocks]]
+
+
+JACOBIAN = Kind("jacobian", _jacobian_rows)
+HESSIAN = Kind("hessian", _hessian_rows, nested=True)
+GRAD = Kind("grad", _gradient_rows, gradient=True)
+VALUE_AND_GRAD = Kind("value_and_grad", _gradient_rows, gradient=True, valued=True)
+
+
+class Contraction(NamedTuple):
+    """All blocks contracted with upstream gradients, or with directions, and added up.
+
+    Attributes
+    ----------
+    seeds : tuple of Node
+        What is given: an upstream gradient for each row, or a direction for each column.
+    nodes : tuple of Node
+        What comes out: for each column, or for each row.
+    dtypes : tuple of numpy.dtype
+        Of what comes out.
+    structured : callable
+        What comes out in the structure that the caller expects.
+    letter, what, side : str
+        How seeds are called: in a program, in errors, and which side of the derivative they are on.
+    """
+
+    seeds: tuple[Node, ...]
+    nodes: tuple[Node, ...]
+    dtypes: tuple[np.dtype[Any], ...]
+    structured: Callable[[Sequence[Any]], Any]
+    letter: str
+    what: str
+    side: str
 
 
 class Derived:
-    """What a compiled transform computes: a block for each result and each argument, row by row.
-
-    A row is a result of the function (for a Hessian: a gradient of a result); a column an argument.
-    """
+    """The blocks of a transform of a function that was traced, and the structure of its results."""
 
     def __init__(
-        self, f: Callable[..., Any], kind: str, wrt: Wrt, run: Run, starts: Sequence[Node],
-        strategy: Strategy,
+        self, f: Callable[..., Any], kind: Kind, wrt: Wrt, run: Run, starts: Sequence[Node],
+        strategy: Strategy = "auto",
     ) -> None:  # fmt: skip
         self.name, self.kind = name_of(f), kind
-        self._wrt, self._rebuild, self._columns = wrt, run.rebuild, len(starts)
-        taken = set(RESERVED)
-        self.inputs = {n: free_name(_variable(n, k), taken) for k, n in enumerate(run.inputs)}
-        outputs = [output_node(output) for output in run.outputs]
-        self.value = outputs[0]
-        self._rows = len(outputs)
-        gradients = kind in ("grad", "value_and_grad")
-        if gradients:
-            only_number(self.name, outputs)
-        self.blocks: list[Block] = []
-        for node in outputs:
-            title = "L" if gradients else run.title
-            if gradients:
-                self._row(node, starts, title, reverse(node, starts))
-                continue
-            first = jacobians(node, starts, strategy)
-            if kind == "jacobian":
-                self._row(node, starts, title, first)
-                continue
-            for start, tensor in zip(starts, first, strict=True):
-                gradient = as_single_node(tensor)
-                inner = f"(∂{title}/∂{start.name})"
-                self._row(gradient, starts, inner, jacobians(gradient, starts, strategy))
+        self._one = isinstance(wrt, Integral | str)
+        self._rebuild = run.rebuild
+        self.outputs = [output_node(output) for output in run.outputs]
+        if kind.gradient:
+            only_number(self.name, self.outputs)
+        self.rows = kind.rows(self.outputs, starts, run.title, strategy)
+        self._columns = len(starts)
 
-    def _row(self, node: Node, starts: Sequence[Node], title: str, found: Sequence[Sum]) -> None:
-        for start, tensor in zip(starts, found, strict=True):
-            output = node
-            if self.kind in ("grad", "value_and_grad"):
-                output = Node(None, (), (), (), start.dtype)  # gradients have the input's dtype
-            self.blocks.append(Block(tensor, output, start, (title, start.name)))
+    @property
+    def blocks(self) -> list[Block]:
+        """All of them, row by row."""
+        return [block for row in self.rows for block in row]
 
     @property
     def single(self) -> bool:
         """Whether there is one result, by one argument, with no structure around it."""
-        alone = isinstance(self._wrt, Integral | str) and self._rows == 1
-        return alone and self._rebuild([self]) is self
-
-    @property
-    def operands(self) -> list[Node]:
-        """Those of all blocks, each once."""
-        return list(dict.fromkeys(n for block in self.blocks for n in block.terms.operands))
+        return self._one and len(self.rows) == 1 and self._rebuild([self]) is self
 
     def by_argument(self, found: Sequence[Any]) -> Any:
         """One value, or a tuple with one for each argument, as ``wrt`` says."""
-        return found[0] if isinstance(self._wrt, Integral | str) else tuple(found)
+        return found[0] if self._one else tuple(found)
 
     def by_result(self, found: Sequence[Any]) -> Any:
         """Values for the rows in the structure of the function's result."""
-        if self.kind in ("grad", "value_and_grad"):
+        if self.kind.gradient:
             return found[0]
-        if self.kind == "hessian":
-            found = [self.by_argument(part) for part in _parts(found, self._columns)]
+        if self.kind.nested:
+            found = [
+                self.by_argument(found[n : n + self._columns])
+                for n in range(0, len(found), self._columns)
+            ]
         return self._rebuild(list(found))
 
     def structured(self, found: Sequence[Any]) -> Any:
         """Values for the blocks in the structure of the transform's result."""
-        return self.by_result([self.by_argument(row) for row in _parts(found, self._columns)])
+        size = self._columns
+        rows = [self.by_argument(found[n : n + size]) for n in range(0, len(found), size)]
+        return self.by_result(rows)
 
-    def seeds(self, way: str) -> list[Node]:
-        """Inputs for upstream gradients, one for each row, or for directions, one for each column."""
-        return self._seeds[way]
-
-    @cached_property
-    def _seeds(self) -> dict[str, list[Node]]:
-        def made(blocks: Sequence[Block], way: str) -> list[Node]:
-            shapes = [tuple(b.terms.shape[a] for a in b.axes(way)) for b in blocks]
-            return [
-                Node(None, (), (), shape, b.dtype, name="G")
-                for b, shape in zip(blocks, shapes, strict=True)
-            ]
-
-        return {
-            "vjp": made(self.blocks[:: self._columns], "vjp"),
-            "jvp": made(self.blocks[: self._columns], "jvp"),
-        }
-
-    @cached_property
-    def dtypes(self) -> dict[str, list[np.dtype[Any]]]:
-        """Of the results: the blocks', or for vjp the arguments' and for jvp the rows'."""
-        return {
-            "dense": [block.dtype for block in self.blocks],
-            "vjp": [block.start.dtype for block in self.blocks[: self._columns]],
-            "jvp": [block.dtype for block in self.blocks[:: self._columns]],
-        }
-
-    def contractions(self, way: str) -> list[Sum]:
-        """The blocks contracted with the seeds and added up: for each column, or for each row."""
-        rows = _parts(self.blocks, self._columns)
-        lines = [*map(list, zip(*rows, strict=True))] if way == "vjp" else rows
-        return [
+    def vjp(self) -> Contraction:
+        """The blocks contracted with an upstream gradient for each row."""
+        seeds = [_seed("G", row[0], row[0].out_axes) for row in self.rows]
+        columns = [
             added(
                 [
-                    contracted(block.terms, seed, block.axes(way))
-                    for block, seed in zip(line, self.seeds(way), strict=True)
+                    contracted(row[n].terms, seed, row[n].out_axes)
+                    for row, seed in zip(self.rows, seeds, strict=True)
                 ]
             )
-            for line in lines
+            for n in range(self._columns)
         ]
+        return Contraction(
+            tuple(seeds), tuple(map(as_single_node, columns)),
+            tuple(block.start.dtype for block in self.rows[0]), self.by_argument,
+            "G", "the upstream gradient G", "the output",
+        )  # fmt: skip
+
+    def jvp(self) -> Contraction:
+        """The blocks contracted with a direction for each column."""
+        seeds = [_seed("d", block, block.in_axes) for block in self.rows[0]]
+        rows = [
+            added(
+                [
+                    contracted(block.terms, seed, block.in_axes)
+                    for block, seed in zip(row, seeds, strict=True)
+                ]
+            )
+            for row in self.rows
+        ]
+        return Contraction(
+            tuple(seeds), tuple(map(as_single_node, rows)),
+            tuple(row[0].dtype for row in self.rows), self.by_result,
+            "d", "the direction", "the input",
+        )  # fmt: skip
 
 
-def _parts(found: Sequence[Any], size: int) -> list[Sequence[Any]]:
-    return [found[n : n + size] for n in range(0, len(found), size)]
+def _seed(name: str, block: Block, axes: range) -> Node:
+    shape = tuple(block.terms.shape[a] for a in axes)
+    return Node(None, (), (), shape, block.dtype, name=name)
 
 
 def only_number(name: str, outputs: Sequence[Node]) -> Node:
@@ -162,18 +274,3 @@ def only_number(name: str, outputs: Sequence[Node]) -> Node:
             "number; sum it up, or use jb.jacobian"
         )
     return outputs[0]
-
-
-def free_name(name: str, taken: set[str]) -> str:
-    """A name that is not taken yet; it is then."""
-    number = 0
-    found = name
-    while found in taken:
-        number += 1
-        found = f"{name}{number}"
-    taken.add(found)
-    return found
-
-
-def _variable(node: Node, number: int) -> str:
-    return node.name if node.name.isidentifier() else f"x{number}"

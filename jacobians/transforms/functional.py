@@ -1,27 +1,24 @@
 """Jacobians, gradients and Hessians of NumPy functions.
 
-A function is run once on traced arrays; the graph it leaves is accumulated into sums of terms; what
-those need is evaluated. Where a transform runs inside a function that is itself being traced, its
-result is traced too, as far as it depends on the outer inputs.
+A function is run once on traced arrays; what the trace leaves is derived (``derived``) and evaluated.
+Where a transform runs inside a function that is itself being traced, its result is traced too, as far
+as it depends on the outer inputs.
 """
 
 import functools
 from collections.abc import Callable, Sequence
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.derivation.chain_rule import Strategy, as_single_node, forward, jacobians, reverse
-from jacobians.display.expressions import with_output
+from jacobians.derivation.chain_rule import Strategy, as_single_node, forward, reverse
 from jacobians.errors import ShapeError
-from jacobians.graph.node import Node, evaluate, input_node, of_dtype, ordered
-from jacobians.ground.arguments import shaped_array
+from jacobians.graph.node import Node, evaluate, input_node, ordered
+from jacobians.ground.arguments import owned, shaped_array
 from jacobians.notation.terms import Sum, added, whole
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.tracing.numpy import families  # noqa: F401 - fills the tables
-from jacobians.tracing.numpy.basics import call_astype
 from jacobians.tracing.running import (
     Run,
     Wrt,
@@ -34,39 +31,40 @@ from jacobians.tracing.running import (
 )
 from jacobians.tracing.session import session
 from jacobians.tracing.traced import Traced
-from jacobians.transforms.compiled import Transform, compiler
-from jacobians.transforms.derived import only_number
+from jacobians.transforms.compiling import Transform, compiler
+from jacobians.transforms.derived import (
+    GRAD,
+    HESSIAN,
+    JACOBIAN,
+    VALUE_AND_GRAD,
+    Block,
+    Derived,
+    Kind,
+)
+from jacobians.transforms.traced_tensor import TracedTensor, in_session, like
 
 Array = NDArray[Any]
 
 
 def _finished(run: Run, node: Node) -> Any:
     """The value of a node: a new array, or traced if it depends on an outer function's inputs."""
-    value = evaluate([node], run.here.values)[node]
     if run.reaches_outside([node]):
-        value = np.asarray(value)
-        node = of_dtype(node, value.dtype)
-        run.here.values[node] = value
-        return Traced(node, value)
-    return np.array(value)
+        return in_session(node)
+    return np.array(evaluate([node], run.here.values)[node])
 
 
-def _tensor(run: Run, terms: Sum, output: Node, position: int, out_name: str) -> Any:
-    start = run.inputs[position]
-    if run.reaches_outside(terms.operands):
-        return _finished(run, as_single_node(terms))
-    values = evaluate([output, *terms.operands], run.here.values)
-    named = with_output(terms, output, run.title)
-    values.update({node: values[output] for node in named.operands if node not in values})
-    kept = {node: _owned(values[node]) for node in named.operands}
-    dtype = output.dtype if output.dtype.kind == "f" else np.dtype(float)
+def _tensor(run: Run, block: Block) -> Any:
+    """A block as a tensor of its own values; traced if it depends on an outer function's inputs."""
+    if run.reaches_outside(block.terms.operands):
+        return TracedTensor(block)
+    values = evaluate(block.values.values(), run.here.values)
     return JacobianTensor(
-        named,
-        len(terms.shape) - start.ndim,
-        kept,
-        dtype=dtype,
-        in_dtype=start.dtype,
-        names=(out_name, run.names[position]),
+        block.named,
+        block.out_ndim,
+        {operand: owned(values[node]) for operand, node in block.values.items()},
+        dtype=block.dtype,
+        in_dtype=block.start.dtype,
+        names=block.names,
     )
 
 
@@ -77,21 +75,27 @@ def _output(run: Run, output: Any) -> Any:
     return output_value(output)
 
 
-def _owned(value: Any) -> Array:
-    array = np.asarray(value)
-    return array if array.flags.owndata else array.copy()
-
-
-def _one_or_all(wrt: Wrt, found: Sequence[Any]) -> Any:
-    return found[0] if isinstance(wrt, Integral | str) else tuple(found)
-
-
-def _with_compile(
-    transform: Any, f: Callable[..., Any], kind: str, wrt: Wrt, strategy: Strategy = "auto"
+def _transform(
+    f: Callable[..., Any], kind: Kind, wrt: Wrt, strategy: Strategy = "auto"
 ) -> Transform:
-    """The transform with a ``compile`` of its own."""
-    transform.compile = compiler(f, kind, wrt, strategy)
-    found: Transform = transform
+    """The transform of a kind, with a ``compile`` of its own."""
+
+    @functools.wraps(f)
+    def transform(*args: Any, **kwargs: Any) -> Any:
+        with traced(f, args, kwargs, wrt) as run:
+            derived = Derived(f, kind, wrt, run, run.inputs, strategy)
+            if not kind.gradient:
+                return derived.structured([_tensor(run, block) for block in derived.blocks])
+            found = [
+                like(_finished(run, as_single_node(block.terms)), block.dtype)
+                for block in derived.blocks
+            ]
+            gradients = derived.structured(found)
+            return (_output(run, run.outputs[0]), gradients) if kind.valued else gradients
+
+    made: Any = transform
+    made.compile = compiler(f, kind, wrt, strategy, transform)
+    found: Transform = made
     return found
 
 
@@ -126,19 +130,7 @@ def jacobian(f: Callable[..., Any], wrt: Wrt = 0, *, strategy: Strategy = "auto"
     >>> jb.jacobian(lambda W: W @ x)(np.ones((2, 3))).formula()
     'δ_ik x_l'
     """
-
-    @functools.wraps(f)
-    def transform(*args: Any, **kwargs: Any) -> Any:
-        with traced(f, args, kwargs, wrt) as run:
-            found = []
-            for output in run.outputs:
-                node = output_node(output)
-                sums = jacobians(node, run.inputs, strategy)
-                tensors = [_tensor(run, s, node, n, run.title) for n, s in enumerate(sums)]
-                found.append(_one_or_all(wrt, tensors))
-            return run.rebuild(found)
-
-    return _with_compile(transform, f, "jacobian", wrt, strategy)
+    return _transform(f, JACOBIAN, wrt, strategy)
 
 
 def hessian(f: Callable[..., Any], wrt: Wrt = 0, *, strategy: Strategy = "auto") -> Transform:
@@ -155,29 +147,7 @@ def hessian(f: Callable[..., Any], wrt: Wrt = 0, *, strategy: Strategy = "auto")
     array([[4., 1.],
            [1., 6.]])
     """
-
-    @functools.wraps(f)
-    def transform(*args: Any, **kwargs: Any) -> Any:
-        with traced(f, args, kwargs, wrt) as run:
-            found = []
-            for output in run.outputs:
-                node = output_node(output)
-                rows = []
-                for position, first in enumerate(jacobians(node, run.inputs, strategy)):
-                    gradient = as_single_node(first)
-                    values = evaluate([gradient], run.here.values)
-                    run.here.values.update(values)
-                    name = f"(∂{run.title}/∂{run.names[position]})"
-                    sums = jacobians(gradient, run.inputs, strategy)
-                    rows.append(
-                        _one_or_all(
-                            wrt, [_tensor(run, s, node, n, name) for n, s in enumerate(sums)]
-                        )
-                    )
-                found.append(_one_or_all(wrt, rows))
-            return run.rebuild(found)
-
-    return _with_compile(transform, f, "hessian", wrt, strategy)
+    return _transform(f, HESSIAN, wrt, strategy)
 
 
 def value_and_grad(f: Callable[..., Any], wrt: Wrt = 0) -> Transform:
@@ -200,25 +170,7 @@ def value_and_grad(f: Callable[..., Any], wrt: Wrt = 0) -> Transform:
     >>> jb.value_and_grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
     (array(5.), array([2., 4.]))
     """
-
-    @functools.wraps(f)
-    def transform(*args: Any, **kwargs: Any) -> Any:
-        with traced(f, args, kwargs, wrt) as run:
-            node = only_number(name_of(f), [output_node(output) for output in run.outputs])
-            gradients = [
-                _like(_finished(run, as_single_node(s)), start.dtype)
-                for s, start in zip(reverse(node, run.inputs), run.inputs, strict=True)
-            ]
-            value = _output(run, run.outputs[0])
-            return value, _one_or_all(wrt, gradients)
-
-    return _with_compile(transform, f, "value_and_grad", wrt)
-
-
-def _like(gradient: Any, dtype: np.dtype[Any]) -> Any:
-    if gradient.dtype == dtype:
-        return gradient
-    return call_astype(gradient, dtype) if isinstance(gradient, Traced) else gradient.astype(dtype)
+    return _transform(f, VALUE_AND_GRAD, wrt)
 
 
 def grad(f: Callable[..., Any], wrt: Wrt = 0) -> Transform:
@@ -232,13 +184,7 @@ def grad(f: Callable[..., Any], wrt: Wrt = 0) -> Transform:
     array([[1., 2.],
            [1., 2.]])
     """
-    both = value_and_grad(f, wrt)
-
-    @functools.wraps(f)
-    def transform(*args: Any, **kwargs: Any) -> Any:
-        return both(*args, **kwargs)[1]
-
-    return _with_compile(transform, f, "grad", wrt)
+    return _transform(f, GRAD, wrt)
 
 
 def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
@@ -312,7 +258,7 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
             ]
             for number, place in enumerate(places):
                 node = as_single_node(added([part[number] for part in parts]))
-                result[place] = _like(_finished(inside, node), dtypes[number])
+                result[place] = like(_finished(inside, node), dtypes[number])
         return tuple(result)
 
     return values, pullback
@@ -362,7 +308,7 @@ def jvp(f: Callable[..., Any], args: Sequence[Any], directions: Sequence[Any]) -
             parts = forward(node, run.inputs, [whole(seed, seed.shape) for seed in seeds])
             total = added(parts) if parts else Sum(node.shape, ())
             change = _finished(run, as_single_node(total))
-            changes.append(_like(change, node.dtype))
+            changes.append(like(change, node.dtype))
         return run.rebuild([_output(run, o) for o in run.outputs]), run.rebuild(changes)
 
 

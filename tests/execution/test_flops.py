@@ -8,8 +8,8 @@ import pytest
 from numpy.lib.stride_tricks import as_strided
 
 import jacobians as jb
-from jacobians.arrays import views
-from jacobians.arrays.plan import plan_for
+from jacobians.execution import numerics
+from jacobians.execution.interpret import program_for
 from jacobians.notation.terms import contracted, numbered
 from tests.cases import PROBLEMS, Case, problem_name
 
@@ -20,6 +20,9 @@ class Counting(np.ndarray):
     """Counts what NumPy is asked to compute; a multiply-add is 2 operations."""
 
     count = 0
+
+    def dot(self, other: Any, out: Any = None) -> Any:
+        return np.matmul(self, other, **({} if out is None else {"out": out}))
 
     def __array_ufunc__(
         self, ufunc: Any, method: str, *inputs: Any, out: Any = (), **how: Any
@@ -44,18 +47,20 @@ class Counting(np.ndarray):
 @pytest.fixture
 def keep_counting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Strided views of a counting array count too."""
-    monkeypatch.setattr(views, "as_strided", partial(as_strided, subok=True))
+    monkeypatch.setattr(numerics, "as_strided", partial(as_strided, subok=True))
 
 
 def counted(J: jb.JacobianTensor, tensor: Any, extra: list[Any]) -> int:
     """The operations of a contraction of the terms of J."""
     values = [np.array(v).view(Counting) for v in J.operands.values()]
     upstream = [np.array(x).view(Counting) for x in extra]
-    plan = plan_for(
-        numbered(tensor, (*J.operands, "upstream")), tuple(v.shape for v in [*values, *upstream])
-    )
+    arrays = [*values, *upstream]
+    bound = program_for(
+        numbered(tensor, (*J.operands, "upstream")), tuple(v.shape for v in arrays),
+        tuple(v.dtype for v in arrays), J.dtype,
+    )  # fmt: skip
     Counting.count = 0
-    plan.run([*values, *upstream], J.dtype)
+    bound(arrays)
     return Counting.count
 
 

@@ -8,7 +8,8 @@ import pytest
 
 import jacobians as jb
 from benchmarks.workloads import ALL, Workload
-from jacobians.arrays import parallel
+from jacobians.execution import parallel
+from jacobians.execution.steps import Ufunc
 from tests.numerical import differences
 
 RNG = np.random.default_rng(11)
@@ -114,7 +115,11 @@ def test_small_factors_are_multiplied_first() -> None:
 
     w, X, y = RNG.normal(size=3), RNG.normal(size=(6, 3)), RNG.normal(size=6)
     c = jb.hessian(logistic).compile(w, X, y)
-    large = [s for s in c._program("dense").steps if s.ufunc and s.shape in ((3, 6), (6, 3))]
+    large = [
+        s
+        for s in c._dense.program.steps
+        if isinstance(s.kernel, Ufunc) and s.shape in ((3, 6), (6, 3))
+    ]
     assert len(large) == 1
     p = 1 / (1 + np.exp(y * (X @ w)))
     np.testing.assert_allclose(c.dense(w, X, y), (X.T * (y * y * p * (1 - p))) @ X, atol=1e-14)
@@ -186,7 +191,7 @@ GRADIENTS = [w for w in ALL if w.what == "grad"]
 def test_gradients_make_no_array_of_more_axes_than_there_are(workload: Workload) -> None:
     args = workload.task(workload.small).args
     c = jb.grad(workload.function, workload.wrt).compile(*args)
-    steps = c._program("dense").steps
+    steps = c._dense.program.steps
     assert steps
     assert max(len(step.shape) for step in steps) <= max(np.ndim(a) for a in args)
 

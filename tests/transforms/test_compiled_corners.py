@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import jacobians as jb
-from jacobians.arrays.parallel import LARGE, parallel
+from jacobians.execution.parallel import LARGE, parallel
 from tests import numerical
 
 X = np.array([[1.1, 0.7, 0.4], [0.5, 1.3, 0.8]])

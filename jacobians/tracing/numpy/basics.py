@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.errors import UnsupportedError
+from jacobians.graph.how import ByCast
 from jacobians.graph.node import NUMPY, Operation
 from jacobians.notation.slots import Table
 from jacobians.operations import index_maps, products
@@ -18,7 +19,7 @@ from jacobians.tracing.stand_ins import mirrors
 from jacobians.tracing.tables import SUPPORTED, implements
 from jacobians.tracing.traced import ASTYPE, GETITEM, Traced, record
 
-cast = elementwise("cast", lambda X: X, X="1")  # changes the dtype only
+cast = elementwise("cast", lambda X: X, X="1", how=lambda _: ByCast())  # changes the dtype only
 
 
 def plain(value: Any) -> Any:
@@ -65,7 +66,7 @@ class _Casts(dict[str, Operation]):
     def __missing__(self, name: str) -> Operation:
         made = elementwise(
             f"astype_{name[1:]}", lambda X: X.astype(name), X=self.derivative,
-            dtype=lambda _: np.dtype(name), notation="{0}",
+            dtype=lambda _: np.dtype(name), notation="{0}", how=lambda _: ByCast(),
         )  # fmt: skip
         self[name] = made
         return made

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 _CHUNK = 1 << 20  # entries that are held at once
-Lettered = tuple[Array, str]
+Letters = Sequence[Any]
+Lettered = tuple[Array, Letters]
 
 
 def exact(
@@ -29,8 +30,8 @@ def exact(
     ----------
     value : numpy.ndarray
         One axis for each letter of ``result``.
-    result : str
-        Letters; all others are summed.
+    result : str or sequence
+        Its letters; all others are summed.
     coefficient : float
         A number that multiplies the sum.
     masks, factors : sequences of (array, letters)
@@ -40,11 +41,11 @@ def exact(
         return value
     operands = [*masks, *factors]
     sizes = {a: n for array, own in operands for a, n in zip(own, np.shape(array), strict=True)}
-    letters = result + "".join(a for a in sizes if a not in result)
+    letters = [*result, *(a for a in sizes if a not in result)]
     shape = [sizes[a] for a in letters]
 
-    def full(array: Array, own: str) -> Array:
-        order = [own.index(a) for a in letters if a in own]
+    def full(array: Array, own: Letters) -> Array:
+        order = [tuple(own).index(a) for a in letters if a in own]
         index = tuple(slice(None) if a in own else None for a in letters)
         return np.broadcast_to(np.transpose(array, order)[index], shape)
 

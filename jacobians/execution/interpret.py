@@ -1,0 +1,305 @@
+"""The executor that runs steps as they are, on NumPy arrays: what is needed once needs no text.
+
+A program is *bound* once: each step becomes a function of the variables' values. Warnings about values
+(log 0, 1 / 0) are silenced: a derivative may be infinite where a mask rules it out.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from math import prod
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from jacobians.execution.lowering import lower_terms
+from jacobians.execution.numerics import exact, strided, view
+from jacobians.execution.parallel import LARGE, parallel
+from jacobians.execution.passes import in_memory, last_reads
+from jacobians.execution.steps import OUT, Call, Kernel, Literal, Place, Program, Ref, Step, Ufunc
+from jacobians.graph.how import Broadcast, Index, Range, Reshape, Strided, Transpose, View
+from jacobians.ground.caches import ByteCache
+from jacobians.notation.structure import flat_address
+from jacobians.notation.terms import Sum, table_bytes
+
+Array = NDArray[Any]
+Values = dict[str, Any]
+Read = Callable[[Values], Any]
+
+
+class Bound:
+    """A program that can be run: its steps as functions."""
+
+    __slots__ = ("_constants", "_steps", "program")
+
+    def __init__(self, program: Program) -> None:
+        self.program = in_memory(program)
+        self._constants = dict(program.constants)
+        steps = self.program.steps
+        last = last_reads(steps, self.program.returned)
+        self._steps = []
+        for number, step in enumerate(steps):
+            done = [name for name, read in last.items() if read == number and name != OUT]
+            self._steps.append((step.target, _bound(step), tuple(done)))
+
+    def __call__(self, arrays: Sequence[Any], out: Array | None = None) -> list[Any]:
+        """The values of what the program returns."""
+        values: Values = dict(zip(self.program.inputs, arrays, strict=True))
+        values.update(self._constants)
+        values[OUT] = out
+        with np.errstate(all="ignore"):
+            for target, run, done in self._steps:
+                made = run(values)
+                if target:
+                    values[target] = made
+                for name in done:
+                    values.pop(name, None)
+        if out is not None and self.program.copied:
+            out[...] = values[self.program.returned[0]]
+            return [out]
+        return [values[name] for name in self.program.returned]
+
+
+# Operands and places
+
+
+def reader(operand: Ref | Literal) -> Read:
+    """How to get an operand."""
+    if isinstance(operand, Literal):
+        number = operand.value
+        return lambda _: number
+    if not operand.views:
+        return itemgetter(operand.root)
+    root, views = operand.root, [_seen(one) for one in operand.views]
+
+    def read(values: Values) -> Any:
+        found = values[root]
+        for one in views:
+            found = one(found)
+        return found
+
+    return read
+
+
+def _seen(one: View) -> Callable[[Any], Any]:
+    match one:
+        case Transpose(axes):
+            return lambda array: array.transpose(axes)
+        case Index(items):
+            index = tuple(item.slice if isinstance(item, Range) else item for item in items)
+            whole = (*index, ...)  # an array also where there is no axis
+            return lambda array: array[whole]
+        case Reshape(shape):
+            return lambda array: array.reshape(shape)
+        case Broadcast(shape):
+            return lambda array: np.broadcast_to(array, shape)
+        case Strided(starts, shape, steps):
+            return lambda array: strided(array, starts, shape, steps)
+
+
+def _placer(place: Place) -> Read:
+    """How to get a place that is a view; of the array itself, or of its memory."""
+    root = place.root
+    if place.whole:
+        return itemgetter(root)
+    start, steps = flat_address(place.slots, place.sizes, place.letters, place.shape)
+    shape = place.written
+
+    def read(values: Values) -> Array:
+        out = values[root]
+        if out.flags.c_contiguous:
+            return view(out, shape, start, steps)
+        own = [
+            tuple(next((s for b, s in slot.parts if b == a), 0) for slot in place.slots)
+            for a in place.letters
+        ]
+        return strided(out, tuple(s.constant for s in place.slots), shape, own)  # type: ignore[arg-type]
+
+    return read
+
+
+# Steps
+
+
+def _bound(step: Step) -> Read:
+    operands = [reader(operand) for operand in step.operands]
+    if isinstance(step.kernel, Call):
+        return _call(step.kernel.function, operands, dict(step.parameters))
+    if isinstance(step.kernel, Ufunc):
+        return _ufunc(step, operands)
+    return _KERNELS[step.kernel](step, operands)
+
+
+def _call(function: Callable[..., Any], operands: list[Read], named: dict[str, Any]) -> Read:
+    return lambda values: function(*[read(values) for read in operands], **named)
+
+
+def _ufunc(step: Step, operands: list[Read]) -> Read:
+    assert isinstance(step.kernel, Ufunc)
+    function = getattr(np, step.kernel.name)
+    into = step.into
+    if into is None:
+        if step.size >= LARGE:
+            return lambda values: parallel(function, *[read(values) for read in operands])
+        if len(operands) == 2:
+            first, second = operands
+            return lambda values: function(first(values), second(values))
+        return lambda values: function(*[read(values) for read in operands])
+    place = _placer(into) if isinstance(into, Place) else reader(into)
+    if step.size >= LARGE:
+        return lambda values: parallel(
+            function, *[read(values) for read in operands], out=place(values)
+        )
+    return lambda values: function(*[read(values) for read in operands], out=place(values))
+
+
+def _view(step: Step, operands: list[Read]) -> Read:  # noqa: ARG001
+    return operands[0]
+
+
+def _copy(step: Step, operands: list[Read]) -> Read:
+    dtype, (read,) = step.dtype, operands
+    return lambda values: np.array(read(values), dtype)
+
+
+def _cast(step: Step, operands: list[Read]) -> Read:
+    dtype, (read,) = step.dtype, operands
+    return lambda values: np.asarray(read(values)).astype(dtype)
+
+
+def _dot(step: Step, operands: list[Read]) -> Read:
+    left, right = operands
+    if step.into is None:
+        return lambda values: left(values).dot(right(values))
+    return lambda values: left(values).dot(right(values), out=values[OUT])
+
+
+def _matmul(step: Step, operands: list[Read]) -> Read:
+    left, right = operands
+    if step.into is None:
+        return lambda values: np.matmul(left(values), right(values))
+    return lambda values: np.matmul(left(values), right(values), out=values[OUT])
+
+
+def _add_up(step: Step, operands: list[Read]) -> Read:
+    (axes,), (read,) = step.parameters, operands
+    return lambda values: np.add.reduce(read(values), axes)
+
+
+def _select(step: Step, operands: list[Read]) -> Read:  # noqa: ARG001
+    mask, value = operands
+    return lambda values: np.where(mask(values), value(values), 0)
+
+
+def _take(step: Step, operands: list[Read]) -> Read:  # noqa: ARG001
+    read, *index = operands
+    return lambda values: read(values)[tuple(one(values) for one in index)]
+
+
+def _begun(make: Callable[..., Array], clear: bool) -> Callable[[Step, list[Read]], Read]:
+    def bound(step: Step, operands: list[Read]) -> Read:  # noqa: ARG001
+        shape, dtype = step.shape, step.dtype
+        if not step.given:
+            return lambda values: make(shape, dtype)  # noqa: ARG005
+
+        def begin(values: Values) -> Array:
+            out: Array | None = values[OUT]
+            if out is None:
+                return make(shape, dtype)
+            if clear:
+                out.fill(0)
+            return out
+
+        return begin
+
+    return bound
+
+
+def _write(step: Step, operands: list[Read]) -> Read:
+    place, (read,) = step.into, operands
+    assert isinstance(place, Place)
+    root, adds = place.root, step.kernel is Kernel.ADD_TO
+    if place.at:
+        index = [reader(ref) for ref in place.at]
+
+        def at(values: Values) -> None:
+            where = tuple(one(values) for one in index)
+            value = np.asarray(read(values), step.dtype)
+            if not place.once:
+                np.add.at(values[root], where, value)
+            elif adds:
+                values[root][where] += value
+            else:
+                values[root][where] = value
+
+        return at
+    part = _placer(place)
+    large = prod(place.written) >= LARGE
+
+    def write(values: Values) -> None:
+        target, value = part(values), read(values)
+        if adds:
+            np.add(target, value, out=target)
+        elif large:
+            parallel(np.positive, value, out=target)
+        else:
+            np.copyto(target, value)
+
+    return write
+
+
+def _clear(step: Step, operands: list[Read]) -> Read:  # noqa: ARG001
+    return lambda values: None  # noqa: ARG005 - only a compiled program knows its own buffers
+
+
+def _exact(step: Step, operands: list[Read]) -> Read:
+    coefficient, letters, masks = step.parameters
+
+    def run(values: Values) -> Any:
+        value, *others = [read(values) for read in operands]
+        lettered = list(zip(others, letters[1:], strict=True))
+        return exact(value, letters[0], coefficient.value, lettered[:masks], lettered[masks:])
+
+    return run
+
+
+_KERNELS: Mapping[Kernel, Callable[[Step, list[Read]], Read]] = {
+    Kernel.VIEW: _view, Kernel.COPY: _copy, Kernel.CAST: _cast, Kernel.DOT: _dot,
+    Kernel.MATMUL: _matmul, Kernel.ADD_UP: _add_up, Kernel.SELECT: _select, Kernel.TAKE: _take,
+    Kernel.ZEROS: _begun(np.zeros, True), Kernel.EMPTY: _begun(np.empty, False),
+    Kernel.STORE: _write, Kernel.ADD_TO: _write, Kernel.CLEAR: _clear, Kernel.EXACT: _exact,
+}  # fmt: skip
+
+
+# Sums of terms on arrays
+
+
+def program_for(
+    tensor: Sum,
+    shapes: tuple[tuple[int, ...], ...],
+    dtypes: tuple[np.dtype[Any], ...],
+    dtype: DTypeLike,
+) -> Bound:
+    """The program of a sum of terms over the positions of arrays like these, made once."""
+    wanted = np.dtype(dtype)
+    key = tensor, shapes, dtypes, wanted
+    return _PROGRAMS.get(key, lambda: Bound(lower_terms(tensor, shapes, dtypes, wanted)))
+
+
+def contract(
+    tensor: Sum, arrays: Sequence[Array], dtype: DTypeLike, out: Array | None = None
+) -> Array:
+    """A sum of terms over the positions of arrays: a new array, or ``out``, which is written whole."""
+    shapes = tuple(array.shape for array in arrays)
+    bound = program_for(tensor, shapes, tuple(array.dtype for array in arrays), dtype)
+    found: Array = bound(arrays, out)[0]
+    return found
+
+
+def _weight(key: Any, bound: Bound) -> int:
+    constants = sum(array.nbytes for array in bound.program.constants.values())
+    return constants + table_bytes(key[0]) + _STEP * len(bound.program.steps)
+
+
+_STEP = 2048  # bytes of a step and the functions that run it, as tracemalloc has them
+_PROGRAMS: ByteCache[Bound] = ByteCache(4 << 20, _weight)

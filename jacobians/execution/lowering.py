@@ -1,0 +1,169 @@
+"""Lowering: nodes and sums of terms become steps.
+
+A node becomes what its operation says (``Operation.how``); a sum of terms becomes products of two
+factors at a time, and writes. The same lowering serves what is run at once and what is compiled.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from jacobians.execution.building import Builder, Operand, aligned, seen
+from jacobians.execution.contracting import Array, Contraction
+from jacobians.execution.passes import alive
+from jacobians.execution.placing import is_whole, placed
+from jacobians.execution.steps import OUT, Kernel, Literal, Program, Ref, Ufunc
+from jacobians.graph.how import ByAdding, ByCall, ByCast, ByTerms, ByUfunc, ByViews
+from jacobians.graph.node import Node, ordered
+from jacobians.notation.terms import Sum, whole
+
+Shape = tuple[int, ...]
+
+
+def lower_nodes(inputs: Mapping[Node, str], results: Sequence[Node]) -> Program:
+    """The program that gives the values of nodes."""
+    builder = Builder(inputs.values())
+    operands = _needed(builder, inputs, results)
+    returned = [_variable(builder, operands[n], n.shape, n.dtype) for n in results]
+    return _program(builder, inputs.values(), returned)
+
+
+def lower_dense(inputs: Mapping[Node, str], result: Node, dtype: DTypeLike) -> Program:
+    """The program that gives a node as a new array of a dtype, or writes it into the caller's."""
+    builder = Builder(inputs.values())
+    how = None if result in inputs or result.operation is None else result.operation.how(result)
+    terms, nodes = whole(0, result.shape), [result]
+    if isinstance(how, ByTerms):
+        terms, nodes = how.terms, list(result.operands)
+    operands = _needed(builder, inputs, nodes)
+    arrays = [Array(operands[n], n.shape, n.dtype) for n in nodes]
+    return _dense(builder, inputs.values(), terms, arrays.__getitem__, dtype)
+
+
+def lower_terms(
+    tensor: Sum, shapes: Sequence[Shape], dtypes: Sequence[np.dtype[Any]], dtype: DTypeLike
+) -> Program:
+    """The program of a sum of terms over the positions of arrays of these shapes and dtypes."""
+    names = [f"x{n}" for n in range(len(shapes))]
+    builder = Builder(names)
+    arrays = [Array(Ref(n), s, d) for n, s, d in zip(names, shapes, dtypes, strict=True)]
+    return _dense(builder, names, tensor, arrays.__getitem__, dtype)
+
+
+def _dense(
+    builder: Builder, inputs: Iterable[str], tensor: Sum, arrays: Callable[[Any], Array],
+    dtype: DTypeLike,
+) -> Program:  # fmt: skip
+    """Steps for a dense result, into the caller's array if there is one."""
+    wanted = np.dtype(dtype)
+    name = _sum(builder, tensor, arrays, wanted, given=True)
+    last = builder.steps[-1] if builder.steps else None
+    begun = next((s for s in builder.steps if s.given), None)
+    if begun is not None and begun.target == name:
+        return _program(builder, inputs, [name], dense=True)
+    # NumPy gives scalars for results without axes.
+    new = last is not None and last.target == name and not last.shares and tensor.shape != ()
+    if last is None or not new or (last.dtype, last.shape) != (wanted, tensor.shape):
+        name = builder.emit(Kernel.COPY, [Ref(name)], tensor.shape, wanted).root
+    elif isinstance(last.kernel, Ufunc) or last.kernel in (Kernel.DOT, Kernel.MATMUL):
+        builder.steps[-1] = last._replace(into=Ref(OUT))
+        return _program(builder, inputs, [name], dense=True)
+    return _program(builder, inputs, [name], dense=True, copied=True)
+
+
+def _program(
+    builder: Builder, inputs: Iterable[str], returned: Sequence[str], **how: bool
+) -> Program:
+    steps = alive(builder.steps, returned)
+    read = {name for step in steps for name in step.reads}.union(returned)
+    constants = {name: array for name, array in builder.constants.items() if name in read}
+    return Program(tuple(inputs), constants, tuple(steps), tuple(returned), **how)
+
+
+def _variable(builder: Builder, operand: Operand, shape: Shape, dtype: np.dtype[Any]) -> str:
+    """A variable that holds the operand: none of its views, and no number."""
+    if isinstance(operand, Literal):
+        return builder.emit(Kernel.COPY, [operand], shape, dtype).root
+    if not operand.views:
+        return operand.root
+    return builder.emit(Kernel.VIEW, [operand], shape, dtype).root
+
+
+# Nodes
+
+
+def _needed(
+    builder: Builder, inputs: Mapping[Node, str], nodes: Iterable[Node]
+) -> dict[Node, Operand]:
+    """Steps for nodes and what they depend on; the operand that each is."""
+    known: dict[Node, Operand] = {node: Ref(name) for node, name in inputs.items()}
+    for node in ordered(nodes, known):
+        known[node] = _lowered(builder, node, [known[operand] for operand in node.operands])
+    return known
+
+
+def _lowered(builder: Builder, node: Node, operands: list[Operand]) -> Operand:
+    operation = node.operation
+    if operation is None:
+        return builder.constant(node.value, node.name)
+    values = [builder.known(operand) for operand in operands]
+    if operands and all(value is not None for value in values):
+        with np.errstate(all="ignore"):
+            return builder.constant(operation.evaluate(values, dict(node.parameters)))
+    how = operation.how(node)
+    match how:
+        case ByViews(views):
+            return seen(operands[0], *views)
+        case ByUfunc(name, places):
+            chosen = operands if places is None else [operands[place] for place in places]
+            return builder.ufunc(name, chosen, node.shape, node.dtype)
+        case ByAdding(axes):
+            flops = prod(node.operands[0].shape)
+            return builder.emit(
+                Kernel.ADD_UP, operands, node.shape, node.dtype, (axes,), flops=flops
+            )
+        case ByCast():
+            return builder.emit(Kernel.CAST, operands, node.shape, node.dtype)
+        case ByTerms(terms):
+            arrays = [
+                Array(o, n.shape, n.dtype) for o, n in zip(operands, node.operands, strict=True)
+            ]
+            return Ref(_sum(builder, terms, arrays.__getitem__, node.dtype))
+        case ByCall(name, function, parameters, home, flops):
+            kernel = builder.call(name, function, home)
+            flops = prod(node.shape) if flops is None else flops
+            return builder.emit(kernel, operands, node.shape, node.dtype, parameters, flops=flops)
+
+
+# Sums of terms
+
+
+def _sum(
+    builder: Builder, tensor: Sum, arrays: Callable[[Any], Array], dtype: np.dtype[Any],
+    *, given: bool = False,
+) -> str:  # fmt: skip
+    """Steps for a sum of terms; the variable that holds its value."""
+    wide = _common([arrays(operand) for operand in tensor.operands], dtype)
+    if wide != dtype:
+        name = _sum(builder, tensor, arrays, wide)
+        return builder.emit(Kernel.CAST, [Ref(name)], tensor.shape, dtype).root
+    terms = Contraction(builder, arrays, dtype)
+    if not tensor.terms or not all(is_whole(term, tensor.shape) for term in tensor.terms):
+        return placed(tensor, terms, given=given).root
+    axes = range(len(tensor.shape))
+    values = [terms.term(term) for term in tensor.terms]
+    total, *rest = [aligned(value, axes) for value in values if value is not None]
+    for other in rest:
+        total = builder.ufunc("add", [total, other], tensor.shape, dtype)
+    return _variable(builder, total, tensor.shape, dtype)
+
+
+def _common(arrays: Sequence[Array], dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """The dtype to compute in: the result's, or a wider one that a factor has."""
+    if dtype.kind != "f":
+        return dtype
+    given = [a.dtype for a in arrays if a.dtype.kind == "f" and not isinstance(a.operand, Literal)]
+    return np.result_type(dtype, *given)

@@ -1,0 +1,319 @@
+"""The executor that prints steps as NumPy source, and compiles what it printed.
+
+Text is only ever written here: what the steps read, write and share is known from the steps.
+"""
+
+import linecache
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from jacobians.execution import numerics
+from jacobians.execution.parallel import LARGE
+from jacobians.execution.passes import in_memory
+from jacobians.execution.steps import OUT, Call, Kernel, Literal, Place, Program, Ref, Step, Ufunc
+from jacobians.graph.how import Broadcast, Index, Range, Reshape, Strided, Transpose, View
+from jacobians.notation.structure import flat_address
+
+_numbers = count()
+_HELPERS = "jacobians.execution.numerics"
+_INDENT = "    "
+
+
+def source(program: Program) -> str:
+    """The program as a module with one function, ``derivative``, of its inputs and constants.
+
+    Functions that no module has are parameters of their names, after the constants.
+    """
+    imports = ["import numpy as np"]
+    homes: dict[str, list[str]] = {}
+    for helper in _helpers(program):
+        homes.setdefault(_HELPERS, []).append(helper)
+    for call in program.calls.values():
+        if call.home:
+            alias = "" if call.name == call.attribute else f" as {call.name}"
+            homes.setdefault(call.home, []).append(f"{call.attribute}{alias}")
+    imports += [f"from {home} import {', '.join(sorted(names))}" for home, names in homes.items()]
+    given = [*program.inputs, *program.constants, *parameters(program)]
+    return "\n".join([*imports, "", "", *_function(program, given)]) + "\n"
+
+
+def parameters(program: Program) -> dict[str, Callable[..., Any]]:
+    """The functions that are handed to the printed one: those that no module has."""
+    return {name: call.function for name, call in program.calls.items() if not call.home}
+
+
+def compiled(program: Program) -> Callable[..., Any]:
+    """The program as a function of its inputs (and ``out`` and ``clean``, where it is dense)."""
+    functions = {name: call.function for name, call in program.calls.items()}
+    helpers = {name: getattr(numerics, name) for name in _helpers(program)}
+    # Constants become variables of an outer function: quicker than globals.
+    body = [_INDENT + line for line in _function(program, program.inputs)]
+    lines = [f"def bind({', '.join(program.constants)}):", *body, f"{_INDENT}return derivative"]
+    name, text = f"<jacobians plan {next(_numbers)}>", "\n".join(lines) + "\n"
+    linecache.cache[name] = (len(text), None, text.splitlines(True), name)
+    space: dict[str, Any] = {"np": np, **functions, **helpers}
+    exec(compile(text, name, "exec"), space)
+    function: Callable[..., Any] = space["bind"](**program.constants)
+    return function
+
+
+def described(program: Program) -> str:
+    """The steps with their shapes, in 80 columns."""
+    lines: list[str] = []
+    for step in program.steps:
+        for line in _lines(step):
+            lines += wrapped(_INDENT + line, 60)
+        if step.target:
+            lines[-1] = f"{lines[-1]:<60} {step.shape}"
+    return "\n".join(lines)
+
+
+def wrapped(line: str, width: int) -> list[str]:
+    """A line of source in lines of at most this width, where it has spaces; the others indented."""
+    indent = line[: len(line) - len(line.lstrip())] + _INDENT
+    return textwrap.wrap(
+        line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def _function(program: Program, names: Iterable[str]) -> list[str]:
+    last = [f"{OUT}=None", "clean=False"] if program.dense else []
+    lines = [f"def derivative({', '.join([*names, *last])}):"]
+    body = [line for step in program.steps for line in _lines(step)]
+    if program.copied:
+        body += [
+            f"if {OUT} is not None:", f"{_INDENT}{OUT}[...] = {program.returned[0]}",
+            f"{_INDENT}return {OUT}",
+        ]  # fmt: skip
+    together = f"({''.join(f'{name}, ' for name in program.returned).strip()})"
+    body.append(f"return {program.returned[0] if program.dense else together}")
+    return lines + [_INDENT + line for line in body]
+
+
+def _helpers(program: Program) -> list[str]:
+    found = set()
+    for step in program.steps:
+        refs = [operand for operand in step.operands if isinstance(operand, Ref)]
+        if any(isinstance(one, Strided) for ref in refs for one in ref.views):
+            found.add("strided")
+        if isinstance(step.into, Place) and not step.into.at and not step.into.whole:
+            found.add("view")
+        if step.kernel is Kernel.EXACT:
+            found.add("exact")
+        if step.size >= LARGE and (isinstance(step.kernel, Ufunc) or _is_shared_store(step)):
+            found.add("parallel")
+    return sorted(found)
+
+
+def _is_shared_store(step: Step) -> bool:
+    """Whether a store is shared among threads."""
+    plain = isinstance(step.into, Place) and not step.into.at
+    return step.kernel is Kernel.STORE and plain and step.size >= LARGE
+
+
+# Operands and places
+
+
+def written(operand: Ref | Literal) -> str:
+    """An operand as source text."""
+    if isinstance(operand, Literal):
+        return value_text(operand.value)
+    text = operand.root
+    for one in operand.views:
+        text = _through(text, one)
+    return text
+
+
+def value_text(value: Any) -> str:
+    """A number, a text, a dtype, or a tuple of them, as source text."""
+    if type(value) is tuple:
+        return f"({''.join(f'{value_text(part)}, ' for part in value).strip()})"
+    if isinstance(value, float):
+        return repr(float(value)) if np.isfinite(value) else f"float({str(float(value))!r})"
+    return repr(value)
+
+
+def _through(text: str, one: View) -> str:
+    match one:
+        case Transpose((1, 0)):
+            return f"{text}.T"
+        case Transpose(axes):
+            return f"{text}.transpose({axes})"
+        case Index(items):
+            return f"{text}[{', '.join(map(_item, items)) or '()'}]"
+        case Reshape(shape):
+            return f"{text}.reshape({shape})"
+        case Broadcast(shape):
+            return f"np.broadcast_to({text}, {shape})"
+        case Strided(starts, shape, steps):
+            return f"strided({text}, {starts}, {shape}, {steps})"
+
+
+def _item(item: Range | int | None) -> str:
+    if not isinstance(item, Range):
+        return str(item)
+    found = item.slice
+    start = found.start or ""
+    stop = "" if found.stop is None else found.stop
+    return f"{start}:{stop}" + ("" if found.step in (1, None) else f":{found.step}")
+
+
+def _place(place: Ref | Place) -> str:
+    if isinstance(place, Ref):
+        return written(place)
+    if place.at:
+        return f"{place.root}[{', '.join(map(written, place.at))}]"
+    if place.whole:
+        return place.root
+    start, steps = flat_address(place.slots, place.sizes, place.letters, place.shape)
+    return f"view({place.root}, {place.written}, {start}, {steps})"
+
+
+# Steps
+
+
+def _lines(step: Step) -> list[str]:
+    """The lines of a step."""
+    if step.given:
+        made = _expression(step)
+        lines = [f"if {OUT} is None:", f"{_INDENT}{step.target} = {made}", "else:"]
+        lines.append(f"{_INDENT}{step.target} = {OUT}")
+        if step.kernel is Kernel.ZEROS:
+            lines += [f"{_INDENT}if not clean:", f"{_INDENT * 2}{step.target}.fill(0)"]
+        return lines
+    if step.kernel in (Kernel.STORE, Kernel.ADD_TO, Kernel.CLEAR):
+        return [_writing(step)]
+    text = _expression(step)
+    return [f"{step.target} = {text}" if step.target else text]
+
+
+def _writing(step: Step) -> str:
+    place = step.into
+    assert isinstance(place, Place)
+    at, root = _place(place), place.root
+    if step.kernel is Kernel.CLEAR:
+        return f"if clean: {at} = 0" if place.at else f"if clean: np.copyto({at}, 0)"
+    value = written(step.operands[0])
+    if place.at and not place.once:
+        return f"np.add.at({root}, ({''.join(f'{written(ref)}, ' for ref in place.at)}), {value})"
+    if step.kernel is Kernel.ADD_TO:
+        return f"{at} += {value}" if place.at or place.whole else f"part = {at}; part += {value}"
+    if place.at:
+        return f"{at} = {value}"
+    if _is_shared_store(step):
+        return f"parallel(np.positive, {value}, out={at})"
+    return f"np.copyto({at}, {value})"
+
+
+def _expression(step: Step) -> str:
+    texts = [written(operand) for operand in step.operands]
+    into = f", out={_place(step.into)}" if step.into is not None else ""
+    listed = ", ".join(texts)
+    if isinstance(step.kernel, Ufunc):
+        name = f"np.{step.kernel.name}"
+        called = f"parallel({name}, " if step.size >= LARGE else f"{name}("
+        return f"{called}{listed}{into})"
+    if isinstance(step.kernel, Call):
+        given = [f"{key}={value_text(value)}" for key, value in step.parameters]
+        return f"{step.kernel.name}({', '.join([*texts, *given])})"
+    dtype = f"np.{step.dtype.name}"
+    match step.kernel:
+        case Kernel.VIEW:
+            return listed
+        case Kernel.COPY:
+            return f"np.array({listed}, {dtype})"
+        case Kernel.CAST:
+            return f"{texts[0]}.astype({dtype})"
+        case Kernel.DOT:
+            return f"{texts[0]}.dot({texts[1]}{into})"
+        case Kernel.MATMUL:
+            return f"np.matmul({listed}{into})"
+        case Kernel.ADD_UP:
+            (axes,) = step.parameters
+            return f"np.add.reduce({listed}, {axes[0] if len(axes) == 1 else axes})"
+        case Kernel.SELECT:
+            return f"np.where({listed}, 0)"
+        case Kernel.TAKE:
+            return f"{texts[0]}[{', '.join(texts[1:])}]"
+        case Kernel.ZEROS:
+            return f"np.zeros({step.shape}, {dtype})"
+        case Kernel.EMPTY:
+            return f"np.empty({step.shape}, {dtype})"
+        case Kernel.EXACT:
+            return _exact(step, texts)
+    raise AssertionError(step.kernel)
+
+
+def _exact(step: Step, texts: Sequence[str]) -> str:
+    coefficient, letters, masks = step.parameters
+    names = ["".join(chr(97 + a if a < 26 else 166 + a) for a in own) for own in letters]
+    pairs = [f"({text}, {name!r})" for text, name in zip(texts, names, strict=True)]
+    chosen, factors = ", ".join(pairs[1 : 1 + masks]), ", ".join(pairs[1 + masks :])
+    number = written(coefficient)
+    return f"exact({texts[0]}, {names[0]!r}, {number}, [{chosen}], [{factors}])"
+
+
+_WARNING = {
+    "divide",
+    "log",
+    "log2",
+    "log10",
+    "log1p",
+    "sqrt",
+    "power",
+    "reciprocal",
+    "arctanh",
+    "exp",
+}
+
+
+def warns(program: Program) -> bool:
+    """Whether a step may warn about a value (log 0, 1 / 0) that a mask may rule out later."""
+    return bool(program.calls) or any(
+        step.kernel is Kernel.EXACT
+        or (isinstance(step.kernel, Ufunc) and step.kernel.name in _WARNING)
+        for step in program.steps
+    )
+
+
+class NumpyProgram:
+    """A program printed and compiled.
+
+    Attributes
+    ----------
+    program : Program
+        As it runs: passes that save memory are done.
+    run : callable
+        The compiled function of the inputs; ``out`` and ``clean`` by name, where it is dense.
+    """
+
+    __slots__ = ("program", "run")
+
+    def __init__(self, program: Program) -> None:
+        self.program = in_memory(program)
+        function = compiled(self.program)
+
+        def silently(*arrays: Any, **how: Any) -> Any:
+            with np.errstate(all="ignore"):
+                return function(*arrays, **how)
+
+        self.run: Callable[..., Any] = silently if warns(self.program) else function
+
+    @property
+    def source(self) -> str:
+        """The text that runs."""
+        return source(self.program)
+
+    @property
+    def described(self) -> str:
+        """The steps with their shapes."""
+        return described(self.program)
+
+    @property
+    def constants(self) -> dict[str, Any]:
+        """What the printed function takes besides the inputs."""
+        return {**self.program.constants, **parameters(self.program)}

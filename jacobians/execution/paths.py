@@ -1,0 +1,54 @@
+"""In which order the factors of a term are multiplied."""
+
+from collections.abc import Sequence
+
+Letters = tuple[int, ...]
+
+
+def contraction_path(
+    letters: Sequence[Letters], kept: frozenset[int], sizes: Sequence[int]
+) -> list[tuple[int, int]]:
+    """Which two arrays are multiplied at each step; both leave the list, the product joins its end."""
+    if len(letters) < 2:
+        return []
+    if len(letters) == 2:
+        return [(0, 1)]
+    alike = _alike(letters)
+    if alike is not None:
+        left = [own for place, own in enumerate(letters) if place not in alike]
+        return [alike, *contraction_path([*left, letters[alike[0]]], kept, sizes)]
+    import opt_einsum as oe  # loads slowly; two factors never need it
+
+    inputs = ",".join("".join(oe.get_symbol(a) for a in own) for own in letters)
+    used = set().union(*letters)
+    output = "".join(oe.get_symbol(a) for a in sorted(kept & used))
+    shapes = [tuple(sizes[a] for a in own) for own in letters]
+    optimize = "optimal" if len(letters) <= 5 else "auto"
+    path, _ = oe.contract_path(f"{inputs}->{output}", *shapes, shapes=True, optimize=optimize)
+    pairs: list[tuple[int, int]] = []
+    theirs = list(range(len(letters)))  # numbers of the arrays as opt_einsum's path counts them
+    ours = list(theirs)
+    for step in path:
+        joined, *others = (theirs[place] for place in step)
+        theirs = [number for number in theirs if number not in {joined, *others}]
+        for other in others:  # more than two at once are taken two by two
+            first, second = sorted((ours.index(joined), ours.index(other)))
+            pairs.append((first, second))
+            joined, ours = _next(ours, first, second)
+        theirs.append(joined)
+    return pairs
+
+
+def _alike(letters: Sequence[Letters]) -> tuple[int, int] | None:
+    """Two arrays of the same letters beside a larger one: opt_einsum may multiply into that first."""
+    sets = [frozenset(own) for own in letters]
+    for m, own in enumerate(sets):
+        if own in sets[:m] and any(own < other for other in sets):
+            return sets.index(own), m
+    return None
+
+
+def _next(numbers: list[int], first: int, second: int) -> tuple[int, list[int]]:
+    """Replace two arrays of the list by their product at its end."""
+    new = max(numbers) + len(numbers)
+    return new, [n for place, n in enumerate(numbers) if place not in (first, second)] + [new]

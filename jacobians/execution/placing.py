@@ -1,0 +1,85 @@
+"""Writing terms into a dense tensor: each at its slots, where nothing was written yet, or added."""
+
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+from jacobians.execution.building import Builder, Operand, Value, aligned
+from jacobians.execution.contracting import Contraction
+from jacobians.execution.steps import Kernel, Place, Ref, literal
+from jacobians.notation.slots import Slot, positions
+from jacobians.notation.structure import count, injective, meet, pattern
+from jacobians.notation.terms import Sum, Term, letter_count
+
+
+def fills(term: Term, shape: Sequence[int]) -> bool:
+    """Whether a term writes every entry once, its letters being the axes in order."""
+    axes = len(shape)
+    return term.slots == tuple(Slot(0, ((a, 1),)) for a in range(axes)) and (
+        term.sizes[:axes] == tuple(shape)
+    )
+
+
+def is_whole(term: Term, shape: Sequence[int]) -> bool:
+    """Whether a term's value, letters in order, is the tensor."""
+    held = {a for factor in term.factors for a in factor.letters}
+    return bool(term.factors) and fills(term, shape) and held >= set(range(len(shape)))
+
+
+def placed(
+    tensor: Sum, terms: Contraction, *, given: bool
+) -> Ref:  # fmt: skip
+    """A new array with the terms written into it; the caller's, if it is ``given`` and there is one."""
+    builder, shape, dtype = terms.builder, tensor.shape, terms.dtype
+    whole = any(fills(term, shape) for term in tensor.terms)
+    kernel = Kernel.EMPTY if whole else Kernel.ZEROS  # a term that fills it is stored first
+    out = builder.emit(kernel, [], shape, dtype, given=given)
+    # One that fills the tensor goes first, then the widest. A term is stored where no earlier one has
+    # written, else added; what is added to must hold 0, also in an array with an earlier call's numbers.
+    ordered = sorted(
+        tensor.terms, key=lambda t: (not fills(t, shape), -letter_count(t.sizes, t.kept))
+    )
+    stored = [_writes_alone(n, ordered) for n in range(len(ordered))]
+    places = [_place(builder, term, shape, out.root) for term in ordered]
+    if given:
+        for n, place in enumerate(places):
+            if not stored[n] and not _covered(n, ordered, shape):
+                builder.write(Kernel.CLEAR, [], place, dtype, place.written)
+    for term, alone, place in zip(ordered, stored, places, strict=True):
+        value = terms.term(term)
+        operand: Operand = literal(term.coefficient)
+        if value is not None:
+            operand = _spread(value, place)
+        kernel = Kernel.STORE if alone else Kernel.ADD_TO
+        builder.write(
+            kernel, [operand], place, dtype, place.written, 0 if alone else prod(place.written)
+        )
+    return out
+
+
+def _spread(value: Value, place: Place) -> Operand:
+    return aligned(value, place.letters) if value.letters else value.ref
+
+
+def _place(builder: Builder, term: Term, shape: tuple[int, ...], root: str) -> Place:
+    letters = tuple(sorted(term.kept))
+    once = injective(term)
+    index: tuple[Any, ...] = ()
+    if not (once and all(slot.affine for slot in term.slots)):
+        index = tuple(builder.constant(positions(slot, term.sizes, letters)) for slot in term.slots)
+    return Place(root, shape, term.slots, letters, term.sizes, once, index)
+
+
+def _writes_alone(n: int, terms: Sequence[Term]) -> bool:
+    """Whether a term writes each of its positions once, and none that an earlier term writes."""
+    own = pattern(terms[n])
+    once = injective(terms[n])
+    return once and all(meet(own, pattern(other)) is None for other in terms[:n])
+
+
+def _covered(n: int, terms: Sequence[Term], shape: Sequence[int]) -> bool:
+    """Whether the first term, which is stored, writes all positions of this one."""
+    if n == 0 or not injective(terms[0]):
+        return False
+    both = meet(pattern(terms[n]), pattern(terms[0]))
+    return both is not None and count(both, shape) == count(pattern(terms[n]), shape)

@@ -1,0 +1,208 @@
+"""``compile``: for example arguments, or on use, for each new set of shapes, dtypes and static values."""
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from jacobians.derivation.chain_rule import Strategy
+from jacobians.errors import GuardWarning, UnsupportedError
+from jacobians.ground.caches import ByteCache
+from jacobians.tracing.running import Wrt, name_of, positions_of, traced
+from jacobians.transforms.compiled import Compiled, CompiledOne
+from jacobians.transforms.derived import Derived, Kind
+from jacobians.transforms.inputs import Described, Signature, described, is_input
+
+
+class Transform(Protocol):
+    """A function of the differentiated function's arguments, which can also be compiled."""
+
+    compile: "Callable[..., Any]"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """The derivative at the arguments."""
+
+
+def compiler(
+    f: Callable[..., Any], kind: Kind, wrt: Wrt, strategy: Strategy, transform: Callable[..., Any]
+) -> Callable[..., Any]:
+    """The ``compile`` of a transform."""
+
+    def compile(*example_args: Any, on: str = "numpy", **named: Any) -> Any:
+        """Derive and plan for arguments like these, or, without any, at each first use.
+
+        Parameters
+        ----------
+        *example_args : Any
+            Arguments like those of the later calls: arrays and floats may have any values. None at all
+            gives a ``CompiledOnUse``.
+        on : {"numpy", "jax"}
+            What computes; the results are the same.
+
+        Returns
+        -------
+        Compiled or CompiledOnUse
+        """
+        if named:
+            raise UnsupportedError(
+                f"compile {name_of(f)}: arguments are passed by position, not by name ({', '.join(named)})"
+            )
+        if not example_args:
+            return CompiledOnUse(f, kind, wrt, strategy, transform)
+        return _compiled(f, kind, wrt, strategy, example_args)
+
+    return compile
+
+
+def _compiled(
+    f: Callable[..., Any], kind: Kind, wrt: Wrt, strategy: Strategy, args: Sequence[Any]
+) -> Compiled:
+    """The derivative compiled for arguments like these; raises where a trace does not hold for others."""
+    name = name_of(f)
+    places = tuple(n for n, value in enumerate(args) if is_input(value))
+    with traced(f, args, {}, places) as run:
+        if run.here.guards:
+            raise _Guarded(name, run.here.guards[0])
+        inputs = dict(zip(places, run.inputs, strict=True))
+        starts = []
+        found = positions_of(f, args, wrt)
+        wanted = wrt if isinstance(wrt, tuple | list) else [wrt]
+        if len(found) < len(wanted):
+            raise UnsupportedError(
+                f"compile {name}: wrt={wrt!r} is not among the {len(args)} example arguments; "
+                "pass it, by position"
+            )
+        for place in found:
+            if place not in inputs:
+                raise UnsupportedError(
+                    f"compile {name}: wrt={wrt!r} is static ({type(args[place]).__name__}); "
+                    "pass an array of floats"
+                )
+            starts.append(inputs[place])
+        derived = Derived(f, kind, wrt, run, starts, strategy)
+    made = CompiledOne if derived.single else Compiled
+    return made(derived, Signature(name, args, inputs), inputs)
+
+
+class _Guarded(UnsupportedError):
+    """A trace that holds for its values only; ``guard`` says where it branched."""
+
+    def __init__(self, name: str, guard: str) -> None:
+        super().__init__(
+            f"compile {name}: it branches on a value ({guard}), so one trace does not "
+            "hold for other values; use np.where, or call the transform uncompiled"
+        )
+        self.guard = guard
+
+
+_MOST = 64 << 20  # bytes that the plans of one derivative may keep alive
+_PLAN = 1 << 14  # bytes of a plan beside its arrays, as tracemalloc has them
+
+
+class CompiledOnUse:
+    """A derivative that is compiled at its first use for each set of shapes, dtypes and static values.
+
+    Made by ``.compile()`` of a transform. A function that branches on a value is derived anew at every
+    call, and a :class:`jacobians.GuardWarning` says so once. Arrays that the function closes over are
+    read at the first use of a signature.
+
+    Attributes
+    ----------
+    plans : mapping of tuple to Compiled
+        What was compiled, by signature; the least recently used go where they would keep more than
+        64 MiB alive.
+
+    Examples
+    --------
+    >>> import numpy as np, jacobians as jb
+    >>> step = jb.grad(lambda x: np.sum(x**3)).compile()
+    >>> step(np.ones(2)), step(np.ones(3))
+    (array([3., 3.]), array([3., 3., 3.]))
+    >>> step
+    grad of <lambda>, compiled on use for
+        float64 (2,)
+        float64 (3,)
+    """
+
+    def __init__(
+        self, f: Callable[..., Any], kind: Kind, wrt: Wrt, strategy: Strategy,
+        transform: Callable[..., Any],
+    ) -> None:  # fmt: skip
+        self._f, self._kind, self._wrt, self._strategy = f, kind, wrt, strategy
+        self._transform = transform
+        self._cache: ByteCache[Compiled | _Guarded] = ByteCache(_MOST, _bytes)
+
+    @property
+    def plans(self) -> Mapping[Described, Compiled]:
+        """What was compiled, by signature."""
+        return {key: made for key, made in self._cache.items() if isinstance(made, Compiled)}
+
+    def __call__(self, *args: Any) -> Any:
+        """What the transform gives: JacobianTensors, or gradients."""
+        plan = self._plan(args)
+        return self._transform(*args) if plan is None else plan(*args)
+
+    def dense(self, *args: Any, out: Any = None, max_bytes: float | None = None) -> Any:
+        """The dense derivative; see ``Compiled.dense``."""
+        return self._needed("dense", args).dense(*args, out=out, max_bytes=max_bytes)
+
+    def vjp(self, G: Any, *args: Any) -> Any:
+        """``Σ G · derivative`` over the output axes; see ``Compiled.vjp``."""
+        return self._needed("vjp", args).vjp(G, *args)
+
+    def jvp(self, direction: Any, *args: Any) -> Any:
+        """``Σ derivative · direction`` over the input axes; see ``Compiled.jvp``."""
+        return self._needed("jvp", args).jvp(direction, *args)
+
+    def _plan(self, args: Sequence[Any]) -> Compiled | None:
+        """The plan for arguments like these; None where each call must be derived anew."""
+        if not args:
+            raise UnsupportedError(
+                f"{self}: it is called without arguments; pass them, by position"
+            )
+        found = self._cache.get(described(args), lambda: self._compile(args))
+        return None if isinstance(found, _Guarded) else found
+
+    def _compile(self, args: Sequence[Any]) -> Compiled | _Guarded:
+        try:
+            return _compiled(self._f, self._kind, self._wrt, self._strategy, args)
+        except _Guarded as guarded:
+            warnings.warn(
+                f"{name_of(self._f)} branches on a value ({guarded.guard}): it is derived anew at every call; "
+                "use np.where to have it compiled",
+                GuardWarning,
+                stacklevel=5,
+            )
+            return guarded
+
+    def _needed(self, what: str, args: Sequence[Any]) -> Compiled:
+        plan = self._plan(args)
+        if plan is None:
+            raise UnsupportedError(
+                f"{name_of(self._f)}: {what} needs one plan for all values, and the function branches on one; "
+                "call the transform itself, which derives anew, and use what it returns"
+            )
+        return plan
+
+    def __iter__(self) -> Iterator[Any]:
+        raise TypeError("a compiled derivative is called, not iterated over; see .plans")
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ("source", "constants", "cost", "shape", "buffer"):
+            raise _OnPlan(
+                f"{name_of(self._f)}: .{name} belongs to a plan; compile with example arguments, or take one of "
+                f".plans, of which there {'are' if len(self.plans) != 1 else 'is'} {len(self.plans)}"
+            )
+        raise AttributeError(name)
+
+    def __repr__(self) -> str:
+        head = f"{self._kind.name} of {name_of(self._f)}, compiled on use"
+        keys = ["    " + ", ".join(map(str, key)) for key in self.plans]
+        return "\n".join([f"{head} for", *keys]) if keys else f"{head}, not used yet"
+
+
+class _OnPlan(UnsupportedError, AttributeError):
+    """What only a plan has."""
+
+
+def _bytes(key: Any, made: Compiled | _Guarded) -> int:  # noqa: ARG001
+    return _PLAN + (made.nbytes if isinstance(made, Compiled) else 0)

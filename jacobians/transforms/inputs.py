@@ -1,0 +1,145 @@
+"""The arguments of a compiled transform: which are inputs, which are static, and what is accepted."""
+
+from collections.abc import Hashable, Mapping, Sequence
+from copy import deepcopy
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jacobians.errors import ShapeError, UnsupportedError
+from jacobians.graph.node import Node, by_bits
+from jacobians.ground.arguments import real_array
+
+Array = NDArray[Any]
+
+
+def is_input(value: Any) -> bool:
+    """Whether an argument is an input: an array of floats, or a float. All else is static."""
+    if isinstance(value, float):
+        return True
+    if value is None or isinstance(value, bool | int | str | bytes):
+        return False
+    try:
+        return np.asarray(value).dtype.kind == "f"
+    except ValueError:
+        return False
+
+
+class Input(NamedTuple):
+    """The shape and dtype of an argument that is an input."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    def __str__(self) -> str:
+        return f"{self.dtype} {self.shape}"
+
+
+class Static(NamedTuple):
+    """An argument that is the same in every call; two are equal if their contents are, bit by bit."""
+
+    key: Hashable
+    text: str
+
+    def __str__(self) -> str:
+        return self.text
+
+
+Described = tuple[Input | Static, ...]
+
+
+def described(args: Sequence[Any]) -> Described:
+    """What of the arguments a compiled derivative depends on: shapes and dtypes, or contents."""
+    return tuple(
+        Input(np.shape(value), _float_type(value)) if is_input(value) else _static(value)
+        for value in args
+    )
+
+
+def _float_type(value: Any) -> np.dtype[Any]:
+    return value.dtype if isinstance(value, np.ndarray) else np.dtype(np.asarray(value).dtype)
+
+
+def _static(value: Any) -> Static:
+    text = repr(value)
+    return Static(_content(value), text if len(text) < 40 else f"{text[:36]} …")
+
+
+def _content(value: Any) -> Hashable:
+    """A key that is equal for values of equal contents; an object without such is only itself."""
+    if isinstance(value, np.ndarray):
+        return np.ndarray, value.shape, value.dtype.str, value.tobytes()
+    if isinstance(value, tuple | list):
+        return type(value), *map(_content, value)
+    if isinstance(value, dict):
+        return dict, *((_content(k), _content(v)) for k, v in value.items())
+    try:
+        hash(value)
+    except TypeError:
+        return _Itself(value)
+    return by_bits(value)
+
+
+class _Itself:
+    """An object that is equal to nothing but itself; it lives as long as the key does."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Itself) and self.value is other.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+
+class Signature:
+    """The shapes and dtypes that a transform was compiled for, and the values of static arguments."""
+
+    def __init__(self, name: str, args: Sequence[Any], inputs: Mapping[int, Node]) -> None:
+        self._name = name
+        self._count = len(args)
+        # Arrays and lists are copied: the caller may change theirs later.
+        self._static = {
+            n: (_content(value), deepcopy(value) if _is_mutable(value) else value)
+            for n, value in enumerate(args)
+            if n not in inputs
+        }
+        self._specs = [(place, node.shape, node.dtype) for place, node in inputs.items()]
+
+    def accept(self, args: Sequence[Any]) -> list[Any]:
+        """The input arrays, checked against what was compiled for."""
+        if len(args) != self._count:
+            raise ShapeError(
+                f"{self._name}: compiled for {self._count} arguments, called with {len(args)}"
+            )
+        arrays = []
+        for place, shape, dtype in self._specs:
+            array = args[place]
+            if type(array) is not np.ndarray or array.dtype != dtype or array.shape != shape:
+                array = self._converted(array, place, shape, dtype)
+            arrays.append(array)
+        for place, (content, before) in self._static.items() if self._static else ():
+            given = args[place]
+            if _content(given) != content:
+                raise UnsupportedError(
+                    f"{self._name}: argument {place} is static and was {before!r} when compiled, now {given!r}; "
+                    "compile again for another value, or compile() without example arguments"
+                )
+        return arrays
+
+    def _converted(self, value: Any, place: int, shape: tuple[int, ...], dtype: Any) -> Array:
+        array = real_array(value, f"{self._name}: argument {place}")
+        if isinstance(value, float) or not isinstance(value, np.ndarray):
+            array = array.astype(dtype)
+        if array.shape != shape or array.dtype != dtype:
+            raise ShapeError(
+                f"{self._name}: argument {place} has shape {array.shape} and dtype {array.dtype}, but was "
+                f"compiled for shape {shape} and dtype {dtype}; compile again for other shapes or dtypes"
+            )
+        return array
+
+
+def _is_mutable(value: Any) -> bool:
+    return isinstance(value, np.ndarray | list | dict)

@@ -1,0 +1,216 @@
+"""What a transform returns inside a function that is being traced: a tensor that is traced too.
+
+It has the methods of ``JacobianTensor``, in its shapes, with traced results. NumPy's functions and
+operators see its dense array, which is made when they ask for it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from jacobians.derivation.chain_rule import as_single_node
+from jacobians.errors import ShapeError, UnsupportedError
+from jacobians.graph.node import Node, evaluate, of_dtype
+from jacobians.notation.join import restricted
+from jacobians.notation.terms import Sum, contracted, relabelled, total, transposed
+from jacobians.tensor.batching import per_sample
+from jacobians.tensor.jacobian_tensor import JacobianTensor
+from jacobians.tracing.numpy.basics import call_astype, reshape
+from jacobians.tracing.running import output_node
+from jacobians.tracing.session import current, user_line
+from jacobians.tracing.traced import Traced
+from jacobians.transforms.derived import Block
+
+
+def in_session(node: Node) -> Traced:
+    """The traced array of a node, evaluated with the values of the running session."""
+    here = current()
+    value = np.asarray(evaluate([node], here.values)[node])
+    node = of_dtype(node, value.dtype)
+    here.values[node] = value
+    return Traced(node, value)
+
+
+def like(found: Any, dtype: np.dtype[Any]) -> Any:
+    """An array in a dtype, traced or not."""
+    if found.dtype == dtype:
+        return found
+    return call_astype(found, dtype) if isinstance(found, Traced) else found.astype(dtype)
+
+
+def _of_values(name: str) -> Callable[..., Any]:
+    """A method of the tensor that only describes it, at the values of this trace."""
+
+    def method(self: "TracedTensor", *args: Any, **kwargs: Any) -> Any:
+        return getattr(self.tensor, name)(*args, **kwargs)
+
+    method.__doc__ = f"As ``JacobianTensor.{name}``, at the values of this trace."
+    return method
+
+
+def _refused(name: str) -> Callable[..., Any]:
+    def method(self: "TracedTensor", *args: Any, **kwargs: Any) -> Any:  # noqa: ARG001
+        raise UnsupportedError(
+            f"{self.title}.{name}() at {user_line()} gives plain numbers, which would cut a traced tensor off "
+            "from its derivative; use dense(), vjp(G), jvp(dX), diagonal(), blocks() or a slice"
+        )
+
+    return method
+
+
+class TracedTensor(Traced):
+    """A Jacobian tensor in a trace; see ``JacobianTensor``."""
+
+    __slots__ = ("_block", "_dense", "_tensor")
+
+    def __init__(self, block: Block) -> None:
+        self._block = block
+        self._dense: Traced | None = None
+        self._tensor: JacobianTensor | None = None
+        self.shared = False
+
+    # The dense array, for NumPy
+
+    @property
+    def _array(self) -> Traced:
+        if self._dense is None:
+            self._dense = like(in_session(as_single_node(self._block.terms)), self._block.dtype)
+        return self._dense
+
+    @property
+    def node(self) -> Node:  # type: ignore[override]
+        """Of the dense array."""
+        return self._array.node
+
+    @property
+    def value(self) -> Any:  # type: ignore[override]
+        """The dense array at the values of this trace."""
+        return self._array.value
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Output axes, then input axes."""
+        return self._block.terms.shape
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the dense tensor."""
+        return self._block.dtype
+
+    # What it is
+
+    @property
+    def tensor(self) -> JacobianTensor:
+        """The tensor at the values of this trace."""
+        if self._tensor is None:
+            block = self._block
+            values = evaluate(block.values.values(), current().values)
+            self._tensor = JacobianTensor(
+                block.named, block.out_ndim, {n: values[v] for n, v in block.values.items()},
+                dtype=block.dtype, in_dtype=block.start.dtype, names=block.names,
+            )  # fmt: skip
+        return self._tensor
+
+    @property
+    def out_shape(self) -> tuple[int, ...]:
+        """The shape of the output."""
+        return self.shape[: self._block.out_ndim]
+
+    @property
+    def in_shape(self) -> tuple[int, ...]:
+        """The shape of the input."""
+        return self.shape[self._block.out_ndim :]
+
+    @property
+    def in_dtype(self) -> np.dtype[Any]:
+        """Of gradients."""
+        return self._block.start.dtype
+
+    @property
+    def title(self) -> str:
+        """``∂A_ij/∂B_kl``."""
+        return self.tensor.title
+
+    @property
+    def nnz(self) -> int:
+        """How many entries can be nonzero."""
+        return self.tensor.nnz
+
+    formula, latex, einsum = _of_values("formula"), _of_values("latex"), _of_values("einsum")
+    cost, explain = _of_values("cost"), _of_values("explain")
+    plot, spy, to_html = _of_values("plot"), _of_values("spy"), _of_values("to_html")
+    sparse, operator, kron = _refused("sparse"), _refused("operator"), _refused("kron")
+
+    # The numbers, traced
+
+    def dense(self, max_bytes: float | None = None, out: None = None) -> Traced:  # noqa: ARG002
+        """The full tensor."""
+        if out is not None:
+            raise UnsupportedError(
+                f"{self.title}.dense(out=...) at {user_line()}: a traced tensor is not written into an array; "
+                "leave out= away"
+            )
+        return self._array
+
+    def explicit(self, max_bytes: float | None = None) -> Traced:  # noqa: ARG002
+        """The full tensor: its derivative is the same however it is built."""
+        return self._array
+
+    def vjp(self, G: Any) -> Traced:
+        """``Σ_ij G_ij J_ijkl``."""
+        return self._contracted(G, self.out_shape, self._block.out_axes, self.in_dtype, "G")
+
+    def jvp(self, dX: Any) -> Traced:
+        """``Σ_kl J_ijkl dX_kl``."""
+        return self._contracted(dX, self.in_shape, self._block.in_axes, self.dtype, "dX")
+
+    def diagonal(self) -> Traced:
+        """``J_ijij``."""
+        if self.out_shape != self.in_shape:
+            self.tensor.diagonal()  # raises
+        half = self._block.out_ndim
+        terms = [
+            restricted(t, list(zip(t.slots[:half], t.slots[half:], strict=True)), t.slots[:half])
+            for t in self._block.terms.terms
+        ]
+        return self._of(total(self.out_shape, terms))
+
+    def blocks(self, batch_axis: Any = 0, max_bytes: float | None = None) -> Traced:  # noqa: ARG002
+        """The Jacobian of each sample."""
+        part = per_sample(self.tensor, batch_axis)
+        return self._of(relabelled(part, self._block.values.__getitem__))
+
+    def matrix(self, order: str = "C", max_bytes: float | None = None) -> Any:  # noqa: ARG002
+        """The dense matrix ``∂vec(A)/∂vec(B)``."""
+        form = (int(np.prod(self.out_shape)), int(np.prod(self.in_shape)))
+        if order == "C":
+            return reshape(self._array, form)
+        if order != "F":
+            return self.tensor.matrix(order)  # raises
+        axes = [*reversed(self._block.out_axes), *reversed(self._block.in_axes)]
+        return reshape(self._of(transposed(self._block.terms, axes)), form)
+
+    def _of(self, terms: Sum) -> Traced:
+        found: Traced = like(in_session(as_single_node(terms)), self.dtype)
+        return found
+
+    def _contracted(
+        self, given: Any, shape: tuple[int, ...], axes: range, dtype: np.dtype[Any], name: str
+    ) -> Traced:
+        if np.shape(getattr(given, "value", given)) != shape:
+            raise ShapeError(
+                f"{self.title}: {name} has shape {np.shape(getattr(given, 'value', given))}, the tensor's axes "
+                f"have shape {shape}; pass an array of shape {shape}"
+            )
+        node = output_node(given)
+        if isinstance(given, Traced):
+            current().values[node] = given.value
+        terms = contracted(self._block.terms, node, axes)
+        found: Traced = like(in_session(as_single_node(terms)), dtype)
+        return found
