@@ -16,6 +16,7 @@ from jacobians.execution.parallel import LARGE
 from jacobians.execution.passes import in_memory
 from jacobians.execution.steps import OUT, Call, Kernel, Literal, Place, Program, Ref, Step, Ufunc
 from jacobians.graph.how import Broadcast, Index, Range, Reshape, Strided, Transpose, View
+from jacobians.ground.arguments import owned
 from jacobians.notation.structure import flat_address
 
 _numbers = count()
@@ -281,27 +282,31 @@ def warns(program: Program) -> bool:
 
 
 class NumpyProgram:
-    """A program printed and compiled.
+    """A program printed and compiled: the executor ``on="numpy"``, and what others have in common with it.
 
     Attributes
     ----------
     program : Program
-        As it runs: passes that save memory are done.
+        As it is printed: passes that save memory are done.
     run : callable
-        The compiled function of the inputs; ``out`` and ``clean`` by name, where it is dense.
+        A function of the inputs' values; ``out`` and ``clean`` by name, where the program is dense.
     """
-
-    __slots__ = ("program", "run")
 
     def __init__(self, program: Program) -> None:
         self.program = in_memory(program)
+        self.run = self.load(program)
+
+    def load(self, program: Program) -> Callable[..., Any]:  # noqa: ARG002
+        """The function that runs it."""
         function = compiled(self.program)
+        if not warns(self.program):
+            return function
 
         def silently(*arrays: Any, **how: Any) -> Any:
             with np.errstate(all="ignore"):
                 return function(*arrays, **how)
 
-        self.run: Callable[..., Any] = silently if warns(self.program) else function
+        return silently
 
     @property
     def source(self) -> str:
@@ -317,3 +322,24 @@ class NumpyProgram:
     def constants(self) -> dict[str, Any]:
         """What the printed function takes besides the inputs."""
         return {**self.program.constants, **parameters(self.program)}
+
+    def fresh(
+        self, made: Iterable[Any], dtypes: Iterable[np.dtype[Any]], given: Sequence[Any]
+    ) -> list[Any]:
+        """Results as arrays that are nobody else's: no input, no constant, no other result."""
+        seen = [*given, *self.program.constants.values()]
+        found: list[Any] = []
+        for array, dtype in zip(made, dtypes, strict=True):
+            found.append(owned(array, seen, dtype))
+            seen.append(found[-1])
+        return found
+
+    @staticmethod
+    def native(value: Any) -> bool:  # noqa: ARG004
+        """Whether a value is an array of another library, which this executor takes as it is."""
+        return False
+
+    @staticmethod
+    def example(value: Any) -> Any:
+        """A value that a function can be traced with."""
+        return value

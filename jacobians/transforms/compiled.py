@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.derivation.chain_rule import as_single_node
-from jacobians.errors import ShapeError
+from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.execution.building import RESERVED
 from jacobians.execution.lowering import lower_dense, lower_nodes
 from jacobians.execution.numpy_source import NumpyProgram, wrapped
@@ -51,8 +51,12 @@ class Compiled:
     [(2, 3), (2,)]
     """
 
-    def __init__(self, derived: Derived, signature: Signature, inputs: Mapping[int, Node]) -> None:
+    def __init__(
+        self, derived: Derived, signature: Signature, inputs: Mapping[int, Node],
+        executor: type[NumpyProgram] = NumpyProgram,
+    ) -> None:  # fmt: skip
         self._derived = derived
+        self._executor = executor
         self._name = derived.name
         self._signature = signature
         self._inputs = _variables(inputs.values())
@@ -124,7 +128,7 @@ class Compiled:
         return contraction, self._program(contraction.nodes, seeds)
 
     def _program(self, nodes: Sequence[Node], seeds: Mapping[Node, str] = {}) -> NumpyProgram:
-        return NumpyProgram(lower_nodes({**self._inputs, **seeds}, optimised(nodes)))
+        return self._executor(lower_nodes({**self._inputs, **seeds}, optimised(nodes)))
 
     # Running them
 
@@ -136,12 +140,13 @@ class Compiled:
         arrays = self._signature.accept(args)
         blocks = self._derived.blocks
         if kind.gradient:
-            value, *gradients = self._valued.run(*arrays)
-            found = [np.array(g, b.dtype) for g, b in zip(gradients, blocks, strict=True)]
-            return np.array(value), self._derived.structured(found)
+            made = self._valued.run(*arrays)
+            dtypes = [self._derived.outputs[0].dtype, *(block.dtype for block in blocks)]
+            value, *gradients = self._valued.fresh(made, dtypes, arrays)
+            return value, self._derived.structured(gradients)
         nodes, program = self._operands
-        made = dict(zip(nodes, program.run(*arrays), strict=True))
-        kept = {node: owned(value, arrays) for node, value in made.items()}
+        values = self._plain(program.run(*arrays))
+        kept = {node: owned(value, arrays) for node, value in zip(nodes, values, strict=True)}
         return self._derived.structured(
             [
                 JacobianTensor(
@@ -151,6 +156,16 @@ class Compiled:
                 for block in blocks
             ]
         )  # fmt: skip
+
+    def _plain(self, values: Sequence[Any]) -> list[Array]:
+        """Values as NumPy's arrays, which a tensor holds."""
+        try:
+            return [np.asarray(value) for value in values]
+        except TypeError:  # what another library is tracing has no value yet
+            raise UnsupportedError(
+                f"{self._name}: a JacobianTensor holds NumPy arrays, and cannot be made while jax.jit or vmap "
+                "traces; use dense(...), vjp(G, ...) or jvp(direction, ...)"
+            ) from None
 
     def dense(self, *args: Any, out: Any = None, max_bytes: float | None = None) -> Any:
         """The dense derivative: a new array, or ``out``, which is overwritten whole.
@@ -164,7 +179,8 @@ class Compiled:
         if out is None:
             self._check_sizes(max_bytes)
             made = self._dense.run(*arrays)
-            return self._derived.structured(_new(made, dtypes, arrays, self._dense))
+            return self._derived.structured(self._dense.fresh(made, dtypes, arrays))
+        self._check_writable(arrays)
         places = self._leaves(out, f"{self._name}: out=")
         if len(places) != len(blocks):
             raise ShapeError(f"{self._name}: out= has {len(places)} arrays, not {len(blocks)}")
@@ -174,7 +190,7 @@ class Compiled:
                 raise ShapeError(f"{self._name}: out= has arrays that share memory with each other")
         made = self._dense.run(*arrays)
         if any(np.may_share_memory(place, array) for place in places for array in made):
-            made = _new(made, dtypes, arrays, self._dense)  # a result may be an argument itself
+            made = self._dense.fresh(made, dtypes, arrays)  # a result may be an argument itself
         for place, array in zip(places, made, strict=True):
             place[...] = array
         return out
@@ -221,13 +237,30 @@ class Compiled:
         if len(leaves) != len(contraction.seeds):
             raise ShapeError(f"{what} has {len(leaves)} arrays, not {len(contraction.seeds)}")
         passed = [
-            shaped_array(leaf, node.shape, what, contraction.side).astype(node.dtype, copy=False)
+            self._seed(leaf, node, what, contraction.side)
             for leaf, node in zip(leaves, contraction.seeds, strict=True)
         ]
         made = program.run(*arrays, *passed)
-        return contraction.structured(_new(made, contraction.dtypes, [*arrays, *passed], program))
+        given = [*arrays, *passed]
+        return contraction.structured(program.fresh(made, contraction.dtypes, given))
+
+    def _seed(self, leaf: Any, node: Node, what: str, side: str) -> Any:
+        if not self._executor.native(leaf):
+            return shaped_array(leaf, node.shape, what, side).astype(node.dtype, copy=False)
+        if leaf.shape != node.shape:
+            raise ShapeError(f"{what} has shape {leaf.shape}, but {side} has shape {node.shape}")
+        return leaf.astype(node.dtype)
+
+    def _check_writable(self, arrays: Sequence[Any]) -> None:
+        if any(map(self._executor.native, arrays)):
+            raise UnsupportedError(
+                f"{self._name}: out= is written by NumPy, and the arguments are another library's arrays, whose "
+                "results never change; leave out= away"
+            )
 
     def _leaves(self, given: Any, what: str) -> list[Any]:
+        if self._executor.native(given):
+            return [given]
         leaves: list[Any] = []
         flatten(given, leaves, what, "")
         return leaves
@@ -236,8 +269,11 @@ class Compiled:
 class CompiledOne(Compiled):
     """A compiled derivative of one result by one argument: its plan can write into ``out``."""
 
-    def __init__(self, derived: Derived, signature: Signature, inputs: Mapping[int, Node]) -> None:
-        super().__init__(derived, signature, inputs)
+    def __init__(
+        self, derived: Derived, signature: Signature, inputs: Mapping[int, Node],
+        executor: type[NumpyProgram] = NumpyProgram,
+    ) -> None:  # fmt: skip
+        super().__init__(derived, signature, inputs, executor)
         (self._block,) = derived.blocks
         self.terms = self._block.named
         # Asking for the memory there is costs more than a small result.
@@ -247,7 +283,7 @@ class CompiledOne(Compiled):
     @cached_property
     def _dense(self) -> NumpyProgram:
         (node,) = optimised([as_single_node(self._block.terms)])
-        return NumpyProgram(lower_dense(self._inputs, node, self._block.dtype))
+        return self._executor(lower_dense(self._inputs, node, self._block.dtype))
 
     def dense(self, *args: Any, out: Any = None, max_bytes: float | None = None) -> Any:
         """The dense derivative: a new array, or ``out``, which is overwritten whole.
@@ -261,6 +297,7 @@ class CompiledOne(Compiled):
                 check_size(self._name, block.terms.shape, block.dtype.itemsize, max_bytes)
             return self._dense.run(*arrays)
         _check_out(self._name, out, block)
+        self._check_writable(arrays)
         if not out.flags.c_contiguous or any(np.may_share_memory(out, a) for a in arrays):
             out[...] = self._dense.run(*arrays)
             return out
@@ -277,21 +314,6 @@ class CompiledOne(Compiled):
 
     def _leaves(self, given: Any, what: str) -> list[Any]:  # noqa: ARG002
         return [given]  # a list of numbers is an array here
-
-
-def _new(
-    made: Sequence[Any],
-    dtypes: Sequence[np.dtype[Any]],
-    given: Sequence[Any],
-    program: NumpyProgram,
-) -> list[Array]:
-    """The results as arrays that are nobody else's: no input, no constant, no other result."""
-    seen = [*given, *program.program.constants.values()]
-    found: list[Array] = []
-    for array, dtype in zip(made, dtypes, strict=True):
-        found.append(owned(array, seen, dtype))
-        seen.append(found[-1])
-    return found
 
 
 def _check_out(name: str, out: Any, block: Block) -> None:

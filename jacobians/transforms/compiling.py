@@ -6,6 +6,8 @@ from typing import Any, Protocol
 
 from jacobians.derivation.chain_rule import Strategy
 from jacobians.errors import GuardWarning, UnsupportedError
+from jacobians.execution.executors import executor
+from jacobians.execution.numpy_source import NumpyProgram
 from jacobians.ground.caches import ByteCache
 from jacobians.tracing.running import Wrt, name_of, positions_of, traced
 from jacobians.transforms.compiled import Compiled, CompiledOne
@@ -47,17 +49,19 @@ def compiler(
                 f"compile {name_of(f)}: arguments are passed by position, not by name ({', '.join(named)})"
             )
         if not example_args:
-            return CompiledOnUse(f, kind, wrt, strategy, transform)
-        return _compiled(f, kind, wrt, strategy, example_args)
+            return CompiledOnUse(f, kind, wrt, strategy, transform, executor(on))
+        return _compiled(f, kind, wrt, strategy, example_args, executor(on))
 
     return compile
 
 
 def _compiled(
-    f: Callable[..., Any], kind: Kind, wrt: Wrt, strategy: Strategy, args: Sequence[Any]
-) -> Compiled:
+    f: Callable[..., Any], kind: Kind, wrt: Wrt, strategy: Strategy, args: Sequence[Any],
+    chosen: type[NumpyProgram],
+) -> Compiled:  # fmt: skip
     """The derivative compiled for arguments like these; raises where a trace does not hold for others."""
     name = name_of(f)
+    args = [chosen.example(value) for value in args]
     places = tuple(n for n, value in enumerate(args) if is_input(value))
     with traced(f, args, {}, places) as run:
         if run.here.guards:
@@ -80,7 +84,7 @@ def _compiled(
             starts.append(inputs[place])
         derived = Derived(f, kind, wrt, run, starts, strategy)
     made = CompiledOne if derived.single else Compiled
-    return made(derived, Signature(name, args, inputs), inputs)
+    return made(derived, Signature(name, args, inputs, chosen.native), inputs, chosen)
 
 
 class _Guarded(UnsupportedError):
@@ -125,10 +129,10 @@ class CompiledOnUse:
 
     def __init__(
         self, f: Callable[..., Any], kind: Kind, wrt: Wrt, strategy: Strategy,
-        transform: Callable[..., Any],
+        transform: Callable[..., Any], chosen: type[NumpyProgram],
     ) -> None:  # fmt: skip
         self._f, self._kind, self._wrt, self._strategy = f, kind, wrt, strategy
-        self._transform = transform
+        self._transform, self._executor = transform, chosen
         self._cache: ByteCache[Compiled | _Guarded] = ByteCache(_MOST, _bytes)
 
     @property
@@ -164,7 +168,7 @@ class CompiledOnUse:
 
     def _compile(self, args: Sequence[Any]) -> Compiled | _Guarded:
         try:
-            return _compiled(self._f, self._kind, self._wrt, self._strategy, args)
+            return _compiled(self._f, self._kind, self._wrt, self._strategy, args, self._executor)
         except _Guarded as guarded:
             warnings.warn(
                 f"{name_of(self._f)} branches on a value ({guarded.guard}): it is derived anew at every call; "

@@ -1,6 +1,6 @@
 """The arguments of a compiled transform: which are inputs, which are static, and what is accepted."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, NamedTuple
 
@@ -20,6 +20,8 @@ def is_input(value: Any) -> bool:
         return True
     if value is None or isinstance(value, bool | int | str | bytes):
         return False
+    if hasattr(value, "dtype") and hasattr(value, "shape"):  # what JAX traces is an array, too
+        return bool(np.dtype(value.dtype).kind == "f")
     try:
         return np.asarray(value).dtype.kind == "f"
     except ValueError:
@@ -58,7 +60,7 @@ def described(args: Sequence[Any]) -> Described:
 
 
 def _float_type(value: Any) -> np.dtype[Any]:
-    return value.dtype if isinstance(value, np.ndarray) else np.dtype(np.asarray(value).dtype)
+    return np.dtype(getattr(value, "dtype", np.float64))
 
 
 def _static(value: Any) -> Static:
@@ -97,8 +99,12 @@ class _Itself:
 class Signature:
     """The shapes and dtypes that a transform was compiled for, and the values of static arguments."""
 
-    def __init__(self, name: str, args: Sequence[Any], inputs: Mapping[int, Node]) -> None:
+    def __init__(
+        self, name: str, args: Sequence[Any], inputs: Mapping[int, Node],
+        native: Callable[[Any], bool],
+    ) -> None:  # fmt: skip
         self._name = name
+        self._native = native
         self._count = len(args)
         # Arrays and lists are copied: the caller may change theirs later.
         self._static = {
@@ -129,10 +135,12 @@ class Signature:
                 )
         return arrays
 
-    def _converted(self, value: Any, place: int, shape: tuple[int, ...], dtype: Any) -> Array:
-        array = real_array(value, f"{self._name}: argument {place}")
-        if isinstance(value, float) or not isinstance(value, np.ndarray):
-            array = array.astype(dtype)
+    def _converted(self, value: Any, place: int, shape: tuple[int, ...], dtype: Any) -> Any:
+        array = value
+        if not self._native(value):
+            array = real_array(value, f"{self._name}: argument {place}")
+            if not isinstance(value, np.ndarray):
+                array = array.astype(dtype)
         if array.shape != shape or array.dtype != dtype:
             raise ShapeError(
                 f"{self._name}: argument {place} has shape {array.shape} and dtype {array.dtype}, but was "
