@@ -25,7 +25,7 @@ SHARED_FILES = {
     "products": "a family",
     "reductions": "a family",
     "special": "a family",
-    "functions": "functions by name: declared ones, and those that printed plans call",
+    "passes": "all that is rewritten before it is run: terms, then steps",
     "checking": "jb.check, and the command of that name",
 }
 SHARED_TYPES = {
@@ -33,6 +33,7 @@ SHARED_TYPES = {
     "Shape": "sizes of axes",
     "Letters": "letters of axes",
     "Function": "any callable",
+    "Values": "what variables hold, by their names",
 }
 """Names that several files have because they mean the same; every other name is one file's."""
 
@@ -88,7 +89,7 @@ def f(J, K):
     return J._values, Own._mine, K._replace(a=1), J._repr_html_(), J.__class__, J.terms._tail
 """
     assert sorted(strangers(text)) == [("_cache", 7), ("_hidden", 2), ("_tail", 8), ("_values", 8)]
-    assert {"_values", "_cache", "_run", "_plan"} <= TENSOR
+    assert {"_values", "_cache", "_run"} <= TENSOR
 
 
 @pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: p.stem)

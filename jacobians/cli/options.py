@@ -26,7 +26,7 @@ _POSITIVE = {("log", "X"), ("sqrt", "X"), ("power", "X"), ("divide", "B")}
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30}
 
 
-class Call(NamedTuple):
+class Request(NamedTuple):
     """An operation, what to differentiate by, and its arrays.
 
     Attributes
@@ -90,7 +90,7 @@ def prepare(
     data: Sequence[str] | None = None,
     sizes: Sequence[int] = (),
     max_default_bytes: float = inf,
-) -> Call:
+) -> Request:
     """The operation with arrays: the user's, and random ones of fitting shapes.
 
     Parameters
@@ -145,7 +145,7 @@ def prepare(
             arrays[argument] = 0.5 + np.abs(array) if (name, argument) in _POSITIVE else array
             sources[argument] = "random"
     ordered = {argument: arrays[argument] for argument in usual}
-    return Call(operation, position, ordered, sources, subscripts)
+    return Request(operation, position, ordered, sources, subscripts)
 
 
 def _position(wrt: str | None) -> str | int:

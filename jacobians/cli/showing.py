@@ -18,7 +18,7 @@ from jacobians.cli.layout import (
     field,
     width_of,
 )
-from jacobians.cli.options import Call, prepare
+from jacobians.cli.options import Request, prepare
 from jacobians.display.expressions import label
 from jacobians.display.numbers import human_bytes
 from jacobians.display.shading import ASCII, UNICODE, shaded
@@ -62,7 +62,7 @@ def kronecker(J: JacobianTensor, order: str) -> tuple[str | None, str]:
         return None, "no product: " + str(error).partition("; use ")[0].partition(": ")[2]
 
 
-def text(call: Call, J: JacobianTensor, *, seed: int, latex: bool) -> list[str]:
+def text(call: Request, J: JacobianTensor, *, seed: int, latex: bool) -> list[str]:
     """What ``show`` prints."""
     lines = [cut(f"{call.heading}    {call.operation.equation()}".rstrip()), ""]
     lines.append(field(f"{J.title} =", J.formula(), len(J.title) + 3))
@@ -135,7 +135,7 @@ def _cost_table(J: JacobianTensor) -> list[str]:
     return lines
 
 
-def _operands(call: Call) -> list[str]:
+def _operands(call: Request) -> list[str]:
     """The arrays, where they are small enough to be read beside the entries."""
     arrays = {k: a for k, a in call.arrays.items() if a.ndim <= 2 and 0 < a.size <= 64}
     if len(arrays) < len(call.arrays):
@@ -183,7 +183,7 @@ def _overview(J: JacobianTensor) -> list[str]:
     return [part for line in lines[:blank] for part in textwrap.wrap(line, WIDTH)] + lines[blank:]
 
 
-def describe(call: Call, J: JacobianTensor, *, seed: int) -> dict[str, Any]:
+def describe(call: Request, J: JacobianTensor, *, seed: int) -> dict[str, Any]:
     """The same as fields, for JSON; ``entries`` is null for a tensor of more than 4,096."""
     forms = {}
     for name, order in (("row_major", "C"), ("column_major", "F")):

@@ -9,10 +9,10 @@ from typing import Any
 from jacobians.errors import UnsupportedError
 from jacobians.execution.steps import Call
 
-Form = Callable[..., Any]
+JaxForm = Callable[..., Any]
 
 
-def form_of(call: Call) -> Form:
+def form_of(call: Call) -> JaxForm:
     """The function on JAX's arrays; raises UnsupportedError, naming the operation, where there is none."""
     import jax.numpy as jnp
 
@@ -24,11 +24,11 @@ def form_of(call: Call) -> Form:
         raise UnsupportedError(
             f"on='jax': the operation {call.attribute} has no form on JAX; compile it on='numpy'"
         )
-    form: Form = found
+    form: JaxForm = found
     return form
 
 
-def _forms() -> dict[str, Form]:
+def _forms() -> dict[str, JaxForm]:
     import jax.numpy as jnp
 
     return {

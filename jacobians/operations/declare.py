@@ -44,10 +44,10 @@ from jacobians.operations.checks import check_function, check_slope, check_value
 
 CALLS = "jacobians.operations.calls"
 _LIGHT = 64  # entries of a table that a cache may hold
-Value = Callable[..., Any]
+Function = Callable[..., Any]
 Shape = tuple[int, ...]
 Build = Callable[..., Sum]
-Kind = TypeVar("Kind", bound=Operation)
+OperationT = TypeVar("OperationT", bound=Operation)
 
 
 def float_type(operands: Sequence[Node]) -> np.dtype[Any]:
@@ -91,7 +91,7 @@ class Multilinear(Declared):
     real: bool
     checked: bool
     _build: Build | None
-    _value: Value | None
+    _value: Function | None
     _how: Callable[[Node], How] | None
     _called: bool
 
@@ -102,7 +102,7 @@ class Multilinear(Declared):
         *,
         forms: Sequence[str] = (),
         build: Build | None = None,
-        value: Value | None = None,
+        value: Function | None = None,
         notation: str = "",
         latex: str = "",
         binds: int = ATOM,
@@ -146,7 +146,7 @@ class Multilinear(Declared):
         return ByTerms(self.structure(tuple(n.shape for n in node.operands), node.parameters))
 
     @property
-    def function(self) -> Value | None:
+    def function(self) -> Function | None:
         """The function that gives the value, if there is one."""
         return self._value
 
@@ -303,19 +303,19 @@ class Rule(Declared):
     """
 
     forms: tuple[Form, ...]
-    where: dict[str, Value]
+    where: dict[str, Function]
     checked: bool
-    _value: Value
+    _value: Function
     _dtype: Callable[[Sequence[Node]], np.dtype[Any]]
     _how: Callable[[Node], How] | None
 
     def __init__(
         self,
         name: str,
-        value: Value,
+        value: Function,
         forms: Sequence[Form],
         *,
-        where: Mapping[str, Value] | None = None,
+        where: Mapping[str, Function] | None = None,
         notation: str = "",
         latex: str = "",
         indexed: tuple[str, str] = ("", ""),
@@ -346,7 +346,7 @@ class Rule(Declared):
         return _by_call(self, self._value, node)
 
     @property
-    def function(self) -> Value:
+    def function(self) -> Function:
         """The function that gives the value."""
         return self._value
 
@@ -421,7 +421,7 @@ def _arguments(form: Form) -> tuple[str, ...]:
     return tuple(operand.name for operand in form.operands)
 
 
-def _check_names(name: str, form: Form, first: Form, where: Mapping[str, Value]) -> None:
+def _check_names(name: str, form: Form, first: Form, where: Mapping[str, Function]) -> None:
     """Raise unless every name in the formulas is an argument, the result, or in ``where``."""
     arguments = _arguments(first)
     if _arguments(form) != arguments:
@@ -448,7 +448,7 @@ def _value_type(ufunc: np.ufunc, operands: Sequence[Node]) -> np.dtype[Any]:
     return _ufunc_type(ufunc, *(_by_type(weak_type(node)) for node in operands))
 
 
-def _is_ufunc(value: Value | None) -> TypeGuard[np.ufunc]:
+def _is_ufunc(value: Function | None) -> TypeGuard[np.ufunc]:
     """Whether a function is a ufunc of NumPy's own that works entry by entry."""
     return (
         isinstance(value, np.ufunc)
@@ -457,7 +457,7 @@ def _is_ufunc(value: Value | None) -> TypeGuard[np.ufunc]:
     )
 
 
-def _by_call(operation: "Multilinear | Rule", function: Value, node: Node) -> How:
+def _by_call(operation: "Multilinear | Rule", function: Function, node: Node) -> How:
     """A call of NumPy's function, of ours, or of a user's, which no module has."""
     name = getattr(function, "__name__", "")
     if operation.checked:
@@ -553,7 +553,7 @@ def multilinear(
     *forms: str,
     arguments: Sequence[str] | None = None,
     numpy: Any = None,
-    value: Value | None = None,
+    value: Function | None = None,
     **display: Any,
 ) -> Multilinear:
     """Declare an operation by its coordinate form, ``"A_ij = B_ir C_rj"``.
@@ -585,7 +585,7 @@ def index_map(
     build: Build,
     *,
     numpy: Any = None,
-    value: Value | None = None,
+    value: Function | None = None,
     **display: Any,
 ) -> Multilinear:
     """Declare an operation whose terms ``build(*shapes, **parameters)`` gives."""
@@ -595,7 +595,7 @@ def index_map(
 
 def elementwise(
     name: str,
-    value: Value,
+    value: Function,
     *,
     numpy: Any = None,
     dtype: Callable[[Sequence[Node]], np.dtype[Any]] | None = None,
@@ -603,7 +603,7 @@ def elementwise(
     latex: str = "",
     binds: int = ATOM,
     how: Callable[[Node], How] | None = None,
-    **derivatives: Value | str | None,
+    **derivatives: Function | str | None,
 ) -> Rule:
     """Declare a function of numbers by its derivatives, ``X=lambda X, Y: 1 - Y**2``.
 
@@ -617,8 +617,8 @@ def elementwise(
 
 def by_derivatives(
     name: str,
-    value: Value,
-    derivatives: Mapping[str, Value | str | None],
+    value: Function,
+    derivatives: Mapping[str, Function | str | None],
     *,
     numpy: Any = None,
     **display: Any,
@@ -631,7 +631,7 @@ def by_derivatives(
     arguments = tuple(derivatives)
     taken = {*arguments, DELTA}
     result = next(letter for letter in chain("YZR", _numbered("Y")) if letter not in taken)
-    where: dict[str, Value] = {}
+    where: dict[str, Function] = {}
     rules = []
     for argument, derivative in derivatives.items():
         text = "0" if derivative is None else derivative
@@ -652,10 +652,10 @@ def _numbered(letter: str) -> Iterator[str]:
 
 def rule(
     name: str,
-    value: Value,
+    value: Function,
     *texts: str,
     numpy: Any = None,
-    where: Mapping[str, Value] | None = None,
+    where: Mapping[str, Function] | None = None,
     **display: Any,
 ) -> Rule:
     """Declare an operation by its value and texts: a signature, then its Jacobians; again for more.
@@ -676,7 +676,7 @@ def rule(
     return _known_to_numpy(made, numpy)
 
 
-def check_parameters(operation: Multilinear | Rule, value: Value | None) -> None:
+def check_parameters(operation: Multilinear | Rule, value: Function | None) -> None:
     """Raise unless the functions of an operation that a user declared take what they are given.
 
     Raises
@@ -704,7 +704,7 @@ def check_parameters(operation: Multilinear | Rule, value: Value | None) -> None
             check_function(f"{start} {what}", function, parameters)
 
 
-def _known_to_numpy(operation: Kind, numpy: Any) -> Kind:
+def _known_to_numpy(operation: OperationT, numpy: Any) -> OperationT:
     if numpy is not None:
         NUMPY[numpy] = operation
     return operation

@@ -146,7 +146,7 @@ GRAD = Kind("grad", _gradient_rows, gradient=True)
 VALUE_AND_GRAD = Kind("value_and_grad", _gradient_rows, gradient=True, valued=True)
 
 
-class Contraction(NamedTuple):
+class Contracted(NamedTuple):
     """All blocks contracted with upstream gradients, or with directions, and added up.
 
     Attributes
@@ -219,7 +219,7 @@ class Derived:
         rows = [self.by_argument(found[n : n + size]) for n in range(0, len(found), size)]
         return self.by_result(rows)
 
-    def vjp(self) -> Contraction:
+    def vjp(self) -> Contracted:
         """The blocks contracted with an upstream gradient for each row."""
         seeds = [_seed("G", row[0], row[0].out_axes) for row in self.rows]
         columns = [
@@ -231,13 +231,13 @@ class Derived:
             )
             for n in range(self._columns)
         ]
-        return Contraction(
+        return Contracted(
             tuple(seeds), tuple(map(as_single_node, columns)),
             tuple(block.start.dtype for block in self.rows[0]), self.by_argument,
             "G", "the upstream gradient G", "the output",
         )  # fmt: skip
 
-    def jvp(self) -> Contraction:
+    def jvp(self) -> Contracted:
         """The blocks contracted with a direction for each column."""
         seeds = [_seed("d", block, block.in_axes) for block in self.rows[0]]
         rows = [
@@ -249,7 +249,7 @@ class Derived:
             )
             for row in self.rows
         ]
-        return Contraction(
+        return Contracted(
             tuple(seeds), tuple(map(as_single_node, rows)),
             tuple(row[0].dtype for row in self.rows), self.by_result,
             "d", "the direction", "the input",

@@ -191,7 +191,7 @@ def local(case: Case, judge: Judge) -> Iterator[Diagnosis]:
         yield Diagnosis("entries", (few_text,), 2.1)
 
 
-def _part(case: Case, place: places.Place, amount: str) -> Diagnosis:
+def _part(case: Case, place: places.Region, amount: str) -> Diagnosis:
     """A row, a column or a block that is wrong, without a reason; or several."""
     used = [len(np.unique(places.indices(case.fails)[axis])) for axis in place.axes]
     kind = "entries" if case.expected.ndim == 1 else place.kind
