@@ -241,20 +241,24 @@ def test_all_is_sorted_complete_and_there() -> None:
     )
 
 
+WHOLE = {"documentation", "examples", "floors", "names"}
+"""Files of tests about the package as a whole; ``peers`` are other packages."""
+
+
+def test_the_tests_mirror_the_rooms() -> None:
+    tests = Path(__file__).parent
+    folders = {path.parent.name for path in tests.glob("*/test_*.py")} | {
+        path.parent.parent.name for path in tests.glob("*/*/test_*.py")
+    }
+    files = {path.stem.removeprefix("test_") for path in tests.glob("test_*.py")}
+    rooms = set(ROOMS) - {"__init__", "__main__"}
+    assert folders - {"peers"} == {room for room in rooms if (ROOT / room).is_dir()}
+    assert files - WHOLE == {room for room in rooms if (ROOT / f"{room}.py").exists()}
+
+
 def test_every_folder_says_what_lives_there() -> None:
     for path in ROOT.rglob("__init__.py"):
         assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), path
-
-
-def test_every_error_is_a_jacobians_error() -> None:
-    assert issubclass(jb.ShapeError, jb.JacobiansError)
-    assert issubclass(jb.ShapeError, ValueError)
-    assert issubclass(jb.UnsupportedError, jb.JacobiansError)
-    assert issubclass(jb.UnsupportedError, TypeError)
-    assert issubclass(jb.TensorTooLargeError, jb.JacobiansError)
-    assert issubclass(jb.TensorTooLargeError, MemoryError)
-    assert issubclass(jb.VerificationError, jb.JacobiansError)
-    assert issubclass(jb.VerificationError, AssertionError)
 
 
 def test_slow_imports_wait_until_needed() -> None:
