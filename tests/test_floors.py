@@ -208,6 +208,21 @@ def test_contributing_shows_the_floors() -> None:
     assert table_of_floors() in text, f"CONTRIBUTING.md should show:\n{table_of_floors()}"
 
 
+def test_contributing_names_files_that_are_there() -> None:
+    text = CONTRIBUTING.read_text(encoding="utf-8")
+    named = re.findall(r"`([\w.]+/[\w./]*)`", text)
+    assert len(named) > 20
+    for name in named:
+        assert (ROOT.parent / name).exists() or (ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_clock_is_on_the_ground(name: str) -> None:
+    """One stopwatch and one meter of memory; who times contenders in turn sleeps between them."""
+    own = {target for target, _, _ in imports(name)} & {"time", "timeit", "tracemalloc"}
+    assert not own or name in ("ground.stopwatch", "measuring.timing"), own
+
+
 @pytest.mark.parametrize("name", MODULES)
 def test_no_relative_imports_and_none_hidden_in_functions(name: str) -> None:
     read = imports_of(MODULES[name].read_text(encoding="utf-8"))
