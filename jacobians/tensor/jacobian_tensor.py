@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from jacobians.derivation.chain_rule import combine
 from jacobians.display import plots
-from jacobians.display.explaining import checked_index, explained
+from jacobians.display.explaining import explained
 from jacobians.display.explanation import Explanation
 from jacobians.display.expressions import (
     label,
@@ -611,9 +611,7 @@ class JacobianTensor:
           δ_ik: i = 1, k = 1, so 1
           C[1, 2] = 7
         """
-        place = checked_index(index, self.shape, self.title, self.axes)
-        value = float(self[tuple(place)])
-        return explained(self.terms, place, value, self.title, self.axes, self._values, self.dtype)
+        return explained(self, index)
 
     # A value: nothing is assigned after it is made, and it is no sequence of parts.
 
