@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.graph.how import ByViews
 from jacobians.graph.node import Node, apply, constant, input_node, ordered
-from jacobians.ground import trees
 from jacobians.ground.arguments import float_array
+from jacobians.ground.trees import TreeDef, flatten
 from jacobians.operations.declare import elementwise
 from jacobians.tracing.numpy.basics import call_astype
 from jacobians.tracing.session import Session, closure_names, session
@@ -37,7 +37,7 @@ class Run(NamedTuple):
     here: Session
     inputs: list[Node]
     outputs: list[Any]
-    rebuild: Callable[[list[Any]], Any]
+    treedef: TreeDef
     names: list[str]
     title: str
 
@@ -176,11 +176,10 @@ def traced(
         _ACTIVE.update(inputs)
         try:
             result = _called(function, new_args, new_kwargs)
-            leaves: list[Any] = []
-            rebuild = flatten(result, leaves, name_of(function))
+            leaves, treedef = real_leaves(result, f"{name_of(function)}: its result")
             title = name_of(function)
             title = title if title.isidentifier() else "Y"
-            yield Run(here, inputs, leaves, rebuild, labels, title)
+            yield Run(here, inputs, leaves, treedef, labels, title)
         finally:
             _ACTIVE.difference_update(inputs)
 
@@ -218,15 +217,14 @@ def _input(here: Session, name: str, value: Any, what: str) -> Traced:
     return Traced(node, array)
 
 
-def flatten(
-    result: Any, leaves: list[Any], what: str, role: str = ": its result"
-) -> Callable[[list[Any]], Any]:
-    """Collect the arrays of a result; returns how to build the same structure of other things."""
-    found, treedef = trees.flatten(result)
-    for leaf, path in zip(found, treedef.paths, strict=True):
-        kept = isinstance(leaf, Traced)
-        leaves.append(leaf if kept else float_array(leaf, f"{what}{role}{path}"))
-    return treedef.restore
+def real_leaves(tree: Any, what: str) -> tuple[list[Any], TreeDef]:
+    """The arrays of a tree, traced ones and plain ones of floats, and its structure."""
+    found, treedef = flatten(tree)
+    leaves = [
+        leaf if isinstance(leaf, Traced) else float_array(leaf, f"{what}{path}")
+        for leaf, path in zip(found, treedef.paths, strict=True)
+    ]
+    return leaves, treedef
 
 
 def output_node(output: Any) -> Node:

@@ -20,7 +20,7 @@ from jacobians.ground.arguments import owned, shaped_array
 from jacobians.ground.memory import SMALL, check_bytes, check_size
 from jacobians.optimising.passes import optimised
 from jacobians.tensor.jacobian_tensor import JacobianTensor
-from jacobians.tracing.running import flatten
+from jacobians.tracing.running import real_leaves
 from jacobians.transforms.derived import Block, Contracted, Derived
 from jacobians.transforms.inputs import Signature
 
@@ -261,9 +261,7 @@ class Compiled:
     def _leaves(self, given: Any, what: str) -> list[Any]:
         if self._executor.native(given):
             return [given]
-        leaves: list[Any] = []
-        flatten(given, leaves, what, "")
-        return leaves
+        return real_leaves(given, what)[0]
 
 
 class CompiledOne(Compiled):

@@ -15,6 +15,7 @@ from jacobians.derivation.chain_rule import Strategy, as_single_node, jacobians,
 from jacobians.display.expressions import with_output
 from jacobians.errors import ShapeError
 from jacobians.graph.node import Node
+from jacobians.ground.trees import LEAF
 from jacobians.notation.terms import Sum, added, contracted
 from jacobians.tracing.running import Run, Wrt, name_of, output_node
 
@@ -181,7 +182,7 @@ class Derived:
     ) -> None:  # fmt: skip
         self.name, self.kind = name_of(f), kind
         self._one = isinstance(wrt, Integral | str)
-        self._rebuild = run.rebuild
+        self._treedef = run.treedef
         self.outputs = [output_node(output) for output in run.outputs]
         if kind.gradient:
             only_number(self.name, self.outputs)
@@ -196,7 +197,7 @@ class Derived:
     @property
     def single(self) -> bool:
         """Whether there is one result, by one argument, with no structure around it."""
-        return self._one and len(self.rows) == 1 and self._rebuild([self]) is self
+        return self._one and len(self.rows) == 1 and self._treedef == LEAF
 
     def by_argument(self, found: Sequence[Any]) -> Any:
         """One value, or a tuple with one for each argument, as ``wrt`` says."""
@@ -211,7 +212,7 @@ class Derived:
                 self.by_argument(found[n : n + self._columns])
                 for n in range(0, len(found), self._columns)
             ]
-        return self._rebuild(list(found))
+        return self._treedef.restore(found)
 
     def structured(self, found: Sequence[Any]) -> Any:
         """Values for the blocks in the structure of the transform's result."""
