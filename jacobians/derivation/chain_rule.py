@@ -70,7 +70,7 @@ def tidied(tensor: Sum, newest: int, *, deep: bool = False) -> Sum:
     """
     if not tensor.terms:
         return tensor
-    tensor = total(tensor.shape, (reduced(term, newest) for term in tensor.terms))
+    tensor = total(tensor.shape, (t for term in tensor.terms for t in reduced(term, newest)))
     tensor = rewrite.tidy(tensor, combine)
     if len(tensor.terms) > _READABLE:
         tensor = rewrite.collapse(tensor, combine)
