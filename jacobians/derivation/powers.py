@@ -13,10 +13,8 @@ from fractions import Fraction
 from math import isfinite
 from typing import NamedTuple
 
-import numpy as np
-
 from jacobians.derivation.reading import divides, operand_at, product_of, seen_through
-from jacobians.graph.node import NUMPY, Node, apply
+from jacobians.graph.node import Node, apply
 from jacobians.notation.terms import Factor
 from jacobians.operations import elementwise, functions, linalg, piecewise
 from jacobians.operations.declare import number_times
@@ -113,9 +111,10 @@ class _Powers:
             self.net[base] = power
 
     def has(self, parts: "_Powers") -> bool:
-        """Whether a product stands above, as often as it says."""
-        return bool(parts.net) and all(
-            0 < e <= self.net.get(base, 0) for base, e in parts.net.items()
+        """Whether a product stands in this one, as often as it says."""
+        stands = [(e, self.net.get(base, Fraction(0))) for base, e in parts.net.items()]
+        return bool(stands) and all(
+            abs(e) <= abs(own) and (e > 0) == (own > 0) for e, own in stands
         )
 
     def take(self, parts: "_Powers") -> None:
@@ -144,7 +143,9 @@ def _parts(factor: Factor) -> tuple[Fraction, list[tuple[Factor, Fraction]]] | N
         given = operands[1].value
         if type(given) in (int, float) and isfinite(given) and given != 0:
             exponent = Fraction(given)
-    return None if exponent is None else (one, [(operand_at(factor, operands[0]), Fraction(exponent))])
+    return (
+        None if exponent is None else (one, [(operand_at(factor, operands[0]), Fraction(exponent))])
+    )
 
 
 _EXPONENTS: dict[object, Fraction | int] = {

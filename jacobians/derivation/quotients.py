@@ -172,7 +172,10 @@ def _deeper(fraction: _Fraction) -> _Fraction | None:
 
 
 def _distributed(term: Term) -> list[Term] | None:
-    """The term as several, one for each summand of a factor, where one of them cancels then."""
+    """The term with a sum among its factors read as its summands, where one of them cancels then.
+
+    The sum may be of several terms, or over letters: ``y Σ_i (x_i / y) A_ik`` is ``Σ_i x_i A_ik``.
+    """
     factors: list[Factor] = []
     waiting = list(term.factors)
     coefficient = term.coefficient
@@ -185,14 +188,15 @@ def _distributed(term: Term) -> list[Term] | None:
             coefficient *= product[0]
             waiting = [*product[1], *waiting]
     for place, factor in enumerate(factors):
-        if factor.mask or factor.operand.operation is not contraction:
+        if factor.mask or not any(may_cancel(f.operand) for f in factors):
             continue
-        summands = list(summands_of(factor))
-        if not 1 < len(summands) <= _SUMMANDS or None in summands:
+        summands = summands_of(factor, term.sizes)
+        if summands is None or len(summands) > _SUMMANDS:
             continue
+        rest = factors[:place], factors[place + 1 :]
         parts = [
-            normal(coefficient * s[0], term.sizes, [*factors[:place], *s[1], *factors[place + 1 :]], term.slots)
-            for s in summands if s is not None
+            normal(coefficient * one.coefficient, one.sizes, [*rest[0], *one.factors, *rest[1]], term.slots)
+            for one in summands
         ]  # fmt: skip
         found = [part for part in parts if part is not None]
         if any(_deeper(_cancelled(_read(part))) for part in found):

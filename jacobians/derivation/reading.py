@@ -1,12 +1,10 @@
 """Reading the factors of a term: what stands behind views, in products and at elementwise nodes."""
 
-from collections.abc import Iterator
-
 import numpy as np
 
 from jacobians.graph.node import NUMPY, Node
-from jacobians.notation.slots import ZERO
-from jacobians.notation.terms import Coefficient, Factor, Sum, factors_at
+from jacobians.notation.slots import ZERO, Slot, letter_slot, substitute
+from jacobians.notation.terms import Coefficient, Factor, Sum, Term, factors_at, rebuilt, spans
 from jacobians.operations.declare import Multilinear
 from jacobians.operations.products import contraction
 
@@ -40,24 +38,46 @@ def operand_at(factor: Factor, operand: Node) -> Factor:
     return seen_through(Factor(operand, slots))
 
 
-def summands_of(factor: Factor) -> Iterator[tuple[Coefficient, list[Factor]] | None]:
-    """Each term of a contraction at the factor's slots; None for one that sums or selects."""
-    node: Node = factor.operand
-    tensor: Sum = dict(node.parameters)["tensor"]
-    for term in tensor.terms:
-        read = factors_at(term, tensor.shape, factor.slots)
-        if read is None or any(inner.mask for inner in read):
-            yield None
-        else:
-            yield (
-                term.coefficient,
-                [Factor(node.operands[inner.operand], inner.slots) for inner in read],
-            )
-
-
 def product_of(factor: Factor) -> tuple[Coefficient, list[Factor]] | None:
     """The coefficient and factors of a contraction that only multiplies; None for any other node."""
-    if factor.operand.operation is not contraction:
+    node: Node = factor.operand
+    if node.operation is not contraction:
         return None
-    found = list(summands_of(factor))
-    return found[0] if len(found) == 1 else None
+    tensor: Sum = dict(node.parameters)["tensor"]
+    if len(tensor.terms) != 1:
+        return None
+    (term,) = tensor.terms
+    read = factors_at(term, tensor.shape, factor.slots)
+    if read is None or any(inner.mask for inner in read):
+        return None
+    return term.coefficient, [Factor(node.operands[f.operand], f.slots) for f in read]
+
+
+def summands_of(factor: Factor, sizes: tuple[int, ...]) -> list[Term] | None:
+    """The terms of a contraction, read at the factor's slots: over the letters of ``sizes`` and, for what
+    each sums, letters of its own. None where its value is not read as a plain sum of products.
+    """
+    node: Node = factor.operand
+    if node.operation is not contraction:
+        return None
+    tensor: Sum = dict(node.parameters)["tensor"]
+    found = []
+    for term in tensor.terms:
+        if not spans(term, tensor.shape) or any(inner.mask for inner in term.factors):
+            return None
+        known = len(term.kept)
+        summed = range(known, len(term.sizes))
+        new: dict[int, Slot] = {a: letter_slot(len(sizes) + a - known) for a in summed}
+        for own, at in zip(term.slots, factor.slots, strict=True):
+            if own.plain is not None:
+                new[own.plain] = at
+        inner = [slot for f in term.factors for slot in f.slots]
+        if any(len(new[a].parts) > 1 for slot in inner if not slot.affine for a in slot.letters):
+            return None
+        longer = (*sizes, *(term.sizes[a] for a in summed))
+        flat = [substitute(slot, new, longer) for slot in inner]
+        factors = [
+            f._replace(operand=node.operands[f.operand]) for f in rebuilt(term.factors, flat)
+        ]
+        found.append(Term(term.coefficient, longer, tuple(factors), factor.slots))
+    return found
