@@ -19,6 +19,7 @@ from jacobians.errors import UnsupportedError
 from jacobians.graph.node import Node, apply, ordered
 from jacobians.notation import rewrite
 from jacobians.notation.join import composed
+from jacobians.notation.replay import replayed
 from jacobians.notation.slots import letter_slot
 from jacobians.notation.terms import Sum, added, identity, letter_count, numbered, total
 from jacobians.operations.products import contraction
@@ -70,15 +71,23 @@ def tidied(tensor: Sum, newest: int, *, deep: bool = False) -> Sum:
     """
     if not tensor.terms:
         return tensor
-    tensor = total(tensor.shape, (t for term in tensor.terms for t in reduced(term, newest)))
-    tensor = rewrite.tidy(tensor, combine)
+    terms = tuple([t for term in tensor.terms for t in reduced(term, newest)])
+    return replayed(_few_deep if deep else _few, Sum(tensor.shape, terms), combine)
+
+
+def _few(tensor: Sum, make: rewrite.Make, *, deep: bool = False) -> Sum:
+    tensor = rewrite.tidy(tensor, make)
     if len(tensor.terms) > _READABLE:
-        tensor = rewrite.collapse(tensor, combine)
+        tensor = rewrite.collapse(tensor, make)
     if deep:
-        tensor = rewrite.gather(tensor, combine, growth=1)
+        tensor = rewrite.gather(tensor, make, growth=1)
     if len(tensor.terms) > _FEW:
-        tensor = rewrite.gather(tensor, combine)
+        tensor = rewrite.gather(tensor, make)
     return tensor
+
+
+def _few_deep(tensor: Sum, make: rewrite.Make) -> Sum:
+    return _few(tensor, make, deep=True)
 
 
 def reverse(output: Node, inputs: Sequence[Node], seed: Sum | None = None) -> list[Sum]:

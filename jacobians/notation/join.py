@@ -18,6 +18,7 @@ from math import gcd, prod
 
 import numpy as np
 
+from jacobians.notation.memo import Memo
 from jacobians.notation.slots import (
     Slot,
     Table,
@@ -340,7 +341,36 @@ def composed(left: Sum, right: Sum, count: int) -> Sum:
     return total((*left.shape[:cut], *right.shape[count:]), terms)
 
 
+_COMPOSED = Memo()
+
+
 def _composed_terms(left: Term, right: Term, count: int) -> Term | None:
+    """Two terms composed: how their slots join does not depend on the operands."""
+    factors = left.factors + right.factors
+    key = (
+        left.sizes, left.slots, right.sizes, right.slots, count, len(left.factors),
+        tuple([f.slots for f in factors]),
+    )  # fmt: skip
+    found = _COMPOSED.get(key)
+    if found is None:
+        joined = _joined(left, right, count)
+        found = ()
+        if joined is not None:
+            reads = tuple([f.slots for f in joined.factors])
+            found = joined.coefficient, joined.sizes, reads, joined.slots
+        _COMPOSED.put(key, found)
+    if not found:
+        return None
+    scale, sizes, reads, slots = found
+    return Term(
+        left.coefficient * right.coefficient * scale,
+        sizes,
+        tuple([Factor(f.operand, read, f.mask) for f, read in zip(factors, reads, strict=True)]),
+        slots,
+    )
+
+
+def _joined(left: Term, right: Term, count: int) -> Term | None:
     by = len(left.sizes)
     cut = len(left.slots) - count
     moved = [shifted(slot, by) for slot in right.slots]
@@ -349,7 +379,7 @@ def _composed_terms(left: Term, right: Term, count: int) -> Term | None:
         *(Factor(f.operand, tuple(shifted(s, by) for s in f.slots), f.mask) for f in right.factors),
     ]
     return _solved(
-        left.coefficient * right.coefficient,
+        1,
         left.sizes + right.sizes,
         factors,
         list(zip(left.slots[cut:], moved[:count], strict=True)),

@@ -86,7 +86,7 @@ def test_options_by_position_and_formulas_with_options() -> None:
     assert softmax.latex("X", axis=1).startswith(r"\delta_{ik} \delta_{jl}")
     assert softmax.einsum("X", axis=1) == "ik,jl,ij->ijkl + ik,ij,il->ijkl"
     assert jb.ops.logsumexp.title("X", axis=0) == "∂y_i/∂X_kl"
-    assert jb.ops.logsumexp.title("X") == "∂y/∂X_ij"
+    assert jb.ops.logsumexp.title("X") == "∂y/∂X_kl"
 
 
 @pytest.mark.parametrize(
