@@ -55,12 +55,13 @@ def as_single_node(tensor: Sum) -> Node:
 
 def between(output: Node, inputs: Iterable[Node]) -> list[Node]:
     """The nodes on paths from the inputs to the output, in the order they were made."""
-    wanted = set(inputs)
-    active: set[Node] = set()
+    active = set(inputs)
+    reached = []
     for node in ordered([output]):
-        if node in wanted or any(operand in active for operand in node.operands):
+        if node in active or not active.isdisjoint(node.operands):
             active.add(node)
-    return sorted(active, key=lambda node: node.serial)
+            reached.append(node)
+    return sorted(reached, key=lambda node: node.serial)
 
 
 def tidied(tensor: Sum, newest: int, *, deep: bool = False) -> Sum:
@@ -209,6 +210,8 @@ def _cheapest(output: Node, start: Node) -> Sum:
         candidates.append(reverse(output, [start])[0])
     if prod(start.shape) <= _FAR * prod(output.shape):
         candidates.append(forward(output, [start])[0])
+    if len(candidates) == 1:
+        return candidates[0]
     known = set(nodes)
     return min(candidates, key=lambda tensor: (work(tensor, known), len(tensor.terms)))
 

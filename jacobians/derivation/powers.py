@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from math import isfinite
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 from jacobians.derivation.reading import divides, operand_at, product_of, seen_through
 from jacobians.graph.node import Node, apply
@@ -28,6 +29,7 @@ _KINKED = {
 _ABSOLUTE = {elementwise.absolute, piecewise.fabs}
 _DIVIDING = {elementwise.divide, elementwise.ratio, elementwise.sign, functions.reciprocal}
 _MULTIPLYING = {contraction, elementwise.multiply, elementwise.square, elementwise.power}
+_NEAR = 3  # products within products, up to which a quotient is looked for
 _HALF = Fraction(1, 2)
 _MANY = 5  # times that one factor may stand below, each time as the quotient that there is
 Exponents = dict[Factor, Fraction]
@@ -41,8 +43,20 @@ class Cancelled(NamedTuple):
     below: tuple[Factor, ...]
 
 
-def may_cancel(node: Node, depth: int = 3) -> bool:
+_KNOWN: WeakKeyDictionary[Node, bool] = WeakKeyDictionary()
+
+
+def may_cancel(node: Node) -> bool:
     """Whether a quotient, a kink's slope or a negative power stands in a factor of this node."""
+    if node.operation not in _MULTIPLYING:
+        return node.operation in _DIVIDING
+    known = _KNOWN.get(node)
+    if known is None:
+        known = _KNOWN[node] = _holds_quotient(node, _NEAR)
+    return known
+
+
+def _holds_quotient(node: Node, depth: int) -> bool:
     operation = node.operation
     if operation in _DIVIDING:
         return True
@@ -50,8 +64,10 @@ def may_cancel(node: Node, depth: int = 3) -> bool:
         exponent = node.operands[1].value
         if type(exponent) in (int, float) and not exponent > 0:
             return True
-    if operation in _MULTIPLYING and depth:
-        return any(may_cancel(operand, depth - 1) for operand in node.operands)
+    if depth and operation in _MULTIPLYING:
+        for operand in node.operands:
+            if operand.operation is not None and _holds_quotient(operand, depth - 1):
+                return True
     return False
 
 

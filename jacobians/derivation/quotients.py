@@ -68,20 +68,24 @@ def local(node: Node, position: int) -> Sum:
     """The node's own Jacobian by an operand, its factors seen through."""
     assert node.operation is not None
     tensor = node.operation.local(node, position)
-    return Sum(
-        tensor.shape,
-        tuple(t._replace(factors=tuple(map(seen_through, t.factors))) for t in tensor.terms),
-    )
+    terms = [
+        Term(t.coefficient, t.sizes, tuple([seen_through(f) for f in t.factors]), t.slots)
+        for t in tensor.terms
+    ]
+    return Sum(tensor.shape, tuple(terms))
 
 
 def _may_change(term: Term) -> bool:
     """Whether a quotient stands in the term, or a letter that is summed over one factor alone."""
-    seen: set[int] = set()
-    shared: set[int] = set(term.kept)
     for factor in term.factors:
-        node: Node = factor.operand
-        if may_cancel(node):
+        if may_cancel(factor.operand):
             return True
+    kept = term.kept
+    if len(kept) == len(term.sizes):
+        return False
+    seen: set[int] = set()
+    shared: set[int] = set(kept)
+    for factor in term.factors:
         letters = factor.letters
         shared |= seen & letters
         seen |= letters

@@ -19,6 +19,7 @@ from jacobians.notation.terms import Sum
 Array = NDArray[Any]
 Parameters = tuple[tuple[str, Any], ...]
 _serial = count()
+_NUMBERS = (int, float)
 
 
 class Operation:
@@ -219,30 +220,28 @@ def as_node(value: Any) -> Node:
 
 def apply(operation: Operation, operands: Iterable[Any], **parameters: Any) -> Node:
     """The node of an operation on operands: an existing one if there is an equal one."""
-    nodes = tuple(as_node(operand) for operand in operands)
-    if not parameters and nodes and all(type(node.value) in (int, float) for node in nodes):
-        return constant(np.asarray(operation.evaluate([n.value for n in nodes], {})).item())
-    fixed = tuple(sorted(parameters.items()))
-    if not nodes:
+    nodes = tuple([n if isinstance(n, Node) else constant(n) for n in operands])
+    host: Node | None = None  # the newest operand remembers the node; a number is made anew each time
+    for node in nodes:
+        if type(node.value) not in _NUMBERS and (host is None or node.serial > host.serial):
+            host = node
+    if host is None:
+        if nodes and not parameters:
+            return constant(np.asarray(operation.evaluate([n.value for n in nodes], {})).item())
+        host = nodes[-1] if nodes else None
+    fixed = tuple(sorted(parameters.items())) if parameters else ()
+    if host is None:
         return Node(operation, nodes, fixed, *operation.infer(nodes, parameters))
-    # The newest operand remembers the node; a Python number is made anew each time.
-    lasting = [node for node in nodes if type(node.value) not in (int, float)]
-    host = max(lasting or nodes, key=lambda node: node.serial)
     key = (
         operation,
-        tuple(_identity(node) for node in nodes),
-        tuple((name, by_bits(value)) for name, value in fixed),
+        tuple([id(n) if type(n.value) not in _NUMBERS else by_bits(n.value) for n in nodes]),
+        tuple([(name, by_bits(value)) for name, value in fixed]),
     )
     known = host._uses.get(key)
     if known is None:
         shape, dtype = operation.infer(nodes, parameters)
         known = host._uses.setdefault(key, Node(operation, nodes, fixed, shape, dtype))
     return known
-
-
-def _identity(node: Node) -> Any:
-    """What makes two operands the same: Python numbers by type and bits, all else by identity."""
-    return by_bits(node.value) if type(node.value) in (int, float) else id(node)
 
 
 def by_bits(value: Any) -> Hashable:
@@ -273,8 +272,13 @@ def ordered(nodes: Iterable[Node], known: Mapping[Node, Any] = {}) -> list[Node]
             result.append(node)
         elif node not in seen:
             seen.add(node)
+            if node.operation is None:
+                result.append(node)
+                continue
             stack.append((node, True))
-            stack.extend((operand, False) for operand in reversed(node.operands))
+            for operand in reversed(node.operands):
+                if operand not in seen:
+                    stack.append((operand, False))
     return result
 
 
