@@ -72,23 +72,15 @@ def tidied(tensor: Sum, newest: int, *, deep: bool = False) -> Sum:
     """
     if not tensor.terms:
         return tensor
-    terms = tuple([t for term in tensor.terms for t in reduced(term, newest)])
-    return replayed(_few_deep if deep else _few, Sum(tensor.shape, terms), combine)
-
-
-def _few(tensor: Sum, make: rewrite.Make, *, deep: bool = False) -> Sum:
-    tensor = rewrite.tidy(tensor, make)
+    tensor = Sum(tensor.shape, tuple([t for one in tensor.terms for t in reduced(one, newest)]))
+    tensor = replayed(rewrite.tidy, tensor, combine)
     if len(tensor.terms) > _READABLE:
-        tensor = rewrite.collapse(tensor, make)
-    if deep:
-        tensor = rewrite.gather(tensor, make, growth=1)
+        tensor = replayed(rewrite.collapse, tensor, combine)
+    if deep and len(tensor.terms) > 1:
+        tensor = replayed(rewrite.gather_small, tensor, combine)
     if len(tensor.terms) > _FEW:
-        tensor = rewrite.gather(tensor, make)
+        tensor = replayed(rewrite.gather, tensor, combine)
     return tensor
-
-
-def _few_deep(tensor: Sum, make: rewrite.Make) -> Sum:
-    return _few(tensor, make, deep=True)
 
 
 def reverse(output: Node, inputs: Sequence[Node], seed: Sum | None = None) -> list[Sum]:

@@ -221,27 +221,35 @@ def as_node(value: Any) -> Node:
 def apply(operation: Operation, operands: Iterable[Any], **parameters: Any) -> Node:
     """The node of an operation on operands: an existing one if there is an equal one."""
     nodes = tuple([n if isinstance(n, Node) else constant(n) for n in operands])
-    host: Node | None = None  # the newest operand remembers the node; a number is made anew each time
-    for node in nodes:
-        if type(node.value) not in _NUMBERS and (host is None or node.serial > host.serial):
-            host = node
-    if host is None:
-        if nodes and not parameters:
-            return constant(np.asarray(operation.evaluate([n.value for n in nodes], {})).item())
-        host = nodes[-1] if nodes else None
+    if nodes and not parameters and all([type(n.value) in _NUMBERS for n in nodes]):
+        return constant(np.asarray(operation.evaluate([n.value for n in nodes], {})).item())
     fixed = tuple(sorted(parameters.items())) if parameters else ()
-    if host is None:
+    if not nodes:
         return Node(operation, nodes, fixed, *operation.infer(nodes, parameters))
-    key = (
-        operation,
-        tuple([id(n) if type(n.value) not in _NUMBERS else by_bits(n.value) for n in nodes]),
-        tuple([(name, by_bits(value)) for name, value in fixed]),
-    )
+    host, key = _newest(nodes), _key(operation, nodes, fixed)
     known = host._uses.get(key)
     if known is None:
         shape, dtype = operation.infer(nodes, parameters)
         known = host._uses.setdefault(key, Node(operation, nodes, fixed, shape, dtype))
     return known
+
+
+def _newest(nodes: Sequence[Node]) -> Node:
+    """The operand that remembers what is made of it; a Python number is made anew each time."""
+    host: Node | None = None
+    for node in nodes:
+        if type(node.value) not in _NUMBERS and (host is None or node.serial > host.serial):
+            host = node
+    return nodes[-1] if host is None else host
+
+
+def _key(operation: Operation, nodes: Sequence[Node], fixed: Parameters) -> tuple[Hashable, ...]:
+    """What makes two nodes the same: Python numbers by type and bits, other operands by identity."""
+    return (
+        operation,
+        tuple([by_bits(n.value) if type(n.value) in _NUMBERS else id(n) for n in nodes]),
+        tuple([(name, by_bits(value)) for name, value in fixed]),
+    )
 
 
 def by_bits(value: Any) -> Hashable:

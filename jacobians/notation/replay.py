@@ -5,14 +5,15 @@ that it has made, one after the other, and the result. For other operands the re
 """
 
 from collections.abc import Callable
+from itertools import chain
 from typing import Any, NamedTuple
 
-from jacobians.notation.memo import Memo
+from jacobians.ground.caches import ByteCache
 from jacobians.notation.rewrite import Make
+from jacobians.notation.slots import slot_bytes
 from jacobians.notation.terms import Factor, Sum, Term, relabelled
 
 Rewriting = Callable[[Sum, Make], Sum]
-_RECIPES = Memo()
 
 
 class _Recipe(NamedTuple):
@@ -22,35 +23,40 @@ class _Recipe(NamedTuple):
     result: Sum
 
 
-def replayed(rewriting: Rewriting, tensor: Sum, make: Make) -> Sum:
-    """``rewriting(tensor, make)``: by the recipe that was recorded for tensors of this structure."""
-    operands: dict[Any, int] = {}
-    terms = tuple(
-        [
-            Term(
-                term.coefficient,
-                term.sizes,
-                tuple(
-                    [
-                        Factor(operands.setdefault(f.operand, len(operands)), f.slots, f.mask)
-                        for f in term.factors
-                    ]
-                ),
-                term.slots,
-            )
-            for term in tensor.terms
-        ]
+def _weight(key: Any, recipe: _Recipe) -> int:
+    terms = chain(key[1].terms, recipe.result.terms, *(core.terms for core, _ in recipe.made))
+    return slot_bytes(
+        slot for t in terms for slots in (t.slots, *(f.slots for f in t.factors)) for slot in slots
     )
+
+
+_RECIPES: ByteCache[_Recipe] = ByteCache(1 << 23, _weight)
+
+
+def replayed(rewriting: Rewriting, tensor: Sum, make: Make) -> Sum:
+    """``rewriting(tensor, make)``: by the recipe that was recorded for tensors of this structure.
+
+    A tensor that the rewriting leaves alone is returned itself.
+    """
+    operands: dict[Any, int] = {}
+    terms = []
+    for term in tensor.terms:
+        factors = [
+            Factor(operands.setdefault(f.operand, len(operands)), f.slots, f.mask)
+            for f in term.factors
+        ]
+        terms.append(Term(term.coefficient, term.sizes, tuple(factors), term.slots))
+    plain = Sum(tensor.shape, tuple(terms))
     types = tuple([type(term.coefficient) for term in terms])  # 1 and 1.0 are equal
-    key = rewriting, tensor.shape, terms, types
-    recipe = _RECIPES.get(key)
-    if recipe is None:
-        recipe = _recorded(rewriting, Sum(tensor.shape, terms), len(operands))
-        _RECIPES.put(key, recipe)
+    recipe = _RECIPES.get(
+        (rewriting, plain, types), lambda: _recorded(rewriting, plain, len(operands))
+    )
+    if not recipe.made:
+        return tensor if recipe.result == plain else relabelled(recipe.result, [*operands].__getitem__)
     places = list(operands)
     for core, read in recipe.made:
         places.append(make(core, tuple([places[place] for place in read])))
-    if recipe.made and len(set(places)) < len(places):
+    if len(set(places)) < len(places):
         return rewriting(tensor, make)  # what was made is there already: more terms may be equal
     return relabelled(recipe.result, places.__getitem__)
 

@@ -180,6 +180,13 @@ def positions(slot: Slot, sizes: Sequence[int], letters: Sequence[int]) -> Integ
     return total
 
 
+def slot_bytes(slots: Iterable[Slot]) -> int:
+    """About the bytes that slots keep alive: their tables, and some for each."""
+    return sum(
+        [128 + sum([s.values.nbytes for _, s in parts if type(s) is Table]) for _, parts in slots]
+    )
+
+
 def determined(slots: Iterable[Slot], sizes: Sequence[int]) -> frozenset[int]:
     """Letters whose value follows from the positions of ``slots`` (sound, not complete).
 

@@ -1,0 +1,57 @@
+"""Caches that are bounded by the bytes that they keep alive."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from typing import Any, Generic, TypeVar
+
+Made = TypeVar("Made")
+_OVERHEAD = 512  # bytes of an entry beside what it weighs
+
+
+class ByteCache(Generic[Made]):
+    """What was made for a key, until the entries together weigh more than a limit.
+
+    The entry that was not asked for the longest goes first; one that alone weighs more is not kept.
+    """
+
+    def __init__(self, limit: int, weigh: Callable[[Any, Made], int]) -> None:
+        self.limit = limit
+        self.weight = 0
+        self._weigh = weigh
+        self._entries: OrderedDict[Hashable, tuple[Made, int]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, key: Hashable, make: Callable[[], Made]) -> Made:
+        """The entry of a key, made now if there is none."""
+        with self._lock:
+            known = self._entries.get(key)
+            if known is not None:
+                self._entries.move_to_end(key)
+                return known[0]
+        made = make()  # not under the lock: it may ask for other entries
+        weight = _OVERHEAD + self._weigh(key, made)
+        if weight > self.limit:
+            return made
+        with self._lock:
+            before = self._entries.pop(key, None)
+            self._entries[key] = made, weight
+            self.weight += weight - (before[1] if before else 0)
+            while self.weight > self.limit:
+                _, (_, gone) = self._entries.popitem(last=False)
+                self.weight -= gone
+        return made
+
+    def items(self) -> list[tuple[Any, Made]]:
+        """The entries by their keys, the one to go first first."""
+        with self._lock:
+            return [(key, made) for key, (made, _) in self._entries.items()]
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._entries.clear()
+            self.weight = 0
