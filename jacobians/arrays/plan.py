@@ -20,6 +20,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from jacobians.arrays.kernels import Letters, aligner, pair, summer
 from jacobians.arrays.views import Writer, reader
+from jacobians.notation import ordering
 from jacobians.notation.slots import letter_slot
 from jacobians.notation.terms import Factor, Sum, Term, letter_count
 
@@ -220,14 +221,15 @@ def contraction_path(
     if alike is not None:
         left = [own for place, own in enumerate(letters) if place not in alike]
         return [alike, *contraction_path([*left, letters[alike[0]]], kept, sizes)]
-    import opt_einsum as oe  # loads slowly; two factors never need it
+    if len(letters) <= ordering.MOST:
+        return ordering.best_order(letters, kept, sizes)
+    import opt_einsum as oe  # loads slowly
 
     inputs = ",".join("".join(oe.get_symbol(a) for a in own) for own in letters)
     used = set().union(*letters)
     output = "".join(oe.get_symbol(a) for a in sorted(kept & used))
     shapes = [tuple(sizes[a] for a in own) for own in letters]
-    optimize = "optimal" if len(letters) <= 5 else "auto"
-    path, _ = oe.contract_path(f"{inputs}->{output}", *shapes, shapes=True, optimize=optimize)
+    path, _ = oe.contract_path(f"{inputs}->{output}", *shapes, shapes=True, optimize="auto")
     pairs: list[tuple[int, int]] = []
     theirs = list(range(len(letters)))  # numbers of the arrays as opt_einsum's path counts them
     ours = list(theirs)

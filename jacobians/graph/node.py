@@ -19,7 +19,7 @@ from jacobians.notation.terms import Sum
 Array = NDArray[Any]
 Parameters = tuple[tuple[str, Any], ...]
 _serial = count()
-_NUMBERS = (int, float)
+_NUMBERS = {int, float}
 
 
 class Operation:
@@ -221,7 +221,7 @@ def as_node(value: Any) -> Node:
 def apply(operation: Operation, operands: Iterable[Any], **parameters: Any) -> Node:
     """The node of an operation on operands: an existing one if there is an equal one."""
     nodes = tuple([n if isinstance(n, Node) else constant(n) for n in operands])
-    if nodes and not parameters and all([type(n.value) in _NUMBERS for n in nodes]):
+    if nodes and not parameters and {type(n.value) for n in nodes} <= _NUMBERS:
         return constant(np.asarray(operation.evaluate([n.value for n in nodes], {})).item())
     fixed = tuple(sorted(parameters.items())) if parameters else ()
     if not nodes:

@@ -5,7 +5,6 @@ that it has made, one after the other, and the result. For other operands the re
 """
 
 from collections.abc import Callable
-from itertools import chain
 from typing import Any, NamedTuple
 
 from jacobians.ground.caches import ByteCache
@@ -24,10 +23,11 @@ class _Recipe(NamedTuple):
 
 
 def _weight(key: Any, recipe: _Recipe) -> int:
-    terms = chain(key[1].terms, recipe.result.terms, *(core.terms for core, _ in recipe.made))
-    return slot_bytes(
-        slot for t in terms for slots in (t.slots, *(f.slots for f in t.factors)) for slot in slots
+    terms = key[1].terms
+    slots = slot_bytes(
+        [s for t in terms for own in (t.slots, *[f.slots for f in t.factors]) for s in own]
     )
+    return slots * (2 + len(recipe.made))
 
 
 _RECIPES: ByteCache[_Recipe] = ByteCache(1 << 23, _weight)
@@ -52,7 +52,9 @@ def replayed(rewriting: Rewriting, tensor: Sum, make: Make) -> Sum:
         (rewriting, plain, types), lambda: _recorded(rewriting, plain, len(operands))
     )
     if not recipe.made:
-        return tensor if recipe.result == plain else relabelled(recipe.result, [*operands].__getitem__)
+        return (
+            tensor if recipe.result == plain else relabelled(recipe.result, [*operands].__getitem__)
+        )
     places = list(operands)
     for core, read in recipe.made:
         places.append(make(core, tuple([places[place] for place in read])))

@@ -182,9 +182,13 @@ def positions(slot: Slot, sizes: Sequence[int], letters: Sequence[int]) -> Integ
 
 def slot_bytes(slots: Iterable[Slot]) -> int:
     """About the bytes that slots keep alive: their tables, and some for each."""
-    return sum(
-        [128 + sum([s.values.nbytes for _, s in parts if type(s) is Table]) for _, parts in slots]
-    )
+    total = 0
+    for _, parts in slots:
+        total += 128
+        for _, stride in parts:
+            if type(stride) is Table:
+                total += stride.values.nbytes
+    return total
 
 
 def determined(slots: Iterable[Slot], sizes: Sequence[int]) -> frozenset[int]:

@@ -50,9 +50,9 @@ Kind = TypeVar("Kind", bound=Operation)
 
 def float_type(operands: Sequence[Node]) -> np.dtype[Any]:
     """The dtype of a result that is a real number whatever the operands are."""
-    first = operands[0].dtype
-    if first.kind == "f" and all([n.dtype is first for n in operands]):
-        return first
+    dtypes = [node.dtype for node in operands]
+    if dtypes[0].kind == "f" and dtypes.count(dtypes[0]) == len(dtypes):
+        return dtypes[0]
     found = np.result_type(*(weak_type(node) for node in operands))
     return found if found.kind in "fc" else np.dtype(np.float64)
 

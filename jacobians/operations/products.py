@@ -125,9 +125,7 @@ class _Contraction(Multilinear):
         return tensor
 
 
-contraction = index_map(
-    "contraction", (), lambda *_, tensor: tensor, real=True, kind=_Contraction
-)
+contraction = index_map("contraction", (), lambda *_, tensor: tensor, real=True, kind=_Contraction)
 
 PUBLIC = (
     matmul, matvec, inner, outer, bilinear, quadratic, transpose, trace, total_sum, kron, einsum,
