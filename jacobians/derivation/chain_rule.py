@@ -56,12 +56,20 @@ def as_single_node(tensor: Sum) -> Node:
 def between(output: Node, inputs: Iterable[Node]) -> list[Node]:
     """The nodes on paths from the inputs to the output, in the order they were made."""
     active = set(inputs)
+    first = min([node.serial for node in active], default=0)
+    seen = {output}
+    stack = [output]
+    while stack:
+        for operand in stack.pop().operands:
+            if operand.serial >= first and operand not in seen:
+                seen.add(operand)
+                stack.append(operand)
     reached = []
-    for node in ordered([output]):
+    for node in sorted(seen, key=lambda node: node.serial):  # operands are made first
         if node in active or not active.isdisjoint(node.operands):
             active.add(node)
             reached.append(node)
-    return sorted(reached, key=lambda node: node.serial)
+    return reached
 
 
 def tidied(tensor: Sum, newest: int, *, deep: bool = False) -> Sum:
@@ -150,7 +158,11 @@ def forward(output: Node, inputs: Sequence[Node], seeds: Sequence[Sum] | None = 
 
 def cuts(output: Node, start: Node) -> list[Node]:
     """Nodes that every path from the start to the output crosses, both ends excluded."""
-    nodes = between(output, [start])
+    return _crossed(between(output, [start]))
+
+
+def _crossed(nodes: Sequence[Node]) -> list[Node]:
+    """The cuts among all nodes from a start to an output, in order."""
     place = {node: number for number, node in enumerate(nodes)}
     reach = list(range(len(nodes)))
     for node in nodes:
@@ -189,7 +201,7 @@ def _cheapest(output: Node, start: Node) -> Sum:
     if len(nodes) <= 3:
         return reverse(output, [start])[0]  # one or two operations: all orders are the same
     ends = min(prod(output.shape), prod(start.shape))
-    narrow = [node for node in cuts(output, start) if prod(node.shape) < ends]
+    narrow = [node for node in _crossed(nodes) if prod(node.shape) < ends]
     candidates = []
     if narrow:
         waist = min(narrow, key=lambda node: prod(node.shape))

@@ -12,26 +12,21 @@ from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from math import isfinite
 from typing import NamedTuple
-from weakref import WeakKeyDictionary
 
+from jacobians.derivation.likely import ABSOLUTE, DEEPEST, POWERS, SUMS
 from jacobians.derivation.reading import divides, operand_at, product_of, seen_through
 from jacobians.graph.node import Node, apply
 from jacobians.notation.terms import Factor
-from jacobians.operations import elementwise, functions, linalg, piecewise
+from jacobians.operations import elementwise, functions, linalg
 from jacobians.operations.declare import number_times
 from jacobians.operations.products import contraction
 
-_DEEPEST = 8  # products within products, and sums within sums, that are looked into
+_MANY = 5  # times that one factor may stand below, each time as the quotient that there is
+_HALF = Fraction(1, 2)
 _KINKED = {
-    linalg.norm, linalg.row_norm, functions.hypot, functions.root, elementwise.absolute, piecewise.fabs,
+    linalg.norm, linalg.row_norm, functions.hypot, functions.root, *ABSOLUTE,
 }  # fmt: skip
 """What is 0 only where the numerator of its slope is: its slope times itself is the numerator."""
-_ABSOLUTE = {elementwise.absolute, piecewise.fabs}
-_DIVIDING = {elementwise.divide, elementwise.ratio, elementwise.sign, functions.reciprocal}
-_MULTIPLYING = {contraction, elementwise.multiply, elementwise.square, elementwise.power}
-_NEAR = 3  # products within products, up to which a quotient is looked for
-_HALF = Fraction(1, 2)
-_MANY = 5  # times that one factor may stand below, each time as the quotient that there is
 Exponents = dict[Factor, Fraction]
 
 
@@ -41,34 +36,6 @@ class Cancelled(NamedTuple):
     coefficient: Fraction
     above: tuple[Factor, ...]
     below: tuple[Factor, ...]
-
-
-_KNOWN: WeakKeyDictionary[Node, bool] = WeakKeyDictionary()
-
-
-def may_cancel(node: Node) -> bool:
-    """Whether a quotient, a kink's slope or a negative power stands in a factor of this node."""
-    if node.operation not in _MULTIPLYING:
-        return node.operation in _DIVIDING
-    known = _KNOWN.get(node)
-    if known is None:
-        known = _KNOWN[node] = _holds_quotient(node, _NEAR)
-    return known
-
-
-def _holds_quotient(node: Node, depth: int) -> bool:
-    operation = node.operation
-    if operation in _DIVIDING:
-        return True
-    if operation is elementwise.power:
-        exponent = node.operands[1].value
-        if type(exponent) in (int, float) and not exponent > 0:
-            return True
-    if depth and operation in _MULTIPLYING:
-        for operand in node.operands:
-            if operand.operation is not None and _holds_quotient(operand, depth - 1):
-                return True
-    return False
 
 
 class _Powers:
@@ -90,7 +57,7 @@ class _Powers:
             if (e := self.over.get(base, Fraction(0)) + self.under.get(base, Fraction(0)))
         }
 
-    def _read(self, factor: Factor, times: Fraction, depth: int = _DEEPEST) -> Fraction:
+    def _read(self, factor: Factor, times: Fraction, depth: int = DEEPEST) -> Fraction:
         """Enter the factor to an integral power; returns the number that it holds."""
         number, node = number_times(factor.operand)
         if node is None or not isfinite(number) or number == 0:
@@ -155,7 +122,7 @@ def _parts(factor: Factor) -> tuple[Fraction, list[tuple[Factor, Fraction]]] | N
             return None
         return Fraction(product[0]), [(part, one) for part in product[1]]
     exponent: Fraction | int | None = _EXPONENTS.get(operation)
-    if operation is elementwise.power or operation is functions.float_power:
+    if operation in POWERS:
         given = operands[1].value
         if type(given) in (int, float) and isfinite(given) and given != 0:
             exponent = Fraction(given)
@@ -220,7 +187,7 @@ def _kink(powers: _Powers) -> bool:
 
 def _is_absolute(factor: Factor, of: Factor) -> bool:
     node: Node = factor.operand
-    return node.operation in _ABSOLUTE and operand_at(factor, node.operands[0]) == of
+    return node.operation in ABSOLUTE and operand_at(factor, node.operands[0]) == of
 
 
 def _joined(powers: _Powers) -> bool:
@@ -269,7 +236,7 @@ def _quotients(under: Node) -> Iterator[Quotient]:
         power = apply(elementwise.exp, under.operands)
         yield 1, power, lambda: apply(elementwise.portion, [power, -1, under])
     else:
-        for sign, part, rest in _summands(under, _DEEPEST):
+        for sign, part, rest in _summands(under, DEEPEST):
 
             def quotient(sign: int = sign, part: Node = part, rest: Node = rest) -> Node:
                 whole = under if sign == 1 else apply(elementwise.negative, [under])
@@ -280,7 +247,7 @@ def _quotients(under: Node) -> Iterator[Quotient]:
 
 def _summands(node: Node, depth: int) -> Iterator[tuple[int, Node, Node]]:
     """``node = sign · (part + rest)`` for each part that is no number."""
-    if node.operation not in (elementwise.add, elementwise.subtract) or depth == 0:
+    if node.operation not in SUMS or depth == 0:
         return
     minus = node.operation is elementwise.subtract
     first, second = node.operands

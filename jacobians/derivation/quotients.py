@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jacobians.derivation.powers import cancelled, may_cancel
+from jacobians.derivation.powers import cancelled, could_cancel, may_cancel
 from jacobians.derivation.reading import (
     divides,
     operand_at,
@@ -141,7 +141,7 @@ def reduced(term: Term, newest: int) -> list[Term]:
     found, gone = _summed(whole, held, term.sizes)
     deeper = _deeper(_cancelled(found))
     if deeper is None:
-        parts = _distributed(term)
+        parts = _distributed(term, [origin for _, origin in whole.below])
         if parts is not None:
             return [found for part in parts for found in reduced(part, newest)]
         if not whole.below and not gone:
@@ -168,14 +168,18 @@ def _read(term: Term) -> _Fraction:
 
 def _deeper(fraction: _Fraction) -> _Fraction | None:
     """The fraction with powers, kinks and parts of sums cancelled; None where there are none."""
-    found = cancelled(fraction.above, [factor for factor, _ in fraction.below])
+    above = [factor.operand for factor in fraction.above]
+    under = [factor for factor, _ in fraction.below]
+    if not could_cancel(above, (), [factor.operand for factor in under]):
+        return None
+    found = cancelled(fraction.above, under)
     if found is None:
         return None
     below = tuple((factor, factor.operand) for factor in found.below)
     return _Fraction(fraction.coefficient * found.coefficient, found.above, below)
 
 
-def _distributed(term: Term) -> list[Term] | None:
+def _distributed(term: Term, below: Sequence[Node]) -> list[Term] | None:
     """The term with a sum among its factors read as its summands, where one of them cancels then.
 
     The sum may be of several terms, or over letters: ``y Σ_i (x_i / y) A_ik`` is ``Σ_i x_i A_ik``.
@@ -191,8 +195,12 @@ def _distributed(term: Term) -> list[Term] | None:
         else:
             coefficient *= product[0]
             waiting = [*product[1], *waiting]
+    outer = [factor.operand for factor in factors if not factor.mask]
     for place, factor in enumerate(factors):
-        if factor.mask or not any(may_cancel(f.operand) for f in factors):
+        node: Node = factor.operand
+        if factor.mask or node.operation is not contraction:
+            continue
+        if not could_cancel(node.operands, outer, below):
             continue
         summands = summands_of(factor, term.sizes)
         if summands is None or len(summands) > _SUMMANDS:
