@@ -17,7 +17,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jacobians.derivation.powers import cancelled, could_cancel, may_cancel
+from jacobians.derivation.likely import could_cancel, may_cancel
+from jacobians.derivation.powers import cancelled
 from jacobians.derivation.reading import (
     divides,
     operand_at,
