@@ -22,6 +22,7 @@ from jacobians.operations.declare import number_times
 from jacobians.operations.products import contraction
 
 _MANY = 5  # times that one factor may stand below, each time as the quotient that there is
+_LARGEST = 64  # exponent of a power that is read as one
 _HALF = Fraction(1, 2)
 _KINKED = {
     linalg.norm, linalg.row_norm, functions.hypot, functions.root, *ABSOLUTE,
@@ -124,7 +125,7 @@ def _parts(factor: Factor) -> tuple[Fraction, list[tuple[Factor, Fraction]]] | N
     exponent: Fraction | int | None = _EXPONENTS.get(operation)
     if operation in POWERS:
         given = operands[1].value
-        if type(given) in (int, float) and isfinite(given) and given != 0:
+        if type(given) in (int, float) and 0 < abs(given) <= _LARGEST:
             exponent = Fraction(given)
     return (
         None if exponent is None else (one, [(operand_at(factor, operands[0]), Fraction(exponent))])

@@ -41,6 +41,7 @@ from jacobians.operations.declare import Multilinear, number_times
 from jacobians.operations.products import contraction
 
 _DEEPEST = 8  # sums within sums that are looked into
+_LARGEST = Fraction(10) ** 300  # of a coefficient
 _SUMMANDS = 6  # of a factor that is read as a sum
 
 
@@ -151,11 +152,23 @@ def reduced(term: Term, newest: int) -> list[Term]:
     factors = [*(f for f in term.factors if f.mask), *_rebuilt(found, held, newest)]
     if deeper is None and _rank(factors, held, newest) >= _rank(term.factors, held, newest):
         return [term]
-    exact = found.coefficient
-    number = exact.numerator if exact.denominator == 1 else float(exact)
+    number = _times(term.coefficient, found.coefficient)
+    if number is None:
+        return [term]
     sizes = [1 if a in gone else size for a, size in enumerate(term.sizes)]
-    after = normal(term.coefficient * number, sizes, factors, term.slots)
+    after = normal(number, sizes, factors, term.slots)
     return [] if after is None else [after]
+
+
+def _times(coefficient: int | float, exact: Fraction) -> int | float | None:
+    """A coefficient times a number; None where that would overflow or underflow."""
+    if isinstance(coefficient, int) and exact.denominator == 1:
+        return coefficient * exact.numerator
+    if not isfinite(coefficient):
+        return coefficient * float(exact)
+    product = Fraction(coefficient) * exact
+    fits = not product or 1 / _LARGEST < abs(product) < _LARGEST
+    return float(product) if fits else None
 
 
 def _read(term: Term) -> _Fraction:

@@ -10,6 +10,9 @@ import numpy as np
 import pytest
 
 import jacobians as jb
+from jacobians.graph.node import apply, input_node
+from jacobians.operations import elementwise
+from jacobians.optimising.gram import interval
 from tests import numerical
 
 norm = np.linalg.norm
@@ -134,6 +137,40 @@ def test_two_infinite_parts_have_no_portion() -> None:
 
     np.testing.assert_array_equal(jb.grad(f)(np.array([800.0, 3.0])), [1, 0])
     assert np.isnan(jb.grad(f)(np.array([800.0, 800.0]))).all()
+
+
+@quiet
+def test_the_hessian_of_a_logistic_loss_is_one_weighted_product() -> None:
+    rng = np.random.default_rng(8)
+    X, w, y = rng.normal(size=(30, 17)), rng.normal(size=17), np.sign(rng.normal(size=30))
+    X[0] *= 1000  # exp overflows
+
+    def loss(w: Any, X: Any, y: Any) -> Any:
+        return np.sum(np.log1p(np.exp(-y * (X @ w))))
+
+    margin = y * (X @ w)
+    assert abs(margin[0]) > 750
+    weights = 1 / (2 + np.exp(margin) + np.exp(-margin))
+    expected = X.T @ (weights[:, None] * X)
+    hessian = jb.hessian(loss)
+    H, compiled = hessian(w, X, y), hessian.compile(w, X, y)(w, X, y)
+    assert len(H.terms.terms) == 1
+    for found in (H, compiled):
+        np.testing.assert_allclose(found.dense(), expected, rtol=1e-11, atol=1e-12)
+
+
+def test_how_large_a_portion_is() -> None:
+    x = input_node("x", (3,))
+    e = apply(elementwise.exp, [x])
+    assert interval(apply(elementwise.portion, [e, 1, 1 + e])) == (0, 1)
+    assert interval(1 / (1 + e)) == (0, np.inf)
+    assert interval(apply(elementwise.portion, [x, 1, 1 + x]))[0] == -np.inf
+    assert interval(1 / (x - 1))[0] == -np.inf
+
+
+def test_coefficients_that_are_no_floats() -> None:
+    f = jb.grad(lambda x: (0.1 * x) ** 1000 / x)
+    np.testing.assert_allclose(f(np.array(10.0)), 999 / 100, rtol=1e-11)
 
 
 def rows(x: Any) -> Any:
