@@ -1,6 +1,6 @@
 """Chaining Jacobians, and the full tensor set beside the outer-product shortcut.
 
-Floor 8. Imports errors, ground, execution, display, tensor.
+Floor 9. Imports errors, ground, execution, display, tensor.
 """
 
 import statistics

@@ -4,7 +4,7 @@ Two ways: complex step, exact to rounding where a function is analytic and takes
 central differences extrapolated by Richardson's scheme with Ridders' choice of the best step, for every
 other function. ``method="auto"`` takes complex step where real differences agree with it.
 
-Floor 10. Imports ground, tracing, verification.
+Floor 11. Imports ground, tracing, verification.
 """
 
 from collections.abc import Callable

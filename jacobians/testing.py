@@ -1,6 +1,6 @@
 """``jb.testing``: a check as an assertion, for pytest or any other runner of tests.
 
-Floor 10. Imports verification.
+Floor 11. Imports verification.
 """
 
 from collections.abc import Callable

@@ -21,8 +21,8 @@ CONTRIBUTING = ROOT.parent / "CONTRIBUTING.md"
 LAZY = {"scipy", "opt_einsum", "matplotlib", "jax", "torch"}
 """Extras and slow imports: allowed, and required, to stand inside functions."""
 MOST_FLOORS, MOST_FILES = 12, 6
-FACE = {"__init__", "__main__", "cli"}
-"""The top floor, one face: the command needs the package's version, and a file of its own to start."""
+FACE = {"__init__", "__main__", "cli", "numerical", "testing"}
+"""The top floor, one face: the public modules, and the command, which needs the package's version."""
 
 
 def modules() -> dict[str, Path]:

@@ -20,8 +20,9 @@ from jacobians.execution.steps import Cost
 from jacobians.graph.node import Node, apply, ordered
 from jacobians.notation import rewrite
 from jacobians.notation.join import composed
+from jacobians.notation.replay import replayed
 from jacobians.notation.slots import letter_slot
-from jacobians.notation.terms import Sum, added, identity, letter_count, numbered, total
+from jacobians.notation.terms import Sum, added, identity, letter_count, numbered
 from jacobians.operations.products import contraction
 
 Strategy = Literal["auto", "forward", "reverse"]
@@ -55,12 +56,21 @@ def as_single_node(tensor: Sum) -> Node:
 
 def between(output: Node, inputs: Iterable[Node]) -> list[Node]:
     """The nodes on paths from the inputs to the output, in the order they were made."""
-    wanted = set(inputs)
-    active: set[Node] = set()
-    for node in ordered([output]):
-        if node in wanted or any(operand in active for operand in node.operands):
+    active = set(inputs)
+    first = min([node.serial for node in active], default=0)
+    seen = {output}
+    stack = [output]
+    while stack:
+        for operand in stack.pop().operands:
+            if operand.serial >= first and operand not in seen:
+                seen.add(operand)
+                stack.append(operand)
+    reached = []
+    for node in sorted(seen, key=lambda node: node.serial):  # operands are made first
+        if node in active or not active.isdisjoint(node.operands):
             active.add(node)
-    return sorted(active, key=lambda node: node.serial)
+            reached.append(node)
+    return reached
 
 
 def tidied(tensor: Sum, newest: int, *, deep: bool = False) -> Sum:
@@ -71,14 +81,14 @@ def tidied(tensor: Sum, newest: int, *, deep: bool = False) -> Sum:
     """
     if not tensor.terms:
         return tensor
-    tensor = total(tensor.shape, (reduced(term, newest) for term in tensor.terms))
-    tensor = rewrite.tidy(tensor, combine)
+    tensor = Sum(tensor.shape, tuple([t for one in tensor.terms for t in reduced(one, newest)]))
+    tensor = replayed(rewrite.tidy, tensor, combine)
     if len(tensor.terms) > _READABLE:
-        tensor = rewrite.collapse(tensor, combine)
-    if deep:
-        tensor = rewrite.gather(tensor, combine, growth=1)
+        tensor = replayed(rewrite.collapse, tensor, combine)
+    if deep and len(tensor.terms) > 1:
+        tensor = replayed(rewrite.gather_small, tensor, combine)
     if len(tensor.terms) > _FEW:
-        tensor = rewrite.gather(tensor, combine)
+        tensor = replayed(rewrite.gather, tensor, combine)
     return tensor
 
 
@@ -149,7 +159,11 @@ def forward(output: Node, inputs: Sequence[Node], seeds: Sequence[Sum] | None = 
 
 def cuts(output: Node, start: Node) -> list[Node]:
     """Nodes that every path from the start to the output crosses, both ends excluded."""
-    nodes = between(output, [start])
+    return _crossed(between(output, [start]))
+
+
+def _crossed(nodes: Sequence[Node]) -> list[Node]:
+    """The cuts among all nodes from a start to an output, in order."""
     place = {node: number for number, node in enumerate(nodes)}
     reach = list(range(len(nodes)))
     for node in nodes:
@@ -188,7 +202,7 @@ def _cheapest(output: Node, start: Node) -> Sum:
     if len(nodes) <= 3:
         return reverse(output, [start])[0]  # one or two operations: all orders are the same
     ends = min(prod(output.shape), prod(start.shape))
-    narrow = [node for node in cuts(output, start) if prod(node.shape) < ends]
+    narrow = [node for node in _crossed(nodes) if prod(node.shape) < ends]
     candidates = []
     if narrow:
         waist = min(narrow, key=lambda node: prod(node.shape))
@@ -196,11 +210,14 @@ def _cheapest(output: Node, start: Node) -> Sum:
         candidates.append(composed(left, right, waist.ndim))
         if _FAR * prod(waist.shape) <= ends:
             return candidates[0]
-    # What an order carries has the size of its end times a node: far apart, only one can win.
+    # What an order carries has the size of its end times a node: far apart, only one can win. At ends
+    # alike reverse does, or all but does: in the suite forward never won there by more than 4 %.
     if prod(output.shape) <= _FAR * prod(start.shape):
         candidates.append(reverse(output, [start])[0])
-    if prod(start.shape) <= _FAR * prod(output.shape):
+    if prod(start.shape) < prod(output.shape):
         candidates.append(forward(output, [start])[0])
+    if len(candidates) == 1:
+        return candidates[0]
     known = set(nodes)
     return min(candidates, key=lambda tensor: (work(tensor, known), len(tensor.terms)))
 

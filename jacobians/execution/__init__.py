@@ -4,5 +4,5 @@
 runs it at once, ``numpy_source`` prints it and compiles what it printed, ``jax`` runs it on JAX. Programs
 depend on shapes and dtypes, never on data.
 
-Floor 3. Imports errors, ground, notation, graph.
+Floor 4. Imports errors, ground, notation, graph.
 """

@@ -20,6 +20,7 @@ from jacobians.notation.terms import Sum
 Array = NDArray[Any]
 Parameters = tuple[tuple[str, Any], ...]
 _serial = count()
+_NUMBERS = {int, float}
 
 
 class Operation:
@@ -270,10 +271,10 @@ def as_node(value: Any) -> Node:
 
 def apply(operation: Operation, operands: Iterable[Any], **parameters: Any) -> Node:
     """The node of an operation on operands: an existing one if there is an equal one."""
-    nodes = tuple(as_node(operand) for operand in operands)
-    if not parameters and nodes and all(type(node.value) in (int, float) for node in nodes):
+    nodes = tuple([n if isinstance(n, Node) else constant(n) for n in operands])
+    if nodes and not parameters and {type(n.value) for n in nodes} <= _NUMBERS:
         return constant(np.asarray(operation.evaluate([n.value for n in nodes], {})).item())
-    fixed = tuple(sorted(parameters.items()))
+    fixed = tuple(sorted(parameters.items())) if parameters else ()
     if not nodes:
         return Node(operation, nodes, fixed, *operation.infer(nodes, parameters))
     host, key = _newest(nodes), _key(operation, nodes, fixed)
@@ -302,21 +303,20 @@ def of_dtype(node: Node, dtype: np.dtype[Any]) -> Node:
 
 def _newest(nodes: Sequence[Node]) -> Node:
     """The operand that remembers what is made of it; a Python number is made anew each time."""
-    lasting = [node for node in nodes if type(node.value) not in (int, float)]
-    return max(lasting or nodes, key=lambda node: node.serial)
+    host: Node | None = None
+    for node in nodes:
+        if type(node.value) not in _NUMBERS and (host is None or node.serial > host.serial):
+            host = node
+    return nodes[-1] if host is None else host
 
 
 def _key(operation: Operation, nodes: Sequence[Node], fixed: Parameters) -> tuple[Hashable, ...]:
+    """What makes two nodes the same: Python numbers by type and bits, other operands by identity."""
     return (
         operation,
-        tuple(_identity(node) for node in nodes),
-        tuple((name, by_bits(value)) for name, value in fixed),
+        tuple([by_bits(n.value) if type(n.value) in _NUMBERS else id(n) for n in nodes]),
+        tuple([(name, by_bits(value)) for name, value in fixed]),
     )
-
-
-def _identity(node: Node) -> Any:
-    """What makes two operands the same: Python numbers by type and bits, all else by identity."""
-    return by_bits(node.value) if type(node.value) in (int, float) else id(node)
 
 
 def by_bits(value: Any) -> Hashable:
@@ -347,8 +347,13 @@ def ordered(nodes: Iterable[Node], known: Mapping[Node, Any] = {}) -> list[Node]
             result.append(node)
         elif node not in seen:
             seen.add(node)
+            if node.operation is None:
+                result.append(node)
+                continue
             stack.append((node, True))
-            stack.extend((operand, False) for operand in reversed(node.operands))
+            for operand in reversed(node.operands):
+                if operand not in seen:
+                    stack.append((operand, False))
     return result
 
 

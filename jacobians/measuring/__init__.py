@@ -2,5 +2,5 @@
 
 Peers (JAX, PyTorch, autograd, asdex) and matplotlib are imported where they are used.
 
-Floor 9. Imports errors, ground, display, transforms.
+Floor 10. Imports errors, ground, display, transforms.
 """

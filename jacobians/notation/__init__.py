@@ -3,5 +3,5 @@
 Nothing here computes with numbers: operands are opaque, and every function depends on sizes, slots
 and tables alone (``explicit`` builds identity tensors and hands them to ``numpy.einsum``).
 
-Floor 1. Imports errors.
+Floor 2. Imports errors, ground.
 """

@@ -52,6 +52,9 @@ OperationT = TypeVar("OperationT", bound=Operation)
 
 def float_type(operands: Sequence[Node]) -> np.dtype[Any]:
     """The dtype of a result that is a real number whatever the operands are."""
+    dtypes = [node.dtype for node in operands]
+    if dtypes[0].kind == "f" and dtypes.count(dtypes[0]) == len(dtypes):
+        return dtypes[0]
     found = np.result_type(*(weak_type(node) for node in operands))
     return found if found.kind in "fc" else np.dtype(np.float64)
 
@@ -120,6 +123,8 @@ class Multilinear(Declared):
 
     def structure(self, shapes: tuple[Shape, ...], parameters: tuple[tuple[str, Any], ...]) -> Sum:
         """The operation at given shapes as a sum of terms over operand positions."""
+        if not parameters:
+            return _structure(self, shapes, parameters)
         cached = _structure if _is_light(parameters) else _structure.__wrapped__
         return cached(self, shapes, parameters)
 
@@ -162,7 +167,8 @@ class Multilinear(Declared):
         self, operands: Sequence[Node], parameters: Mapping[str, Any]
     ) -> tuple[Shape, np.dtype[Any]]:
         """The shape of the sum of terms; the operands' common dtype."""
-        tensor = self.structure(tuple(n.shape for n in operands), tuple(sorted(parameters.items())))
+        fixed = tuple(sorted(parameters.items())) if parameters else ()
+        tensor = self.structure(tuple([n.shape for n in operands]), fixed)
         return tensor.shape, self._type(tensor, [weak_type(node) for node in operands])
 
     def evaluate(self, arrays: Sequence[Any], parameters: Mapping[str, Any]) -> Any:
@@ -184,6 +190,9 @@ class Multilinear(Declared):
         """The operands' common dtype, widened where a coefficient is no integer."""
         if not types:
             return np.dtype(np.float64)
+        first = types[0]
+        if isinstance(first, np.dtype) and first.kind == "f" and types.count(first) == len(types):
+            return first  # numbers do not widen floats
         if isinstance(self._value, np.ufunc):
             return _ufunc_type(self._value, *map(_by_type, types))
         moves = (
@@ -518,10 +527,13 @@ def _numbers_out(tensor: Sum) -> Sum:
         coefficient = term.coefficient
         for factor in term.factors:
             number, operand = number_times(factor.operand)
+            if operand is factor.operand:
+                factors.append(factor)
+                continue
             coefficient *= number
             if operand is not None:
-                factors.append(factor._replace(operand=operand))
-        terms.append(term._replace(coefficient=coefficient, factors=tuple(factors)))
+                factors.append(Factor(operand, factor.slots, factor.mask))
+        terms.append(Term(coefficient, term.sizes, tuple(factors), term.slots))
     return Sum(tensor.shape, tuple(terms))
 
 
@@ -538,14 +550,13 @@ def number_times(node: Node) -> tuple[int | float, Node | None]:
     while True:
         if _is_number(node):
             return number * node.value, None
-        if node.operation is NUMPY[np.negative]:
+        operation = node.operation
+        if operation is NUMPY[np.multiply] and _is_number(node.operands[0]):
+            number, node = number * node.operands[0].value, node.operands[1]
+        elif operation is NUMPY[np.negative]:
             number, node = -number, node.operands[0]
-            continue
-        first = node.operands[0] if node.operands else node
-        if node.operation is NUMPY[np.multiply] and _is_number(first):
-            number, node = number * first.value, node.operands[1]
-            continue
-        return number, node
+        else:
+            return number, node
 
 
 def multilinear(
@@ -586,10 +597,11 @@ def index_map(
     *,
     numpy: Any = None,
     value: Function | None = None,
+    kind: type[Multilinear] = Multilinear,
     **display: Any,
 ) -> Multilinear:
     """Declare an operation whose terms ``build(*shapes, **parameters)`` gives."""
-    made = Multilinear(name, arguments, build=build, value=value or numpy, **display)
+    made = kind(name, arguments, build=build, value=value or numpy, **display)
     return _known_to_numpy(made, numpy)
 
 

@@ -169,6 +169,25 @@ ratio: Rule = elementwise(
     B=lambda A, B, Y: -apply(ratio, [Y, B]),
 )  # fmt: skip
 
+
+def _portion(A: Any, R: Any, S: Any) -> Any:
+    found = np.divide(A, S)
+    infinite = np.isinf(A)
+    return np.where(infinite, 1 / (1 + np.divide(R, A)), found) if np.any(infinite) else found
+
+
+def _portion_slope(R: Node, S: Node, A: Node) -> Any:
+    return R / S / S if type(R.value) in (int, float) else apply(portion, [R, A, S]) / S
+
+
+portion: Rule = elementwise(
+    # A / (A + R) of a sum S = A + R that is there already: 1 where A alone is infinite.
+    "portion", _portion, notation="{0} / {2}", latex="\\frac{{{0}}}{{{2}}}", binds=SUM,
+    A=lambda A, R, S, Y: _portion_slope(R, S, A),
+    R=lambda A, R, S, Y: -(Y / S),
+    S=None,
+)  # fmt: skip
+
 PUBLIC = (
     add, subtract, multiply, divide, scale, negative, exp, log, sqrt, square, tanh, sin, cos,
     sigmoid, relu, absolute, power,

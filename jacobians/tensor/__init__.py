@@ -1,4 +1,4 @@
 """``JacobianTensor``, and its matrices, sparse and Kronecker forms, slices and costs.
 
-Floor 7. Imports errors, ground, notation, graph, execution, derivation, display.
+Floor 8. Imports errors, ground, notation, graph, execution, derivation, display.
 """

@@ -3,5 +3,5 @@
 A traced array has a value and the node that made it. NumPy hands calls on it to ``dispatch``, which
 looks them up in one table; an explicit second table says what is not supported, and why.
 
-Floor 5. Imports errors, ground, notation, graph, operations.
+Floor 6. Imports errors, ground, notation, graph, operations.
 """

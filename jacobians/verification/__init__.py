@@ -11,6 +11,6 @@ mistakes off derived terms.
 guesses of ``arrangements``, ``shifts`` and ``values``, the words of ``places`` and ``factors``, ``findings``
 (two tensors) and ``probing`` (a backward or forward). Of this package these need notation and errors only.
 
-Floor 9. Imports errors, ground, notation, graph, operations, tracing, display, tensor,
+Floor 10. Imports errors, ground, notation, graph, operations, tracing, display, tensor,
 transforms.
 """
