@@ -15,7 +15,8 @@ from numpy.typing import DTypeLike, NDArray
 from jacobians.arrays.plan import Plan
 from jacobians.display.explanation import Contribution, Delta, Entry, Explanation, TermAtEntry
 from jacobians.display.expressions import label
-from jacobians.display.matrix_forms import distinct_names, matrix_form
+from jacobians.display.matrix_forms import matrix_form
+from jacobians.display.naming import distinct_names
 from jacobians.errors import ShapeError
 from jacobians.graph.node import Node
 from jacobians.notation.explicit import delta_axes, letter_names

@@ -4,7 +4,7 @@ from operator import index as as_integer
 from typing import Any
 
 from jacobians.display.expressions import label
-from jacobians.display.matrix_forms import distinct_names
+from jacobians.display.naming import distinct_names
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.notation.join import restricted
 from jacobians.notation.structure import count, equations, pattern

@@ -369,12 +369,10 @@ def _factor(J: _Tensor, term: Term, block: _Block) -> tuple[str, Callable[[], Ar
         check_size(f"{J.title}: a Kronecker factor", form, J.dtype.itemsize, None)
         return Plan(by_place, [v.shape for v in values]).run(values, J.dtype).reshape(form)
 
-    return _factor_name(by_place, nodes, J.shape, axes, block), make
+    return _factor_name(part, J.shape, axes, block), make
 
 
-def _factor_name(
-    part: Sum, nodes: tuple[Node, ...], shape: Sequence[int], axes: Sequence[int], block: _Block
-) -> str:
+def _factor_name(part: Sum, shape: Sequence[int], axes: Sequence[int], block: _Block) -> str:
     term = part.terms[0]
     full = [full_letter(s, term.sizes, shape[n]) for s, n in zip(term.slots, axes, strict=True)]
     if not term.factors:
@@ -383,14 +381,14 @@ def _factor_name(
         if len(full) == 1 and full[0] is not None:
             return f"1_{shape[axes[0]]}" + ("" if block.out else "ᵀ")
         return "S"
-    written = product_form(term, nodes, "text")
+    written = product_form(term, "text")
     if written is not None:
         if len(full) == 1 and not block.out:
             return f"{written.inside(ATOM)}ᵀ"
         return written.text
     if len(full) == 2 and full[0] == full[1] and len(term.factors) == 1:
         (factor,) = term.factors
-        whole = matrix_form(nodes[factor.operand], "text")
+        whole = matrix_form(factor.operand, "text")
         if whole is not None and factor.slots == (letter_slot(0),):
             return f"diag({whole.text})"
     return "M"

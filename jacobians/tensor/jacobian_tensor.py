@@ -1,7 +1,7 @@
 """``JacobianTensor``: the derivative ``J_ijkl = ∂A_ij/∂B_kl`` kept as a sum of terms."""
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from numbers import Real
 from os import PathLike
@@ -16,14 +16,11 @@ from jacobians.derivation.chain_rule import combine
 from jacobians.display import plots
 from jacobians.display.explaining import checked_index, explained
 from jacobians.display.explanation import Explanation
-from jacobians.display.expressions import (
-    label,
-    shortcut,
-    template_of,
-    title,
-)
-from jacobians.display.matrix_forms import Template, distinct_names
+from jacobians.display.expressions import shortcut, title
+from jacobians.display.formulas import Formula, formula_of, written_out
+from jacobians.display.naming import distinct_names
 from jacobians.display.page import tensor_fragment, write_page
+from jacobians.display.stored import StoredNode, restored, stored
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.graph.node import Node, evaluate
 from jacobians.ground.arguments import shaped_array
@@ -42,7 +39,7 @@ from jacobians.notation.terms import (
     total,
     transposed,
 )
-from jacobians.notation.writing import Style, write
+from jacobians.notation.writing import Style
 from jacobians.tensor import export
 from jacobians.tensor.batching import per_sample
 from jacobians.tensor.costs import TensorCost, explicit_cost, predicted
@@ -146,23 +143,31 @@ class JacobianTensor:
     def formula(self) -> str:
         """The tensor in index notation; repeated letters that are no axis are summed.
 
-        Different arrays of one name are told apart by primes.
+        Different arrays of one name are told apart by primes; an array without a name is ``c``. What
+        is too long for its place has a name that is defined behind it: ``δ_ik M_jl, where M_ij = …``.
         """
-        return self._written("text")
+        return str(self._written("text"))
 
     def latex(self) -> str:
         """The formula in LaTeX."""
-        return self._written("latex")
+        return str(self._written("latex"))
 
-    def _written(self, style: Style) -> str:
-        with distinct_names(self._values):
-            return write(self.terms, self.axes, label, style).text
+    def _written(self, style: Style) -> Formula:
+        return formula_of(self.terms, self.axes, self._values, style, self._taken)
 
     def _shortcut(self, style: Style) -> str:
         """The gradient from an upstream G as a formula: ``G Cᵀ``."""
         upstream = Node(None, (), (), self.out_shape, np.dtype(float), name="G")
-        with distinct_names({upstream: None, **self._values}):
+
+        def main() -> str:
             return shortcut(self.terms, self.out_ndim, upstream, self.axes, style)
+
+        return str(written_out(main, {upstream: None, **self._values}, style, self._taken))
+
+    @property
+    def _taken(self) -> tuple[str, ...]:
+        """Names that a formula's parts must not have."""
+        return self.names
 
     def einsum(self) -> str:
         """The subscripts of ``explicit``: one einsum per term, joined by ' + '."""
@@ -637,11 +642,12 @@ class JacobianTensor:
     def __reduce__(self) -> tuple[Any, ...]:
         nodes = list(self._values)
         with distinct_names(self._values):
-            templates = [template_of(node) for node in nodes]
+            kept, places = stored(nodes)
         return _rebuilt, (
             numbered(self.terms, nodes),
             self.out_ndim,
-            templates,
+            kept,
+            places,
             [self._values[node] for node in nodes],
             self.dtype,
             self.in_dtype,
@@ -655,16 +661,14 @@ _UPSTREAM = Node(None, (), (), (), np.dtype(float), name="G")
 def _rebuilt(
     terms: Sum,
     out_ndim: int,
-    templates: Iterable[Template],
+    kept: Sequence[StoredNode],
+    places: Sequence[int],
     arrays: Sequence[Array],
     dtype: DTypeLike,
     in_dtype: DTypeLike,
     names: tuple[str, str],
 ) -> JacobianTensor:
-    nodes = [
-        Node(None, (), (), array.shape, array.dtype, value=template)
-        for template, array in zip(templates, arrays, strict=True)
-    ]
+    nodes = restored(kept, places)
     return JacobianTensor(
         relabelled(terms, nodes.__getitem__),
         out_ndim,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.display.expressions import aligned, label
-from jacobians.display.matrix_forms import distinct_names
+from jacobians.display.naming import distinct_names
 from jacobians.graph.node import Node, evaluate, input_node, ordered
 from jacobians.notation.explicit import letter_names
 from jacobians.notation.terms import Factor, Sum, Term
