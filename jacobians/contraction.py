@@ -285,7 +285,7 @@ def compare(J: JacobianTensor, G: Any, max_bytes: float | None = None) -> Compar
     return Comparison(
         J.title,
         J.formula(),
-        J._shortcut("text"),
+        str(J._shortcut("text")),
         J.shape,
         **ways,
         largest_difference=max(_difference(v, value) for v in values),

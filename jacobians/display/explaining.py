@@ -15,8 +15,8 @@ from numpy.typing import DTypeLike, NDArray
 from jacobians.arrays.plan import Plan
 from jacobians.display.explanation import Contribution, Delta, Entry, Explanation, TermAtEntry
 from jacobians.display.expressions import label
+from jacobians.display.formulas import settled
 from jacobians.display.matrix_forms import matrix_form
-from jacobians.display.naming import distinct_names
 from jacobians.errors import ShapeError
 from jacobians.graph.node import Node
 from jacobians.notation.explicit import delta_axes, letter_names
@@ -93,11 +93,13 @@ def explained(
     dtype : dtype
         Of the tensor.
     """
-    with distinct_names(values):
-        terms = tuple(
+    terms, parts = settled(
+        lambda: tuple(
             _at_entry(term, tensor.shape, index, axes, values, dtype) for term in tensor.terms
-        )
-    return Explanation(title, tuple(index), axes, value, terms)
+        ),
+        values,
+    )
+    return Explanation(title, tuple(index), axes, value, terms, parts)
 
 
 def _at_entry(

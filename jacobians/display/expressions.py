@@ -72,6 +72,10 @@ def entry(node: Node, letters: Sequence[str], style: Style, fresh: Iterator[str]
         if whole is not None:
             return _indexed(whole, letters, style)
         children = [label(n, aligned(n, node, letters), style, fresh) for n in node.operands]
+        factors = [*zip(node.operands, children, strict=True)]
+        scale = next((n.value for n in node.operands if type(n.value) in (int, float)), None)
+        if operation.notation == "{0} {1}" and scale is not None and exact_number(abs(scale)):
+            return write_product(scale, [c for n, c in factors if n.value is None], style)
         return filled(node, children, style)
     if operation.indexed and len(letters) >= 2:
         texts = [argument(n, style).inside(ATOM) for n in node.operands]
@@ -188,7 +192,7 @@ def _indexed(whole: Written, letters: Sequence[str], style: Style) -> Written:
     if not letters:
         return whole
     bare = whole.binds == ATOM and re.fullmatch(r"[^\W\d_]", whole.text) is not None
-    function = whole.binds == ATOM and whole.text.endswith(")")
+    function = whole.binds == ATOM and whole.text.endswith((")", "]"))
     name = whole.text if bare or function else f"({whole.text})"
     return Written(subscript(name, letters, style), entry=True)
 

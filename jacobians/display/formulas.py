@@ -1,16 +1,19 @@
 """Whole formulas: what is too long for its place is named there, and defined behind the formula."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from jacobians.display.expressions import entry, label
 from jacobians.display.matrix_forms import written_name
-from jacobians.display.naming import Names, distinct_names, part_axes, structure_of
+from jacobians.display.naming import Names, distinct_names, structure_of
 from jacobians.graph.node import Node
+from jacobians.notation.explicit import axis_names
 from jacobians.notation.slots import Table
 from jacobians.notation.terms import Sum
 from jacobians.notation.writing import Style, fresh_letters, subscript, write
 
+Pairs = tuple[tuple[str, str], ...]
+Text = TypeVar("Text")
 _LISTED = 12  # entries of a table of positions that are written
 _TRIES = 4  # times a formula is written, until no part of it is named in one place only
 
@@ -19,7 +22,7 @@ class Formula(NamedTuple):
     """A formula, and what its names stand for: pairs of left and right sides, in order of appearance."""
 
     main: str
-    parts: tuple[tuple[str, str], ...] = ()
+    parts: Pairs = ()
     style: Style = "text"
 
     def __str__(self) -> str:
@@ -30,6 +33,24 @@ class Formula(NamedTuple):
             (",\\quad\\text{where }", ";\\quad ") if self.style == "latex" else (", where ", "; ")
         )
         return self.main + where + between.join(f"{left} = {right}" for left, right in self.parts)
+
+
+def where_lines(formula: Formula, longest: int) -> list[str]:
+    """``where M_ij = …``, a line for each part as long as they are no longer than that together."""
+    lines: list[str] = []
+    for number, (left, right) in enumerate(formula.parts):
+        line = f"  {'     ' if number else 'where'} {left} = {right}"
+        if sum(map(len, lines)) + len(line) > longest:
+            word = "where" if not number else "and"
+            return [*lines, f"  {word} {more_parts(len(formula.parts) - number, bool(number))}"]
+        lines.append(line)
+    return lines
+
+
+def more_parts(count: int, more: bool = False) -> str:
+    """What is said of parts that are too long to be shown."""
+    which = "part has" if count == 1 else "parts have"
+    return f"{count}{' more' * more} {which} a name: see formula()"
 
 
 def formula_of(
@@ -54,7 +75,21 @@ def formula_of(
     taken : iterable of str
         Names that mean something else beside the formula.
     """
+    while (core := _alone(tensor)) is not None:
+        tensor = core
     return written_out(lambda: write(tensor, axes, label, style).text, operands, style, taken)
+
+
+def _alone(tensor: Sum) -> Sum | None:
+    """The terms of the node that the tensor is, and nothing else; None where it is more, or no sum."""
+    if len(tensor.terms) != 1 or len(tensor.terms[0].factors) != 1:
+        return None
+    (term,) = tensor.terms
+    (factor,) = term.factors
+    core = structure_of(factor.operand)
+    if term.coefficient != 1 or factor.mask or core is None or factor.operand.operation.notation:
+        return None
+    return core if term.slots == factor.slots and tensor.shape == core.shape else None
 
 
 def written_out(
@@ -63,19 +98,29 @@ def written_out(
     style: Style = "text",
     taken: Iterable[str] = (),
 ) -> Formula:
-    """What ``main`` writes, with the parts that it names.
+    """What ``main`` writes, with the parts that it names."""
+    return Formula(*settled(main, operands, style, taken), style)
 
-    It is written again where a node was named after it had been written out: one way for one array.
+
+def settled(
+    main: Callable[[], Text],
+    operands: Mapping[Node, Any],
+    style: Style = "text",
+    taken: Iterable[str] = (),
+) -> tuple[Text, Pairs]:
+    """What ``main`` makes while names are given, and the definitions of these.
+
+    It is made again where a node was named after it had been written out: one way for one array.
     """
     with distinct_names(operands, taken) as names:
         for _ in range(_TRIES):
             wanted = names.wanted
             names.begin()
-            text = main()
+            made = main()
             parts = tuple(definitions(names, style))
             if names.wanted == wanted:
                 break
-    return Formula(text, parts, style)
+    return made, parts
 
 
 def definitions(names: Names, style: Style) -> Iterator[tuple[str, str]]:
@@ -87,10 +132,14 @@ def definitions(names: Names, style: Style) -> Iterator[tuple[str, str]]:
         if isinstance(key, Table):
             shown = [str(n) for n in key.values[:_LISTED]] + ["…"] * (key.values.size > _LISTED)
             yield names.tables[key], f"({', '.join(shown)})".replace("…", _dots(style))
+        elif isinstance(key, Sum):
+            axes = axis_names(len(key.shape), 0)
+            side = subscript(written_name(names.parts[key], style), axes, style)
+            yield side, write(key, axes, label, style).text
         elif not isinstance(key, Node):
             yield written_name(names.parts[key], style), repr(float(key))
         elif key.operation is not None:
-            axes = part_axes(key)
+            axes = axis_names(key.ndim, 0)
             side = subscript(written_name(names.parts[key], style), axes, style)
             yield side, defined(key, axes, style)
 

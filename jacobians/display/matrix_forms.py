@@ -33,6 +33,7 @@ _LATEX_SIGNS = str.maketrans(
 )
 _TRANSPOSED = {"text": "ᵀ", "latex": "^{\\top}"}
 _INVERSE = "{0}⁻¹"
+_COMMUTING = (_INVERSE, "{0}⁺")  # with transposition
 
 
 def unturned(node: Node) -> tuple[Node, bool]:
@@ -167,6 +168,11 @@ def product_form(term: Term, style: Style) -> Written | None:
     def name(factor: Factor, *, flipped: bool) -> str | None:
         node, turned = unturned(factor.operand)
         flipped ^= turned
+        if flipped and node.operation is not None and node.operation.notation in _COMMUTING:
+            inner, turned = unturned(node.operands[0])
+            whole = filled(node, [argument(inner, style)], style) if turned else None
+            if whole is not None:  # the inverse of a transpose, transposed
+                return whole.inside(PRODUCT)
         whole = matrix_form(node, style)
         if whole is None:
             return None
@@ -260,6 +266,11 @@ def filled(node: Node, children: Sequence[Written], style: Style) -> Written:
     template = operation.notation
     if style == "latex":
         template = operation.latex or _in_latex(template)
+    turned = f"{{0}}{_TRANSPOSED['text']}"
+    if turned in operation.notation:  # of a transpose: the array itself
+        inner, flipped = unturned(node.operands[0])
+        if flipped:
+            return _of_transpose(node, inner, style)
     texts = []
     for number, child in enumerate(children):
         place = template.find(f"{{{number}}}")
@@ -274,6 +285,17 @@ def filled(node: Node, children: Sequence[Written], style: Style) -> Written:
         text = child.inside(needed)
         texts.append(_base(text, style) if raised else text)
     return Written(template.format(*texts), operation.binds)
+
+
+def _of_transpose(node: Node, inner: Node, style: Style) -> Written:
+    """``(Aᵀ A)⁻¹`` where A is the transpose of an array: ``(B Bᵀ)⁻¹``."""
+    assert node.operation is not None
+    text = node.operation.notation.replace("{0}ᵀ", "{1}").replace("{0}", "{0}ᵀ")
+    text = text if style == "text" else _in_latex(text)
+    form = argument(inner, style)
+    return Written(
+        text.format(_base(form.inside(ATOM), style), form.inside(ATOM)), node.operation.binds
+    )
 
 
 def _in_latex(notation: str) -> str:

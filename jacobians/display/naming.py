@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from jacobians.graph.node import Node, ordered
-from jacobians.notation.explicit import axis_names
 from jacobians.notation.rewrite import merge
 from jacobians.notation.slots import Table
 from jacobians.notation.terms import Sum, relabelled, transposed
@@ -60,7 +59,7 @@ class Names:
 
     def begin(self) -> None:
         """Forget the names that were given, but not what is to have one: the formula is written again."""
-        self.parts: dict[Node | float, str] = {}
+        self.parts: dict[Node | Sum | float, str] = {}
         self.tables: dict[Table, str] = {}
 
     @property
@@ -68,7 +67,7 @@ class Names:
         """How many nodes are known to need a name although they are short."""
         return len(self._wanted)
 
-    def _equal(self, node: Node, other: Node) -> bool:
+    def _equal(self, node: Node, other: Any) -> bool:
         array, twin = self._array(node), self._array(other)
         return array is not None and twin is not None and np.array_equal(array, twin)
 
@@ -81,10 +80,10 @@ class Names:
         if node not in self._leaves and node.name:
             return node.name
         if node not in self._leaves and node not in self.parts:
-            for other in self.parts:
+            for other, name in self.parts.items():
                 unnamed = isinstance(other, Node) and other.operation is None
                 if unnamed and self._equal(node, other):
-                    return self.parts[other]
+                    return name
             self.parts[node] = self._free(chain("c", (f"c{n}" for n in count(1))))
         return self._leaves.get(node) or self.parts[node]
 
@@ -93,6 +92,12 @@ class Names:
         if number not in self.parts:
             self.parts[number] = self._free(chain("c", (f"c{n}" for n in count(1))))
         return self.parts[number]
+
+    def terms(self, tensor: Sum) -> str:
+        """The name of a sum of terms that is no node."""
+        if tensor not in self.parts:
+            self.parts[tensor] = self._free(chain(_LETTERS, (f"M{n}" for n in count(1))))
+        return self.parts[tensor]
 
     def table(self, table: Table) -> str:
         """The name of a table of positions."""
@@ -173,8 +178,3 @@ def distinct_names(operands: Mapping[Node, Any], taken: Iterable[str] = ()) -> I
     finally:
         _NAMES.reset(token)
         TABLE_NAME.reset(table)
-
-
-def part_axes(node: Node) -> str:
-    """The letters of a part's definition, the same wherever it is defined."""
-    return axis_names(node.ndim, 0)

@@ -26,7 +26,7 @@ from jacobians.display.heatmap import (
 )  # fmt: skip
 from jacobians.display.html import Markup, data_block, element, fragment, joined, page
 from jacobians.display.mathml import mathml, mathml_terms
-from jacobians.display.page_contraction import contraction_section, cost_section
+from jacobians.display.page_contraction import contraction_section, cost_section, where_list
 from jacobians.display.unfolding import (
     Picture,
     matrix_layout,
@@ -251,10 +251,11 @@ def _through(letters: str) -> str:
 def _formula(J: "JacobianTensor") -> Markup:
     """``∂A_ij/∂B_kl = …``, a line breaking before each term where it must."""
     left = mathml(f"{title(J.names, J.axes, J.out_ndim, 'latex')} =")
-    parts = [left, *mathml_terms(J.latex())]
+    formula = J._written("latex")
     return element(
         "div",
-        Markup(" ".join(parts)),
+        Markup(" ".join([left, *mathml_terms(formula.main)])),
+        *where_list(formula),
         class_="formula",
         tabindex=0,
         role="region",

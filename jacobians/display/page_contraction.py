@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.display.expressions import latex_name, title
+from jacobians.display.formulas import Formula
 from jacobians.display.html import Markup, element, joined, table
 from jacobians.display.mathml import mathml, mathml_terms
 from jacobians.display.numbers import human_bytes, human_count, short
@@ -20,6 +21,19 @@ _FULL = 1 << 22  # entries of a tensor that is summed in full beside it
 _SHOWN = 5  # rows and columns of the example's matrices
 
 
+def where_list(formula: Formula) -> list[Markup]:
+    """The parts of a formula, each on a line of its own: ``where M_ij = …``."""
+    return [
+        element(
+            "div",
+            "and " if number else "where ",
+            Markup(" ".join([mathml(f"{left} ="), *mathml_terms(right)])),
+            class_="where",
+        )
+        for number, (left, right) in enumerate(formula.parts)
+    ]
+
+
 def contraction_section(J: "JacobianTensor") -> Markup:
     """The gradient from an upstream gradient: as a formula, and in numbers."""
     out, inner = J.axes[: J.out_ndim], J.axes[J.out_ndim :]
@@ -30,7 +44,7 @@ def contraction_section(J: "JacobianTensor") -> Markup:
     summed = f"\\sum_{{{out}}} " if out else ""
     upstream = f"G_{{{out}}}" if out else "G"
     short_form = J._shortcut("latex")
-    matrix = "_" not in short_form
+    matrix = "_" not in short_form.main
     result = f"\\frac{{\\partial L}}{{\\partial {latex_name(J.names[1], '')}}} =" if matrix else "="
     lines = [
         element(
@@ -40,7 +54,8 @@ def contraction_section(J: "JacobianTensor") -> Markup:
         ),
         element(
             "div",
-            Markup(" ".join([mathml(result), *mathml_terms(short_form)])),
+            Markup(" ".join([mathml(result), *mathml_terms(short_form.main)])),
+            *where_list(short_form),
             class_="formula",
         ),
     ]

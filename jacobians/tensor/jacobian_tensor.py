@@ -17,7 +17,7 @@ from jacobians.display import plots
 from jacobians.display.explaining import checked_index, explained
 from jacobians.display.explanation import Explanation
 from jacobians.display.expressions import shortcut, title
-from jacobians.display.formulas import Formula, formula_of, written_out
+from jacobians.display.formulas import Formula, formula_of, more_parts, where_lines, written_out
 from jacobians.display.naming import distinct_names
 from jacobians.display.page import tensor_fragment, write_page
 from jacobians.display.stored import StoredNode, restored, stored
@@ -155,14 +155,14 @@ class JacobianTensor:
     def _written(self, style: Style) -> Formula:
         return formula_of(self.terms, self.axes, self._values, style, self._taken)
 
-    def _shortcut(self, style: Style) -> str:
+    def _shortcut(self, style: Style) -> Formula:
         """The gradient from an upstream G as a formula: ``G Cᵀ``."""
         upstream = Node(None, (), (), self.out_shape, np.dtype(float), name="G")
 
         def main() -> str:
             return shortcut(self.terms, self.out_ndim, upstream, self.axes, style)
 
-        return str(written_out(main, {upstream: None, **self._values}, style, self._taken))
+        return written_out(main, {upstream: None, **self._values}, style, self._taken)
 
     @property
     def _taken(self) -> tuple[str, ...]:
@@ -175,21 +175,24 @@ class JacobianTensor:
 
     def __repr__(self) -> str:
         out, inner = (", ".join(map(str, s)) for s in (self.out_shape, self.in_shape))
-        formula = self.formula()
-        if len(formula) > _LONGEST:
-            formula = f"{len(self.terms.terms)} term{'s' * (len(self.terms.terms) != 1)}"
-        lines = textwrap.wrap(
-            f"<JacobianTensor {self.title} = {formula}", 78, subsequent_indent="   "
-        )
+        formula, count = self._written("text"), len(self.terms.terms)
+        if len(formula.main) > _LONGEST:
+            formula = Formula(f"{count} term{'s' * (count != 1)}")
+        lines = [f"<JacobianTensor {self.title} = {formula.main}", *where_lines(formula, _LONGEST)]
+        wrapped = [
+            line for text in lines for line in textwrap.wrap(text, 78, subsequent_indent="   ")
+        ]
         facts = f"{self.dtype}, {self.nnz:,} of {self.size:,} can be nonzero"
-        return "\n".join([*lines, f" shape ({out} | {inner}), {facts}>"])
+        return "\n".join([*wrapped, f" shape ({out} | {inner}), {facts}>"])
 
     def _repr_latex_(self) -> str:
         """Title and formula for a notebook; the number of terms where the formula is very long."""
         count = len(self.terms.terms)
-        formula = self.latex() if count <= _TERMS else ""
-        if not formula or len(formula) > _LONGEST_LATEX:
-            formula = f"\\text{{{count} term{'s' * (count != 1)}}}"
+        formula = self._written("latex") if count <= _TERMS else None
+        if formula is None or len(formula.main) > _LONGEST_LATEX:
+            formula = Formula(f"\\text{{{count} term{'s' * (count != 1)}}}")
+        elif len(str(formula)) > _LONGEST_LATEX:
+            formula = Formula(f"{formula.main},\\quad\\text{{{more_parts(len(formula.parts))}}}")
         left = title(self.names, self.axes, self.out_ndim, "latex")
         return f"$\\displaystyle {left} = {formula}$"
 
@@ -549,8 +552,7 @@ class JacobianTensor:
         UnsupportedError
             Where a term is none, saying which letters are coupled.
         """
-        with distinct_names(self._values):
-            return export.kronecker(self, order)
+        return export.kronecker(self, order)
 
     # To look at
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import count, islice
 from numbers import Integral
 from string import ascii_uppercase
 from typing import Any
@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.display.expressions import label, title
+from jacobians.display.expressions import title
+from jacobians.display.formulas import formula_of
 from jacobians.errors import JacobiansError, ShapeError, UnsupportedError
 from jacobians.graph.node import Node, Operation, apply, as_node, evaluate, input_node
 from jacobians.ground.arguments import float_array, real_array
 from jacobians.notation.coordinates import DELTA, ELLIPSIS, Indexed, Product
 from jacobians.notation.explicit import axis_names, subscripts
-from jacobians.notation.writing import Style, write
+from jacobians.notation.writing import Style
 from jacobians.operations import declare
 from jacobians.operations.declare import Multilinear, Rule
 from jacobians.operations.products import einsum as _einsum
@@ -27,7 +28,6 @@ from jacobians.tracing.tables import SUPPORTED
 from jacobians.tracing.traced import Traced, record
 
 Array = NDArray[Any]
-_PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71)
 
 
 class LibraryOperation:
@@ -254,13 +254,11 @@ class LibraryOperation:
                 Indexed(name, "abcdefgh"[2 * n : 2 * n + 2])
                 for n, name in enumerate(self.arguments)
             ]
-        sizes: dict[str, int] = {}
+        letters = [_usual(operand, operands) for operand in operands]
+        sizes = dict(zip(dict.fromkeys("".join(letters)), _primes(), strict=False))
         inputs = [
-            input_node(
-                o.name,
-                [sizes.setdefault(a, _PRIMES[len(sizes)]) for a in _usual(o, operands)],
-            )
-            for o in operands
+            input_node(operand.name, [sizes[a] for a in own])
+            for operand, own in zip(operands, letters, strict=True)
         ]
         return apply(declaration, inputs, **parameters), self.position(wrt, len(inputs))
 
@@ -268,7 +266,8 @@ class LibraryOperation:
         node, position = self._sample(wrt, subscripts)
         assert node.operation is not None
         tensor = node.operation.local(node, position)
-        return write(tensor, axis_names(node.ndim, node.operands[position].ndim), label, style).text
+        axes = axis_names(node.ndim, node.operands[position].ndim)
+        return str(formula_of(tensor, axes, dict.fromkeys(tensor.operands), style))
 
     def _subscripts(self, wrt: str | int, given: str | None) -> str:
         node, position = self._sample(wrt, given)
@@ -276,6 +275,11 @@ class LibraryOperation:
         tensor = node.operation.local(node, position)
         axes = axis_names(node.ndim, node.operands[position].ndim)
         return subscripts(tensor, axes, {operand: operand.shape for operand in tensor.operands})
+
+
+def _primes() -> Iterator[int]:
+    """Sizes without end, no one a product of others."""
+    return (n for n in count(2) if all(n % divisor for divisor in range(2, n)))
 
 
 def _tied(products: Sequence[Product], arguments: Sequence[str]) -> list[Indexed]:
