@@ -13,12 +13,12 @@ from jacobians.display.matrix_forms import (
     argument,
     filled,
     leaf,
-    matrix_form,
     number,
     oriented,
     part,
     product_form,
     unturned,
+    whole_form,
     written_name,
 )
 from jacobians.display.naming import names, structure_of
@@ -68,7 +68,7 @@ def entry(node: Node, letters: Sequence[str], style: Style, fresh: Iterator[str]
     if inner is not node:
         return label(inner, _swapped(letters) if flipped else letters, style, fresh)
     if operation.elementwise:
-        whole = matrix_form(node, style) if letters and _is_linear(node) else None
+        whole = whole_form(node, style) if letters and _is_linear(node) else None
         if whole is not None:
             return _indexed(whole, letters, style)
         children = [label(n, aligned(n, node, letters), style, fresh) for n in node.operands]
@@ -80,7 +80,8 @@ def entry(node: Node, letters: Sequence[str], style: Style, fresh: Iterator[str]
     if operation.indexed and len(letters) >= 2:
         texts = [argument(n, style).inside(ATOM) for n in node.operands]
         template = operation.indexed_latex if style == "latex" else operation.indexed
-        return Written(template.format(*texts, row=letters[-2], column=letters[-1]), PRODUCT)
+        batch, turned = (subscript("", at, style) for at in (letters[:-2], _swapped(letters)))
+        return Written(template.format(*texts, batch=batch, turned=turned), PRODUCT)
     tensor = structure_of(node)
     if tensor is None or operation.notation:
         return _indexed(_whole(node, style), letters, style)
@@ -91,7 +92,7 @@ def entry(node: Node, letters: Sequence[str], style: Style, fresh: Iterator[str]
 
 
 def _whole(node: Node, style: Style) -> Written:
-    return matrix_form(node, style) or filled(
+    return whole_form(node, style) or filled(
         node, [argument(n, style) for n in node.operands], style
     )
 

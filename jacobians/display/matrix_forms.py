@@ -12,7 +12,7 @@ import numpy as np
 from jacobians.display.latex import escaped
 from jacobians.display.naming import names, structure_of
 from jacobians.graph.node import Node
-from jacobians.notation.terms import Factor, Term
+from jacobians.notation.terms import Factor, Term, full_letter
 from jacobians.notation.writing import (
     ATOM,
     PRODUCT,
@@ -71,11 +71,16 @@ def _behind(node: Node) -> tuple[Node, bool] | None:
 
 def matrix_form(node: Node, style: Style) -> Written | None:
     """The node as a whole, without letters; None where that would be ambiguous."""
+    if node.operation is not None and names().is_part(node):
+        return whole_part(node, style)
+    return whole_form(node, style)
+
+
+def whole_form(node: Node, style: Style) -> Written | None:
+    """As ``matrix_form``, of the node itself: not by the name of a part."""
     operation = node.operation
     if operation is None:
         return leaf(node, [], style)
-    if names().is_part(node):
-        return whole_part(node, style)
     inner, flipped = unturned(node)
     if inner is not node:
         whole = matrix_form(inner, style)
@@ -160,7 +165,11 @@ def product_form(term: Term, style: Style) -> Written | None:
     waiting = list(term.factors)
     if any(f.mask or len(f.slots) > 2 or len(f.letters) != len(f.slots) for f in waiting):
         return None
-    if any(slot.plain is None for f in waiting for slot in f.slots):
+    if any(
+        full_letter(slot, term.sizes, size) is None
+        for f in waiting
+        for slot, size in zip(f.slots, f.operand.shape, strict=True)
+    ):
         return None
     if exact_number(abs(term.coefficient)) is None:
         return None

@@ -128,7 +128,7 @@ _KNOWN = [
     (1 / log(2), "/log(2)", "\\log(2)"), (log(10), "log(10)", "\\log(10)"),
     (1 / log(10), "/log(10)", "\\log(10)"), (sqrt(2), "√(2)", "\\sqrt{2}"),
     (sqrt(pi), "√(π)", "\\sqrt{\\pi}"), (1 / sqrt(pi), "/√(π)", "\\sqrt{\\pi}"),
-    (1 / sqrt(2 * pi), "/√(2π)", "\\sqrt{2\\pi}"), (e, "e", "e"),
+    (1 / sqrt(2 * pi), "/√(2 π)", "\\sqrt{2 \\pi}"), (e, "e", "e"),
 ]  # fmt: skip
 _LARGEST = 2000  # above and below a fraction: more would be found for any number
 _ROUNDING = 1e-15  # of a number that came from a few operations on exact ones
