@@ -14,7 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from jacobians.arrays.plan import Plan
 from jacobians.display.explanation import Contribution, Delta, Entry, Explanation, TermAtEntry
-from jacobians.display.expressions import label
+from jacobians.display.expressions import label, shape_of
 from jacobians.display.formulas import settled
 from jacobians.display.matrix_forms import matrix_form
 from jacobians.errors import ShapeError
@@ -110,7 +110,7 @@ def _at_entry(
     values: Mapping[Node, Array],
     dtype: DTypeLike,
 ) -> TermAtEntry:
-    formula = write_term(term, shape, axes, label, "text").text
+    formula = write_term(term, shape, axes, label, "text", shape_of).text
     names, homes = letter_names(term, shape, axes)
     known = {letter: index[axis] for letter, axis in homes.items()}
     hidden = sorted(term.kept - set(homes))

@@ -33,6 +33,7 @@ from jacobians.notation.writing import (
     exact_number,
     fresh_letters,
     join_terms,
+    room,
     subscript,
     write,
     write_product,
@@ -129,7 +130,7 @@ def shortcut(tensor: Sum, out_ndim: int, upstream: Node, axes: str, style: Style
         written = product_form(found.terms[0], style)
         if written is not None:
             return written.text
-    return write(found, axes[out_ndim:], label, style).text
+    return write(found, axes[out_ndim:], label, style, shape_of).text
 
 
 def _is_longer(node: Node, most: int) -> bool:
@@ -198,6 +199,35 @@ def _indexed(whole: Written, letters: Sequence[str], style: Style) -> Written:
     return Written(subscript(name, letters, style), entry=True)
 
 
+def shape_of(node: Node) -> tuple[int, ...]:
+    """How many entries of a node there are along each axis as it is written.
+
+    Its own shape, unless the letters are handed on to larger arrays: ``x[2:]`` is written
+    ``x_(i+2)``, which says where it begins and ends, and ``x[:2]`` is written ``x_i``, which does not.
+    """
+    operation = node.operation
+    if operation is None or names().is_part(node):
+        return node.shape
+    if operation.elementwise:
+        reach = list(node.shape)
+        for operand in node.operands:
+            inner = shape_of(operand)
+            for axis, size in enumerate(inner, node.ndim - operand.ndim):
+                if operand.shape[axis - node.ndim + operand.ndim] == node.shape[axis]:
+                    reach[axis] = max(reach[axis], size)
+        return tuple(reach)
+    tensor = structure_of(node)
+    if tensor is None or operation.notation or len(tensor.terms) != 1:
+        return node.shape
+    (term,) = tensor.terms
+    reach = list(node.shape)
+    for axis, slot in enumerate(term.slots):
+        if slot.plain is not None:
+            found = room(term, slot.plain, (), shape_of)
+            reach[axis] = node.shape[axis] if found is None else found
+    return tuple(reach)
+
+
 def aligned(operand: Node, node: Node, letters: Sequence[str]) -> list[str]:
     """The letters of an operand that broadcasts: aligned on the right; an axis of size 1 has index 0."""
     offset = node.ndim - operand.ndim
@@ -221,7 +251,7 @@ def _expanded(
         return None
     if any(_repeats(term) for term in tensor.terms):
         return None
-    pieces = [_product(term, letters, style, fresh) for term in tensor.terms]
+    pieces = [_product(term, tensor.shape, letters, style, fresh) for term in tensor.terms]
     return pieces[0] if len(pieces) == 1 else join_terms(pieces, style)
 
 
@@ -230,7 +260,9 @@ def _repeats(term: Term) -> bool:
     return len(plain) != len(set(plain))
 
 
-def _product(term: Term, letters: Sequence[str], style: Style, fresh: Iterator[str]) -> Written:
+def _product(
+    term: Term, shape: Sequence[int], letters: Sequence[str], style: Style, fresh: Iterator[str]
+) -> Written:
     own = {s.plain: a for s, a in zip(term.slots, letters, strict=True) if s.plain is not None}
     known: dict[int, str] = {}
     for letter in range(len(term.sizes)):
@@ -239,7 +271,8 @@ def _product(term: Term, letters: Sequence[str], style: Style, fresh: Iterator[s
         label(f.operand, [write_slot(slot, known) for slot in f.slots], style, fresh)
         for f in term.factors
     ]
-    pieces = [*write_sums(term, pieces, known, style), *pieces]
+    sums = write_sums(term, pieces, known, own, shape, style, shape_of)
+    pieces = [*sums, *pieces]
     coefficient = term.coefficient
     if exact_number(abs(coefficient)) is None:
         pieces.insert(0, number(abs(coefficient), style))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
-from jacobians.display.expressions import entry, label
+from jacobians.display.expressions import entry, label, shape_of
 from jacobians.display.matrix_forms import written_name
 from jacobians.display.naming import Names, distinct_names, structure_of
 from jacobians.graph.node import Node
@@ -77,7 +77,9 @@ def formula_of(
     """
     while (core := _alone(tensor)) is not None:
         tensor = core
-    return written_out(lambda: write(tensor, axes, label, style).text, operands, style, taken)
+    return written_out(
+        lambda: write(tensor, axes, label, style, shape_of).text, operands, style, taken
+    )
 
 
 def _alone(tensor: Sum) -> Sum | None:
@@ -135,7 +137,7 @@ def definitions(names: Names, style: Style) -> Iterator[tuple[str, str]]:
         elif isinstance(key, Sum):
             axes = axis_names(len(key.shape), 0)
             side = subscript(written_name(names.parts[key], style), axes, style)
-            yield side, write(key, axes, label, style).text
+            yield side, write(key, axes, label, style, shape_of).text
         elif not isinstance(key, Node):
             yield written_name(names.parts[key], style), repr(float(key))
         elif key.operation is not None:
@@ -152,5 +154,5 @@ def defined(node: Node, axes: str, style: Style) -> str:
     """A node written out at letters, by its last operation."""
     tensor = structure_of(node)
     if tensor is not None and node.operation is not None and not node.operation.notation:
-        return write(tensor, axes, label, style).text
+        return write(tensor, axes, label, style, shape_of).text
     return entry(node, list(axes), style, fresh_letters(axes)).text

@@ -5,7 +5,7 @@ letters are r, p, q. How an operand is written is the caller's: ``label(operand,
 fresh)``, where ``fresh`` gives names for letters that only the operand sums.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from fractions import Fraction
 from itertools import chain, count
@@ -35,6 +35,7 @@ class Written(NamedTuple):
         return self.text if self.binds >= binds else f"({self.text})"
 
 
+ShapeOf = Callable[[Any], Sequence[int]]
 Label = Callable[[Any, Sequence[str], Style, Iterator[str]], Written]
 
 TABLE_NAME: ContextVar[Callable[[Table], str]] = ContextVar(
@@ -46,11 +47,17 @@ TABLE_NAME: ContextVar[Callable[[Table], str]] = ContextVar(
 _GREEK = {"δ": "\\delta", "−": "-", "Σ": "\\sum"}
 
 
-def write(tensor: Sum, axes: str, label: Label, style: Style = "text") -> Written:
-    """The sum as a formula in the given axis names."""
+def write(
+    tensor: Sum, axes: str, label: Label, style: Style = "text", shape_of: ShapeOf | None = None
+) -> Written:
+    """The sum as a formula in the given axis names.
+
+    With ``shape_of``, which gives operands' shapes, summed letters say how far they run where their
+    places do not.
+    """
     if not tensor.terms:
         return Written("0")
-    pieces = [write_term(term, tensor.shape, axes, label, style) for term in tensor.terms]
+    pieces = [write_term(term, tensor.shape, axes, label, style, shape_of) for term in tensor.terms]
     return join_terms(pieces, style)
 
 
@@ -71,11 +78,15 @@ def fresh_letters(used: str) -> Iterator[str]:
     return chain(free_names(used), (f"r{n}" for n in count(1)))
 
 
-def write_term(term: Term, shape: Sequence[int], axes: str, label: Label, style: Style) -> Written:
+def write_term(
+    term: Term, shape: Sequence[int], axes: str, label: Label, style: Style,
+    shape_of: ShapeOf | None = None,
+) -> Written:  # fmt: skip
     """One term: coefficient, deltas, factors.
 
-    Repeated letters are summed over the product that has them all. Where a letter that is summed
-    stands in one factor alone, a sum sign says how far the sum reaches: ``Σ_r exp(x_ir)``.
+    Repeated letters are summed over the product that has them all, as far as all entries exist. A
+    sum sign says so where a letter stands in one factor alone, ``Σ_r exp(x_ir)``, and where it runs
+    less far, ``Σ_(r<3) δ_(i,r+1) x_r``.
     """
     names, homes = letter_names(term, shape, axes)
     fresh = fresh_letters(axes + "".join(names.values()))
@@ -84,6 +95,7 @@ def write_term(term: Term, shape: Sequence[int], axes: str, label: Label, style:
     if exact_number(abs(coefficient)) is None:
         pieces.append(label(abs(coefficient), [], style, fresh))
         coefficient = -1 if coefficient < 0 else 1
+    named = len(pieces)
     for axis in delta_axes(term, homes):
         if shape[axis] != 1:
             pieces.append(Written(write_delta(axes, axis, term.slots[axis], names, homes, style)))
@@ -91,21 +103,49 @@ def write_term(term: Term, shape: Sequence[int], axes: str, label: Label, style:
     for factor in term.factors:
         letters = [write_slot(slot, names) for slot in factor.slots]
         pieces.append(label(factor.operand, letters, style, fresh))
-    pieces[deltas:deltas] = write_sums(term, pieces[deltas:], names, style)
-    return write_product(coefficient, pieces, style)
+    sums = write_sums(term, pieces[deltas:], names, homes, shape, style, shape_of)
+    return write_product(coefficient, [*pieces[:named], *sums, *pieces[named:]], style)
 
 
 def write_sums(
-    term: Term, written: Sequence[Written], names: Mapping[int, str], style: Style
-) -> list[Written]:
-    """A sum sign for the letters that one factor alone has, where that factor is no bare entry."""
+    term: Term, written: Sequence[Written], names: Mapping[int, str], homes: Iterable[int],
+    shape: Sequence[int], style: Style, shape_of: ShapeOf | None = None,
+) -> list[Written]:  # fmt: skip
+    """A sum sign for the letters that need one: see ``write_term``; none for those with a home."""
     kept = term.kept
+    known = set(homes)
     found = []
     for letter in range(len(term.sizes)):
         having = [n for n, factor in enumerate(term.factors) if letter in factor.letters]
-        if letter not in kept and len(having) == 1 and not written[having[0]].entry:
+        limited = shape_of is not None and letter not in known
+        if (
+            limited
+            and shape_of is not None
+            and room(term, letter, shape, shape_of) != term.sizes[letter]
+        ):
+            found.append(f"{names[letter]}<{term.sizes[letter]}")
+        elif letter not in kept and len(having) == 1 and not written[having[0]].entry:
             found.append(names[letter])
     return [Written(subscript("Σ", found, style))] if found else []
+
+
+def room(term: Term, letter: int, shape: Sequence[int], shape_of: ShapeOf) -> int | None:
+    """How far a letter can run: all entries exist, a digit stays below the next, a table ends."""
+    places = [*zip(term.slots, shape, strict=False)]
+    for factor in term.factors:
+        places += zip(factor.slots, shape_of(factor.operand), strict=True)
+    rooms = []
+    for slot, size in places:
+        strides = dict(slot.parts)
+        own = strides.pop(letter, None)
+        if isinstance(own, Table):
+            rooms.append(own.values.size)
+        elif own is not None and not strides:
+            rooms.append((size - 1 - slot.constant if own > 0 else slot.constant) // abs(own) + 1)
+        elif own is not None:
+            others = [abs(s) for s in strides.values() if not isinstance(s, Table)]
+            rooms += [s // abs(own) for s in others if s > abs(own)]
+    return min(rooms, default=None)
 
 
 def write_product(coefficient: Coefficient, pieces: Sequence[Written], style: Style) -> Written:

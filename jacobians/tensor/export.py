@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.arrays.plan import Plan
-from jacobians.display.expressions import label
+from jacobians.display.expressions import label, shape_of
 from jacobians.display.formulas import Formula, Pairs, settled
 from jacobians.display.matrix_forms import matrix_form, product_form
 from jacobians.display.naming import names
@@ -423,6 +423,6 @@ def _factor_name(part: Sum, shape: Sequence[int], axes: Sequence[int], block: _B
         if whole is not None and factor.slots == (letter_slot(0),):
             return f"diag({whole.text})"
     if not part.shape:
-        return write(part, "", label).inside(PRODUCT)
+        return write(part, "", label, "text", shape_of).inside(PRODUCT)
     name = names().terms(part)
     return f"{name}ᵀ" if len(full) == 1 and not block.out else name

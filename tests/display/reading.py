@@ -4,8 +4,9 @@ Nothing here knows terms, nodes or operations: a formula and arrays by name go i
 The rules are those of the formula's docstring. Letters of the tensor's axes are free. Any other letter
 is summed, over the product that has all its places, or where it stands if that is one entry; ``Σ_r``
 sums over all that follows. Names without letters are whole arrays, and side by side they are matrix
-products. A letter runs over the axis that it reads whole, over its table, or, as a digit beside a larger stride
-(``3k+r``), up to that stride. What cannot be read so raises ``Unreadable``.
+products. A letter runs as far as all entries that it reads exist, over its table, and as a digit
+beside a larger stride (``3k+r``) up to that stride; ``Σ_(r<3)`` says what else. What cannot be read
+so raises ``Unreadable``.
 """
 
 import re
@@ -74,7 +75,9 @@ class Affine(NamedTuple):
     @property
     def letters(self) -> list[str]:
         """All letters, those inside tables too."""
-        return [a for a, _ in self.strides] + [a for *_, inner in self.tables for a in inner.letters]
+        return [a for a, _ in self.strides] + [
+            a for *_, inner in self.tables for a in inner.letters
+        ]
 
     @property
     def plain(self) -> str | None:
@@ -101,7 +104,7 @@ class _Parser:
 
     def needs(self, sign: str) -> None:
         if not self.takes(sign):
-            raise Unreadable(f"{sign!r} expected at {self.text[self.at:]!r} of {self.text!r}")
+            raise Unreadable(f"{sign!r} expected at {self.text[self.at :]!r} of {self.text!r}")
 
     def sum(self) -> Node:
         parts = [self.quotient()]
@@ -130,11 +133,15 @@ class _Parser:
         letters = ""
         while True:
             if self.takes("Σ_"):
-                letters += self.letters_run()
+                letters += self.letters_run() + ";"
             else:
                 parts.append(self.factor())
             here = self.at
-            if not self.takes(" ") or self.at == len(self.text) or self.text[self.at] in "+−/=≠<>≤≥,;":
+            if (
+                not self.takes(" ")
+                or self.at == len(self.text)
+                or self.text[self.at] in "+−/=≠<>≤≥,;"
+            ):
                 self.at = here
                 break
             if self.text.startswith("mod ", self.at):
@@ -142,7 +149,9 @@ class _Parser:
                 break
         if len(parts) == 1 and not letters:
             return parts[0]
-        return Node("product", letters, tuple(parts))
+        limits = dict(re.findall(r"(\w)<(\d+)", letters))
+        plain = re.sub(r"<\d+|;", "", letters)
+        return Node("product", (plain, tuple(limits.items())), tuple(parts))
 
     def letters_run(self) -> str:
         if self.takes("("):
@@ -205,7 +214,7 @@ class _Parser:
             return Node("call", "√", self.arguments())
         name = _NAME.match(self.text, self.at)
         if not name:
-            raise Unreadable(f"{self.text[self.at:]!r} in {self.text!r}")
+            raise Unreadable(f"{self.text[self.at :]!r} in {self.text!r}")
         self.at = name.end()
         if name[0] in _NUMBERS:
             return Node("number", _NUMBERS[name[0]])
@@ -356,7 +365,7 @@ def _parsed(text: str) -> Node:
     parser = _Parser(text)
     found = parser.sum()
     if parser.at != len(text):
-        raise Unreadable(f"{text[parser.at:]!r} is left of {text!r}")
+        raise Unreadable(f"{text[parser.at :]!r} is left of {text!r}")
     return found
 
 
@@ -371,14 +380,21 @@ class _Term:
             base = entry.parts[0]
             if base != Node("name", "δ"):
                 self.read[entry] = self.whole(base)
-        self.sizes = dict(free)
+        self.sizes = {**dict(self._limits(node)), **free}
         for letter in dict.fromkeys(a for e in found for p in e.index for a in p.letters):
             if letter not in self.sizes:
                 self.sizes[letter] = self._size(letter, found)
         self.order = list(self.sizes)
 
+    def _limits(self, node: Node) -> Iterable[tuple[str, int]]:
+        """How far letters run where a sum sign says it."""
+        if node.kind == "product":
+            yield from ((a, int(n)) for a, n in node.value[1])
+        for part in node.parts:
+            yield from self._limits(part)
+
     def _size(self, letter: str, found: list[Node]) -> int:
-        """What the letter runs over."""
+        """What the letter runs over: as far as all that it reads exists."""
         known = []
         for entry in found:
             shape = self.read[entry].shape if entry in self.read else None
@@ -456,7 +472,7 @@ class _Term:
             if found.shape != ():
                 raise Unreadable(f"{node} has no letters, and shape {found.shape}")
             return found.reshape([1] * len(self.order))
-        explicit = frozenset(node.value) if node.kind == "product" else frozenset()
+        explicit = frozenset(node.value[0] if node.kind == "product" else "")
         counts = {a: sum(bool(places(part, a)) for part in node.parts) for a in summed}
         here = explicit | {a for a in summed if counts[a] != 1}
         parts = [
@@ -477,8 +493,10 @@ class _Term:
         if node.kind == "product":
             return self._matrix_product(node)
         parts = [self.whole(part) for part in node.parts]
-        if node.kind == "call" and node.value in _WHOLE and not (
-            node.value in _ENTRYWISE and parts[0].ndim < 2
+        if (
+            node.kind == "call"
+            and node.value in _WHOLE
+            and not (node.value in _ENTRYWISE and parts[0].ndim < 2)
         ):
             return np.asarray(_WHOLE[node.value](*parts))
         if node.kind == "call" and node.value == "‖":
