@@ -41,6 +41,7 @@ from jacobians.notation.writing import (
     write_sums,
 )
 
+_ENDLESS = 1 << 62
 _SHORT = 5  # names up to which a result is written out
 
 
@@ -224,7 +225,7 @@ def shape_of(node: Node) -> tuple[int, ...]:
     for axis, slot in enumerate(term.slots):
         if slot.plain is not None:
             found = room(term, slot.plain, (), shape_of)
-            reach[axis] = node.shape[axis] if found is None else found
+            reach[axis] = _ENDLESS if found is None else found  # a broadcast loses its letter
     return tuple(reach)
 
 

@@ -83,8 +83,7 @@ def whole_form(node: Node, style: Style) -> Written | None:
         return leaf(node, [], style)
     inner, flipped = unturned(node)
     if inner is not node:
-        whole = matrix_form(inner, style)
-        return _turned(whole, style) if flipped and whole is not None else whole
+        return transposed_form(inner, style) if flipped else matrix_form(inner, style)
     tensor = structure_of(node)
     if tensor is not None and not operation.notation:
         return product_form(tensor.terms[0], style) if len(tensor.terms) == 1 else None
@@ -129,8 +128,20 @@ def part(node: Node, letters: Sequence[str], style: Style) -> Written:
     return Written(_base(written, style) + _TRANSPOSED[style])
 
 
-def _turned(whole: Written, style: Style) -> Written:
-    return Written(_base(whole.inside(ATOM), style) + _TRANSPOSED[style])
+def transposed_form(node: Node, style: Style) -> Written | None:
+    """The transpose of a node as a whole: of a transpose it is what is turned."""
+    notation = "" if node.operation is None or names().is_part(node) else node.operation.notation
+    if notation in _COMMUTING:
+        inner, turned = unturned(node.operands[0])
+        if turned:  # (Aᵀ)⁻¹
+            return filled(node, [argument(inner, style)], style)
+    whole = matrix_form(node, style)
+    if whole is None:
+        return None
+    mark = _TRANSPOSED[style]
+    if notation.endswith(_TRANSPOSED["text"]) and whole.text.endswith(mark):
+        return Written(whole.text.removesuffix(mark))
+    return Written(_base(whole.inside(ATOM), style) + mark)
 
 
 def oriented(term: Term, style: Style) -> tuple[Written, bool] | None:
@@ -177,15 +188,8 @@ def product_form(term: Term, style: Style) -> Written | None:
     def name(factor: Factor, *, flipped: bool) -> str | None:
         node, turned = unturned(factor.operand)
         flipped ^= turned
-        if flipped and node.operation is not None and node.operation.notation in _COMMUTING:
-            inner, turned = unturned(node.operands[0])
-            whole = filled(node, [argument(inner, style)], style) if turned else None
-            if whole is not None:  # the inverse of a transpose, transposed
-                return whole.inside(PRODUCT)
-        whole = matrix_form(node, style)
-        if whole is None:
-            return None
-        return _turned(whole, style).text if flipped else whole.inside(PRODUCT)
+        whole = transposed_form(node, style) if flipped else matrix_form(node, style)
+        return None if whole is None else whole.inside(PRODUCT)
 
     def walk(letter: int | None, words: list[str | None]) -> int | None:
         """Follow the chain from a letter; the letter it ends at, None for a vector's end."""

@@ -468,6 +468,11 @@ class _Term:
             found = self.read[node][at] if node in self.read else (at[0] == at[1]) * 1.0
             return self._sum(found, summed)
         if not any(True for _ in entries(node)) and node.kind in ("name", "call", "product"):
+            if node.kind == "product":  # of numbers, or of matrices
+                try:
+                    return _combined(node, [self.at(part, frozenset()) for part in node.parts])
+                except Unreadable:
+                    pass
             found = np.asarray(self.whole(node, number=True))
             if found.shape != ():
                 raise Unreadable(f"{node} has no letters, and shape {found.shape}")
