@@ -97,12 +97,11 @@ def whole_form(node: Node, style: Style) -> Written | None:
             return matrix_form(inside.operands[0], style)
     if operation.elementwise and any(n.shape != node.shape for n in node.operands):
         return None  # broadcasting is clearer with letters
-    children = [argument(operand, style) for operand in node.operands]
     if operation.elementwise:
         forms = [matrix_form(operand, style) for operand in node.operands]
-        if any(form is None for form in forms):
-            return None
-    return filled(node, children, style)
+        whole = [form for form in forms if form is not None]
+        return filled(node, whole, style) if len(whole) == len(forms) else None
+    return filled(node, [argument(operand, style) for operand in node.operands], style)
 
 
 def argument(node: Node, style: Style) -> Written:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.display.expressions import title
+from jacobians.display.formulas import Formula, more_parts
 from jacobians.display.heatmap import (
     Geometry,
     counting,
@@ -83,7 +84,7 @@ def tensor_page(J: "JacobianTensor", heading: str = "") -> str:
         element(
             "header",
             element("h1", J.title, element("span", f" · {heading}") if heading else None),
-            _formula(J),
+            _formula(J, J._written("latex")),
             _facts(J),
         ),
         _map_section(J),
@@ -105,9 +106,11 @@ def tensor_fragment(J: "JacobianTensor") -> str:
             seen, possible(J, seen), scale_of(seen.cells), where, _description(J, seen)
         )
         drawn = ticked(drawing, seen, where)
-    latex = J.latex()
-    short_enough = len(latex) <= _LONG
-    shown = _formula(J) if short_enough else element("p", f"{J.title}: {_terms(J)}")
+    formula = J._written("latex")
+    if len(formula.main) > _LONG:
+        shown = element("p", f"{J.title}: {_terms(J)}")
+    else:
+        shown = _formula(J, formula, whole=len(str(formula)) <= _LONG)
     shape = " by ".join("×".join(map(str, s)) or "scalar" for s in (J.out_shape, J.in_shape))
     line = f"{shape}, {J.dtype}, {J.nnz:,} of {J.size:,} can be nonzero"
     return fragment(shown, element("p", line, class_="facts"), drawn)
@@ -248,14 +251,19 @@ def _through(letters: str) -> str:
 # The formula, the facts and what it costs
 
 
-def _formula(J: "JacobianTensor") -> Markup:
-    """``∂A_ij/∂B_kl = …``, a line breaking before each term where it must."""
+def _formula(J: "JacobianTensor", formula: Formula, *, whole: bool = True) -> Markup:
+    """``∂A_ij/∂B_kl = …``, a line breaking before each term where it must, then its parts.
+
+    Of parts that would be too long only the number is said.
+    """
     left = mathml(f"{title(J.names, J.axes, J.out_ndim, 'latex')} =")
-    formula = J._written("latex")
+    parts = where_list(formula)
+    if not whole:
+        parts = [element("div", more_parts(len(formula.parts)), class_="where")]
     return element(
         "div",
         Markup(" ".join([left, *mathml_terms(formula.main)])),
-        *where_list(formula),
+        *parts,
         class_="formula",
         tabindex=0,
         role="region",
