@@ -223,25 +223,28 @@ def write_number(number: Coefficient, style: Style = "text") -> tuple[str, str]:
 
 
 def write_slot(slot: Slot, names: Mapping[int, str]) -> str:
-    """``2i+1``, ``o+w``, ``t(i)`` — or just the letter's name."""
+    """``2i+1``, ``o+w``, ``t(i)`` — or just the letter's name; a name may be a position itself."""
     text = ""
-    for number, (letter, stride) in enumerate(slot.parts):
+    constant = slot.constant
+    for letter, stride in slot.parts:
         name = names[letter]
+        if name.isdigit():
+            at = int(name)
+            constant += int(stride.values[at]) if isinstance(stride, Table) else stride * at
+            continue
         plain = name.isalnum() and not name[0].isdigit()
         if isinstance(stride, Table):
             piece = f"{TABLE_NAME.get()(stride)}({name})"
         elif abs(stride) == 1:
             piece = name if stride > 0 or plain else f"({name})"
-        elif not plain:
-            piece = f"{abs(stride)}({name})"
         else:
-            piece = f"{abs(stride)}{name}"
+            piece = f"{abs(stride)}{name}" if plain else f"{abs(stride)}({name})"
         negative = isinstance(stride, int) and stride < 0
-        text += ("−" if negative else "+" if number else "") + piece
-    if slot.constant and text:
-        text = f"{slot.constant}{text}" if text.startswith("−") else f"{text}{slot.constant:+d}"
+        text += ("−" if negative else "+" if text else "") + piece
+    if constant and text:
+        text = f"{constant}{text}" if text.startswith("−") else f"{text}{constant:+d}"
         return text.replace("-", "−")
-    return text or str(slot.constant)
+    return text or str(constant)
 
 
 def write_delta(

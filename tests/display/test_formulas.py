@@ -29,12 +29,11 @@ _WIDE = 12  # entries of an argument, beyond which a second derivative takes lon
 
 
 def formulas(case: Case) -> Iterator[tuple[JacobianTensor, dict[str, Any]]]:
-    """The Jacobians of a case in each order, its Hessian, and the arguments by name."""
+    """The Jacobians and small Hessians of a case, with the arguments by name."""
     f, arguments = case.function, case.arguments
     for wrt in case.wrt if case.wrt is not None else range(len(arguments)):
         known = _named(f, arguments)
-        for strategy in ("auto", "forward"):
-            yield jb.jacobian(f, wrt=wrt, strategy=strategy)(*arguments), known  # type: ignore[arg-type]
+        yield jb.jacobian(f, wrt=wrt)(*arguments), known
         if case.hessian and 0 < arguments[wrt].size <= _WIDE:
             g = _weights(np.shape(f(*arguments)))
 

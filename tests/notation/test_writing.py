@@ -241,3 +241,18 @@ def test_subscripts() -> None:
     assert subscript("X", ["2i+1", "j"], "text") == "X_(2i+1,j)"
     assert subscript("X", ["3−i", "j"], "latex") == "X_{3-i,j}"
     assert subscript("δ", ["i", "k"], "latex") == r"\delta_{ik}"
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [("ij", "2i+j+1"), (["3", "j"], "j+7"), (["3", "2"], "9"), (["k+1", "j"], "2(k+1)+j+1")],
+)
+def test_slots_of_positions(names: Sequence[str], expected: str) -> None:
+    assert write_slot(Slot(1, ((0, 2), (1, 1))), dict(enumerate(names))) == expected
+
+
+def test_slots_of_what_is_no_letter() -> None:
+    assert write_slot(letter_slot(0, -1, 3), {0: "i+1"}) == "3−(i+1)"
+    assert write_slot(table_slot(0, [2, 0, 1]), {0: "1"}) == "0"
+    assert write_slot(table_slot(0, [2, 0, 1]), {0: "2i"}) == "t(2i)+2"
+    assert write_slot(letter_slot(0, 3), {0: "2i"}) == "3(2i)"
