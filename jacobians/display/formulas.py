@@ -1,6 +1,7 @@
 """Whole formulas: what is too long for its place is named there, and defined behind the formula."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 from jacobians.display.expressions import entry, label, shape_of
@@ -15,6 +16,7 @@ from jacobians.notation.writing import Style, fresh_letters, subscript, write
 Pairs = tuple[tuple[str, str], ...]
 Text = TypeVar("Text")
 _LISTED = 12  # entries of a table of positions that are written
+MORE = "more parts have a name: see formula()"
 _TRIES = 4  # times a formula is written, until no part of it is named in one place only
 
 
@@ -38,19 +40,12 @@ class Formula(NamedTuple):
 def where_lines(formula: Formula, longest: int) -> list[str]:
     """``where M_ij = …``, a line for each part as long as they are no longer than that together."""
     lines: list[str] = []
-    for number, (left, right) in enumerate(formula.parts):
-        line = f"  {'     ' if number else 'where'} {left} = {right}"
+    for left, right in formula.parts:
+        line = f"  {'     ' if lines else 'where'} {left} = {right}"
         if sum(map(len, lines)) + len(line) > longest:
-            word = "where" if not number else "and"
-            return [*lines, f"  {word} {more_parts(len(formula.parts) - number, bool(number))}"]
+            return [*lines, f"  {MORE}"]
         lines.append(line)
     return lines
-
-
-def more_parts(count: int, more: bool = False) -> str:
-    """What is said of parts that are too long to be shown."""
-    which = "part has" if count == 1 else "parts have"
-    return f"{count}{' more' * more} {which} a name: see formula()"
 
 
 def formula_of(
@@ -59,6 +54,7 @@ def formula_of(
     operands: Mapping[Node, Any],
     style: Style = "text",
     taken: Iterable[str] = (),
+    most: int | None = None,
 ) -> Formula:
     """A sum of terms over nodes as a formula.
 
@@ -74,6 +70,8 @@ def formula_of(
         How it is written.
     taken : iterable of str
         Names that mean something else beside the formula.
+    most : int, optional
+        Parts that are defined; more take their time, and are not there.
     """
     while (core := _alone(tensor)) is not None:
         tensor = core
@@ -99,9 +97,10 @@ def written_out(
     operands: Mapping[Node, Any],
     style: Style = "text",
     taken: Iterable[str] = (),
+    most: int | None = None,
 ) -> Formula:
     """What ``main`` writes, with the parts that it names."""
-    return Formula(*settled(main, operands, style, taken), style)
+    return Formula(*settled(main, operands, style, taken, most), style)
 
 
 def settled(
@@ -109,6 +108,7 @@ def settled(
     operands: Mapping[Node, Any],
     style: Style = "text",
     taken: Iterable[str] = (),
+    most: int | None = None,
 ) -> tuple[Text, Pairs]:
     """What ``main`` makes while names are given, and the definitions of these.
 
@@ -119,7 +119,7 @@ def settled(
             wanted = names.wanted
             names.begin()
             made = main()
-            parts = tuple(definitions(names, style))
+            parts = tuple(islice(definitions(names, style), most))
             if names.wanted == wanted:
                 break
     return made, parts

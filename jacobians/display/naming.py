@@ -111,7 +111,8 @@ class Names:
 
     def part(self, node: Node, letters: list[str]) -> tuple[str, list[str]]:
         """The name of a node, and its letters in the order of its definition."""
-        self._wanted.add(node)
+        if not self.is_part(node):
+            self._wanted.add(node)
         for other, order in self._same(node):
             return self.parts[other], [letters[axis] for axis in order]
         self.parts[node] = self._free(chain(_LETTERS, (f"M{n}" for n in count(1))))
@@ -138,9 +139,10 @@ class Names:
 
     def _size(self, node: Node) -> int:
         """How many names it takes to write the node, parts counted as one."""
-        for new in ordered([node], self._sizes):
-            sizes = (self._sizes[n] for n in new.operands)
-            self._sizes[new] = 1 + sum(1 if size > _LONGEST else size for size in sizes)
+        if node not in self._sizes:
+            for new in ordered([node], self._sizes):
+                sizes = (self._sizes[n] for n in new.operands)
+                self._sizes[new] = 1 + sum(1 if size > _LONGEST else size for size in sizes)
         return self._sizes[node]
 
 

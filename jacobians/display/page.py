@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.display.expressions import title
-from jacobians.display.formulas import Formula, more_parts
+from jacobians.display.formulas import MORE, Formula
 from jacobians.display.heatmap import (
     Geometry,
     counting,
@@ -48,7 +48,7 @@ _CELLS = 12_000  # values in it; where there would be more, it is the coarser on
 _SMALL = 60  # cells to a side of a notebook's picture
 _QUICK = 1 << 18  # entries of a tensor that a notebook's picture is made of
 _SPY = 200  # cells to a side of the structure
-_LONG = 600  # characters of LaTeX in a notebook
+_LONG, _PARTS = 600, 12  # characters of LaTeX in a notebook, and parts
 
 
 def write_page(J: "JacobianTensor", path: str | os.PathLike[str], heading: str = "") -> Path:
@@ -106,11 +106,13 @@ def tensor_fragment(J: "JacobianTensor") -> str:
             seen, possible(J, seen), scale_of(seen.cells), where, _description(J, seen)
         )
         drawn = ticked(drawing, seen, where)
-    formula = J._written("latex")
+    formula = J._written("latex", _PARTS)
     if len(formula.main) > _LONG:
         shown = element("p", f"{J.title}: {_terms(J)}")
     else:
-        shown = _formula(J, formula, whole=len(str(formula)) <= _LONG)
+        shown = _formula(
+            J, formula, whole=len(str(formula)) <= _LONG and len(formula.parts) < _PARTS
+        )
     shape = " by ".join("×".join(map(str, s)) or "scalar" for s in (J.out_shape, J.in_shape))
     line = f"{shape}, {J.dtype}, {J.nnz:,} of {J.size:,} can be nonzero"
     return fragment(shown, element("p", line, class_="facts"), drawn)
@@ -254,12 +256,12 @@ def _through(letters: str) -> str:
 def _formula(J: "JacobianTensor", formula: Formula, *, whole: bool = True) -> Markup:
     """``∂A_ij/∂B_kl = …``, a line breaking before each term where it must, then its parts.
 
-    Of parts that would be too long only the number is said.
+    Of parts that would be too long it is said that they are.
     """
     left = mathml(f"{title(J.names, J.axes, J.out_ndim, 'latex')} =")
     parts = where_list(formula)
     if not whole:
-        parts = [element("div", more_parts(len(formula.parts)), class_="where")]
+        parts = [element("div", MORE, class_="where")]
     return element(
         "div",
         Markup(" ".join([left, *mathml_terms(formula.main)])),

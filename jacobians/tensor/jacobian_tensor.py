@@ -17,7 +17,7 @@ from jacobians.display import plots
 from jacobians.display.explaining import checked_index, explained
 from jacobians.display.explanation import Explanation
 from jacobians.display.expressions import shortcut, title
-from jacobians.display.formulas import Formula, formula_of, more_parts, where_lines, written_out
+from jacobians.display.formulas import MORE, Formula, formula_of, where_lines, written_out
 from jacobians.display.naming import distinct_names
 from jacobians.display.page import tensor_fragment, write_page
 from jacobians.display.stored import StoredNode, restored, stored
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 _LONGEST = 240  # characters of a formula in a repr
 _LONGEST_LATEX, _TERMS = 1200, 12  # and in a notebook
+_PARTS = 12  # that are written for either: no more would be shown
 
 
 class JacobianTensor:
@@ -152,8 +153,8 @@ class JacobianTensor:
         """The formula in LaTeX."""
         return str(self._written("latex"))
 
-    def _written(self, style: Style) -> Formula:
-        return formula_of(self.terms, self.axes, self._values, style, self._taken)
+    def _written(self, style: Style, most: int | None = None) -> Formula:
+        return formula_of(self.terms, self.axes, self._values, style, self._taken, most)
 
     def _shortcut(self, style: Style) -> Formula:
         """The gradient from an upstream G as a formula: ``G Cᵀ``."""
@@ -175,7 +176,7 @@ class JacobianTensor:
 
     def __repr__(self) -> str:
         out, inner = (", ".join(map(str, s)) for s in (self.out_shape, self.in_shape))
-        formula, count = self._written("text"), len(self.terms.terms)
+        formula, count = self._written("text", _PARTS), len(self.terms.terms)
         if len(formula.main) > _LONGEST:
             formula = Formula(f"{count} term{'s' * (count != 1)}")
         lines = [f"<JacobianTensor {self.title} = {formula.main}", *where_lines(formula, _LONGEST)]
@@ -188,11 +189,11 @@ class JacobianTensor:
     def _repr_latex_(self) -> str:
         """Title and formula for a notebook; the number of terms where the formula is very long."""
         count = len(self.terms.terms)
-        formula = self._written("latex") if count <= _TERMS else None
+        formula = self._written("latex", _PARTS) if count <= _TERMS else None
         if formula is None or len(formula.main) > _LONGEST_LATEX:
             formula = Formula(f"\\text{{{count} term{'s' * (count != 1)}}}")
-        elif len(str(formula)) > _LONGEST_LATEX:
-            formula = Formula(f"{formula.main},\\quad\\text{{{more_parts(len(formula.parts))}}}")
+        elif len(str(formula)) > _LONGEST_LATEX or len(formula.parts) == _PARTS:
+            formula = Formula(f"{formula.main},\\quad\\text{{{MORE}}}")
         left = title(self.names, self.axes, self.out_ndim, "latex")
         return f"$\\displaystyle {left} = {formula}$"
 

@@ -222,7 +222,7 @@ def test_a_repr_fits_eighty_columns_and_says_what_it_leaves_out() -> None:
     assert max(map(len, lines)) <= 80
     assert any(line.startswith("  where ") for line in lines)
     assert "more parts have a name: see formula()" in repr(H)
-    assert "parts have a name" in H._repr_latex_()
+    assert "more parts have a name" in H._repr_latex_()
     assert "parts have a name" in H._repr_html_()
     J = jb.jacobian(lambda x: 0.123456789 * x)(np.ones(2))
     assert "where c = 0.123456789" in repr(J)
