@@ -1,5 +1,6 @@
 """Chaining Jacobians, and the full tensor set beside the outer-product shortcut."""
 
+import textwrap
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from jacobians.ground.memory import check_bytes
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 
 Array = NDArray[Any]
+_LINES = 4  # of a formula in a comparison
 
 
 def chain(*jacobians: JacobianTensor) -> JacobianTensor:
@@ -88,6 +90,12 @@ class Way(NamedTuple):
     note: str = ""
 
 
+def _beside(name: str, formula: str) -> list[str]:
+    """A formula behind its name, in lines of 80 columns; a very long one is cut."""
+    lines = textwrap.wrap(f"{name} {formula}", 80, subsequent_indent="    ", break_on_hyphens=False)
+    return lines if len(lines) <= _LINES else [*lines[:_LINES], "    …"]
+
+
 class Comparison(NamedTuple):
     """The gradient by identity tensors, by the dense tensor, and by the shortcut, side by side.
 
@@ -144,9 +152,9 @@ class Comparison(NamedTuple):
     def __str__(self) -> str:
         head, *rows = self._table()
         lines = [
-            f"{self.title} = {self.formula}",
+            *_beside(f"{self.title} =", self.formula),
             f"shape {self.shape}, {prod(self.shape):,} entries",
-            f"shortcut: {self.shortcut}",
+            *_beside("shortcut:", self.shortcut),
             "",
             *(f"{w:<11}{t:>11}{f:>17}{b:>13}{p:>13}" for w, t, f, b, p in (head, *rows)),
             "",

@@ -37,12 +37,12 @@ class Formula(NamedTuple):
         return self.main + where + between.join(f"{left} = {right}" for left, right in self.parts)
 
 
-def where_lines(formula: Formula, longest: int) -> list[str]:
-    """``where M_ij = …``, a line for each part as long as they are no longer than that together."""
+def where_lines(formula: Formula, longest: int, most: int) -> list[str]:
+    """``where M_ij = …``, a line for each part while they are fewer, and no longer together, than that."""
     lines: list[str] = []
-    for left, right in formula.parts:
+    for number, (left, right) in enumerate(formula.parts):
         line = f"  {'     ' if lines else 'where'} {left} = {right}"
-        if sum(map(len, lines)) + len(line) > longest:
+        if number == most - 1 or sum(map(len, lines)) + len(line) > longest:
             return [*lines, f"  {MORE}"]
         lines.append(line)
     return lines
@@ -76,7 +76,7 @@ def formula_of(
     while (core := _alone(tensor)) is not None:
         tensor = core
     return written_out(
-        lambda: write(tensor, axes, label, style, shape_of).text, operands, style, taken
+        lambda: write(tensor, axes, label, style, shape_of).text, operands, style, taken, most
     )
 
 

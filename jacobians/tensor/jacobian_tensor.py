@@ -179,7 +179,10 @@ class JacobianTensor:
         formula, count = self._written("text", _PARTS), len(self.terms.terms)
         if len(formula.main) > _LONGEST:
             formula = Formula(f"{count} term{'s' * (count != 1)}")
-        lines = [f"<JacobianTensor {self.title} = {formula.main}", *where_lines(formula, _LONGEST)]
+        lines = [
+            f"<JacobianTensor {self.title} = {formula.main}",
+            *where_lines(formula, _LONGEST, _PARTS),
+        ]
         wrapped = [
             line for text in lines for line in textwrap.wrap(text, 78, subsequent_indent="   ")
         ]
