@@ -4,6 +4,7 @@ Floor 9. Imports errors, ground, execution, display, tensor.
 """
 
 import statistics
+import textwrap
 from functools import reduce
 from math import prod
 from typing import Any, NamedTuple
@@ -24,6 +25,7 @@ from jacobians.ground.trees import plain
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 
 Array = NDArray[Any]
+_LINES = 4  # of a formula in a comparison
 
 
 def chain(*jacobians: JacobianTensor) -> JacobianTensor:
@@ -92,6 +94,12 @@ class Way(NamedTuple):
     note: str = ""
 
 
+def _beside(name: str, formula: str) -> list[str]:
+    """A formula behind its name, in lines of 80 columns; a very long one is cut."""
+    lines = textwrap.wrap(f"{name} {formula}", 80, subsequent_indent="    ", break_on_hyphens=False)
+    return lines if len(lines) <= _LINES else [*lines[:_LINES], "    …"]
+
+
 class Comparison(NamedTuple):
     """The gradient by identity tensors, by the dense tensor, and by the shortcut, side by side.
 
@@ -146,9 +154,9 @@ class Comparison(NamedTuple):
     def __str__(self) -> str:
         head, *rows = self._table()
         lines = [
-            f"{self.title} = {self.formula}",
+            *_beside(f"{self.title} =", self.formula),
             f"shape {self.shape}, {prod(self.shape):,} entries",
-            f"shortcut: {self.shortcut}",
+            *_beside("shortcut:", self.shortcut),
             "",
             *(f"{w:<11}{t:>11}{f:>17}{b:>13}{p:>13}" for w, t, f, b, p in (head, *rows)),
             "",
@@ -266,7 +274,7 @@ def compare(J: JacobianTensor, G: Any, max_bytes: float | None = None) -> Compar
     return Comparison(
         J.title,
         J.formula(),
-        contracted_formula(J),
+        str(contracted_formula(J)),
         J.shape,
         **ways,
         largest_difference=max(_difference(v, value) for v in values),

@@ -20,6 +20,7 @@ from jacobians.cli.layout import (
 )
 from jacobians.cli.options import Request, prepare
 from jacobians.display.expressions import label
+from jacobians.display.formulas import Pairs, settled
 from jacobians.display.numbers import human_bytes
 from jacobians.display.shading import ASCII, UNICODE, shaded
 from jacobians.errors import UnsupportedError
@@ -68,11 +69,13 @@ def text(call: Request, J: JacobianTensor, *, seed: int, latex: bool) -> list[st
     lines.append(field(f"{J.title} =", J.formula(), len(J.title) + 3))
     if latex:
         lines.append(field("LaTeX", J.latex(), len(J.title) + 3))
+    forms, parts = einsums(J)
     lines += [
         "",
         field("at", f"{call.shapes}, random numbers of seed {seed}"),
         field("shape", f"{J.out_shape} of the output, then {J.in_shape} of the input"),
-        *(field(" +" * n or "explicit", form) for n, form in enumerate(einsums(J))),
+        *(field(" +" * n or "explicit", form) for n, form in enumerate(forms)),
+        *(field("where", f"{left} = {right}") for left, right in parts),
         *_kronecker_lines(J),
         field("nonzero", f"{J.nnz:,} of {J.size:,} entries at most"),
         field("terms", str(len(J.terms.terms))),
@@ -85,8 +88,12 @@ def text(call: Request, J: JacobianTensor, *, seed: int, latex: bool) -> list[st
     return lines
 
 
-def einsums(J: JacobianTensor) -> list[str]:
-    """How ``J.explicit()`` makes each term: ``einsum("ik,lj->ijkl", I_2, C)``."""
+def einsums(J: JacobianTensor) -> tuple[list[str], Pairs]:
+    """How ``J.explicit()`` makes each term: ``einsum("ik,lj->ijkl", I_2, C)``, and what is named there."""
+    return settled(lambda: _einsums(J), J.operands)
+
+
+def _einsums(J: JacobianTensor) -> list[str]:
     found = []
     shapes = {node: array.shape for node, array in J.operands.items()}
     for term in J.terms.terms:
@@ -104,7 +111,7 @@ def einsums(J: JacobianTensor) -> list[str]:
 
 def _part(part: Any, letters: str) -> str:
     if not isinstance(part, Selection):
-        return part.name if part.operation is None else label(part, letters, "text").text
+        return label(part, [] if part.operation is None else letters, "text").text
     if part.slot is None:
         return f"1_{part.size}"
     plain = part.slot.plain is not None and part.sizes == (part.size,)
@@ -200,7 +207,7 @@ def describe(call: Request, J: JacobianTensor, *, seed: int) -> dict[str, Any]:
         "formula": J.formula(),
         "latex": J.latex(),
         "einsum": J.einsum(),
-        "explicit": einsums(J),
+        "explicit": einsums(J)[0],
         "out_shape": J.out_shape,
         "in_shape": J.in_shape,
         "kronecker": forms,

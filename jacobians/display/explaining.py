@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from jacobians.display.explanation import Contribution, Delta, Entry, Explanation, TermAtEntry
-from jacobians.display.expressions import label
-from jacobians.display.matrix_forms import distinct_names, matrix_form
+from jacobians.display.expressions import label, shape_of
+from jacobians.display.formulas import settled
+from jacobians.display.matrix_forms import matrix_form
 from jacobians.display.shown import Shown
 from jacobians.errors import ShapeError
 from jacobians.execution.interpret import contract
@@ -84,11 +85,13 @@ def explained(J: Shown, index: Sequence[Any]) -> Explanation:
     """
     place = checked_index(index, J.shape, J.title, J.axes)
     value, values = float(J[tuple(place)]), J.operands
-    with distinct_names(values):
-        terms = tuple(
+    terms, parts = settled(
+        lambda: tuple(
             _at_entry(term, J.shape, place, J.axes, values, J.dtype) for term in J.terms.terms
-        )
-    return Explanation(J.title, tuple(place), J.axes, value, terms)
+        ),
+        values,
+    )
+    return Explanation(J.title, tuple(place), J.axes, value, terms, parts)
 
 
 def _at_entry(
@@ -99,7 +102,7 @@ def _at_entry(
     values: Mapping[Node, Array],
     dtype: DTypeLike,
 ) -> TermAtEntry:
-    formula = write_term(term, shape, axes, label, "text").text
+    formula = write_term(term, shape, axes, label, "text", shape_of).text
     names, homes = letter_names(term, shape, axes)
     known = {letter: index[axis] for letter, axis in homes.items()}
     hidden = sorted(term.kept - set(homes))

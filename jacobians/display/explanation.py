@@ -112,6 +112,8 @@ class Explanation:
         ``J[index]``.
     terms : tuple of TermAtEntry
         What each term is there; ``value`` is their sum.
+    parts : tuple of (str, str)
+        What the names of parts in the terms stand for: left and right sides.
     """
 
     title: str
@@ -119,6 +121,7 @@ class Explanation:
     axes: str
     value: float
     terms: tuple[TermAtEntry, ...]
+    parts: tuple[tuple[str, str], ...] = ()
 
     @property
     def heading(self) -> str:
@@ -134,6 +137,7 @@ class Explanation:
             lines += [_short(term.formula), *(f"  {line}" for line in term.lines)]
             if len(self.terms) > 1:
                 lines.append(f"  the term is {_number(term.value)}")
+        lines += [f"where {_short(part)}" for part in map(" = ".join, self.parts)]
         wrapped = (
             textwrap.wrap(line, _WIDTH, subsequent_indent="      ", break_on_hyphens=False)
             for line in lines
@@ -154,6 +158,7 @@ class Explanation:
             items = [*term.lines, f"the term is {_number(term.value)}"]
             listed = (element("li", item.strip()) for item in items)
             parts += [element("p", _short(term.formula)), element("ul", *listed)]
+        parts += [element("p", f"where {_short(part)}") for part in map(" = ".join, self.parts)]
         return fragment(*parts)
 
 

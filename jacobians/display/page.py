@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.display.expressions import title
+from jacobians.display.formulas import MORE, Formula
 from jacobians.display.heatmap import (
     Geometry,
     counting,
@@ -26,8 +27,8 @@ from jacobians.display.heatmap import (
 )  # fmt: skip
 from jacobians.display.html import Markup, data_block, element, fragment, joined, page
 from jacobians.display.mathml import mathml, mathml_terms
-from jacobians.display.page_contraction import contraction_section, cost_section
-from jacobians.display.shown import Shown
+from jacobians.display.page_contraction import contraction_section, cost_section, where_list
+from jacobians.display.shown import Shown, formula_shown
 from jacobians.display.unfolding import (
     Picture,
     matrix_layout,
@@ -45,7 +46,7 @@ _CELLS = 12_000  # values in it; where there would be more, it is the coarser on
 _SMALL = 60  # cells to a side of a notebook's picture
 _QUICK = 1 << 18  # entries of a tensor that a notebook's picture is made of
 _SPY = 200  # cells to a side of the structure
-_LONG = 600  # characters of LaTeX in a notebook
+_LONG, _PARTS = 600, 12  # characters of LaTeX in a notebook, and parts
 
 
 def write_page(J: Shown, path: str | os.PathLike[str], heading: str = "") -> Path:
@@ -81,7 +82,7 @@ def tensor_page(J: Shown, heading: str = "") -> str:
         element(
             "header",
             element("h1", J.title, element("span", f" · {heading}") if heading else None),
-            _formula(J),
+            _formula(J, formula_shown(J, "latex")),
             _facts(J),
         ),
         _map_section(J),
@@ -103,9 +104,13 @@ def tensor_fragment(J: Shown) -> str:
             seen, possible(J, seen), scale_of(seen.cells), where, _description(J, seen)
         )
         drawn = ticked(drawing, seen, where)
-    latex = J.latex()
-    short_enough = len(latex) <= _LONG
-    shown = _formula(J) if short_enough else element("p", f"{J.title}: {_terms(J)}")
+    formula = formula_shown(J, "latex", _PARTS)
+    if len(formula.main) > _LONG:
+        shown = element("p", f"{J.title}: {_terms(J)}")
+    else:
+        shown = _formula(
+            J, formula, whole=len(str(formula)) <= _LONG and len(formula.parts) < _PARTS
+        )
     shape = " by ".join("×".join(map(str, s)) or "scalar" for s in (J.out_shape, J.in_shape))
     line = f"{shape}, {J.dtype}, {J.nnz:,} of {J.size:,} can be nonzero"
     return fragment(shown, element("p", line, class_="facts"), drawn)
@@ -246,13 +251,19 @@ def _through(letters: str) -> str:
 # The formula, the facts and what it costs
 
 
-def _formula(J: Shown) -> Markup:
-    """``∂A_ij/∂B_kl = …``, a line breaking before each term where it must."""
+def _formula(J: Shown, formula: Formula, *, whole: bool = True) -> Markup:
+    """``∂A_ij/∂B_kl = …``, a line breaking before each term where it must, then its parts.
+
+    Of parts that would be too long it is said that they are.
+    """
     left = mathml(f"{title(J.names, J.axes, J.out_ndim, 'latex')} =")
-    parts = [left, *mathml_terms(J.latex())]
+    parts = where_list(formula)
+    if not whole:
+        parts = [element("div", MORE, class_="where")]
     return element(
         "div",
-        Markup(" ".join(parts)),
+        Markup(" ".join([left, *mathml_terms(formula.main)])),
+        *parts,
         class_="formula",
         tabindex=0,
         role="region",

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.display.expressions import latex_name, title
+from jacobians.display.formulas import Formula
 from jacobians.display.html import Markup, element, joined, table
 from jacobians.display.mathml import mathml, mathml_terms
 from jacobians.display.numbers import human_bytes, human_count, short
@@ -16,6 +17,19 @@ Array = NDArray[Any]
 _EXAMPLE = 1 << 20  # entries of an upstream gradient for the example
 _FULL = 1 << 22  # entries of a tensor that is summed in full beside it
 _SHOWN = 5  # rows and columns of the example's matrices
+
+
+def where_list(formula: Formula) -> list[Markup]:
+    """The parts of a formula, each on a line of its own: ``where M_ij = …``."""
+    return [
+        element(
+            "div",
+            "and " if number else "where ",
+            Markup(" ".join([mathml(f"{left} ="), *mathml_terms(right)])),
+            class_="where",
+        )
+        for number, (left, right) in enumerate(formula.parts)
+    ]
 
 
 def contraction_section(J: Shown) -> Markup:
@@ -28,7 +42,7 @@ def contraction_section(J: Shown) -> Markup:
     summed = f"\\sum_{{{out}}} " if out else ""
     upstream = f"G_{{{out}}}" if out else "G"
     short_form = contracted_formula(J, "latex")
-    matrix = "_" not in short_form
+    matrix = "_" not in short_form.main
     result = f"\\frac{{\\partial L}}{{\\partial {latex_name(J.names[1], '')}}} =" if matrix else "="
     lines = [
         element(
@@ -38,7 +52,8 @@ def contraction_section(J: Shown) -> Markup:
         ),
         element(
             "div",
-            Markup(" ".join([mathml(result), *mathml_terms(short_form)])),
+            Markup(" ".join([mathml(result), *mathml_terms(short_form.main)])),
+            *where_list(short_form),
             class_="formula",
         ),
     ]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.display.expressions import shortcut
-from jacobians.display.matrix_forms import distinct_names
+from jacobians.display.formulas import Formula, formula_of, written_out
 from jacobians.execution.steps import Cost
 from jacobians.graph.node import Node
 from jacobians.notation.terms import Sum
@@ -74,8 +74,17 @@ class Shown(Protocol):
     def __getitem__(self, index: Any) -> Any: ...
 
 
-def contracted_formula(J: Shown, style: Style = "text") -> str:
+def formula_shown(J: Shown, style: Style = "text", most: int | None = None) -> Formula:
+    """The tensor as a formula, with at most so many of its parts defined."""
+    return formula_of(J.terms, J.axes, J.operands, style, J.names, most)
+
+
+def contracted_formula(J: Shown, style: Style = "text") -> Formula:
     """The gradient from an upstream G as a formula: ``G Cᵀ``."""
     upstream = Node(None, (), (), J.out_shape, np.dtype(float), name="G")
-    with distinct_names({upstream: None, **J.operands}):
+    operands = {upstream: None, **J.operands}
+
+    def main() -> str:
         return shortcut(J.terms, J.out_ndim, upstream, J.axes, style)
+
+    return written_out(main, operands, style, J.names)

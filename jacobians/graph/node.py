@@ -40,7 +40,8 @@ class Operation:
         How it is written: a template over its operands, ``"{0} + {1}"``.
     indexed : str
         How an entry is written where that is not the notation with letters behind it: a template
-        over the operands, ``row`` and ``column``.
+        over the operands, with the indices of a ``batch``, and with those of an entry of the transpose,
+        ``turned``.
     binds : int
         How tightly that notation binds (see ``notation.writing``).
     elementwise : bool

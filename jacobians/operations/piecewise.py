@@ -96,12 +96,12 @@ inside: Rule = elementwise(
 )  # fmt: skip
 below: Rule = elementwise(
     "below", lambda X, lo, hi: np.less(X, lo) & np.less_equal(lo, hi), dtype=boolean,
-    notation="[{0} < {1}]", X=None, lo=None, hi=None,
+    notation="[{0} < {1} ≤ {2}]", latex="[{0} < {1} \\le {2}]", X=None, lo=None, hi=None,
 )  # fmt: skip
 above: Rule = elementwise(
     # Where the bounds are the wrong way round, NumPy takes the upper one.
     "above", lambda X, lo, hi: np.greater(X, hi) | np.greater(lo, hi), dtype=boolean,
-    notation="[{0} > {2}]", X=None, lo=None, hi=None,
+    notation="[max({0}, {1}) > {2}]", latex="[\\max({0}, {1}) > {2}]", X=None, lo=None, hi=None,
 )  # fmt: skip
 clip: Rule = elementwise(
     "clip", np.clip, numpy=np.clip,

@@ -8,7 +8,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import islice
+from itertools import count, islice
 from numbers import Integral
 from string import ascii_uppercase
 from typing import Any, NamedTuple
@@ -17,7 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.derivation.chain_rule import jacobians
-from jacobians.display.expressions import label, title
+from jacobians.display.expressions import title
+from jacobians.display.formulas import formula_of
 from jacobians.errors import JacobiansError, ShapeError, UnsupportedError
 from jacobians.graph.node import Node, Operation, apply, as_node, evaluate, input_node
 from jacobians.ground.arguments import float_array, real_array
@@ -25,7 +26,7 @@ from jacobians.notation.coordinates import DELTA, ELLIPSIS, Indexed, Product
 from jacobians.notation.explicit import axis_names
 from jacobians.notation.explicit import subscripts as _subscripts
 from jacobians.notation.terms import Sum
-from jacobians.notation.writing import Style, write
+from jacobians.notation.writing import Style
 from jacobians.operations import declare
 from jacobians.operations.declare import Multilinear, Rule, float_type
 from jacobians.operations.products import einsum as _einsum
@@ -39,7 +40,6 @@ from jacobians.tracing.traced import Traced, record
 from jacobians.transforms.functional import jacobian
 
 Array = NDArray[Any]
-_PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71)
 
 
 class _Call(NamedTuple):
@@ -327,13 +327,11 @@ class LibraryOperation:
                 Indexed(name, "abcdefgh"[2 * n : 2 * n + 2])
                 for n, name in enumerate(self.arguments)
             ]
-        sizes: dict[str, int] = {}
+        letters = [_usual(operand, operands) for operand in operands]
+        sizes = dict(zip(dict.fromkeys("".join(letters)), _primes(), strict=False))
         inputs = [
-            input_node(
-                o.name,
-                [sizes.setdefault(a, _PRIMES[len(sizes)]) for a in _usual(o, operands)],
-            )
-            for o in operands
+            input_node(operand.name, [sizes[a] for a in own])
+            for operand, own in zip(operands, letters, strict=True)
         ]
         return apply(declaration, inputs, **parameters), self.position(wrt, len(inputs))
 
@@ -354,7 +352,13 @@ class LibraryOperation:
         self, wrt: str | int, subscripts: str | None, options: Mapping[str, Any], style: Style
     ) -> str:
         tensor, out = self._derived(wrt, subscripts, options)
-        return write(tensor, axis_names(out, len(tensor.shape) - out), label, style).text
+        axes = axis_names(out, len(tensor.shape) - out)
+        return str(formula_of(tensor, axes, dict.fromkeys(tensor.operands), style))
+
+
+def _primes() -> Iterator[int]:
+    """Sizes without end, no one a product of others."""
+    return (n for n in count(2) if all(n % divisor for divisor in range(2, n)))
 
 
 def _tied(products: Sequence[Product], arguments: Sequence[str]) -> list[Indexed]:

@@ -18,7 +18,7 @@ from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.transforms.functional import jacobian
 from jacobians.transforms.library import LibraryOperation
 from jacobians.verification.differences import Estimate, exact
-from jacobians.verification.formulas import Variants, terms_of, variants
+from jacobians.verification.forgotten import Variants, terms_of, variants
 from jacobians.verification.stepping import RICHARDSON, Method, Pointwise
 from jacobians.verification.subject import Pair, Subject, copied, eps_of
 from jacobians.verification.values import Terms
