@@ -41,6 +41,11 @@ class Run(NamedTuple):
     names: list[str]
     title: str
 
+    @property
+    def arguments(self) -> dict[Node, str]:
+        """The traced arguments with their names."""
+        return dict(zip(self.inputs, self.names, strict=True))
+
     def reaches_outside(self, nodes: Iterable[Node]) -> bool:
         """Whether nodes depend on an input of another function that is being differentiated."""
         outside = _ACTIVE.difference(self.inputs)

@@ -5,13 +5,14 @@ is an argument. Each has a :class:`Block` of terms. The eager transforms evaluat
 lowers them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from jacobians.derivation.chain_rule import Strategy, as_single_node, jacobians, reverse
+from jacobians.derivation.history import Record
 from jacobians.display.expressions import with_output
 from jacobians.errors import ShapeError
 from jacobians.graph.node import Node
@@ -69,6 +70,61 @@ class Block(NamedTuple):
         return dict(zip(named, plain, strict=True))
 
 
+class Order(NamedTuple):
+    """How to derive: by which nodes (with their names), what of, in which order; and where steps go.
+
+    Attributes
+    ----------
+    starts : mapping of Node to str
+        The arguments, with their names.
+    title : str
+        What the function is called.
+    strategy : {"auto", "forward", "reverse"}
+        The order of accumulation.
+    record : list, optional
+        Steps are appended to it (see ``derivation.history``).
+    """
+
+    starts: Mapping[Node, str]
+    title: str
+    strategy: Strategy
+    record: Record | None
+
+    def jacobians(self, output: Node) -> list[Sum]:
+        """The Jacobian of a node by each of the arguments."""
+        return jacobians(output, list(self.starts), self.strategy, self.record)
+
+    def row(self, found: Sequence[Sum], result: Node, what: str) -> list[Block]:
+        """The blocks of one row, whose terms were found; ``what`` is differentiated."""
+        dtype = result.dtype if result.dtype.kind == "f" else np.dtype(np.float64)
+        return [
+            Block(terms, result, start, with_output(terms, result, self.title), (what, name), dtype)
+            for terms, (start, name) in zip(found, self.starts.items(), strict=True)
+        ]
+
+
+Rows = list[list[Block]]
+
+
+def _jacobian_rows(results: Sequence[Node], order: Order) -> Rows:
+    return [order.row(order.jacobians(node), node, order.title) for node in results]
+
+
+def _hessian_rows(results: Sequence[Node], order: Order) -> Rows:
+    rows = []
+    for node in results:
+        for first, name in zip(order.jacobians(node), order.starts.values(), strict=True):
+            second = order.jacobians(as_single_node(first))
+            rows.append(order.row(second, node, f"(∂{order.title}/∂{name})"))
+    return rows
+
+
+def _gradient_rows(results: Sequence[Node], order: Order) -> Rows:
+    (node,) = results
+    found = reverse(node, list(order.starts), record=order.record)
+    return [[b._replace(dtype=b.start.dtype) for b in order.row(found, node, "L")]]
+
+
 class Kind(NamedTuple):
     """What a transform derives.
 
@@ -77,7 +133,7 @@ class Kind(NamedTuple):
     name : str
         The transform's.
     rows : callable
-        ``(outputs, starts, title, strategy)`` to the rows of blocks.
+        The function's results and an order, to the rows of blocks.
     gradient : bool
         Whether the function returns one number, and the results are arrays of its arguments' shapes.
     valued : bool
@@ -87,58 +143,10 @@ class Kind(NamedTuple):
     """
 
     name: str
-    rows: Callable[[Sequence[Node], Sequence[Node], str, Strategy], list[list[Block]]]
+    rows: Callable[[Sequence[Node], Order], Rows]
     gradient: bool = False
     valued: bool = False
     nested: bool = False
-
-
-def _block(terms: Sum, output: Node, start: Node, names: Title, source: Node, title: str) -> Block:
-    dtype = output.dtype if output.dtype.kind == "f" else np.dtype(np.float64)
-    return Block(terms, output, start, with_output(terms, source, title), names, dtype)
-
-
-def _jacobian_rows(
-    outputs: Sequence[Node], starts: Sequence[Node], title: str, strategy: Strategy
-) -> list[list[Block]]:
-    return [
-        [
-            _block(terms, node, start, (title, start.name), node, title)
-            for terms, start in zip(jacobians(node, starts, strategy), starts, strict=True)
-        ]
-        for node in outputs
-    ]
-
-
-def _hessian_rows(
-    outputs: Sequence[Node], starts: Sequence[Node], title: str, strategy: Strategy
-) -> list[list[Block]]:
-    rows = []
-    for node in outputs:
-        for first, by in zip(jacobians(node, starts, strategy), starts, strict=True):
-            gradient = as_single_node(first)
-            inner = f"(∂{title}/∂{by.name})"
-            rows.append(
-                [
-                    _block(terms, node, start, (inner, start.name), node, title)
-                    for terms, start in zip(
-                        jacobians(gradient, starts, strategy), starts, strict=True
-                    )
-                ]
-            )
-    return rows
-
-
-def _gradient_rows(
-    outputs: Sequence[Node],
-    starts: Sequence[Node],
-    title: str,
-    strategy: Strategy,  # noqa: ARG001
-) -> list[list[Block]]:
-    (node,) = outputs
-    found = zip(reverse(node, starts), starts, strict=True)
-    blocks = [_block(t, node, start, ("L", start.name), node, title) for t, start in found]
-    return [[block._replace(dtype=block.start.dtype) for block in blocks]]
 
 
 JACOBIAN = Kind("jacobian", _jacobian_rows)
@@ -177,8 +185,8 @@ class Derived:
     """The blocks of a transform of a function that was traced, and the structure of its results."""
 
     def __init__(
-        self, f: Callable[..., Any], kind: Kind, wrt: Wrt, run: Run, starts: Sequence[Node],
-        strategy: Strategy = "auto",
+        self, f: Callable[..., Any], kind: Kind, wrt: Wrt, run: Run, starts: Mapping[Node, str],
+        strategy: Strategy = "auto", record: Record | None = None,
     ) -> None:  # fmt: skip
         self.name, self.kind = name_of(f), kind
         self._one = isinstance(wrt, Integral | str)
@@ -186,7 +194,7 @@ class Derived:
         self.outputs = [output_node(output) for output in run.outputs]
         if kind.gradient:
             only_number(self.name, self.outputs)
-        self.rows = kind.rows(self.outputs, starts, run.title, strategy)
+        self.rows = kind.rows(self.outputs, Order(starts, run.title, strategy, record))
         self._columns = len(starts)
 
     @property

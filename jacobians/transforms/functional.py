@@ -83,7 +83,7 @@ def _transform(
     @functools.wraps(f)
     def transform(*args: Any, **kwargs: Any) -> Any:
         with traced(f, args, kwargs, wrt) as run:
-            derived = Derived(f, kind, wrt, run, run.inputs, strategy)
+            derived = Derived(f, kind, wrt, run, run.arguments, strategy)
             if not kind.gradient:
                 return derived.structured([_tensor(run, block) for block in derived.blocks])
             found = [
