@@ -74,11 +74,7 @@ def entry(node: Node, letters: Sequence[str], style: Style, fresh: Iterator[str]
         if whole is not None:
             return _indexed(whole, letters, style)
         children = [label(n, aligned(n, node, letters), style, fresh) for n in node.operands]
-        factors = [*zip(node.operands, children, strict=True)]
-        scale = next((n.value for n in node.operands if type(n.value) in (int, float)), None)
-        if operation.notation == "{0} {1}" and scale is not None and exact_number(abs(scale)):
-            return write_product(scale, [c for n, c in factors if n.value is None], style)
-        return filled(node, children, style)
+        return _scaled(node, children, style) or filled(node, children, style)
     if operation.indexed and len(letters) >= 2:
         texts = [argument(n, style).inside(ATOM) for n in node.operands]
         template = operation.indexed_latex if style == "latex" else operation.indexed
@@ -91,6 +87,18 @@ def entry(node: Node, letters: Sequence[str], style: Style, fresh: Iterator[str]
     if product is not None:
         return _indexed(product[0], _swapped(letters) if product[1] else letters, style)
     return _expanded(tensor, letters, style, fresh) or part(node, letters, style)
+
+
+def _scaled(node: Node, children: Sequence[Written], style: Style) -> Written | None:
+    """A product with a number, which goes first; None for any other node."""
+    numbers = [n for n, o in enumerate(node.operands) if type(o.value) in (int, float)]
+    if node.operation is None or node.operation.notation != "{0} {1}" or len(numbers) != 1:
+        return None
+    (place,) = numbers
+    scale = node.operands[place].value
+    if exact_number(abs(scale)) is None:
+        return None
+    return write_product(scale, [children[1 - place]], style)
 
 
 def _whole(node: Node, style: Style) -> Written:

@@ -6,6 +6,7 @@ their letters, and writes out the rest.
 
 import re
 from collections.abc import Sequence
+from itertools import permutations
 
 import numpy as np
 
@@ -33,6 +34,7 @@ _LATEX_SIGNS = str.maketrans(
 )
 _TRANSPOSED = {"text": "ᵀ", "latex": "^{\\top}"}
 _INVERSE = "{0}⁻¹"
+_PERMUTED = 4  # axes up to which a part is looked for in another order of its axes
 _COMMUTING = (_INVERSE, "{0}⁺")  # with transposition
 
 
@@ -72,7 +74,7 @@ def _behind(node: Node) -> tuple[Node, bool] | None:
 def matrix_form(node: Node, style: Style) -> Written | None:
     """The node as a whole, without letters; None where that would be ambiguous."""
     if node.operation is not None and names().is_part(node):
-        return whole_part(node, style)
+        return part(node, [], style)
     return whole_form(node, style)
 
 
@@ -106,25 +108,18 @@ def whole_form(node: Node, style: Style) -> Written | None:
 
 def argument(node: Node, style: Style) -> Written:
     """What an operation takes as a whole: its matrix form, or a part of that name."""
-    return matrix_form(node, style) or whole_part(node, style)
-
-
-def whole_part(node: Node, style: Style) -> Written:
-    """A part as a whole, ``M`` or ``Mᵀ``; one that has its axes in another order is a part itself."""
-    return part(node, [], style)
+    return matrix_form(node, style) or part(node, [], style)
 
 
 def part(node: Node, letters: Sequence[str], style: Style) -> Written:
-    """A node by the name that the formula gives it, at letters."""
-    given = names()
-    name, order = given.part(node, [str(axis) for axis in range(node.ndim)])
+    """A node by the name that the formula gives it: ``M_ij``, and as a whole ``M`` or ``Mᵀ``."""
+    axes = tuple(range(node.ndim))
+    orders = permutations(axes) if letters else (axes, (*axes[:-2], *axes[:-3:-1]))
+    name, order = names().part(node, orders if node.ndim <= _PERMUTED else (axes,))
     written = written_name(name, style)
-    axes = [int(axis) for axis in order]
     if letters or not node.ndim:
-        return Written(subscript(written, [letters[axis] for axis in axes], style), entry=True)
-    if axes == sorted(axes):
-        return Written(written)
-    return Written(_base(written, style) + _TRANSPOSED[style])
+        return Written(subscript(written, [letters[axis] for axis in order], style), entry=True)
+    return Written(written if order == axes else _base(written, style) + _TRANSPOSED[style])
 
 
 def transposed_form(node: Node, style: Style) -> Written | None:

@@ -8,7 +8,7 @@ defined behind the formula, ``δ_ik M_jl, where M_ij = …``.
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from itertools import chain, count, permutations
+from itertools import chain, count
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,6 @@ from jacobians.operations.declare import Multilinear
 
 _LONGEST = 24  # names in an expression that is still written where it stands
 _LETTERS = "MNPQRSTUVWZABCDEFHL"  # of parts; I, G, K, X and Y mean something already
-_PERMUTED = 4  # axes up to which a part is looked for in another order of its axes
 
 
 class Names:
@@ -109,27 +108,31 @@ class Names:
         """Whether the node is written by a name: because it is long, or because it has one."""
         return node in self._wanted or self._size(node) > _LONGEST
 
-    def part(self, node: Node, letters: list[str]) -> tuple[str, list[str]]:
-        """The name of a node, and its letters in the order of its definition."""
+    def part(self, node: Node, orders: Iterable[tuple[int, ...]]) -> tuple[str, tuple[int, ...]]:
+        """The name of a node, and the order in which the definition has its axes.
+
+        ``orders`` are those in which another part, of the same terms, may stand for the node.
+        """
         if not self.is_part(node):
             self._wanted.add(node)
-        for other, order in self._same(node):
-            return self.parts[other], [letters[axis] for axis in order]
-        self.parts[node] = self._free(chain(_LETTERS, (f"M{n}" for n in count(1))))
-        return self.parts[node], letters
-
-    def _same(self, node: Node) -> Iterator[tuple[Node, tuple[int, ...]]]:
-        """A part that is the node, or the node with its axes in another order."""
         if node in self.parts:
-            yield node, tuple(range(node.ndim))
+            return self.parts[node], tuple(range(node.ndim))
+        for other, order in self._same(node, orders):
+            return self.parts[other], order
+        self.parts[node] = self._free(chain(_LETTERS, (f"M{n}" for n in count(1))))
+        return self.parts[node], tuple(range(node.ndim))
+
+    def _same(
+        self, node: Node, orders: Iterable[tuple[int, ...]]
+    ) -> Iterator[tuple[Node, tuple[int, ...]]]:
+        """Parts that are the node with its axes in another order."""
         own = structure_of(node)
-        if own is None or node.ndim > _PERMUTED:
+        if own is None:
             return
+        operands, found = {*node.operands}, list(orders)
         for other in [n for n in self.parts if isinstance(n, Node) and n.operation is not None]:
-            if {*node.operands} != {*other.operands} or sorted(node.shape) != sorted(other.shape):
-                continue
-            there = structure_of(other)
-            for order in permutations(range(node.ndim)) if there is not None else ():
+            there = structure_of(other) if {*other.operands} == operands else None
+            for order in found if there is not None else ():
                 if _equal_sums(transposed(own, order), there):
                     yield other, order
 

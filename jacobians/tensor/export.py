@@ -19,7 +19,15 @@ from jacobians.notation.explicit import letter_names
 from jacobians.notation.slots import Slot, Table, letter_slot, positions
 from jacobians.notation.structure import address_slot
 from jacobians.notation.terms import Sum, Term, full_letter, letter_count, normal, numbered, total
-from jacobians.notation.writing import ATOM, PRODUCT, Written, join_terms, write, write_number
+from jacobians.notation.writing import (
+    ATOM,
+    PRODUCT,
+    Written,
+    exact_number,
+    join_terms,
+    write,
+    write_number,
+)
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
@@ -326,8 +334,10 @@ def _kronecker_term(J: Shown, term: Term, order: str) -> KroneckerTerm:
     if inner != sorted(inner, reverse=sign < 0):
         steps = dict(zip(range(J.out_ndim, J.ndim), _strides(J.in_shape, order), strict=True))
         order_of_columns = tuple((J.shape[axis], steps[axis]) for axis in inner)
-    coefficient = float(term.coefficient)
-    scalars = []
+    coefficient, number, scalars = float(term.coefficient), term.coefficient, []
+    if exact_number(abs(number)) is None:
+        scalars.append(label(abs(number), [], "text").text)
+        number = -1 if number < 0 else 1
     for factor in (f for f in term.factors if not f.letters):
         coefficient *= float(J.operands[factor.operand][tuple(s.constant for s in factor.slots)])
         at = [str(slot.constant) for slot in factor.slots]
@@ -340,9 +350,7 @@ def _kronecker_term(J: Shown, term: Term, order: str) -> KroneckerTerm:
     made = [_factor(J, term, block) for block in blocks]
     made = made or [("1", lambda: np.ones((1, 1), J.dtype))]
     written, makers = zip(*made, strict=True)
-    return KroneckerTerm(
-        coefficient, written, makers, order_of_columns, term.coefficient, tuple(scalars)
-    )
+    return KroneckerTerm(coefficient, written, makers, order_of_columns, number, tuple(scalars))
 
 
 def _in_order(blocks: list[_Block], sign: int) -> list[_Block]:

@@ -101,6 +101,14 @@ def read(J: JacobianTensor, text: str, given: Names, arguments: dict[str, Any]) 
     return Reader({**arguments, **leaves(J, given)}, shapes).tensor(text, J.axes, J.shape)
 
 
+def kronecker(J: JacobianTensor) -> str:
+    """The Kronecker form, where there is one."""
+    try:
+        return str(J.kron())
+    except UnsupportedError:
+        return ""
+
+
 def one_order(J: JacobianTensor, given: Names) -> None:
     """No two parts are one array with its axes in another order."""
     parts = [node for node in given.parts if isinstance(node, Node) and node in J.operands]
@@ -117,11 +125,13 @@ def test_every_formula(case: Case) -> None:
     for J, arguments in formulas(case):
         (text, given), latex = written(J), J.latex()
         main, _, where = text.partition(", where ")
-        for shown in (text, latex):
+        assert max(map(len, repr(J).splitlines())) <= 80
+        for shown in (text, latex, repr(J), kronecker(J)):
             assert not _PLACEHOLDER.search(shown), shown
             assert not _DOUBLED.search(shown), shown
             assert latex.count("{") == latex.count("}")
-        assert not _ROUNDED.search(main), main
+        for shown in (main, kronecker(J).partition(", where ")[0]):
+            assert not _ROUNDED.search(shown), shown
         for part in where.split("; ") if where else []:
             left, _, right = part.partition(" = ")
             if _ROUNDED.search(right):  # a number by its name, with all its digits
@@ -244,6 +254,8 @@ def test_a_kronecker_form_names_its_scalars_and_its_parts() -> None:
     norm = jb.jacobian(lambda a, X: np.linalg.norm(a) * X, wrt="X")(
         np.array([0.3, 0.9]), SQUARE
     ).kron()
+    odd = jb.jacobian(lambda X: abs(SQUARE[0, 0]) * X * 3)(SQUARE).kron()
+    assert re.fullmatch(r"3 c \(I_3 ⊗ I_3\), where c = [\d.]+", str(odd))
     assert str(norm) == "c (I_3 ⊗ I_3), where c = 0.9486832980505138"
     picked = jb.jacobian(lambda X: X[::2])(SQUARE).kron()
     assert str(picked) == "M ⊗ I_3, where M_ij = δ_(2i,j)"
