@@ -1,6 +1,6 @@
 """Nodes as plain data, so that a stored tensor is written as it was: what they are made of, without arrays."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -42,9 +42,14 @@ class _Shown(Operation):
 class _ShownSum(Multilinear):
     """A multilinear operation of which its terms are left."""
 
-    def __init__(self, terms: Sum) -> None:
-        super().__init__("", (), build=lambda *_, **__: terms)
-        self._terms = terms
+    _terms: Sum
+
+    def __init__(self, terms: Sum, shown: Mapping[str, Any]) -> None:
+        # Not by the constructor of declared operations: it is no operation that can be found.
+        Operation.__init__(
+            self, **shown, forms=(), real=False, checked=False, _build=None, _value=None, _how=None,
+            _called=False, _terms=terms,
+        )  # fmt: skip
 
     def structure(self, shapes: Any, parameters: Any) -> Sum:  # noqa: ARG002
         """The stored terms."""
@@ -84,9 +89,8 @@ def restored(everything: Sequence[StoredNode], places: Sequence[int]) -> list[No
     for kept in everything:
         operation: Operation | None = None
         if kept.shown:
-            operation = _Shown() if kept.terms is None else _ShownSum(kept.terms)
-            for key, value in zip(_SHOWN, kept.shown, strict=True):
-                setattr(operation, key, value)
+            shown = dict(zip(_SHOWN, kept.shown, strict=True))
+            operation = _Shown(**shown) if kept.terms is None else _ShownSum(kept.terms, shown)
         node = Node(
             operation, tuple(found[n] for n in kept.operands), (), kept.shape, kept.dtype,
             name=kept.name, value=kept.value,
