@@ -290,7 +290,12 @@ class NumpyProgram:
         As it is printed: passes that save memory are done.
     run : callable
         A function of the inputs' values; ``out`` and ``clean`` by name, where the program is dense.
+    ahead : bool
+        Whether programs are made when a derivative is compiled, so that what the executor cannot do
+        raises there, and not when they are first needed.
     """
+
+    ahead = False
 
     def __init__(self, program: Program) -> None:
         self.program = in_memory(program)

@@ -60,6 +60,8 @@ class Compiled:
         self._name = derived.name
         self._signature = signature
         self._inputs = _variables(inputs.values())
+        if executor.ahead:
+            _ = self._valued if derived.kind.valued else self._dense
 
     # What it is
 
@@ -273,8 +275,8 @@ class CompiledOne(Compiled):
         self, derived: Derived, signature: Signature, inputs: Mapping[int, Node],
         executor: type[NumpyProgram] = NumpyProgram,
     ) -> None:  # fmt: skip
-        super().__init__(derived, signature, inputs, executor)
         (self._block,) = derived.blocks
+        super().__init__(derived, signature, inputs, executor)
         self.terms = self._block.named
         # Asking for the memory there is costs more than a small result.
         self._small = prod(self.terms.shape) * self._block.dtype.itemsize < SMALL
