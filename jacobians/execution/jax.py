@@ -68,8 +68,36 @@ class JaxProgram(NumpyProgram):
 
     @staticmethod
     def traced(value: Any) -> bool:
-        """Whether it stands for an array while JAX traces."""
+        """Whether it stands for an array that has no value yet."""
         return isinstance(value, imported().core.Tracer)
+
+    @classmethod
+    def example(cls, value: Any) -> Any:
+        """The value as NumPy has it; numbers that factorise in place of floats that JAX is tracing."""
+        if not cls.native(value):
+            return value
+        if not cls.traced(value):
+            return np.asarray(value)
+        if value.dtype.kind != "f":
+            raise UnsupportedError(
+                f"an argument of shape {value.shape} and dtype {value.dtype} is static in a compiled derivative, "
+                "and JAX is tracing it: name it in static_argnums= of jax.jit, or close over it"
+            )
+        found = np.ones(value.shape, value.dtype)
+        if value.ndim > 1:  # positive definite, with eigenvalues that are apart
+            rows, columns = value.shape[-2:]
+            found += np.eye(rows, columns, dtype=value.dtype) * (columns + np.arange(columns))
+        return found
+
+    @classmethod
+    def like(cls, results: Any, args: Sequence[Any]) -> Any:
+        """NumPy results as the arguments' library has them."""
+        import jax.numpy as jnp
+
+        if not any(map(cls.native, args)):
+            return results
+        numpys = (np.ndarray, np.generic)
+        return imported().tree.map(lambda v: jnp.asarray(v) if isinstance(v, numpys) else v, results)
 
     def _apply(self, *arrays: Any, out: Any = None, clean: bool = False) -> Any:
         self._check_precision(arrays)

@@ -361,7 +361,7 @@ FORMS: dict[str, Form] = {
     "logit": lambda j, X: j.special.logit(X),
     "erf": lambda j, X: j.special.erf(X),
     "erfc": lambda j, X: j.special.erfc(X),
-    "gammaln": lambda j, X: j.special.gammaln(X),
+    "gammaln": lambda j, X: j.np.where(X == -np.inf, X, j.special.gammaln(X)),
     "gamma": lambda j, X: j.special.gamma(X),
     "ndtr": lambda j, X: j.special.ndtr(X),
     "log_ndtr": _log_ndtr,

@@ -345,6 +345,16 @@ class NumpyProgram:
         return False
 
     @staticmethod
-    def example(value: Any) -> Any:
+    def traced(value: Any) -> bool:  # noqa: ARG004
+        """Whether such an array has no value yet, because that library is tracing."""
+        return False
+
+    @classmethod
+    def example(cls, value: Any) -> Any:
         """A value that a function can be traced with."""
         return value
+
+    @classmethod
+    def like(cls, results: Any, args: Sequence[Any]) -> Any:  # noqa: ARG003
+        """Results of NumPy's as the arguments' library has them."""
+        return results

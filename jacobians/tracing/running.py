@@ -219,20 +219,24 @@ def _input(here: Session, name: str, value: Any, what: str) -> Traced:
 
 
 def flatten(
-    result: Any, leaves: list[Any], what: str, role: str = ": its result"
-) -> Callable[[list[Any]], Any]:
-    """Collect the arrays of a result; returns how to build the same structure of other things."""
+    result: Any, leaves: list[Any], what: str, role: str = ": its result",
+    array: Callable[[Any, str], Any] = float_array,
+) -> Callable[[list[Any]], Any]:  # fmt: skip
+    """Collect the arrays of a result; returns how to build the same structure of other things.
+
+    ``array`` makes an array of a leaf that is not traced.
+    """
     if isinstance(result, dict):
-        parts = {key: flatten(value, leaves, what, role) for key, value in result.items()}
+        parts = {key: flatten(value, leaves, what, role, array) for key, value in result.items()}
         return lambda found: {key: part(found) for key, part in parts.items()}
     if isinstance(result, tuple | list):
-        several = [flatten(value, leaves, what, role) for value in result]
+        several = [flatten(value, leaves, what, role, array) for value in result]
         kind: Any = type(result)
         if hasattr(result, "_fields"):
             return lambda found: kind(*[part(found) for part in several])
         return lambda found: kind([part(found) for part in several])
     if not isinstance(result, Traced):
-        result = float_array(result, what + role)
+        result = array(result, what + role)
     leaves.append(result)
     position = len(leaves) - 1
     return lambda found: found[position]
@@ -259,6 +263,8 @@ def real_places(args: Sequence[Any]) -> tuple[int, ...]:
                 numeric = np.asarray(value).dtype.kind in "fiub"
             except ValueError:
                 numeric = False
+            except TypeError:  # another library's, which says why when it is read
+                numeric = True
             if numeric:
                 found.append(position)
     return tuple(found)

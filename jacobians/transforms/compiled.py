@@ -16,7 +16,7 @@ from jacobians.execution.lowering import lower_dense, lower_nodes
 from jacobians.execution.numpy_source import NumpyProgram, wrapped
 from jacobians.execution.steps import Cost
 from jacobians.graph.node import Node, ordered
-from jacobians.ground.arguments import owned, shaped_array
+from jacobians.ground.arguments import float_array, owned, shaped_array
 from jacobians.ground.memory import SMALL, check_bytes, check_size
 from jacobians.optimising.passes import optimised
 from jacobians.tensor.jacobian_tensor import JacobianTensor
@@ -261,11 +261,12 @@ class Compiled:
             )
 
     def _leaves(self, given: Any, what: str) -> list[Any]:
-        if self._executor.native(given):
-            return [given]
         leaves: list[Any] = []
-        flatten(given, leaves, what, "")
+        flatten(given, leaves, what, "", self._leaf)
         return leaves
+
+    def _leaf(self, value: Any, what: str) -> Any:
+        return value if self._executor.native(value) else float_array(value, what)
 
 
 class CompiledOne(Compiled):

@@ -22,10 +22,9 @@ pytestmark = pytest.mark.peers
 @pytest.fixture(autouse=True)
 def quickly() -> Iterator[None]:
     """Without XLA's optimisations, which take longer than all else; other tests have them."""
-    before = jax.config.jax_disable_most_optimizations
     jax.config.update("jax_disable_most_optimizations", True)
     yield
-    jax.config.update("jax_disable_most_optimizations", before)
+    jax.config.update("jax_disable_most_optimizations", False)
 
 
 def positions(case: Case) -> Sequence[int]:
