@@ -23,7 +23,7 @@ from jacobians.errors import JacobiansError
 from jacobians.measuring.machine import describe, machine, version_of
 from jacobians.measuring.measurement import measured
 from jacobians.measuring.plotting import figure, save
-from jacobians.measuring.rivals import APPLY, PEERS, check_names, precision, warm_up
+from jacobians.measuring.rivals import APPLY, check_names, is_there, precision, warm_up
 from jacobians.measuring.timing import Run
 
 RESULTS = Path(__file__).parent / "results"
@@ -34,7 +34,7 @@ def measure(rivals: Sequence[str] | None, only: str, *, quick: bool, seconds: fl
     """Measure the workloads whose name contains ``only``."""
     chosen = [w for w in ALL if only in f"{w.name} {w.what}"]
     everyone = dict.fromkeys(name for names in APPLY.values() for name in names)
-    there = [n for n in everyone if n not in PEERS or version_of(n) is not None]
+    there = [n for n in everyone if is_there(n)]
     names = list(rivals) if rivals is not None else there
     check_names(names)
     rows = []

@@ -19,7 +19,7 @@ from jacobians.graph.how import Broadcast, Index, Range, Reshape, Strided, Trans
 
 MOSTLY_ZERO = 2
 """How many times more entries a result has than are written, from which NumPy places them
-(``python -m benchmarks.suite --rivals dense,on-jax``)."""
+(``python -m benchmarks.suite --rivals dense,on-jax,in-jax``)."""
 Values = dict[str, Any]
 Run = Callable[[Step, list[Any]], Any]
 
@@ -45,8 +45,9 @@ class JaxProgram(NumpyProgram):
         return self._apply
 
     def _check_precision(self, arrays: Sequence[Any]) -> None:
-        double = self._double or any(array.dtype == np.float64 for array in arrays)
-        if double and not self._jax.config.jax_enable_x64:
+        if self._jax.config.jax_enable_x64:
+            return
+        if self._double or any(array.dtype == np.float64 for array in arrays):
             raise UnsupportedError(
                 "on='jax': the derivative is computed in float64, which JAX cuts to float32 unless it is enabled; "
                 "call jax.config.update('jax_enable_x64', True) first, or pass float32 arrays"
@@ -97,7 +98,9 @@ class JaxProgram(NumpyProgram):
         if not any(map(cls.native, args)):
             return results
         numpys = (np.ndarray, np.generic)
-        return imported().tree.map(lambda v: jnp.asarray(v) if isinstance(v, numpys) else v, results)
+        return imported().tree.map(
+            lambda v: jnp.asarray(v) if isinstance(v, numpys) else v, results
+        )
 
     def _apply(self, *arrays: Any, out: Any = None, clean: bool = False) -> Any:
         self._check_precision(arrays)
@@ -107,7 +110,11 @@ class JaxProgram(NumpyProgram):
         cores, placing = self._parts
         made = [np.asarray(array) for array in cores(*arrays)]
         if placing is not None:
-            return placing.run(*made, out=out, clean=clean) if self._plain.dense else placing.run(*made)
+            return (
+                placing.run(*made, out=out, clean=clean)
+                if self._plain.dense
+                else placing.run(*made)
+            )
         if not self._plain.dense:
             return made
         if out is None:
@@ -247,8 +254,8 @@ def _function(step: Step) -> Callable[[Step, Values], Any]:
 
     def done(step: Step, values: Values) -> Any:
         made = run(step, [_read(operand, values) for operand in step.operands])
-        # JAX promotes otherwise than NumPy; truths stay, a step of numbers never makes them.
-        return made if getattr(made, "dtype", None) == bool else _cast(made, step.dtype)
+        # JAX promotes otherwise than NumPy.
+        return _cast(made, step.dtype)
 
     return done
 
@@ -259,7 +266,9 @@ def _ufunc(kernel: Ufunc) -> Run:
     def run(step: Step, operands: list[Any]) -> Any:  # noqa: ARG001
         types = [getattr(operand, "dtype", type(operand)) for operand in operands]
         loop = numpys.resolve_dtypes((*types, *(None,) * numpys.nout))
-        return form(*(_cast(*pair, "biuf") for pair in zip(operands, loop[: numpys.nin], strict=True)))
+        return form(
+            *(_cast(*pair, "biuf") for pair in zip(operands, loop[: numpys.nin], strict=True))
+        )
 
     return run
 

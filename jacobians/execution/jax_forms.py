@@ -6,7 +6,7 @@ cannot raise on values: where the function does, the result is NaN.
 """
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from math import factorial
 from typing import Any, NamedTuple
 
@@ -27,6 +27,7 @@ class Jax(NamedTuple):
     lax: Any
 
 
+@cache
 def imported() -> Any:
     """JAX, an extra.
 
@@ -52,31 +53,34 @@ def form_of(kernel: Call | Ufunc) -> Form:
     """
     j = _parts()
     if isinstance(kernel, Ufunc):
-        corrected, own = UFUNCS.get(kernel.name), getattr(j.np, kernel.name, None)
-        if corrected is None and own is None:
-            raise UnsupportedError(
-                f"on='jax': this JAX has no function {kernel.name}; compile it on='numpy'"
-            )
-        form: Form = own if corrected is None else partial(corrected, j)
-        return form
-    reason = f"{kernel.attribute} is your own operation, whose function computes with NumPy"
-    if kernel.home:
-        family, order = kernel.attribute.rstrip("0123456789"), kernel.attribute[-1].isdigit()
-        if kernel.attribute in FORMS:
-            return partial(FORMS[kernel.attribute], j)
-        if family in FAMILIES:
-            number = int(kernel.attribute[len(family) :]) if order else 0
-            return partial(FAMILIES[family], j, order=number)
-        reason = f"{kernel.attribute}: {MISSING.get(family, 'it has no form on JAX')}"
+        return _ufunc(j, kernel.name)
+    key = kernel.attribute
+    family = key.rstrip("0123456789")
+    if not kernel.home:
+        reason = f"{key} is your own operation, whose function computes with NumPy"
+    elif key in FORMS:
+        return partial(FORMS[key], j)
+    elif family in FAMILIES:
+        return partial(FAMILIES[family], j, order=int(key[len(family) :] or 0))
+    else:
+        reason = f"{key}: {MISSING.get(family, 'it has no form on JAX')}"
     raise UnsupportedError(f"on='jax': {reason}; compile it on='numpy'")
+
+
+def _ufunc(j: Jax, name: str) -> Form:
+    if name in UFUNCS:
+        return partial(UFUNCS[name], j)
+    found: Form | None = getattr(j.np, name, None)
+    if found is None:
+        raise UnsupportedError(f"on='jax': this JAX has no function {name}; compile it on='numpy'")
+    return found
 
 
 def _parts() -> Jax:
     jax = imported()
-    import jax.scipy.linalg
-    import jax.scipy.special
+    from jax.scipy import linalg, special
 
-    return Jax(jax.numpy, jax.scipy.special, jax.scipy.linalg, jax.lax)
+    return Jax(jax.numpy, special, linalg, jax.lax)
 
 
 MISSING = {
@@ -184,8 +188,9 @@ def _lu_inverse(j: Jax, factors: Any, transposed: bool = False) -> Any:
 
 
 def _log_ndtr(j: Jax, X: Any) -> Any:
-    """JAX's own loses digits above 0."""
-    return j.np.where(X > 0, j.np.log1p(-j.special.ndtr(-abs(X))), j.special.log_ndtr(X))
+    """JAX's own loses digits above 0, and in the tail unless its series is longer."""
+    below = j.special.log_ndtr(X, series_order=12)
+    return j.np.where(X > 0, j.np.log1p(-j.special.ndtr(-abs(X))), below)
 
 
 def _betaln(j: Jax, A: Any, B: Any) -> Any:
@@ -249,7 +254,10 @@ def _product(j: Jax, X: Any, *, order: int) -> Any:
         before = j.np.cumprod(X, axis=-1)[..., : max(n - 1, 0)]
         after = j.np.cumprod(X[..., ::-1], axis=-1)[..., ::-1][..., 1:]
         one = j.np.ones_like(X[..., :1])
-        return j.np.concatenate([one, before], -1)[..., :n] * j.np.concatenate([after, one], -1)[..., :n]
+        return (
+            j.np.concatenate([one, before], -1)[..., :n]
+            * j.np.concatenate([after, one], -1)[..., :n]
+        )
     others = j.np.where(np.eye(n, dtype=bool), 1, X[..., None, :])
     return _distinct(j, _product(j, others, order=order - 1), order)
 
@@ -320,8 +328,8 @@ FORMS: dict[str, Form] = {
     "nanmin_2": lambda j, X: j.np.nanmin(X, axis=-1),
     "order": lambda j, X, k: _order(j, X, k, None),
     "order_2": lambda j, X, k: _order(j, X, k, -1),
-    "logsumexp": lambda j, X: _logsumexp(j, X, None),
-    "logsumexp_2": lambda j, X: _logsumexp(j, X, -1),
+    "logsumexp": lambda j, X: _logsumexp(j, X, -1),
+    "logsumexp_2": lambda j, X: _logsumexp(j, X, None),
     "softmax": lambda j, X: _softmax(j, X, -1),
     "softmax_2": lambda j, X: _softmax(j, X, None),
     # norms and matrices

@@ -94,7 +94,9 @@ def _position(slot: Slot, at: At) -> Any:
     for a, stride in slot.parts:
         if a in at:
             own = at[a]
-            position = position + (stride.values[own] if isinstance(stride, Table) else stride * own)
+            position = position + (
+                stride.values[own] if isinstance(stride, Table) else stride * own
+            )
     return position
 
 

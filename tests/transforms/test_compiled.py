@@ -19,9 +19,7 @@ def loss(W, x):
     return 0.5 * np.sum((W @ x - T) ** 2)
 
 
-def compiled(
-    f: Any, *args: Any, wrt: int = 0, kind: str = "jacobian", on: str = "numpy"
-) -> Any:
+def compiled(f: Any, *args: Any, wrt: int = 0, kind: str = "jacobian", on: str = "numpy") -> Any:
     """The compiled transform, or None for a function that branches on values."""
     try:
         return getattr(jb, kind)(f, wrt=wrt).compile(*args, on=on)
