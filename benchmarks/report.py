@@ -93,7 +93,8 @@ def _mean(ratios: Iterable[float | None]) -> float | None:
 
 def report(rows: Sequence[Row]) -> list[str]:
     """All tables."""
-    return [*against(rows), "", *others(rows), "", *first(rows), "", *behind(rows)]
+    tables = [against(rows), others(rows), first(rows), behind(rows), on_jax(rows)]
+    return [line for table in tables if table for line in ("", *table)][1:]
 
 
 def against(rows: Sequence[Row]) -> list[str]:
@@ -198,4 +199,29 @@ def behind(rows: Sequence[Row]) -> list[str]:
             for name, why in row.measured.skipped.items()
             if not why.startswith("nothing is written")
         ]
+    return lines
+
+
+def on_jax(rows: Sequence[Row]) -> list[str]:
+    """The plans on JAX, of NumPy's arrays and of JAX's, beside NumPy's plan and JAX's own."""
+    if not any(row.found("on-jax") or row.found("in-jax") for row in rows):
+        return []
+    lines = [
+        "5  The same steps on JAX; on-jax: NumPy arrays in and out, in-jax: JAX arrays;",
+        "   jax: JAX's own derivative, its fastest way, jitted",
+        "",
+        f"{'':<30}{'ours':>9}{'on-jax':>9}{'in-jax':>9}{'jax':>9}{'jax/on':>7}{'jax/in':>7}",
+    ]
+    for row in rows:
+        names = ("ours", "on-jax", "in-jax", "jax")
+        times = "".join(_time(row.seconds(name)) for name in names)
+        lines.append(
+            _head(row)
+            + times
+            + _ratio(row.ratio("jax", "on-jax"))
+            + _ratio(row.ratio("jax", "in-jax"))
+        )
+    for name in ("on-jax", "in-jax"):
+        mean = _mean(row.ratio("jax", name) for row in rows)
+        lines += [] if mean is None else ["", f"geometric mean of jax over {name}: {mean:.2f}"]
     return lines

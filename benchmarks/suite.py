@@ -23,7 +23,7 @@ from jacobians.ground.trees import plain
 from jacobians.measuring.machine import describe, machine, version_of
 from jacobians.measuring.measurement import measured
 from jacobians.measuring.plotting import figure, save
-from jacobians.measuring.rivals import APPLY, PEERS, check_names, precision, warm_up
+from jacobians.measuring.rivals import APPLY, check_names, is_there, precision, warm_up
 
 RESULTS = Path(__file__).parent / "results"
 TOO_LONG = 0.25  # seconds a call may take: seven rounds of it are enough waiting
@@ -33,7 +33,7 @@ def measure(rivals: Sequence[str] | None, only: str, *, quick: bool, seconds: fl
     """Measure the workloads whose name contains ``only``."""
     chosen = [w for w in ALL if only in f"{w.name} {w.what}"]
     everyone = dict.fromkeys(name for names in APPLY.values() for name in names)
-    there = [n for n in everyone if n not in PEERS or version_of(n) is not None]
+    there = [n for n in everyone if is_there(n)]
     names = list(rivals) if rivals is not None else there
     check_names(names)
     rows = []

@@ -1,158 +1,207 @@
 """The executor on JAX: the same steps as functions of ``jax.numpy``, jitted.
 
-Arrays there cannot be written into: a step that writes gives its array a new value. A term is written at
-affine slots by padding and comparing positions, which XLA fuses into one loop; nothing is scattered by
-tables where the slots are affine. JAX is an extra, imported where it is used.
+Arrays there cannot be written into: a step that writes gives its array a new value. JAX is an extra,
+imported where it is used.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from itertools import pairwise
-from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from jacobians.errors import JacobiansError, UnsupportedError
-from jacobians.execution.jax_forms import form_of
+from jacobians.errors import UnsupportedError
+from jacobians.execution.jax_forms import form_of, imported
+from jacobians.execution.jax_slots import spread
 from jacobians.execution.numpy_source import NumpyProgram
 from jacobians.execution.steps import Call, Kernel, Literal, Place, Program, Ref, Step, Ufunc
 from jacobians.graph.how import Broadcast, Index, Range, Reshape, Strided, Transpose, View
-from jacobians.notation.slots import Table, positions
 
 MOSTLY_ZERO = 2
 """How many times more entries a result has than are written, from which NumPy places them
-(``python -m benchmarks.suite --rivals ours,on-jax``)."""
+(``python -m benchmarks.suite --rivals dense,on-jax,in-jax``)."""
 Values = dict[str, Any]
-
-
-def _jax() -> Any:
-    try:
-        import jax  # an extra
-    except ImportError:
-        raise JacobiansError("on='jax' needs JAX, an extra: pip install jacobians[jax]") from None
-    return jax
+Running = Callable[[Step, list[Any]], Any]
 
 
 class JaxProgram(NumpyProgram):
     """A program on JAX.
 
-    Given NumPy arrays it returns NumPy arrays: XLA computes the terms' values, and where most of the
+    Given NumPy arrays it returns NumPy arrays: XLA computes the terms' values, and where most of a
     result is structurally zero NumPy writes them, whose fresh pages are zeros already. Given any JAX
     array it returns JAX arrays, and is pure.
     """
 
+    ahead = True
+
     def load(self, program: Program) -> Callable[..., Any]:
         """What runs: on JAX, or its values placed by NumPy."""
-        self._jax, self._plain = _jax(), program
-        if any(s.dtype == np.float64 for s in program.steps):
-            self._check_precision()
-        for step in program.steps:
-            _function(step)
-        self._pure = self._jax.jit(lambda *arrays: _run(program, arrays))
+        self._jax, self._plain = imported(), program
+        types = [step.dtype for step in program.steps]
+        types += [array.dtype for array in program.constants.values()]
+        self._double = np.dtype(np.float64) in types
+        self._check_precision(())
+        self._pure = _jitted(program)
         return self._apply
 
-    def _check_precision(self) -> None:
-        if not self._jax.config.jax_enable_x64:
+    def _check_precision(self, arrays: Sequence[Any]) -> None:
+        if self._jax.config.jax_enable_x64:
+            return
+        if self._double or any(array.dtype == np.float64 for array in arrays):
             raise UnsupportedError(
                 "on='jax': the derivative is computed in float64, which JAX cuts to float32 unless it is enabled; "
                 "call jax.config.update('jax_enable_x64', True) first, or pass float32 arrays"
             )
 
     def fresh(
-        self,
-        made: Iterable[Any],
-        dtypes: Iterable[np.dtype[Any]],
-        given: Sequence[Any],  # noqa: ARG002
+        self, made: Iterable[Any], dtypes: Iterable[np.dtype[Any]], given: Sequence[Any]
     ) -> list[Any]:
         """Results in their dtypes: JAX's arrays never change, and NumPy's are new ones."""
-        return [array.astype(dtype) for array, dtype in zip(made, dtypes, strict=True)]
+        made = list(made)
+        if any(map(self.native, made)):
+            return [array.astype(dtype) for array, dtype in zip(made, dtypes, strict=True)]
+        return super().fresh(made, dtypes, given)
 
     @staticmethod
     def native(value: Any) -> bool:
         """Whether it is an array of JAX's, traced or not."""
-        return isinstance(value, _jax().Array)
+        return isinstance(value, imported().Array)
 
     @staticmethod
-    def example(value: Any) -> Any:
-        """Ones in place of an array that JAX is tracing."""
-        traced = isinstance(value, _jax().core.Tracer)
-        return np.ones(value.shape, value.dtype) if traced else value
+    def traced(value: Any) -> bool:
+        """Whether it stands for an array that has no value yet."""
+        return isinstance(value, imported().core.Tracer)
+
+    @classmethod
+    def example(cls, value: Any) -> Any:
+        """The value as NumPy has it; numbers that factorise in place of floats that JAX is tracing."""
+        if not cls.native(value):
+            return value
+        if not cls.traced(value):
+            return np.asarray(value)
+        if value.dtype.kind != "f":
+            raise UnsupportedError(
+                f"an argument of shape {value.shape} and dtype {value.dtype} is static in a compiled derivative, "
+                "and JAX is tracing it: name it in static_argnums= of jax.jit, or close over it"
+            )
+        found = np.ones(value.shape, value.dtype)
+        if value.ndim > 1:  # positive definite, with eigenvalues that are apart
+            rows, columns = value.shape[-2:]
+            found += np.eye(rows, columns, dtype=value.dtype) * (columns + np.arange(columns))
+        return found
+
+    @classmethod
+    def like(cls, results: Any, args: Sequence[Any]) -> Any:
+        """NumPy results as the arguments' library has them."""
+        import jax.numpy as jnp
+
+        if not any(map(cls.native, args)):
+            return results
+        numpys = (np.ndarray, np.generic)
+        return imported().tree.map(
+            lambda v: jnp.asarray(v) if isinstance(v, numpys) else v, results
+        )
 
     def _apply(self, *arrays: Any, out: Any = None, clean: bool = False) -> Any:
-        if any(isinstance(array, self._jax.Array) for array in arrays):
+        self._check_precision(arrays)
+        if any(map(self.native, arrays)):
             made = self._pure(*arrays)
-            return made[0] if self._plain.dense else tuple(made)
-        if self._parts is not None:
-            cores, placing = self._parts
-            return placing.run(*map(np.asarray, cores(*arrays)), out=out, clean=clean)
-        made = [np.array(array) for array in self._pure(*arrays)]
+            return made[0] if self._plain.dense else made
+        cores, placing = self._parts
+        made = [np.asarray(array) for array in cores(*arrays)]
+        if placing is not None:
+            return (
+                placing.run(*made, out=out, clean=clean)
+                if self._plain.dense
+                else placing.run(*made)
+            )
         if not self._plain.dense:
-            return tuple(made)
+            return made
         if out is None:
-            return made[0]
+            return made[0].copy()
         out[...] = made[0]
         return out
 
     @cached_property
-    def _parts(self) -> tuple[Callable[..., Any], NumpyProgram] | None:
-        """What XLA computes and what NumPy places, where most of the result is never written."""
-        begun = next((step for step in self._plain.steps if step.given), None)
-        if begun is None:
-            return None
-        writes = [step for step in self._plain.steps if step.writes == begun.target]
-        written = sum(step.size for step in writes if step.kernel is not Kernel.CLEAR)
-        if MOSTLY_ZERO * written > begun.size:
-            return None
-        placing = [step for step in self._plain.steps if step is begun or step in writes]
-        values = dict.fromkeys(name for step in writes for name in step.reads)
-        given = tuple(name for name in values if name not in self._plain.constants)
-        computed = tuple(step for step in self._plain.steps if step not in placing)
-        cores = self._plain._replace(steps=computed, returned=given, dense=False)
-        rest = self._plain._replace(inputs=given, steps=tuple(placing))
-        return self._jax.jit(lambda *arrays: _run(cores, arrays)), NumpyProgram(rest)
+    def _parts(self) -> tuple[Callable[..., Any], NumpyProgram | None]:
+        """What XLA computes, and what NumPy places, where most of a result is never written."""
+        plain = self._plain
+        read = {name for step in plain.steps for name in step.reads}
+        begun = [
+            step
+            for step in plain.steps
+            if step.kernel in (Kernel.ZEROS, Kernel.EMPTY)
+            and step.target in plain.returned
+            and step.target not in read
+            and MOSTLY_ZERO * _written(plain, step) <= step.size
+        ]
+        if not begun:
+            return self._pure, None
+        targets = {step.target for step in begun}
+        placing = [step for step in plain.steps if {step.target, step.writes} & targets]
+        wanted = [name for step in placing for name in step.reads if name not in plain.constants]
+        wanted += [name for name in plain.returned if name not in targets]
+        given = tuple(dict.fromkeys(wanted))
+        computed = tuple(step for step in plain.steps if step not in placing)
+        cores = plain._replace(steps=computed, returned=given, dense=False)
+        rest = plain._replace(inputs=given, steps=tuple(placing))
+        return _jitted(cores), NumpyProgram(rest)
 
 
-def _run(program: Program, arrays: Sequence[Any]) -> list[Any]:
-    """The values of what the program returns, as a pure function."""
-    values: Values = dict(zip(program.inputs, arrays, strict=True))
-    values.update(program.constants)
-    for step in program.steps:
-        made = _function(step)(step, values)
-        values[step.target or step.writes] = made
-    return [values[name] for name in program.returned]
+def _written(program: Program, begun: Step) -> int:
+    """How many entries of an array are written, at most."""
+    return sum(
+        step.size
+        for step in program.steps
+        if step.writes == begun.target and step.kernel is not Kernel.CLEAR
+    )
 
 
-def _function(step: Step) -> Callable[[Step, Values], Any]:
-    """How a step is done; raises UnsupportedError where JAX has no such function."""
-    import jax.numpy as jnp
+def _jitted(program: Program) -> Callable[..., Any]:
+    """The values of what a program returns, as a pure function, compiled by XLA."""
+    jax = imported()
+    steps = (step for step in program.steps if step.kernel is not Kernel.CLEAR)
+    functions = [(step, _function(step)) for step in steps]
 
-    if isinstance(step.kernel, Call):
-        called = form_of(step.kernel)
-        return lambda step, values: called(*_operands(step, values), **dict(step.parameters))
-    if isinstance(step.kernel, Ufunc):
-        function = getattr(jnp, step.kernel.name, None)
-        if function is None:
-            raise UnsupportedError(f"on='jax': JAX has no function numpy.{step.kernel.name}")
-        if step.target:
-            return lambda step, values: function(*_operands(step, values))
-        return lambda step, values: function(*_operands(step, values)).reshape(
-            values[step.writes].shape
-        )
-    return _KERNELS[step.kernel]
+    def run(*arrays: Any) -> list[Any]:
+        values: Values = dict(zip(program.inputs, arrays, strict=True))
+        values.update(program.constants)
+        with jax.default_matmul_precision("highest"):  # float32 is float32 on every device
+            for step, function in functions:
+                values[step.target or step.writes] = function(step, values)
+        return [_filled(values[name]) for name in program.returned]
+
+    compiled: Callable[..., Any] = jax.jit(run)
+    return compiled
 
 
 # Operands
 
 
-def _operands(step: Step, values: Values) -> list[Any]:
-    return [_read(operand, values) for operand in step.operands]
+class _Zeros(NamedTuple):
+    """An array that nothing was written into yet."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+
+def _filled(value: Any) -> Any:
+    import jax.numpy as jnp
+
+    if isinstance(value, _Zeros):
+        return jnp.zeros(value.shape, _known(value.dtype))
+    return value
+
+
+def _known(dtype: Any) -> Any:
+    """The dtype that JAX has for one of NumPy's: without ``jax_enable_x64`` none of 64 bits."""
+    return imported().dtypes.canonicalize_dtype(dtype)
 
 
 def _read(operand: Ref | Literal, values: Values) -> Any:
     if isinstance(operand, Literal):
         return operand.value
-    found = values[operand.root]
+    found = _filled(values[operand.root])
     for one in operand.views:
         found = _seen(one, found)
     return found
@@ -179,67 +228,111 @@ def _seen(one: View, array: Any) -> Any:
             return array[tuple(index)]
 
 
-# Kernels
+def _cast(value: Any, dtype: Any, kinds: str = "iuf") -> Any:
+    """An array of numbers in a dtype; truths, Python's numbers and factorisations as they are."""
+    import jax.numpy as jnp
+
+    if getattr(value, "dtype", np.dtype("V")).kind not in kinds or value.dtype == _known(dtype):
+        return value
+    return jnp.asarray(value, _known(dtype))
 
 
-def _jnp(name: str) -> Callable[[Step, Values], Any]:
-    """A function of jax.numpy on the operands."""
+# Steps
 
-    def run(step: Step, values: Values) -> Any:
-        import jax.numpy as jnp
 
-        return getattr(jnp, name)(*_operands(step, values))
+def _function(step: Step) -> Callable[[Step, Values], Any]:
+    """How a step is done; raises UnsupportedError where JAX has no such function."""
+    if step.kernel in (Kernel.STORE, Kernel.ADD_TO):
+        return _write
+    run: Running
+    if isinstance(step.kernel, Ufunc):
+        run = _ufunc(step.kernel)
+    elif isinstance(step.kernel, Call):
+        run = _call(step.kernel)
+    else:
+        run = _KERNELS[step.kernel]
+
+    def done(step: Step, values: Values) -> Any:
+        made = run(step, [_read(operand, values) for operand in step.operands])
+        # JAX promotes otherwise than NumPy.
+        return _cast(made, step.dtype)
+
+    return done
+
+
+def _ufunc(kernel: Ufunc) -> Running:
+    form, numpys = form_of(kernel), getattr(np, kernel.name)
+
+    def run(step: Step, operands: list[Any]) -> Any:  # noqa: ARG001
+        types = [getattr(operand, "dtype", type(operand)) for operand in operands]
+        loop = numpys.resolve_dtypes((*types, *(None,) * numpys.nout))
+        return form(
+            *(_cast(*pair, "biuf") for pair in zip(operands, loop[: numpys.nin], strict=True))
+        )
 
     return run
 
 
-def _as_dtype(step: Step, values: Values) -> Any:
+def _call(kernel: Call) -> Running:
+    form = form_of(kernel)
+
+    def run(step: Step, operands: list[Any]) -> Any:
+        if step.dtype.kind == "f":
+            operands = [_cast(operand, step.dtype) for operand in operands]
+        return form(*operands, **dict(step.parameters))
+
+    return run
+
+
+def _product(name: str) -> Running:
+    """A product of arrays by jax.numpy's function of this name."""
+
+    def run(step: Step, operands: list[Any]) -> Any:
+        import jax.numpy as jnp
+
+        return getattr(jnp, name)(*(_cast(operand, step.dtype) for operand in operands))
+
+    return run
+
+
+def _as_dtype(step: Step, operands: list[Any]) -> Any:
     import jax.numpy as jnp
 
-    return jnp.asarray(_read(step.operands[0], values), step.dtype)
+    return jnp.asarray(operands[0], _known(step.dtype))
 
 
-def _add_up(step: Step, values: Values) -> Any:
+def _add_up(step: Step, operands: list[Any]) -> Any:
     import jax.numpy as jnp
 
-    return jnp.sum(_read(step.operands[0], values), axis=step.parameters[0], dtype=step.dtype)
+    return jnp.sum(operands[0], axis=step.parameters[0], dtype=_known(step.dtype))
 
 
-def _select(step: Step, values: Values) -> Any:
+def _select(step: Step, operands: list[Any]) -> Any:
     import jax.numpy as jnp
 
-    return jnp.where(*_operands(step, values), 0)
+    mask, value = operands
+    return jnp.where(mask, _cast(value, step.dtype), 0)
 
 
-def _take(step: Step, values: Values) -> Any:
-    array, *index = _operands(step, values)
+def _take(step: Step, operands: list[Any]) -> Any:  # noqa: ARG001
+    array, *index = operands
     return array[tuple(index)]
 
 
-def _zeros(step: Step, values: Values) -> Any:  # noqa: ARG001
-    import jax.numpy as jnp
-
-    return jnp.zeros(step.shape, step.dtype)
-
-
 def _write(step: Step, values: Values) -> Any:
-    place = step.into
+    place, before = step.into, values[step.writes]
     assert isinstance(place, Place)
-    value = _spread(place, _read(step.operands[0], values), step.dtype)
-    return values[place.root] + value
+    value = spread(place, _read(step.operands[0], values), _known(step.dtype))
+    return value if isinstance(before, _Zeros) else before + value
 
 
-def _clear(step: Step, values: Values) -> Any:
-    return values[step.writes]  # no array is ever written twice here
-
-
-def _exact(step: Step, values: Values) -> Any:
+def _exact(step: Step, operands: list[Any]) -> Any:
     """The value, or, where it is not finite, the product by selection; see ``numerics.exact``."""
     import jax
     import jax.numpy as jnp
 
     coefficient, letters, masks = step.parameters
-    value, *operands = _operands(step, values)
+    value, *others = operands
     result, *own = letters
     everything = [*result, *dict.fromkeys(a for o in own for a in o if a not in result)]
 
@@ -249,103 +342,31 @@ def _exact(step: Step, values: Values) -> Any:
         return jnp.transpose(array, order)[index]
 
     def again() -> Any:
-        spread = [full(array, names) for array, names in zip(operands, own, strict=True)]
+        lettered = [full(array, names) for array, names in zip(others, own, strict=True)]
         allowed: Any = True
-        for mask in spread[:masks]:
+        for mask in lettered[:masks]:
             allowed = jnp.logical_and(allowed, mask)
         product: Any = coefficient.value
-        for factor in spread[masks:]:
+        for factor in lettered[masks:]:
             product = jnp.where(allowed, product * factor, 0)
+        product = jnp.where(allowed, product, 0)
         axes = tuple(range(len(result), len(everything)))
-        shape = np.broadcast_shapes(*(s.shape for s in spread))
-        return jnp.sum(jnp.broadcast_to(product, shape), axis=axes, dtype=step.dtype)
+        shape = np.broadcast_shapes(*(array.shape for array in lettered))
+        return jnp.sum(jnp.broadcast_to(product, shape), axis=axes, dtype=_known(step.dtype))
 
     return jax.lax.cond(jnp.isfinite(value).all(), lambda: value, again)
 
 
-_KERNELS: Mapping[Kernel, Callable[[Step, Values], Any]] = {
-    Kernel.VIEW: lambda step, values: _read(step.operands[0], values),
-    Kernel.COPY: _as_dtype, Kernel.CAST: _as_dtype, Kernel.DOT: _jnp("dot"),
-    Kernel.MATMUL: _jnp("matmul"), Kernel.ADD_UP: _add_up, Kernel.SELECT: _select,
-    Kernel.TAKE: _take, Kernel.ZEROS: _zeros, Kernel.EMPTY: _zeros, Kernel.STORE: _write,
-    Kernel.ADD_TO: _write, Kernel.CLEAR: _clear, Kernel.EXACT: _exact,
+def _same(step: Step, operands: list[Any]) -> Any:  # noqa: ARG001
+    return operands[0]
+
+
+def _zeros(step: Step, operands: list[Any]) -> Any:  # noqa: ARG001
+    return _Zeros(step.shape, step.dtype)
+
+
+_KERNELS: Mapping[Kernel, Running] = {
+    Kernel.VIEW: _same, Kernel.COPY: _as_dtype, Kernel.CAST: _as_dtype, Kernel.DOT: _product("dot"),
+    Kernel.MATMUL: _product("matmul"), Kernel.ADD_UP: _add_up, Kernel.SELECT: _select,
+    Kernel.TAKE: _take, Kernel.ZEROS: _zeros, Kernel.EMPTY: _zeros, Kernel.EXACT: _exact,
 }  # fmt: skip
-
-
-# Writing at slots
-
-
-def _spread(place: Place, value: Any, dtype: Any) -> Any:
-    """An array of the place's shape with the value where the slots say, and 0 elsewhere."""
-    import jax.numpy as jnp
-
-    value = jnp.broadcast_to(jnp.asarray(value, dtype), place.written)
-    if place.whole:
-        return value
-    homes = _homes(place)
-    if homes is None:  # a letter that no axis shows, or several places at once: added by tables
-        index = [positions(slot, place.sizes, place.letters) for slot in place.slots]
-        return jnp.zeros(place.shape, dtype).at[tuple(index)].add(value)
-    order = [place.letters.index(a) for axis in sorted(homes) for a in homes[axis]]
-    value = jnp.transpose(value, order)
-    lengths = [prod(place.sizes[a] for a in homes[axis]) for axis in sorted(homes)]
-    value = jnp.reshape(value, lengths)
-    at: dict[int, Any] = {}  # for each letter its value along its home axis; −1 where nothing is
-    for number, axis in enumerate(sorted(homes)):
-        value = _padded(value, number, place, axis, homes[axis], at)
-    value = jnp.expand_dims(value, [n for n in range(len(place.shape)) if n not in homes])
-    for axis, slot in enumerate(place.slots):
-        if axis not in homes and place.shape[axis] != 1:
-            position: Any = slot.constant
-            for a, stride in slot.parts:
-                own = at[a]
-                position = position + (
-                    stride.values[own] if isinstance(stride, Table) else stride * own
-                )
-            along = np.arange(place.shape[axis])
-            along = along.reshape([-1 if n == axis else 1 for n in range(len(place.shape))])
-            value = jnp.where(along == position, value, 0)
-    return jnp.broadcast_to(value, place.shape)
-
-
-def _homes(place: Place) -> dict[int, list[int]] | None:
-    """For each axis that shows letters of its own: these letters, the largest stride first."""
-    homes: dict[int, list[int]] = {}
-    housed: set[int] = set()
-    for axis, slot in enumerate(place.slots):
-        if slot.parts and slot.affine and not housed & set(slot.letters):
-            parts = sorted(slot.parts, key=lambda part: -abs(part[1]))  # type: ignore[arg-type]
-            nested = all(
-                stride == other * place.sizes[b]  # type: ignore[operator]
-                for (_, stride), (b, other) in pairwise(parts)
-            )
-            if nested and (len(parts) == 1 or parts[-1][1] > 0):  # type: ignore[operator]
-                homes[axis] = [a for a, _ in parts]
-                housed |= set(slot.letters)
-    return homes if housed == set(place.letters) else None
-
-
-def _padded(
-    value: Any, number: int, place: Place, axis: int, letters: list[int], at: dict[int, Any]
-) -> Any:
-    """The value along one of its axes as long as the home axis, and where its letters are there."""
-    import jax.numpy as jnp
-    from jax import lax
-
-    slot, size = place.slots[axis], place.shape[axis]
-    length = value.shape[number]
-    stride = min((s for _, s in slot.parts if isinstance(s, int)), key=abs)
-    start = slot.constant
-    there = start + stride * np.arange(length)
-    count = np.full(size, -1)
-    count[there] = np.arange(length)
-    shape = [-1 if n == axis else 1 for n in range(len(place.shape))]
-    rest = count
-    for a in reversed(letters):
-        at[a] = np.where(count < 0, -1, rest % place.sizes[a]).reshape(shape)
-        rest = rest // place.sizes[a]
-    if stride < 0:
-        value, start, stride = jnp.flip(value, number), int(there[-1]), -stride
-    end = size - start - (stride * (length - 1) + 1)
-    padding = [(start, end, stride - 1) if n == number else (0, 0, 0) for n in range(value.ndim)]
-    return lax.pad(value, jnp.zeros((), value.dtype), padding)

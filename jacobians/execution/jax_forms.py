@@ -1,36 +1,395 @@
-"""What the operations' functions are on JAX, one row each; those that are missing have none.
+"""What the operations' functions are on JAX, one row each, and which have no form there.
 
-A function of NumPy's, or of ``numpy.linalg``, that JAX has under its name needs no row.
+Every row gives the values of the operation's own function, kinks and 0/0 included. A quotient divides
+by 1 where its value is 0 by definition, so that JAX's own derivative of it is finite there too. JAX
+cannot raise on values: where the function does, the result is NaN.
 """
 
 from collections.abc import Callable
-from typing import Any
+from functools import cache, partial
+from math import factorial
+from typing import Any, NamedTuple
 
-from jacobians.errors import UnsupportedError
-from jacobians.execution.steps import Call
+import numpy as np
+
+from jacobians.errors import JacobiansError, UnsupportedError
+from jacobians.execution.steps import Call, Ufunc
 
 JaxForm = Callable[..., Any]
 
 
-def form_of(call: Call) -> JaxForm:
-    """The function on JAX's arrays; raises UnsupportedError, naming the operation, where there is none."""
-    import jax.numpy as jnp
+class Jax(NamedTuple):
+    """The parts of JAX that the forms are written with."""
 
-    if call.home in ("numpy", "numpy.linalg"):
-        found = getattr(jnp if call.home == "numpy" else jnp.linalg, call.attribute, None)
+    np: Any
+    special: Any
+    linalg: Any
+    lax: Any
+
+
+@cache
+def imported() -> Any:
+    """JAX, an extra.
+
+    Raises
+    ------
+    JacobiansError
+        Where it is not installed, naming the extra.
+    """
+    try:
+        import jax
+    except ImportError:
+        raise JacobiansError("on='jax' needs JAX, an extra: pip install 'jacobians[jax]'") from None
+    return jax
+
+
+def form_of(kernel: Call | Ufunc) -> JaxForm:
+    """The function on JAX's arrays.
+
+    Raises
+    ------
+    UnsupportedError
+        Where there is none, naming the operation and the reason.
+    """
+    j = _parts()
+    if isinstance(kernel, Ufunc):
+        return _ufunc(j, kernel.name)
+    key = kernel.attribute
+    family = key.rstrip("0123456789")
+    if not kernel.home:
+        reason = f"{key} is your own operation, whose function computes with NumPy"
+    elif key in FORMS:
+        return partial(FORMS[key], j)
+    elif family in FAMILIES:
+        return partial(FAMILIES[family], j, order=int(key[len(family) :] or 0))
     else:
-        found = _forms().get(call.attribute) if call.home else None
+        reason = f"{key}: {MISSING.get(family, 'it has no form on JAX')}"
+    raise UnsupportedError(f"on='jax': {reason}; compile it on='numpy'")
+
+
+def _ufunc(j: Jax, name: str) -> JaxForm:
+    if name in UFUNCS:
+        return partial(UFUNCS[name], j)
+    found: JaxForm | None = getattr(j.np, name, None)
     if found is None:
-        raise UnsupportedError(
-            f"on='jax': the operation {call.attribute} has no form on JAX; compile it on='numpy'"
+        raise UnsupportedError(f"on='jax': this JAX has no function {name}; compile it on='numpy'")
+    return found
+
+
+def _parts() -> Jax:
+    jax = imported()
+    from jax.scipy import linalg, special
+
+    return Jax(jax.numpy, special, linalg, jax.lax)
+
+
+MISSING = {
+    "i": "jax.scipy.special has no modified Bessel functions beyond order 1",
+}
+"""Operations that JAX cannot do, with the reason; of a family, those that ``FORMS`` has no row for."""
+
+
+# Parts of forms
+
+
+def _over(j: Jax, zero: Any, A: Any, B: Any) -> Any:
+    """``A / B``, and 0 where it is 0 by definition."""
+    return j.np.where(zero, 0, A / j.np.where(zero, 1, B))
+
+
+def _attains(j: Jax, X: Any, y: Any) -> Any:
+    return (X == y) | (j.np.isnan(X) & j.np.isnan(y))
+
+
+def _order(j: Jax, X: Any, k: int, axis: int | None) -> Any:
+    missing = j.np.isnan(X).any(axis=axis)
+    return j.np.where(missing, j.np.nan, j.np.sort(X, axis=axis)[..., k])
+
+
+def _spread(j: Jax, X: Any, axis: int | None) -> Any:
+    return j.np.square(X - X.mean(axis=axis, keepdims=True)).sum(axis=axis)
+
+
+def _shifted(j: Jax, X: Any, axis: int | None) -> tuple[Any, Any]:
+    """``exp(X − m)`` with the largest entry m of each slice, 0 where that is infinite; and m."""
+    top = j.np.max(X, axis=axis, keepdims=True, initial=-j.np.inf)
+    top = j.np.where(j.np.isfinite(top), top, 0)
+    return j.np.exp(X - top), top
+
+
+def _logsumexp(j: Jax, X: Any, axis: int | None) -> Any:
+    powers, top = _shifted(j, X, axis)
+    return j.np.log(powers.sum(axis=axis)) + j.np.squeeze(top, axis)
+
+
+def _softmax(j: Jax, X: Any, axis: int | None) -> Any:
+    powers, _ = _shifted(j, X, axis)
+    return powers / powers.sum(axis=axis, keepdims=True)
+
+
+def _tolerance(j: Jax, s: Any) -> Any:
+    largest = j.np.max(j.np.abs(s), axis=-1, keepdims=True, initial=0)
+    return largest * s.shape[-1] * j.np.finfo(s.dtype).eps
+
+
+def _inverse_gaps(j: Jax, w: Any) -> Any:
+    gaps, off = w[..., None, :] - w[..., :, None], ~np.eye(w.shape[-1], dtype=bool)
+    apart = abs(gaps) > _tolerance(j, w)[..., None]
+    return j.np.where(off, 1 / j.np.where(apart, gaps, j.np.nan), 0)
+
+
+def _reciprocal_det(j: Jax, X: Any) -> Any:
+    s = j.np.linalg.svd(X, compute_uv=False)
+    eps = j.np.finfo(X.dtype).eps * X.shape[-1]
+    singular = s.min(axis=-1, initial=1) <= eps * s.max(axis=-1, initial=0)
+    return j.np.where(singular, j.np.nan, 1 / j.np.linalg.det(X))
+
+
+def _cofactor(j: Jax, X: Any) -> Any:
+    """``det X · X⁻ᵀ``; from the SVD where the inverse loses more than rounding."""
+    inverse = j.np.linalg.inv(X)
+    found = j.np.linalg.det(X)[..., None, None] * j.np.swapaxes(inverse, -1, -2)
+    condition = 1.0
+    for array in (X, inverse):
+        condition = condition * abs(array).sum(axis=-1).max(axis=-1, initial=0)
+    far = (j.np.finfo(X.dtype).eps * condition <= 1e-12).all() & j.np.isfinite(found).all()
+    return j.lax.cond(far, lambda: found, lambda: _singular_cofactor(j, X))
+
+
+def _singular_cofactor(j: Jax, X: Any) -> Any:
+    U, s, Vt = j.np.linalg.svd(X)
+    others = j.np.where(np.eye(s.shape[-1], dtype=bool), 1, s[..., None, :]).prod(axis=-1)
+    sign = j.np.linalg.det(U) * j.np.linalg.det(Vt)
+    return sign[..., None, None] * (U * others[..., None, :]) @ Vt
+
+
+def _svd(j: Jax, X: Any) -> Any:
+    return j.np.linalg.svd(X, full_matrices=False)
+
+
+def _eigh(j: Jax, X: Any) -> Any:
+    return j.np.linalg.eigh(X, symmetrize_input=False)
+
+
+def _inverse_gram(j: Jax, X: Any) -> Any:
+    _, s, W = _svd(j, X)
+    eps = j.np.finfo(s.dtype).eps * max(X.shape[-2:])
+    small = s.min(axis=-1, initial=j.np.inf) <= eps * s.max(axis=-1, initial=0)
+    scaled = W / j.np.where(small[..., None], j.np.nan, s)[..., None]
+    return j.np.swapaxes(scaled, -1, -2) @ scaled
+
+
+def _lu_solve(j: Jax, factors: Any, b: Any, transposed: bool = False) -> Any:
+    return j.linalg.lu_solve(factors, b, trans=0 if transposed else 1)  # the factors are of Aᵀ
+
+
+def _lu_inverse(j: Jax, factors: Any, transposed: bool = False) -> Any:
+    return _lu_solve(j, factors, j.np.eye(len(factors[0]), dtype=factors[0].dtype), transposed)
+
+
+def _log_ndtr(j: Jax, X: Any) -> Any:
+    """JAX's own loses digits above 0, and in the tail unless its series is longer."""
+    below = j.special.log_ndtr(X, series_order=12)
+    return j.np.where(X > 0, j.np.log1p(-j.special.ndtr(-abs(X))), below)
+
+
+def _betaln(j: Jax, A: Any, B: Any) -> Any:
+    pole = j.np.equal(A, 0) | j.np.equal(B, 0)
+    return j.np.where(pole, np.inf, j.special.betaln(A, B))
+
+
+def _zero_like(j: Jax, value: Any, sign: Any) -> Any:
+    """The value; a 0 has the sign."""
+    return j.np.where(value == 0, j.np.copysign(value, sign), value)
+
+
+def _floor_divide(j: Jax, A: Any, B: Any) -> Any:
+    found = j.np.floor_divide(A, B)
+    return found if found.dtype.kind in "iu" else _zero_like(j, found, j.np.divide(A, B))
+
+
+def _remainder(j: Jax, A: Any, B: Any) -> Any:
+    found = j.np.remainder(A, B)
+    return found if found.dtype.kind in "iu" else _zero_like(j, found, B)
+
+
+def _polygamma(j: Jax, X: Any, *, order: int) -> Any:
+    found = j.np.where(X == np.inf, 0, j.special.polygamma(order, X))
+    pole = (X <= 0) & (X == j.np.floor(X))
+    return j.np.where(pole, (-1) ** (order + 1) * np.inf, found)
+
+
+def _power_slope(j: Jax, X: Any, p: Any, *, order: int) -> Any:
+    scale = 1
+    for n in range(order):
+        scale = scale * (p - n)
+    power = j.np.power(X, j.np.where(scale == 0, 0, p - order))
+    return j.np.where(scale == 0, 0, scale * power)
+
+
+def _sinc(j: Jax, X: Any, *, order: int) -> Any:
+    """With s(z) = sin(z)/z: z s⁽ᵏ⁾ + k s⁽ᵏ⁻¹⁾ = sin⁽ᵏ⁾(z), and the power series near 0."""
+    if order == 0:
+        return j.np.sinc(X)
+    z = np.pi * X
+    small = abs(z) <= order + 2
+    far, near = j.np.where(small, 1, z), j.np.where(small, z, 0)
+    slope = j.np.sin(far) / far
+    for k in range(1, order + 1):
+        slope = (j.np.sin(far + k * np.pi / 2) - k * slope) / far
+    series, coefficient = j.np.zeros_like(near), 0.0
+    for m in range(15 + 3 * order, (order - 1) // 2, -1):
+        coefficient = (-1) ** m / (factorial(2 * m - order) * (2 * m + 1))
+        series = series * near**2 + coefficient
+    series = series * near if order % 2 else series
+    return np.pi**order * j.np.where(small, series, slope)
+
+
+def _product(j: Jax, X: Any, *, order: int) -> Any:
+    """The product of all entries but ``order`` distinct ones, an axis for each; 0 where two are the same."""
+    if order == 0:
+        return X.prod(axis=-1)
+    n = X.shape[-1]
+    if order == 1:
+        before = j.np.cumprod(X, axis=-1)[..., : max(n - 1, 0)]
+        after = j.np.cumprod(X[..., ::-1], axis=-1)[..., ::-1][..., 1:]
+        one = j.np.ones_like(X[..., :1])
+        return (
+            j.np.concatenate([one, before], -1)[..., :n]
+            * j.np.concatenate([after, one], -1)[..., :n]
         )
-    form: JaxForm = found
-    return form
+    others = j.np.where(np.eye(n, dtype=bool), 1, X[..., None, :])
+    return _distinct(j, _product(j, others, order=order - 1), order)
 
 
-def _forms() -> dict[str, JaxForm]:
-    import jax.numpy as jnp
+def _running_product(j: Jax, X: Any, *, order: int) -> Any:
+    """The same of the entries up to each position, whose axis comes first."""
+    if order == 0:
+        return j.np.cumprod(X, axis=-1)
+    n = X.shape[-1]
+    others = j.np.where(np.eye(n, dtype=bool), 1, X[..., None, :])
+    part = j.np.moveaxis(_running_product(j, others, order=order - 1), -order - 1, -order)
+    left_out, upto = (np.arange(n).reshape(n, *(1,) * k) for k in (order - 1, order))
+    return _distinct(j, j.np.where(upto < left_out, 0, part), order)
 
-    return {
-        "einsum": lambda *operands, subscripts: jnp.einsum(subscripts, *operands),
-    }
+
+def _distinct(j: Jax, part: Any, order: int) -> Any:
+    """Zeros where the first of the last ``order`` axes has the same place as another."""
+    n = part.shape[-1]
+    for other in range(order - 1):
+        first, second = (np.arange(n).reshape(n, *(1,) * k) for k in (order - 1, other))
+        part = j.np.where(first == second, 0, part)
+    return part
+
+
+# The tables
+
+FORMS: dict[str, JaxForm] = {
+    # products
+    "einsum": lambda j, *operands, subscripts: j.np.einsum(subscripts, *operands),
+    "squared_error": lambda j, y, t: 0.5 * j.np.square(y - t).sum(),
+    "cumsum": lambda j, X, axis: j.np.cumsum(X, axis=axis),
+    "centered": lambda j, X, axes: X - X.mean(axis=axes, keepdims=True),
+    "spread": lambda j, X: _spread(j, X, None),
+    "spread_2": lambda j, X: _spread(j, X, -1),
+    # entry by entry
+    "sigmoid": lambda j, X: 1 / (1 + j.np.exp(-X)),
+    "relu": lambda j, X: j.np.maximum(X, 0),
+    "nonzero_log": lambda j, X: j.np.where(X == 0, 0, j.np.log(j.np.where(X == 0, 1, X))),
+    "portion": lambda j, A, R, S: j.np.where(j.np.isinf(A), 1 / (1 + R / A), A / S),
+    "ratio": lambda j, A, B: _over(j, j.np.equal(B, 0), A, B),
+    "quotient": lambda j, A, B: _over(j, j.np.equal(A, 0), A, B),
+    "round": lambda j, X, decimals: j.np.round(X, decimals),
+    "imag": lambda j, X: j.np.imag(X),
+    "angle": lambda j, X, deg: j.np.angle(X, deg),
+    "fraction": lambda j, X: j.np.copysign(j.np.where(j.np.isinf(X), 0, j.np.modf(X)[0]), X),
+    "unwrap": lambda j, X, **how: j.np.unwrap(X, **how),
+    "where": lambda j, C, A, B: j.np.where(C, A, B),
+    # bounds, the larger of two, the extreme of many
+    "clip": lambda j, X, lo, hi: j.np.minimum(j.np.maximum(X, lo), hi),
+    "inside": lambda j, X, lo, hi: ~(j.np.less(X, lo) | j.np.greater(X, hi)),
+    "below": lambda j, X, lo, hi: j.np.less(X, lo) & j.np.less_equal(lo, hi),
+    "above": lambda j, X, lo, hi: j.np.greater(X, hi) | j.np.greater(lo, hi),
+    "share": lambda j, A, B: j.np.where(_attains(j, A, B), 0.5, 1.0),
+    "maximum_takes": lambda j, A, B: j.np.greater_equal(A, B) | j.np.isnan(A),
+    "minimum_takes": lambda j, A, B: j.np.less_equal(A, B) | j.np.isnan(A),
+    "fmax_takes": lambda j, A, B: j.np.greater_equal(A, B) | j.np.isnan(B),
+    "fmin_takes": lambda j, A, B: j.np.less_equal(A, B) | j.np.isnan(B),
+    "attains": lambda j, X, y: _attains(j, X, y),
+    "attains_2": lambda j, X, y: _attains(j, X, y[..., None]),
+    "share_2": lambda j, M, y: 1 / M.sum(),
+    "share_3": lambda j, M, y: 1 / M.sum(axis=-1),
+    "max": lambda j, X: X.max(),
+    "max_2": lambda j, X: X.max(axis=-1),
+    "min": lambda j, X: X.min(),
+    "min_2": lambda j, X: X.min(axis=-1),
+    "nanmax": lambda j, X: j.np.nanmax(X),
+    "nanmax_2": lambda j, X: j.np.nanmax(X, axis=-1),
+    "nanmin": lambda j, X: j.np.nanmin(X),
+    "nanmin_2": lambda j, X: j.np.nanmin(X, axis=-1),
+    "order": lambda j, X, k: _order(j, X, k, None),
+    "order_2": lambda j, X, k: _order(j, X, k, -1),
+    "logsumexp": lambda j, X: _logsumexp(j, X, -1),
+    "logsumexp_2": lambda j, X: _logsumexp(j, X, None),
+    "softmax": lambda j, X: _softmax(j, X, -1),
+    "softmax_2": lambda j, X: _softmax(j, X, None),
+    # norms and matrices
+    "norm": lambda j, X: j.np.sqrt(j.np.square(X).sum()),
+    "row_norm": lambda j, X: j.np.sqrt(j.np.square(X).sum(axis=-1)),
+    "p_norm": lambda j, X, p: (abs(X) ** p).sum(axis=-1) ** (1 / p),
+    "det": lambda j, X: j.np.linalg.det(X),
+    "cofactor": _cofactor,
+    "reciprocal_det": _reciprocal_det,
+    "sign_det": lambda j, X: j.np.linalg.slogdet(X)[0],
+    "log_abs_det": lambda j, X: j.np.linalg.slogdet(X)[1],
+    "inv": lambda j, X: j.np.linalg.inv(X),
+    "solve": lambda j, A, b: j.np.linalg.solve(A, b),
+    "factorise": lambda j, A: j.linalg.lu_factor(A.T),
+    "lu_solve": _lu_solve,
+    "lu_inverse": _lu_inverse,
+    "pinv": lambda j, X: j.np.linalg.pinv(X, rtol=1e-15),  # NumPy's
+    "lstsq": lambda j, A, b: j.np.linalg.lstsq(A, b)[0],
+    "inverse_gram": _inverse_gram,
+    "cholesky": lambda j, A: j.lax.linalg.cholesky(A, symmetrize_input=False),
+    "eigenvalues": lambda j, X: _eigh(j, X)[0],
+    "eigenvectors": lambda j, X: _eigh(j, X)[1],
+    "inverse_gaps": _inverse_gaps,
+    "positive": lambda j, s: s > _tolerance(j, s),
+    "inverse_of_positive": lambda j, s: 1 / j.np.where(s > _tolerance(j, s), s, j.np.nan),
+    "singular_values": lambda j, X: _svd(j, X)[1],
+    "singular_values_2": lambda j, X: _svd(j, X)[1],
+    "left_vectors": lambda j, X: _svd(j, X)[0],
+    "left_vectors_2": lambda j, X: _svd(j, X)[0],
+    "right_vectors": lambda j, X: _svd(j, X)[2],
+    "right_vectors_2": lambda j, X: _svd(j, X)[2],
+    "qr_orthogonal": lambda j, X: j.np.linalg.qr(X)[0],
+    "qr_triangular": lambda j, X: j.np.linalg.qr(X)[1],
+    # special functions
+    "expit": lambda j, X: j.special.expit(X),
+    "log_expit": lambda j, X: -j.np.logaddexp(0, -X),
+    "logit": lambda j, X: j.special.logit(X),
+    "erf": lambda j, X: j.special.erf(X),
+    "erfc": lambda j, X: j.special.erfc(X),
+    "gammaln": lambda j, X: j.np.where(X == -np.inf, X, j.special.gammaln(X)),
+    "gamma": lambda j, X: j.special.gamma(X),
+    "ndtr": lambda j, X: j.special.ndtr(X),
+    "log_ndtr": _log_ndtr,
+    "xlogy": lambda j, A, B: j.special.xlogy(A, B),
+    "xlog1py": lambda j, A, B: j.special.xlog1py(A, B),
+    "betaln": _betaln,
+    "digamma": lambda j, X: j.np.where(X == 0, -j.np.copysign(np.inf, X), j.special.digamma(X)),
+    "i0": lambda j, X: j.special.i0(X),
+    "i1": lambda j, X: j.special.i1(X),
+}
+"""By the operation's key."""
+FAMILIES: dict[str, JaxForm] = {
+    "polygamma": _polygamma, "power_slope": _power_slope, "sinc": _sinc, "prod": _product,
+    "cumprod": _running_product,
+}  # fmt: skip
+"""Operations of any order, by the key without the number."""
+UFUNCS: dict[str, JaxForm] = {
+    "floor_divide": _floor_divide,
+    "remainder": _remainder,
+    "sign": lambda j, X: j.np.where(X == 0, 0, j.np.sign(X)),
+}
+"""Where JAX's function of the same name has other values."""

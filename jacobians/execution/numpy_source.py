@@ -290,7 +290,12 @@ class NumpyProgram:
         As it is printed: passes that save memory are done.
     run : callable
         A function of the inputs' values; ``out`` and ``clean`` by name, where the program is dense.
+    ahead : bool
+        Whether programs are made when a derivative is compiled, so that what the executor cannot do
+        raises there, and not when they are first needed.
     """
+
+    ahead = False
 
     def __init__(self, program: Program) -> None:
         self.program = in_memory(program)
@@ -340,6 +345,16 @@ class NumpyProgram:
         return False
 
     @staticmethod
-    def example(value: Any) -> Any:
+    def traced(value: Any) -> bool:  # noqa: ARG004
+        """Whether such an array has no value yet, because that library is tracing."""
+        return False
+
+    @classmethod
+    def example(cls, value: Any) -> Any:
         """A value that a function can be traced with."""
         return value
+
+    @classmethod
+    def like(cls, results: Any, args: Sequence[Any]) -> Any:  # noqa: ARG003
+        """Results of NumPy's as the arguments' library has them."""
+        return results

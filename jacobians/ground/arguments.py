@@ -44,6 +44,11 @@ def real_array(value: Any, what: str) -> NDArray[Any]:
         array = np.asarray(value)
     except ValueError as error:
         raise ShapeError(f"{what} is no array of numbers: {error}") from None
+    except TypeError as error:
+        raise UnsupportedError(
+            f"{what} is a {type(value).__name__} that has no values as an array ({type(error).__name__}); what "
+            "jax.jit, grad or vmap trace is differentiated by a transform compiled on='jax'"
+        ) from None
     reason = _REASONS.get(array.dtype.kind)
     if reason is not None:
         raise UnsupportedError(f"{what} has dtype {array.dtype}: {reason}")

@@ -24,17 +24,24 @@ from jacobians.measuring.timing import shortest
 from jacobians.transforms.functional import grad, hessian, jacobian, vjp
 
 Prepare = Callable[[], Thunk]
-_FULL = ("explicit", "dense", "buffer", "uncompiled", "hand", "into", *PEERS)
+_ON_JAX = ("on-jax", "in-jax")
+_FULL = ("explicit", "dense", "buffer", "uncompiled", "hand", "into", *_ON_JAX, *PEERS)
 APPLY: dict[str, tuple[str, ...]] = {
-    "vjp": ("explicit", "dense", "contracted", "uncompiled", "hand", "jax", "torch", "autograd"),
+    "vjp": (
+        "explicit", "dense", "contracted", "uncompiled", "hand", *_ON_JAX, "jax", "torch", "autograd",
+    ),
     "grad": (
-        "explicit", "contracted", "uncompiled", "hand", "jax", "torch", "autograd",
+        "explicit", "contracted", "uncompiled", "hand", *_ON_JAX, "jax", "torch", "autograd",
     ),
     "jacobian": _FULL,
     "hessian": _FULL,
 }  # fmt: skip
-NAMES = ("explicit", "dense", "buffer", "contracted", "uncompiled", "hand", "into", *PEERS)
-NUMPYS = frozenset(NAMES) - frozenset(PEERS)
+PACKAGES = {**{name: name for name in PEERS}, **dict.fromkeys(_ON_JAX, "jax")}
+"""What must be installed for a contender, besides this package."""
+NAMES = (
+    "explicit", "dense", "buffer", "contracted", "uncompiled", "hand", "into", *_ON_JAX, *PEERS,
+)  # fmt: skip
+NUMPYS = frozenset(NAMES) - frozenset(PACKAGES)
 """Those whose memory ``tracemalloc`` sees."""
 
 
@@ -65,8 +72,14 @@ def check_names(names: Sequence[str]) -> None:
     for name in names:
         if name not in NAMES:
             raise JacobiansError(f"there is no rival {name!r}; there are {', '.join(NAMES)}")
-        if name in PEERS and version_of(name) is None:
-            raise JacobiansError(f"the rival {name} is not installed: pip install {name}")
+        if not is_there(name):
+            package = PACKAGES[name]
+            raise JacobiansError(f"the rival {name} is not installed: pip install {package}")
+
+
+def is_there(name: str) -> bool:
+    """Whether what a contender needs is installed."""
+    return name not in PACKAGES or version_of(PACKAGES[name]) is not None
 
 
 def default_names(what: str) -> tuple[str, ...]:
@@ -77,7 +90,7 @@ def default_names(what: str) -> tuple[str, ...]:
 
 def installed(what: str) -> tuple[str, ...]:
     """All that apply to this kind of derivative and are installed; none that is written by hand."""
-    there = (n for n in APPLY[what] if n not in PEERS or version_of(n) is not None)
+    there = (n for n in APPLY[what] if is_there(n))
     return tuple(name for name in there if name not in ("hand", "into"))
 
 
@@ -85,7 +98,7 @@ def installed(what: str) -> tuple[str, ...]:
 def precision(names: Sequence[str]) -> Iterator[None]:
     """Have JAX compute in float64 as all others do, and only here."""
     with ExitStack() as stack:
-        if {"jax", "asdex"} & set(names):
+        if {"jax", "asdex", *_ON_JAX} & set(names):
             stack.enter_context(PEERS["jax"].float64())
         yield
 
@@ -212,6 +225,33 @@ def _contracted(task: Task) -> dict[str, Prepare]:
     return {"": build}
 
 
+def _on_jax(task: Task) -> dict[str, Prepare]:
+    """The plan on JAX, of NumPy arrays and to NumPy arrays."""
+    return {"": lambda: _jax_plan(task, task.args)}
+
+
+def _in_jax(task: Task) -> dict[str, Prepare]:
+    """The plan inside JAX: a jitted function of its arrays, as JAX's own derivative is."""
+
+    def build() -> Thunk:
+        jax = import_module("jax")
+        args = tuple(import_module("jax.numpy").asarray(a) for a in task.args)
+        run = _jax_plan(task, args)
+        return lambda: jax.block_until_ready(run())
+
+    return {"": build}
+
+
+def _jax_plan(task: Task, args: Sequence[Any]) -> Thunk:
+    if not _can_compile(task):
+        raise NotRun("needs compile")
+    plan = _transform(task).compile(*task.args, on="jax")
+    if task.what == "vjp":
+        G = _upstream(task)
+        return lambda: plan.vjp(G, *args)
+    return lambda: plan.dense(*args)
+
+
 def _uncompiled(task: Task) -> dict[str, Prepare]:
     args = task.args
     if task.what == "vjp":
@@ -259,12 +299,15 @@ _OURS: dict[str, Callable[[Task], dict[str, Prepare]]] = {
     "uncompiled": _uncompiled,
     "hand": _hand,
     "into": _into,
+    "on-jax": _on_jax,
+    "in-jax": _in_jax,
 }
 
 
 def warm_up(names: Sequence[str]) -> None:
     """Import the peers and let them start their threads, so that no first result pays for it."""
     for name in names:
-        if name in PEERS:
-            import_module(PEERS[name].package)
-            PEERS[name].warm_up()
+        if name in PACKAGES:
+            peer = PEERS[PACKAGES[name]]
+            import_module(peer.package)
+            peer.warm_up()

@@ -115,7 +115,7 @@ def _sinc(X: Any, order: int) -> Any:
 
 
 @lru_cache
-def sinc(order: int = 0) -> Rule:
+def sinc(order: int) -> Rule:
     """A derivative of ``sin(πx)/(πx)``, exact at 0 in every order."""
     return elementwise(
         f"sinc{order or ''}", partial(_sinc, order=order) if order else np.sinc,
@@ -126,7 +126,7 @@ def sinc(order: int = 0) -> Rule:
 
 
 @lru_cache
-def bessel(order: int = 0) -> Rule:
+def bessel(order: int) -> Rule:
     """The modified Bessel function I of an integer order: 2 I'ₙ = Iₙ₋₁ + Iₙ₊₁ (DLMF 10.29.1)."""
 
     def value(X: Any) -> Any:

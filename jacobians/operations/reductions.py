@@ -145,7 +145,7 @@ def _without(X: Any, count: int, *, running: bool) -> Any:
 
 
 @lru_cache
-def product(count: int = 0, *, running: bool = False) -> Rule:
+def product(count: int, *, running: bool) -> Rule:
     """The product along the last axis (``running``: up to each entry) without ``count`` entries.
 
     ``∂/∂x_k Π_{m ∉ S} x_m = Π_{m ∉ S ∪ {k}} x_m``, and 0 for k in S.

@@ -222,11 +222,13 @@ def _input(here: Session, name: str, value: Any, what: str) -> Traced:
     return Traced(node, array)
 
 
-def real_leaves(tree: Any, what: str) -> tuple[list[Any], TreeDef]:
-    """The arrays of a tree, traced ones and plain ones of floats, and its structure."""
+def real_leaves(
+    tree: Any, what: str, array: Callable[[Any, str], Any] = float_array
+) -> tuple[list[Any], TreeDef]:
+    """The arrays of a tree and its structure; ``array`` makes those that are not traced."""
     found, treedef = flatten(tree)
     leaves = [
-        leaf if isinstance(leaf, Traced) else float_array(leaf, f"{what}{path}")
+        leaf if isinstance(leaf, Traced) else array(leaf, f"{what}{path}")
         for leaf, path in zip(found, treedef.paths, strict=True)
     ]
     return leaves, treedef
@@ -253,6 +255,8 @@ def real_places(args: Sequence[Any]) -> tuple[int, ...]:
                 numeric = np.asarray(value).dtype.kind in "fiub"
             except ValueError:
                 numeric = False
+            except TypeError:  # another library's, which says why when it is read
+                numeric = True
             if numeric:
                 found.append(position)
     return tuple(found)

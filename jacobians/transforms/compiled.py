@@ -16,7 +16,7 @@ from jacobians.execution.lowering import lower_dense, lower_nodes
 from jacobians.execution.numpy_source import NumpyProgram, wrapped
 from jacobians.execution.steps import Cost
 from jacobians.graph.node import Node, ordered
-from jacobians.ground.arguments import owned, shaped_array
+from jacobians.ground.arguments import float_array, owned, shaped_array
 from jacobians.ground.memory import SMALL, check_bytes, check_size
 from jacobians.optimising.passes import optimised
 from jacobians.tensor.jacobian_tensor import JacobianTensor
@@ -60,6 +60,8 @@ class Compiled:
         self._name = derived.name
         self._signature = signature
         self._inputs = _variables(inputs.values())
+        if executor.ahead:
+            _ = self._valued if derived.kind.valued else self._dense
 
     # What it is
 
@@ -259,9 +261,10 @@ class Compiled:
             )
 
     def _leaves(self, given: Any, what: str) -> list[Any]:
-        if self._executor.native(given):
-            return [given]
-        return real_leaves(given, what)[0]
+        return real_leaves(given, what, self._leaf)[0]
+
+    def _leaf(self, value: Any, what: str) -> Any:
+        return value if self._executor.native(value) else float_array(value, what)
 
 
 class CompiledOne(Compiled):
@@ -271,8 +274,8 @@ class CompiledOne(Compiled):
         self, derived: Derived, signature: Signature, inputs: Mapping[int, Node],
         executor: type[NumpyProgram] = NumpyProgram,
     ) -> None:  # fmt: skip
-        super().__init__(derived, signature, inputs, executor)
         (self._block,) = derived.blocks
+        super().__init__(derived, signature, inputs, executor)
         self.terms = self._block.named
         # Asking for the memory there is costs more than a small result.
         self._small = prod(self.terms.shape) * self._block.dtype.itemsize < SMALL

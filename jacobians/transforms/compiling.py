@@ -85,7 +85,7 @@ def _compiled(
             starts[inputs[place]] = run.arguments[inputs[place]]
         derived = Derived(f, kind, wrt, run, starts, strategy)
     made = CompiledOne if derived.single else Compiled
-    return made(derived, Signature(name, args, inputs, chosen.native), inputs, chosen)
+    return made(derived, Signature(name, args, inputs, chosen), inputs, chosen)
 
 
 class _Guarded(UnsupportedError):
@@ -144,7 +144,11 @@ class CompiledOnUse:
     def __call__(self, *args: Any) -> Any:
         """What the transform gives: JacobianTensors, or gradients."""
         plan = self._plan(args)
-        return self._transform(*args) if plan is None else plan(*args)
+        if plan is not None:
+            return plan(*args)
+        if any(map(self._executor.traced, args)):
+            raise self._branches("a derivative that JAX traces")
+        return self._executor.like(self._transform(*args), args)
 
     def dense(self, *args: Any, out: Any = None, max_bytes: float | None = None) -> Any:
         """The dense derivative; see ``Compiled.dense``."""
@@ -164,7 +168,7 @@ class CompiledOnUse:
             raise UnsupportedError(
                 f"{self}: it is called without arguments; pass them, by position"
             )
-        found = self._cache.get(described(args), lambda: self._compile(args))
+        found = self._cache.get(described(args, self._executor), lambda: self._compile(args))
         return None if isinstance(found, _Guarded) else found
 
     def _compile(self, args: Sequence[Any]) -> Compiled | _Guarded:
@@ -182,11 +186,14 @@ class CompiledOnUse:
     def _needed(self, what: str, args: Sequence[Any]) -> Compiled:
         plan = self._plan(args)
         if plan is None:
-            raise UnsupportedError(
-                f"{name_of(self._f)}: {what} needs one plan for all values, and the function branches on one; "
-                "call the transform itself, which derives anew, and use what it returns"
-            )
+            raise self._branches(what)
         return plan
+
+    def _branches(self, what: str) -> UnsupportedError:
+        return UnsupportedError(
+            f"{name_of(self._f)}: {what} needs one plan for all values, and the function branches on one; use "
+            "np.where, or call the transform itself, which derives anew, and use what it returns"
+        )
 
     def __iter__(self) -> Iterator[Any]:
         raise TypeError("a compiled derivative is called, not iterated over; see .plans")

@@ -1,6 +1,6 @@
 """The arguments of a compiled transform: which are inputs, which are static, and what is accepted."""
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, NamedTuple
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.errors import ShapeError, UnsupportedError
+from jacobians.execution.numpy_source import NumpyProgram
 from jacobians.graph.node import Node, by_bits
 from jacobians.ground.arguments import real_array
 
@@ -20,8 +21,9 @@ def is_input(value: Any) -> bool:
         return True
     if value is None or isinstance(value, bool | int | str | bytes):
         return False
-    if hasattr(value, "dtype") and hasattr(value, "shape"):  # what JAX traces is an array, too
-        return bool(np.dtype(value.dtype).kind == "f")
+    kind = getattr(getattr(value, "dtype", None), "kind", None)
+    if kind is not None:  # what JAX traces is an array, too
+        return bool(kind == "f")
     try:
         return np.asarray(value).dtype.kind == "f"
     except ValueError:
@@ -51,16 +53,19 @@ class Static(NamedTuple):
 Described = tuple[Input | Static, ...]
 
 
-def described(args: Sequence[Any]) -> Described:
+def described(args: Sequence[Any], chosen: type[NumpyProgram]) -> Described:
     """What of the arguments a compiled derivative depends on: shapes and dtypes, or contents."""
     return tuple(
-        Input(np.shape(value), _float_type(value)) if is_input(value) else _static(value)
+        Input(np.shape(value), _float_type(value))
+        if is_input(value)
+        else _static(chosen.example(value))
         for value in args
     )
 
 
 def _float_type(value: Any) -> np.dtype[Any]:
-    return np.dtype(getattr(value, "dtype", np.float64))
+    found = getattr(value, "dtype", None)
+    return found if isinstance(found, np.dtype) else np.asarray(value).dtype
 
 
 def _static(value: Any) -> Static:
@@ -100,11 +105,10 @@ class Signature:
     """The shapes and dtypes that a transform was compiled for, and the values of static arguments."""
 
     def __init__(
-        self, name: str, args: Sequence[Any], inputs: Mapping[int, Node],
-        native: Callable[[Any], bool],
-    ) -> None:  # fmt: skip
+        self, name: str, args: Sequence[Any], inputs: Mapping[int, Node], chosen: type[NumpyProgram]
+    ) -> None:
         self._name = name
-        self._native = native
+        self._chosen = chosen
         self._count = len(args)
         # Arrays and lists are copied: the caller may change theirs later.
         self._static = {
@@ -127,7 +131,7 @@ class Signature:
                 array = self._converted(array, place, shape, dtype)
             arrays.append(array)
         for place, (content, before) in self._static.items() if self._static else ():
-            given = args[place]
+            given = self._chosen.example(args[place])
             if _content(given) != content:
                 raise UnsupportedError(
                     f"{self._name}: argument {place} is static and was {before!r} when compiled, now {given!r}; "
@@ -137,7 +141,7 @@ class Signature:
 
     def _converted(self, value: Any, place: int, shape: tuple[int, ...], dtype: Any) -> Any:
         array = value
-        if not self._native(value):
+        if not self._chosen.native(value):
             array = real_array(value, f"{self._name}: argument {place}")
             if not isinstance(value, np.ndarray):
                 array = array.astype(dtype)

@@ -19,7 +19,7 @@ from jacobians.cli import main
 from jacobians.cli.benching import parse_shapes, parse_sizes, read_subject
 from jacobians.measuring.machine import describe, machine
 from jacobians.measuring.measurement import Measured, Measurement, measured
-from jacobians.measuring.rivals import APPLY, NAMES, NotRun, contender, value_of
+from jacobians.measuring.rivals import APPLY, NAMES, PACKAGES, NotRun, contender, value_of
 from jacobians.measuring.sweeping import fitted_exponent
 from jacobians.measuring.task import task
 from jacobians.measuring.timing import Times, interleaved
@@ -447,10 +447,10 @@ def test_a_file_that_fails_is_named(tmp_path, monkeypatch):
 
 
 @pytest.mark.peers
-@pytest.mark.parametrize("peer", ["jax", "torch", "autograd", "asdex"])
+@pytest.mark.parametrize("peer", ["jax", "on-jax", "in-jax", "torch", "autograd", "asdex"])
 @pytest.mark.filterwarnings("default")
 def test_peers_agree_on_every_workload(peer):
-    pytest.importorskip(peer)
+    pytest.importorskip(PACKAGES[peer])
     from jacobians.measuring.rivals import precision
 
     ran = 0

@@ -19,10 +19,10 @@ def loss(W, x):
     return 0.5 * np.sum((W @ x - T) ** 2)
 
 
-def compiled(f: Any, *args: Any, wrt: int = 0, kind: str = "jacobian") -> Any:
+def compiled(f: Any, *args: Any, wrt: int = 0, kind: str = "jacobian", on: str = "numpy") -> Any:
     """The compiled transform, or None for a function that branches on values."""
     try:
-        return getattr(jb, kind)(f, wrt=wrt).compile(*args)
+        return getattr(jb, kind)(f, wrt=wrt).compile(*args, on=on)
     except jb.UnsupportedError as error:
         if "branches on a value" in str(error) or "is static" in str(error):
             return None

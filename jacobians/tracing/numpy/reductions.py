@@ -153,7 +153,7 @@ def product(
     a = chosen(as_traced(a), where, 1)
     a = a if dtype is None else call_astype(a, dtype)
     axes = axes_tuple(axis, a.ndim)
-    result = record(reductions.product(), [last(a, axes)])
+    result = record(reductions.product(0, running=False), [last(a, axes)])
     result = expand(result, axes) if keepdims is True else result
     return result * initial if given(initial) else result
 

@@ -27,7 +27,7 @@ def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any
     unwritten(out)
     a, axis = _along(as_traced(a), axis, dtype)
     order = [n for n in range(a.ndim) if n != axis] + [axis]
-    found = record(reductions.product(running=True), [transpose(a, tuple(order))])
+    found = record(reductions.product(0, running=True), [transpose(a, tuple(order))])
     return transpose(found, tuple(int(n) for n in np.argsort(order)))
 
 

@@ -47,13 +47,13 @@ def dtype_of(x: Any) -> np.dtype[Any]:
 @mirrors(np.sinc)
 def sinc(x: Any) -> Any:
     """numpy.sinc."""
-    return record(functions.sinc(), [x])
+    return record(functions.sinc(0), [x])
 
 
 @mirrors(np.i0)
 def i0(x: Any) -> Any:
     """numpy.i0."""
-    return record(functions.bessel(), [x])
+    return record(functions.bessel(0), [x])
 
 
 @mirrors(np.round, np.around)
