@@ -20,6 +20,7 @@ from jacobians.errors import (
 )
 from jacobians.measuring.sweeping import sweep
 from jacobians.tensor.jacobian_tensor import JacobianTensor
+from jacobians.tracing.numpy.filling import array, empty, full, zeros
 from jacobians.transforms.functional import (
     grad,
     hessian,
@@ -45,9 +46,12 @@ __all__ = [
     "TensorTooLargeError",
     "UnsupportedError",
     "VerificationError",
+    "array",
     "chain",
     "check",
     "compare",
+    "empty",
+    "full",
     "grad",
     "hessian",
     "jacobian",
@@ -60,4 +64,5 @@ __all__ = [
     "testing",
     "value_and_grad",
     "vjp",
+    "zeros",
 ]

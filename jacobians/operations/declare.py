@@ -473,7 +473,7 @@ def multilinear(
                 f"{'give at least one' if not arguments else 'expected ' + ', '.join(arguments)}"
             )
     made = Multilinear(name, arguments, forms=forms, value=value or numpy, **display)
-    return _known_to_numpy(made, numpy)
+    return known_to_numpy(made, numpy)
 
 
 def _named(form: str) -> tuple[str, ...]:
@@ -493,7 +493,7 @@ def index_map(
 ) -> Multilinear:
     """Declare an operation whose terms ``build(*shapes, **parameters)`` gives."""
     made = Multilinear(name, arguments, build=build, value=value or numpy, **display)
-    return _known_to_numpy(made, numpy)
+    return known_to_numpy(made, numpy)
 
 
 def elementwise(
@@ -545,7 +545,7 @@ def by_derivatives(
     signature = f"{result}_… = {name}({', '.join(f'{a}_…' for a in arguments)})"
     form = parse_form(signature, rules)
     made = Rule(name, value, [form], where=where, elementwise=True, **display)
-    return _known_to_numpy(made, numpy)
+    return known_to_numpy(made, numpy)
 
 
 def _numbered(letter: str) -> Iterator[str]:
@@ -575,7 +575,7 @@ def rule(
         else:
             forms.append((text, []))
     made = Rule(name, value, [parse_form(s, j) for s, j in forms], where=where, **display)
-    return _known_to_numpy(made, numpy)
+    return known_to_numpy(made, numpy)
 
 
 def checked(operation: Multilinear | Rule, value: Value | None) -> Multilinear | Rule:
@@ -612,7 +612,8 @@ DECLARED: WeakValueDictionary[str, Any] = WeakValueDictionary()
 """Operations by their keys, the name or ``name_2`` and so on: what printed plans call."""
 
 
-def _known_to_numpy(operation: Kind, numpy: Any) -> Kind:
+def known_to_numpy(operation: Kind, numpy: Any) -> Kind:
+    """The operation with a key that no other has, entered as what a NumPy callable means."""
     key, number = operation.name, 1
     while key in DECLARED:
         number += 1

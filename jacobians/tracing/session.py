@@ -98,6 +98,11 @@ def current() -> Session:
     return _current.get() or Session()
 
 
+def running() -> bool:
+    """Whether a function runs on traced arrays now."""
+    return _current.get() is not None
+
+
 def guard(what: str) -> None:
     """Note that the trace holds for these values only: a branch was taken on one."""
     here = _current.get()

@@ -23,6 +23,7 @@ from jacobians.operations.products import einsum as _einsum
 from jacobians.operations.products import split_subscripts
 from jacobians.operations.registry import OPERATIONS
 from jacobians.tensor.jacobian_tensor import JacobianTensor
+from jacobians.tracing.dispatch import call
 from jacobians.tracing.tables import SUPPORTED
 from jacobians.tracing.traced import Traced, record
 
@@ -82,9 +83,8 @@ class LibraryOperation:
         return _owned(result, arrays) if isinstance(result, np.ndarray) else result
 
     def _traced(self, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
-        known = SUPPORTED.get(self.declaration)
-        if known is not None:
-            return known(*args, **named)
+        if self.declaration in SUPPORTED:
+            return call(self.declaration, args, named)
         arguments, parameters = self._bind(args, named)
         return record(self.declaration, arguments, **parameters)
 

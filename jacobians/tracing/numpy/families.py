@@ -3,6 +3,7 @@
 from jacobians.tracing import reasons
 from jacobians.tracing.numpy import (
     basics,
+    filling,
     grids,
     joining,
     linalg,
@@ -18,6 +19,6 @@ from jacobians.tracing.numpy import (
 )
 
 FAMILIES = (
-    basics, ufuncs, reductions, statistics, sequences, special, shapes, joining, grids,
+    basics, ufuncs, filling, reductions, statistics, sequences, special, shapes, joining, grids,
     selection, products, signals, linalg, reasons,
 )  # fmt: skip

@@ -11,6 +11,7 @@ from jacobians.operations import index_maps
 from jacobians.tracing.numpy.basics import call_astype, plain, reshape
 from jacobians.tracing.numpy.shapes import along, atleast_1d, atleast_2d, atleast_3d, entries, ravel
 from jacobians.tracing.stand_ins import array, mirrors, plainly, stand_in, untyped
+from jacobians.tracing.tables import Result
 from jacobians.tracing.traced import record
 
 # Joining
@@ -153,7 +154,7 @@ def _pieces_of(a: Any, axis: int, parts: Sequence[Any]) -> list[Any]:
 
 
 def _splitting(function: Any, axis_of: Callable[[int], int] | None = None) -> None:
-    @mirrors(function)
+    @mirrors(function, result=Result.NUMPYS)
     def run(ary: Any, indices_or_sections: Any, axis: Any = 0) -> list[Any]:
         ary = array(ary)
         if axis_of is not None:
@@ -171,7 +172,7 @@ _splitting(np.hsplit, lambda ndim: 0 if ndim == 1 else 1)
 _splitting(np.dsplit, lambda _: 2)
 
 
-@mirrors(np.unstack)
+@mirrors(np.unstack, result=Result.NUMPYS)
 def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
     """numpy.unstack."""
     axis = normalize_axis_index(index(axis), x.ndim)

@@ -124,6 +124,8 @@ def _vector_norm(x: Any, order: Any, axes: tuple[int, ...], keepdims: bool) -> A
         result = np.sum(np.absolute(x), axis=axes)
     elif isinstance(order, str):
         raise ValueError(f"Invalid norm order {order!r} for vectors")
+    elif order < 0:
+        result = record(linalg.negative_norm, [_one_axis(x, axes), float(order)])
     else:
         result = record(linalg.p_norm, [_one_axis(x, axes), float(order)])
     return expand(result, axes) if keepdims else result
@@ -184,7 +186,9 @@ def _linalg_matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") 
 def _linalg_vector_norm(
     x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2
 ) -> Any:
-    return _vector_norm(array(x), plain(ord), axes_tuple(axis, np.ndim(x)), keepdims)
+    x = array(x)
+    x = x if x.dtype.kind == "f" else call_astype(x, np.float64)
+    return _vector_norm(x, plain(ord), axes_tuple(axis, np.ndim(x)), keepdims)
 
 
 @mirrors(np.linalg.cond)

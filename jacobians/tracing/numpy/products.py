@@ -18,6 +18,7 @@ from jacobians.operations import index_maps, products
 from jacobians.tracing.numpy.basics import call_astype, expand
 from jacobians.tracing.session import user_line
 from jacobians.tracing.stand_ins import array, mirrors, plainly
+from jacobians.tracing.tables import Result
 from jacobians.tracing.traced import Traced, record
 
 Function = Callable[..., Any]
@@ -152,7 +153,7 @@ def _linalg_outer(x1: Any, x2: Any, /) -> Any:
     return _outer(x1, x2)
 
 
-@mirrors(np.tensordot)
+@mirrors(np.tensordot, result=Result.ARRAY)
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     """numpy.tensordot."""
     a, b = array(a), array(b)
@@ -182,7 +183,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     return contract(f"{''.join(first)},{''.join(second)}->{''.join(kept)}", a, b)
 
 
-@mirrors(np.linalg.tensordot)
+@mirrors(np.linalg.tensordot, result=Result.ARRAY)
 def _linalg_tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Any:
     return tensordot(x1, x2, axes)
 
@@ -190,7 +191,12 @@ def _linalg_tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Any:
 # einsum
 
 
-@mirrors(np.einsum)
+def _einsum_kind(*operands: Any, **_: Any) -> Result:
+    alone = len(operands) == 2 if isinstance(operands[0], str) else len(operands) < 4
+    return Result.NUMPYS if alone else Result.NEW  # of one operand it may be a view
+
+
+@mirrors(np.einsum, result=_einsum_kind)
 def _einsum(*operands: Any, optimize: Any = False, dtype: Any = None, **_: Any) -> Any:
     del optimize  # an order of contraction is the planner's own choice
     subscripts, arrays = _as_text(operands)
@@ -265,11 +271,15 @@ def _multi_dot(arrays: Sequence[Any]) -> Any:
     return contract(f"{','.join(inputs)}->{''.join(ends)}", *factors)
 
 
-@mirrors(np.linalg.matrix_power)
+def _power_kind(a: Any, n: Any) -> Result:  # noqa: ARG001
+    return Result.NUMPYS if n == 1 else Result.NEW
+
+
+@mirrors(np.linalg.matrix_power, result=_power_kind)
 def _matrix_power(a: Any, n: int) -> Any:
     power = index(n)
     if power == 0:
-        return np.broadcast_to(np.eye(a.shape[-1], dtype=a.dtype), a.shape)
+        return np.broadcast_to(np.eye(a.shape[-1], dtype=a.dtype), a.shape).copy()
     square = np.linalg.inv(a) if power < 0 else a
     factors = []
     for bit in reversed(f"{abs(power):b}"):

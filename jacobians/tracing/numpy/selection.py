@@ -16,7 +16,7 @@ from jacobians.tracing.numpy.joining import concatenate, stack
 from jacobians.tracing.numpy.shapes import along, ravel
 from jacobians.tracing.session import user_line
 from jacobians.tracing.stand_ins import array, concrete, constant, mirrors, plainly, untyped
-from jacobians.tracing.tables import unsupported
+from jacobians.tracing.tables import Result, unsupported
 from jacobians.tracing.traced import Traced
 
 # By positions
@@ -116,7 +116,7 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
     return reshape(take(concatenate(values), order, 0), x.shape)
 
 
-@mirrors(np.trim_zeros)
+@mirrors(np.trim_zeros, result=Result.NUMPYS)
 def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
     """numpy.trim_zeros: which entries are 0 is concrete."""
     values = np.asarray(plain(filt))
@@ -307,28 +307,13 @@ def apply_over_axes(func: Callable[..., Any], a: Any, axes: Any) -> Any:
 
 constant(
     np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.min_scalar_type, np.common_type,
-    np.iscomplexobj, np.isrealobj, np.iscomplex, np.isreal, np.zeros_like, np.ones_like, np.empty_like,
+    np.iscomplexobj, np.isrealobj, np.iscomplex, np.isreal,
     np.tril_indices_from, np.triu_indices_from, np.diag_indices_from,
 )  # fmt: skip
-concrete(np.array_repr, np.array_str, np.array2string, np.may_share_memory, np.shares_memory)
+concrete(np.array_repr, np.array_str, np.array2string)
+constant(np.may_share_memory, np.shares_memory)  # the values share memory as NumPy's would
 
 
-@mirrors(np.full_like)
-def full_like(
-    a: Any, fill_value: Any, dtype: Any = None, *_: Any, shape: Any = None, **__: Any
-) -> Any:
-    """numpy.full_like: the fill value may be traced."""
-    plain_like = np.empty_like(plainly(a), dtype=dtype, shape=shape)
-    if not isinstance(fill_value, Traced):
-        return np.full_like(plain_like, fill_value)
-    return np.broadcast_to(call_astype(fill_value, plain_like.dtype), plain_like.shape)
-
-
-unsupported(
-    "it changes its argument; build the result with np.where(mask, a, b), np.concatenate([...]) or "
-    "np.stack([...]) instead",
-    np.put, np.place, np.putmask, np.fill_diagonal, np.copyto, np.put_along_axis,
-)  # fmt: skip
 unsupported(
     "it writes a file; save the result of the function instead",
     np.save, np.savez, np.savez_compressed, np.savetxt,

@@ -5,22 +5,30 @@ from typing import Any
 
 import numpy as np
 
+from jacobians.errors import UnsupportedError
 from jacobians.operations import functions, piecewise
 from jacobians.tracing.numpy.basics import call_astype, plain, register
-from jacobians.tracing.stand_ins import array, mirrors
-from jacobians.tracing.tables import SUPPORTED, unsupported
-from jacobians.tracing.traced import Traced, record, reduced
+from jacobians.tracing.session import user_line
+from jacobians.tracing.stand_ins import array, mirrors, untyped
+from jacobians.tracing.tables import SUPPORTED, Entry, Result, reduced, unsupported
+from jacobians.tracing.traced import Traced, record
 
 register()
 
 
-@mirrors(np.where)
+@mirrors(np.where, result=Result.ARRAY)
 def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
     """numpy.where: with one argument the places, for these values only."""
     if (x is None) != (y is None):
         raise ValueError("either both or neither of x and y should be given")
     if x is None:
         return np.where(plain(condition))
+    for branch in (x, y):
+        if dtype_of(branch).kind == "c":
+            raise UnsupportedError(
+                f"numpy.where at {user_line()} with a complex number in a branch: a Jacobian here is real; give real "
+                "and imaginary parts as two arrays"
+            )
     return record(piecewise.where, [condition, x, y])
 
 
@@ -30,7 +38,9 @@ def clip(
 ) -> Any:
     """numpy.clip."""
     lo, hi = a_min if min is None else min, a_max if max is None else max
-    if isinstance(how.get("dtype"), str | type | np.dtype):
+    if how:
+        untyped.clip(np.empty(0, dtype_of(a)), *(None if v is None else 0 for v in (lo, hi)), **how)
+    if "dtype" in how:
         a = call_astype(a, how["dtype"])
     if (lo is None or hi is None) and np.result_type(dtype_of(a)).kind != "f":
         a = a if lo is None else np.maximum(a, lo)
@@ -50,31 +60,31 @@ def sinc(x: Any) -> Any:
     return record(functions.sinc(), [x])
 
 
-@mirrors(np.i0)
+@mirrors(np.i0, result=Result.ARRAY)
 def i0(x: Any) -> Any:
     """numpy.i0."""
     return record(functions.bessel(), [x])
 
 
 @mirrors(np.round, np.around)
-def rounded(a: Any, decimals: int = 0) -> Any:
+def rounded(a: Any, decimals: int = 0, out: None = None) -> Any:  # noqa: ARG001
     """numpy.round: locally constant."""
     return record(piecewise.rounded, [a], decimals=int(decimals))
 
 
 @mirrors(np.fix)
-def fix(x: Any) -> Any:
+def fix(x: Any, out: None = None) -> Any:  # noqa: ARG001
     """numpy.fix."""
     return np.trunc(x)
 
 
-@mirrors(np.real, np.real_if_close)
+@mirrors(np.real, np.real_if_close, result=Result.NUMPYS)
 def real(val: Any, tol: float = 100) -> Any:  # noqa: ARG001
     """numpy.real of a real array: itself."""
     return val
 
 
-@mirrors(np.imag)
+@mirrors(np.imag, result=Result.NUMPYS)
 def imag(val: Any) -> Any:
     """numpy.imag of a real array: zeros."""
     return record(piecewise.imaginary, [val])
@@ -86,32 +96,34 @@ def angle(z: Any, deg: bool = False) -> Any:
     return record(piecewise.angle, [z], deg=bool(deg))
 
 
-@mirrors(np.nan_to_num)
+@mirrors(np.nan_to_num, result=Result.AS_IS)
 def nan_to_num(
-    x: Any,
-    copy: bool = True,  # noqa: ARG001
-    nan: float = 0.0,
-    posinf: Any = None,
-    neginf: Any = None,
+    x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None
 ) -> Any:
-    """numpy.nan_to_num: what is replaced has derivative 0."""
-    if x.dtype.kind != "f":
-        return +x
-    limits = np.finfo(x.dtype)
-    top = float(limits.max) if posinf is None else posinf
-    bottom = float(limits.min) if neginf is None else neginf
-    x = where(x == np.inf, top, where(x == -np.inf, bottom, x))
-    return where(x != x, nan, x)
+    """numpy.nan_to_num: what is replaced has derivative 0; without ``copy`` it is replaced in place."""
+    if x.number and not copy:
+        np.nan_to_num(np.float64(), copy=False)  # NumPy's own error
+    found = x
+    if x.dtype.kind == "f":
+        limits = np.finfo(x.dtype)
+        top = limits.max if posinf is None else posinf
+        bottom = limits.min if neginf is None else neginf
+        for mask, number in ((x == np.inf, top), (x == -np.inf, bottom), (x != x, nan)):
+            found = record(piecewise.where, [mask, number, found])
+    if copy:
+        return call_astype(found, x.dtype).owner(number=not x.ndim)
+    x[...] = found
+    return x if x.ndim else x[()]
 
 
 @mirrors(np.isposinf)
-def isposinf(x: Any) -> Any:
+def isposinf(x: Any, out: None = None) -> Any:  # noqa: ARG001
     """numpy.isposinf."""
     return x == np.inf
 
 
 @mirrors(np.isneginf)
-def isneginf(x: Any) -> Any:
+def isneginf(x: Any, out: None = None) -> Any:  # noqa: ARG001
     """numpy.isneginf."""
     return x == -np.inf
 
@@ -125,6 +137,7 @@ def divmod_(x1: Any, x2: Any) -> tuple[Any, Any]:
 @mirrors(np.modf)
 def modf(x: Any) -> tuple[Any, Any]:
     """numpy.modf: the fraction has derivative 1."""
+    x = x if x.dtype.kind == "f" else call_astype(x, np.float64)
     return record(piecewise.fraction, [x]), np.trunc(x)
 
 
@@ -152,13 +165,9 @@ def _outer(ufunc: np.ufunc) -> Callable[..., Any]:
 
 
 _UFUNCS = [ufunc for ufunc in vars(np).values() if isinstance(ufunc, np.ufunc)]
-for _ufunc in _UFUNCS:
-    if _ufunc.nin == 2 and _ufunc.signature is None:
-        SUPPORTED[reduced(_ufunc, "outer")] = _outer(_ufunc)
+for _one in _UFUNCS:
+    if _one.nin == 2 and _one.signature is None:
+        SUPPORTED[reduced(_one, "outer")] = Entry(_outer(_one))
     unsupported(
-        "it writes into its argument; select with np.where, or multiply with a matrix of zeros and ones",
-        reduced(_ufunc, "at"),
-    )  # fmt: skip
-    unsupported(
-        "write the pieces one by one, np.stack([np.sum(x[a:b]), ...])", reduced(_ufunc, "reduceat")
+        "write the pieces one by one, np.stack([np.sum(x[a:b]), ...])", reduced(_one, "reduceat")
     )

@@ -1,0 +1,180 @@
+"""``Handle``: what a traced array is in memory, a number, an owner of its entries, or a view.
+
+A handle stands for a node, which is a value. Writing into one, or into the array that it views, changes
+which node it stands for, never a node; a number is never written into.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jacobians.graph.node import Node
+from jacobians.tracing.memory import UNSET, Memory, Put, layout, lying
+from jacobians.tracing.session import guard
+
+Array = NDArray[Any]
+
+
+class Handle:
+    """A node and its value, which may be one of several on the same memory.
+
+    Attributes
+    ----------
+    number : bool
+        Whether NumPy would have a scalar here, which cannot change in place.
+    writeable : bool
+        False where NumPy's view is read-only.
+    """
+
+    __slots__ = ("_anchor", "_memory", "_node", "_value", "_version", "number", "writeable")
+
+    def __init__(self, node: Node, value: Array, *, number: bool = False) -> None:
+        self._node: Node | None = node
+        self._value = value
+        self._memory: Memory | None = None  # made for the first view of it, or the first write
+        self._version = 0
+        self._anchor = value
+        self.number = number
+        self.writeable = True
+
+    @property
+    def node(self) -> Node:
+        """What stands for it now."""
+        memory = self._memory
+        if memory is not None and memory.version != self._version:
+            self._node = memory.read(self.value)
+            self._version = memory.version
+        if self._node is None:
+            assert memory is not None
+            self._node = memory.read(self.value)
+        return self._node
+
+    @property
+    def value(self) -> Array:
+        """What it is for the arguments that the function was called with; not to be written into."""
+        memory = self._memory
+        if memory is not None and memory.array is not self._anchor:
+            start, steps = layout(self._value, self._anchor)
+            flat = memory.array.ravel(order="K")
+            self._value = lying(flat, self._value.shape, start, steps)
+            self._anchor = memory.array
+        return self._value
+
+    @property
+    def plain(self) -> Any:
+        """The value as NumPy would have it: a scalar for a number."""
+        return self._value[()] if self.number else self.value
+
+    @property
+    def live(self) -> bool:
+        """Whether the value may change: it lies in a memory that was written."""
+        return self._memory is not None and self._memory.written
+
+    @property
+    def stale(self) -> bool:
+        """Whether there were writes since the node was known."""
+        return self._memory is not None and (
+            self._node is None or self._memory.version != self._version
+        )
+
+    @property
+    def constant(self) -> bool:
+        """Whether the value does not depend on any input."""
+        if self.stale:
+            assert self._memory is not None
+            return self._memory.plain(self.value)
+        assert self._node is not None
+        return self._node.operation is None and self._node.value is not None
+
+    def steer(self, what: str) -> Array:
+        """The value, to decide something by; that it holds for these values only is noted."""
+        if not self.constant:
+            guard(what)
+        return self.value
+
+    # Memory
+
+    def memory(self) -> Memory:
+        """The memory of an array, made when it is first needed."""
+        if self._memory is None:
+            self._memory = Memory(self._value, self._node)
+            self._value = self._anchor = self._memory.array
+        return self._memory
+
+    def owner(self, *, number: bool = False) -> Self:
+        """A copy: the same node, and entries of its own."""
+        return type(self)(self.node, self.value.copy(order="K"), number=number)
+
+    def viewed(self, view: Array, node: Node | None) -> Self:
+        """A view of this array, where NumPy's lies."""
+        memory = self.memory()
+        made = type(self)(node, view)  # type: ignore[arg-type]
+        made._memory, made._version, made._anchor = memory, memory.version, memory.array
+        made.writeable = self.writeable and view.flags.writeable
+        return made
+
+    @classmethod
+    def allocated(cls, array: Array, *, unset: bool = False) -> Self:
+        """A new array of plain numbers; ``unset``: that were never written."""
+        made = cls(None, array)  # type: ignore[arg-type]
+        made._memory = Memory(array, None, UNSET) if unset else Memory(array, None)
+        made._value = made._anchor = made._memory.array
+        return made
+
+    def write(self, put: Put, source: Any) -> None:
+        """Let ``put`` write an array, traced or plain, into this one."""
+        if self.number:
+            raise TypeError("a number does not change; make an array with jb.array(...)")
+        memory = self.memory()
+        if not self.writeable:
+            raise ValueError("assignment destination is read-only")  # as NumPy
+        memory.open()
+        if not isinstance(source, Handle):
+            memory.write(self.value, put, np.asarray(source), None)
+        elif source._memory is memory:
+            memory.move(self.value, put, source.value)
+        elif source.constant:
+            memory.write(self.value, put, source.value, None)
+        else:
+            memory.write(self.value, put, source.value, source.node)
+
+    def entries(self, index: Any) -> tuple[Any, Node | None]:
+        """Entries of an array that was written, by NumPy's indexing: value, and node if not a view."""
+        memory = self._memory
+        assert memory is not None
+        sources, places = (table[index] for table in memory.tables(self.value))
+        found = self.value[index]
+        if isinstance(found, np.ndarray) and found.base is not None and found.size:
+            if np.may_share_memory(found, memory.array):
+                return found, None
+        return found, memory.node_of(*map(np.asarray, (found, sources, places)))
+
+
+def leaves(value: Any) -> Iterator[Handle]:
+    """The traced arrays in an argument or a result: itself, or in tuples, lists and dicts."""
+    if isinstance(value, Handle):
+        yield value
+    elif isinstance(value, tuple | list):
+        for item in value:
+            yield from leaves(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from leaves(item)
+
+
+def holds_traced(value: Any) -> bool:
+    """Whether there is a traced array in an argument."""
+    return next(leaves(value), None) is not None
+
+
+def plainly(value: Any) -> Any:
+    """The value with plain arrays for traced ones, also inside tuples, lists and dicts."""
+    if isinstance(value, Handle):
+        return value.plain
+    if isinstance(value, tuple | list) and type(value) in (tuple, list):
+        return type(value)(plainly(item) for item in value)
+    if isinstance(value, dict):
+        return {key: plainly(item) for key, item in value.items()}
+    return value
