@@ -125,7 +125,9 @@ def scipy_functions() -> list[str]:
     for frame in _frames():
         name = frame.f_code.co_filename
         if name.startswith(_SCIPY):
-            names.append(frame.f_code.co_name)
+            # Decorators of SciPy call what they decorate ``f``.
+            decorated = frame.f_locals.get("f")
+            names.append(getattr(decorated, "__name__", frame.f_code.co_name))
         elif not name.startswith(_LIBRARIES):
             break
     return names

@@ -9,11 +9,11 @@ from numpy.typing import NDArray
 
 from jacobians.errors import UnsupportedError
 from jacobians.graph.node import Node, Operation, apply
-from jacobians.operations.registry import OPERATIONS
 from jacobians.tracing.attributes import refuse, refused_attribute
 from jacobians.tracing.dispatch import call
 from jacobians.tracing.handle import Handle, holds_traced, plainly
 from jacobians.tracing.memory import Put
+from jacobians.tracing.replacements import REPLACEMENTS
 from jacobians.tracing.session import current, scipy_functions, user_line
 from jacobians.tracing.tables import Method, reduced
 
@@ -202,9 +202,9 @@ class Traced(Handle):
         if self.constant:
             return np.array(self.value, dtype)  # it depends on no input
         called = scipy_functions()
-        known = [name for name in called if name in OPERATIONS]
+        known = [name for name in called if name in REPLACEMENTS]
         if called:
-            instead = f"write jb.ops.{known[-1]}" if known else "write it with NumPy's functions"
+            instead = f"write {REPLACEMENTS[known[-1]]}" if known else "write it with NumPy's functions"
             raise UnsupportedError(
                 f"SciPy's {(known or called)[-1]} at {user_line()} works on plain arrays only, which would cut a "
                 f"traced one off from its derivative; {instead}"

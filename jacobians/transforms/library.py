@@ -1,5 +1,6 @@
 """``jb.ops``: every operation with its value, its Jacobians, and how they are written."""
 
+import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import islice
@@ -24,6 +25,7 @@ from jacobians.operations.products import split_subscripts
 from jacobians.operations.registry import OPERATIONS
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.tracing.dispatch import call
+from jacobians.tracing.numpy.scipys import FUNCTIONS
 from jacobians.tracing.tables import SUPPORTED
 from jacobians.tracing.traced import Traced, record
 
@@ -316,11 +318,42 @@ def _is_narrow(array: Array, dtype: np.dtype[Any]) -> bool:
     return (array.dtype.kind in "iub" and dtype.kind == "f") or array.dtype.kind == "b"
 
 
+class LibraryFunction:
+    """A function of SciPy that its own does not hand over: ``jb.ops.solve_triangular``.
+
+    It takes SciPy's arguments, plain or traced. It is made of operations and has no one formula; its
+    Jacobian at arguments is ``jb.jacobian(jb.ops.expm)(A)``.
+    """
+
+    def __init__(self, name: str, run: Callable[..., Any]) -> None:
+        self.name, self.__name__, self._run = name, name, run
+        self.__wrapped__ = run  # its signature
+        self.__doc__ = run.__doc__
+
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        """The value: a new array, or traced in a function that is being differentiated."""
+        return self._run(*args, **named)
+
+    def __repr__(self) -> str:
+        return f"<jb.ops.{self.name}{inspect.signature(self._run)}>"
+
+    def __reduce__(self) -> Any:
+        return _function_by_name, (self.name,)
+
+
+def _function_by_name(name: str) -> LibraryFunction:
+    return ops.functions[name]
+
+
 class Library(Mapping[str, LibraryOperation]):
-    """All operations: ``jb.ops.matmul``, ``jb.ops["matmul"]``, ``list(jb.ops)``."""
+    """All operations: ``jb.ops.matmul``, ``jb.ops["matmul"]``, ``list(jb.ops)``.
+
+    ``functions`` are those of SciPy that are made of operations; they are attributes too.
+    """
 
     def __init__(self, operations: Mapping[str, Operation]) -> None:
         self._operations = {n: LibraryOperation(o) for n, o in sorted(operations.items())}
+        self.functions = {n: LibraryFunction(n, run) for n, run in sorted(FUNCTIONS.items())}
 
     def __getitem__(self, name: str) -> LibraryOperation:
         try:
@@ -330,9 +363,11 @@ class Library(Mapping[str, LibraryOperation]):
                 f"there is no operation {name!r}; there are {', '.join(self._operations)}"
             ) from None
 
-    def __getattr__(self, name: str) -> LibraryOperation:
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
+        if name in self.functions:
+            return self.functions[name]
         return self[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -342,7 +377,7 @@ class Library(Mapping[str, LibraryOperation]):
         return len(self._operations)
 
     def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *self._operations]
+        return [*super().__dir__(), *self._operations, *self.functions]
 
     def __repr__(self) -> str:
         return f"<jb.ops: {', '.join(self._operations)}>"

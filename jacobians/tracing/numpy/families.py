@@ -4,11 +4,13 @@ from jacobians.tracing import reasons
 from jacobians.tracing.numpy import (
     basics,
     filling,
+    fourier,
     grids,
     joining,
     linalg,
     products,
     reductions,
+    scipys,
     selection,
     sequences,
     shapes,
@@ -20,5 +22,5 @@ from jacobians.tracing.numpy import (
 
 FAMILIES = (
     basics, ufuncs, filling, reductions, statistics, sequences, special, shapes, joining, grids,
-    selection, products, signals, linalg, reasons,
+    selection, products, signals, fourier, linalg, scipys, reasons,
 )  # fmt: skip

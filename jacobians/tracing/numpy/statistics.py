@@ -130,7 +130,7 @@ def cov(
     parts = [as_traced(part) for part in (m, y) if part is not None]
     # NumPy computes with float64 at least, and says where an argument has too many axes.
     dtype = np.result_type(*parts_types(parts), np.float64) if dtype is None else dtype
-    np.cov(*(np.zeros((1,) * part.ndim) for part in parts), rowvar, True)
+    np.cov(*(np.zeros((2,) * part.ndim) for part in parts), rowvar, True)
     rows = [_rows(part, turned, dtype) for part, turned in zip(parts, _turned(parts, rowvar), strict=False)]
     data = rows[0] if len(rows) == 1 else np.concatenate(rows)
     free = data.shape[1] - ((0 if bias else 1) if ddof is None else ddof)
