@@ -19,6 +19,10 @@ FILL = (
     "or use the returned value"
 )
 
+_NO_OUT = (
+    "without out= the entries that it excludes are whatever lies in memory; write np.where(mask, a, b)"
+)
+
 
 def call(function: Any, args: Any, kwargs: Any) -> Any:
     """Do what a NumPy callable means on traced arrays.
@@ -34,14 +38,18 @@ def call(function: Any, args: Any, kwargs: Any) -> Any:
             return function(*plainly(args), **plainly(kwargs))  # it depends on no input
         reason = UNSUPPORTED.get(function, "no operation is known for it")
         raise UnsupportedError(f"{at_line(function)} has no Jacobian here: {reason}")
+    as_given = args, kwargs
     args, kwargs, out, odd = normalised(function, entry, tuple(args), kwargs)
-    if odd:
-        with np.errstate(all="ignore"):
-            function(*plainly(args), **plainly(kwargs))  # NumPy's own error, if it refuses that
-        kwargs = {name: bool(v) if name == "keepdims" else v for name, v in kwargs.items()}
     if out is not None and any(part is not None for part in (out if isinstance(out, tuple) else (out,))):
         return _into(function, entry, args, kwargs, out)
+    if isinstance(function, np.ufunc) and "where" in kwargs:
+        raise UnsupportedError(f"{name_of(function)}(where=...) at {user_line()}: {_NO_OUT}")
     kind = entry.kind(args, kwargs)
+    judged = None
+    if odd and kind in (Result.NEW, Result.ARRAY) and not any(map(_is_function, args)):
+        with np.errstate(all="ignore"):
+            judged = function(*plainly(tuple(as_given[0])), **plainly(as_given[1]))  # NumPy's own error, if it refuses that
+        kwargs = {name: _as_judged(name, value) for name, value in kwargs.items()}
     if kind is Result.NUMPYS:
         given = list(leaves((args, kwargs)))
         for source in given:
@@ -52,7 +60,20 @@ def call(function: Any, args: Any, kwargs: Any) -> Any:
     result = entry.run(*args, **kwargs)
     if kind in (Result.PLAIN, Result.AS_IS):
         return result
+    if isinstance(result, Handle) and judged is not None and judged.dtype != result.dtype:
+        result = call(np.astype, (result, judged.dtype), {})
     return _new(result, args, kwargs, number=kind is Result.NEW)
+
+
+def _as_judged(name: str, value: Any) -> Any:
+    """What NumPy has taken for a flag or an axis, as one."""
+    if name == "keepdims":
+        return bool(value)
+    return int(value) if name == "axis" and isinstance(value, bool | float | np.bool_) else value
+
+
+def _is_function(value: Any) -> bool:
+    return callable(value) and not isinstance(value, type)
 
 
 def _new(result: Any, args: Any, kwargs: Any, *, number: bool) -> Any:

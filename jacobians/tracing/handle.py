@@ -112,7 +112,9 @@ class Handle:
         memory = self.memory()
         made = type(self)(node, view)  # type: ignore[arg-type]
         made._memory, made._version, made._anchor = memory, memory.version, memory.array
-        made.writeable = self.writeable and view.flags.writeable
+        # NumPy announces that views which have an entry several times will be read-only.
+        several = any(n > 1 and not step for n, step in zip(view.shape, view.strides, strict=True))
+        made.writeable = self.writeable and not several and view.flags.writeable
         return made
 
     @classmethod

@@ -22,11 +22,16 @@ _UFUNC_METHODS = {
     "accumulate": ("array", "axis", "dtype", "out"),
     "reduceat": ("array", "indices", "axis", "dtype", "out"),
 }
-_SILENT = {  # what says nothing, beside None and what is not given
-    "subok": (True,), "where": (True,), "order": ("K",), "casting": ("same_kind",),
-    "device": ("cpu",),
+_SILENT = {"subok": True, "where": True, "casting": "same_kind", "device": "cpu"}
+"""What says nothing, beside None and what is not given."""
+_MEANINGFUL_NONE = {
+    "axis", "initial", "discont", "prepend", "append", "rcond", "ord", "copy", "keepdims", "signature",
 }  # fmt: skip
-_MEANINGFUL_NONE = {"axis", "initial", "discont", "prepend", "append", "rcond", "ord"}
+_JUDGED = {
+    "axis", "keepdims", "dtype", "where", "initial", "ddof", "correction", "casting", "order", "signature", "sig",
+    "subok", "method", "interpolation", "mode", "norm", "device",
+}  # fmt: skip
+"""Keywords of which NumPy is asked what it makes of them, unless they are the usual."""
 
 
 @lru_cache(maxsize=1024)
@@ -56,11 +61,13 @@ def normalised(
     names = parameters(function)
     positional = list(args)
     out = None
+    if "out" in names and len(positional) > names.index("out"):
+        place = names.index("out")
+        behind = dict(zip(names[place:], positional[place:], strict=False))
+        positional, kwargs = positional[:place], {**behind, **kwargs}
     for place, name in enumerate(names[: len(positional)]):
         value = positional[place]
-        if name == "out":
-            positional[place], out = None, value
-        elif name in entry.refused and not _says_nothing(name, value):
+        if name in entry.refused and not _is_default(function, name, value):
             _refuse(function, name, entry)
         elif place or name in _FORMS:
             positional[place] = _formed(name, value)
@@ -69,11 +76,18 @@ def normalised(
         if name == "out":
             out = value
         elif not _says_nothing(name, value):
-            if name in entry.refused:
+            if name in entry.refused and not _is_default(function, name, value):
                 _refuse(function, name, entry)
             named[name] = _formed(name, value)
-    odd = type(named.get("keepdims", False)) is not bool
+    given = {**dict(zip(names, positional, strict=False)), **named}
+    odd = (isinstance(function, np.ufunc) and function.signature is not None and bool(named)) or any(name in _JUDGED and not _is_usual(name, value) for name, value in given.items())
     return tuple(positional), named, out, odd
+
+
+def _is_default(function: Any, name: str, value: Any) -> bool:
+    """Whether a keyword has the value that it has when it is not given."""
+    default = inspect.signature(function).parameters[name].default
+    return _says_nothing(name, value) or value is default
 
 
 def _says_nothing(name: str, value: Any) -> bool:
@@ -81,8 +95,19 @@ def _says_nothing(name: str, value: Any) -> bool:
         return True
     if value is None:
         return name not in _MEANINGFUL_NONE
-    if isinstance(value, str | bool | np.bool_) and name in _SILENT:
-        return value in _SILENT[name]
+    return value is _SILENT.get(name, _NOT_GIVEN) or (
+        isinstance(value, str) and value == _SILENT.get(name, "")
+    )
+
+
+def _is_usual(name: str, value: Any) -> bool:
+    """Whether NumPy surely takes a value for a keyword, and does with it what our entries do."""
+    if name == "axis":
+        return type(value) is int
+    if name == "keepdims":
+        return type(value) is bool
+    if name in ("ddof", "correction"):
+        return type(value) is int
     return False
 
 
@@ -102,7 +127,7 @@ def _formed(name: str, value: Any) -> Any:
 
 def axis_form(value: Any) -> Any:
     """An axis as an integer, several as a tuple; None stays."""
-    if value is None or isinstance(value, list):
+    if value is None or isinstance(value, list | bool):
         return value
     if isinstance(value, tuple):
         return tuple(index(n) for n in value)

@@ -76,7 +76,7 @@ class Spectrum:
         self._refuse(name_of(function))
 
     def __array__(self, *_: Any, **__: Any) -> Any:
-        self._refuse("numpy.array")
+        self._refuse("a result (or a plain array)")
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_") or not hasattr(np.ndarray, name):

@@ -21,21 +21,22 @@ RESOLVERS: list[Callable[[Any], "Entry | None"]] = []
 
 
 class Result(Enum):
-    """What memory the result of a NumPy function has."""
+    """What memory the result of a NumPy function has, in words."""
 
-    NEW = "copy"
+    NEW = "copy, or a number"
     """Its own; a number where it has no axes."""
     ARRAY = "copy, an array also where it has no axes"
     """Its own; never a number."""
-    NUMPYS = "view"
+    NUMPYS = "view where NumPy's is one"
     """As NumPy's: it is asked, with the values, and answers a view where it can."""
-    AS_IS = "itself"
-    """What the entry returns: it sees to the memory."""
-    PLAIN = "plain"
+    AS_IS = "as it is"
+    """What the entry returns: it sees to the memory, and says in words what it is."""
+    PLAIN = "plain value, or none"
     """No traced array, or nothing at all."""
 
 
-Kind = Result | Callable[..., Result]
+Kind = Result | str | Callable[..., Result]
+"""A result, words for one that is returned as it is, or a function of the call's arguments."""
 
 
 class Entry:
@@ -45,8 +46,8 @@ class Entry:
     ----------
     run : callable
         Takes the call's own arguments, normalised.
-    result : Result or callable
-        What memory the result has; a function of the call's arguments where that depends on them.
+    result : Result, str or callable
+        What memory the result has; see ``Kind``.
     refused : dict
         Keywords that are not supported, with the reason.
     """
@@ -60,7 +61,16 @@ class Entry:
 
     def kind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Result:
         """What memory the result of a call has."""
+        if isinstance(self.result, str):
+            return Result.AS_IS
         return self.result if isinstance(self.result, Result) else self.result(*args, **kwargs)
+
+    @property
+    def words(self) -> str:
+        """What the result is, in words."""
+        if isinstance(self.result, Result):
+            return self.result.value
+        return self.result if isinstance(self.result, str) else str(self.result.__doc__)
 
 
 def implements(

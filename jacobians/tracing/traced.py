@@ -127,7 +127,7 @@ class Traced(Handle):
     @property
     def mT(self) -> Any:  # noqa: N802 - the name of NumPy
         """The transpose of the last two axes."""
-        return call(np.swapaxes, (self, -1, -2), {})
+        return call(np.matrix_transpose, (self,), {})
 
     @property
     def real(self) -> Any:

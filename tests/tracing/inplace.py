@@ -75,7 +75,7 @@ np.real({v})
 np.nan_to_num({v}, copy=False)
 np.broadcast_to({v}, (2, *np.shape({v})))
 np.meshgrid({v})[0]
-np.meshgrid(np.ravel({v}), np.ravel({w}), copy=False)[0]
+np.meshgrid({v}, copy=False)[0]
 np.split({v}, 1)[0]
 np.array_split({v}, 2)[-1]
 np.delete({v}, [])
@@ -155,8 +155,8 @@ if ok({v}): np.add.at({v}, [0, 1, 0], 0.5)
 if ok({v}): np.add.at({v}, [0, 0, -1], np.copy({w}))
 if ok({v}): np.subtract.at({v}, ([0, 1], [1, 1]), np.copy({w}))
 if ok({v}): np.multiply.at({v}, [0, 0], np.copy({w}))
-np.copyto({v}, {w})
-np.copyto({v}, {w}, where={v} > 0.1)
+if ok({v}): np.copyto({v}, {w})
+if ok({v}): np.copyto({v}, {w}, where={v} > 0.1)
 np.multiply({v}, {w}, out={v})
 np.add({v}, 1, out={v})
 np.add({v}, {w}, {v})
@@ -165,10 +165,10 @@ np.exp({v}, out={v}, where={v} < 0.5)
 if np.ndim({w}) and np.shape({v}) == np.shape({w}): np.cumsum({w}, axis=0, out={v})
 np.sum({w}, axis=0, out={v})
 np.clip({v}, -0.5, 0.5, out={v})
-np.put({v}, [0, 1], {w})
-np.place({v}, {v} > 0.3, [0.1, 0.2])
-np.putmask({v}, {v} > 0.3, {w})
-np.put_along_axis({v}, np.zeros((1,) * np.ndim({v}), int), 0.2, 0)
+if ok({v}): np.put({v}, [0, 1], {w})
+if ok({v}): np.place({v}, {v} > 0.3, [0.1, 0.2])
+if ok({v}): np.putmask({v}, {v} > 0.3, {w})
+if ok({v}): np.put_along_axis({v}, np.zeros((1,) * np.ndim({v}), int), 0.2, 0)
 np.nan_to_num({v}, copy=False)
 for row in {v}: row *= 0.9
 for row in {v}: row += 0.1
@@ -205,7 +205,7 @@ def program(seed: int, length: int = 12) -> list[str]:
 
 
 def ok(x: Any) -> bool:
-    """Whether an array can be written: ``ufunc.at`` of NumPy 2.4 writes into read-only ones."""
+    """Whether an array can be written: some functions of NumPy 2.4 write into read-only ones."""
     return bool(x.writeable and not x.number if isinstance(x, Traced) else x.flags.writeable)
 
 
@@ -221,7 +221,7 @@ def run(lines: list[str], x: Any, refused: list[int] | None = None) -> Any:
             names.setdefault("errors", []).append((line, error))  # type: ignore[attr-defined]
     total = 0.0
     for name, value in names.items():
-        if name not in ("np", "jb", "ok", "errors", "__builtins__", "i", "row"):
+        if name not in ("np", "jb", "ok", "errors", "i", "row") and not name.startswith("__"):
             flat = np.ravel(value)
             total = total + np.sum(np.cos(1.0 + len(name) + 0.3 * np.arange(flat.size)) * flat)
     return total

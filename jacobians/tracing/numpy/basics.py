@@ -40,13 +40,20 @@ def ufunc(operation: Operation, function: Any) -> Callable[..., Any]:
     return run
 
 
-_NO_OUT = "without out= the entries that it excludes are whatever lies in memory; write np.where(mask, a, b)"
+def in_loop(function: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give an implementation of a ufunc the keywords of ufuncs."""
+
+    def decorate(implementation: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*inputs: Any, **kwargs: Any) -> Any:
+            return implementation(*(_in_loop(function, inputs, **kwargs) if kwargs else inputs))
+
+        return run
+
+    return decorate
 
 
 def _in_loop(function: Any, inputs: Any, **kwargs: Any) -> Any:
     """The inputs in the types of the loop that ``dtype``, ``signature`` and ``casting`` choose."""
-    if "where" in kwargs:
-        raise UnsupportedError(f"numpy.{function.__name__}(where=...) at {user_line()}: {_NO_OUT}")
     # NumPy's own errors, on arrays without entries.
     empty = [x if type(x) in (int, float, bool) else np.empty(0, np.asarray(plainly(x)).dtype) for x in inputs]
     function(*empty, **kwargs)

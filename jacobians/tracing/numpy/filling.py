@@ -112,8 +112,11 @@ def _fillable(made: Any, *, unset: bool = False) -> Any:
     return Traced.allocated(made, unset=unset) if running() else made
 
 
+_FILLABLE = "a new array, to be filled"
+
+
 def _like(function: Any, *, unset: bool = False) -> None:
-    @mirrors(function, result=Result.AS_IS)
+    @mirrors(function, result=_FILLABLE)
     def run(*args: Any, **kwargs: Any) -> Any:
         fresh = function(*plainly(args), **plainly(kwargs))
         if fresh.dtype.kind not in "fiub":
@@ -126,7 +129,7 @@ _like(np.ones_like)
 _like(np.empty_like, unset=True)
 
 
-@mirrors(np.full_like, result=Result.AS_IS)
+@mirrors(np.full_like, result=_FILLABLE)
 def full_like(a: Any, fill_value: Any, *args: Any, **kwargs: Any) -> Any:
     """numpy.full_like: the fill value may be traced."""
     value = gathered(fill_value)

@@ -12,7 +12,6 @@ from jacobians.tracing.numpy.basics import call_astype
 from jacobians.tracing.numpy.products import padded
 from jacobians.tracing.spectrum import Spectrum
 from jacobians.tracing.stand_ins import array, mirrors
-from jacobians.tracing.tables import Result
 from jacobians.tracing.traced import record
 
 _OUT = "the result is complex; use the returned value"
@@ -39,7 +38,7 @@ def _scale(norm: Any, n: int, *, inverse: bool) -> float:
 
 
 def _forward(function: Any, *, half: bool, inverse: bool) -> None:
-    @mirrors(function, result=Result.AS_IS, out=_OUT)
+    @mirrors(function, result="complex: .real, .imag, abs() and irfft of it", out=_OUT)
     def run(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: None = None) -> Spectrum:  # noqa: ARG001
         a, axis = _at_end(a, n, axis)
         length = a.shape[-1]

@@ -175,5 +175,4 @@ _splitting(np.dsplit, lambda _: 2)
 @mirrors(np.unstack, result=Result.NUMPYS)
 def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
     """numpy.unstack."""
-    axis = normalize_axis_index(index(axis), x.ndim)
-    return tuple(along(x, axis, n) for n in range(x.shape[axis]))
+    return tuple(np.moveaxis(x, axis, 0))

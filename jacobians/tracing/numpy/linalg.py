@@ -77,14 +77,12 @@ def _tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
 # Least squares: with at least as many rows as columns; else the transposed problem
 
 
-@mirrors(np.linalg.pinv)
-def _pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
+_CUT_OFF = "only the default cut-off for small singular values has a derivative here"
+
+
+@mirrors(np.linalg.pinv, rcond=_CUT_OFF, rtol=_CUT_OFF, hermitian=_CUT_OFF)
+def _pinv(a: Any, rcond: None = None, hermitian: bool = False, *, rtol: None = None) -> Any:  # noqa: ARG001
     a = _matrices(a, "pinv")
-    given = [x for x in (rcond, rtol) if x is not None and x is not np._NoValue]
-    if given or hermitian:
-        raise UnsupportedError(
-            f"pinv at {user_line()}: only the default cut-off for small singular values has a derivative here"
-        )
     if a.shape[-2] < a.shape[-1]:
         return _flipped(record(factorisations.pinv, [_flipped(a)]))
     return record(factorisations.pinv, [a])
@@ -237,13 +235,11 @@ def _eigvalsh(a: Any, UPLO: str = "L") -> Any:
     return record(factorisations.eigenvalues, [_triangle(a, UPLO, "eigvalsh")])
 
 
-@mirrors(np.linalg.svd)
+@mirrors(np.linalg.svd, hermitian="use np.linalg.eigh for a symmetric matrix")
 def _svd(
-    a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False
+    a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False  # noqa: ARG001
 ) -> Any:
     a = _matrices(a, "svd")
-    if hermitian:
-        raise UnsupportedError(f"svd(hermitian=True) at {user_line()}: use np.linalg.eigh")
     s = record(factorisations.singular_values(a.shape), [a])
     if not compute_uv:
         return s

@@ -116,7 +116,7 @@ for _name, _function in {"matvec": matvec, "vecmat": vecmat}.items():
 
 
 @mirrors(np.dot)
-def dot(a: Any, b: Any) -> Any:
+def dot(a: Any, b: Any, out: None = None) -> Any:  # noqa: ARG001
     """numpy.dot."""
     a, b = array(a), array(b)
     if a.ndim == 0 or b.ndim == 0:
@@ -140,7 +140,7 @@ def _inner(a: Any, b: Any, /) -> Any:
 
 
 @mirrors(np.outer)
-def _outer(a: Any, b: Any) -> Any:
+def _outer(a: Any, b: Any, out: None = None) -> Any:  # noqa: ARG001
     return record(products.outer, [np.ravel(a), np.ravel(b)])
 
 
@@ -191,9 +191,11 @@ def _linalg_tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Any:
 # einsum
 
 
-def _einsum_kind(*operands: Any, **_: Any) -> Result:
-    alone = len(operands) == 2 if isinstance(operands[0], str) else len(operands) < 4
-    return Result.NUMPYS if alone else Result.NEW  # of one operand it may be a view
+def _einsum_kind(*operands: Any, **kwargs: Any) -> Result:
+    """view where one array's axes are renamed, else copy"""
+    if len(operands) == 2 if isinstance(operands[0], str) else len(operands) < 4:
+        return Result.NUMPYS
+    return Result.ARRAY if kwargs.get("optimize", False) else Result.NEW
 
 
 @mirrors(np.einsum, result=_einsum_kind)
@@ -244,7 +246,7 @@ def _without_ones(inputs: list[str], result: str, arrays: list[Any]) -> tuple[An
     return (f"{','.join(texts)}->{result}".replace(ELLIPSIS, "..."), *kept)
 
 
-@mirrors(np.einsum_path)
+@mirrors(np.einsum_path, result=Result.PLAIN)
 def _einsum_path(*operands: Any, optimize: Any = "greedy") -> Any:
     # A path depends on shapes only, so that nothing is cut off here.
     return np.einsum_path(*plainly(operands), optimize=optimize)
@@ -272,6 +274,7 @@ def _multi_dot(arrays: Sequence[Any]) -> Any:
 
 
 def _power_kind(a: Any, n: Any) -> Result:  # noqa: ARG001
+    """the array itself for n = 1, else copy"""
     return Result.NUMPYS if n == 1 else Result.NEW
 
 
@@ -338,7 +341,9 @@ def _square_part(x: Any, offset: int, axis1: int, axis2: int) -> Any:
 
 
 @mirrors(np.trace)
-def _trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:
+def _trace(
+    a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None  # noqa: ARG001
+) -> Any:
     square = _square_part(a, offset, axis1, axis2)
     if dtype is not None:
         square = call_astype(square, dtype)

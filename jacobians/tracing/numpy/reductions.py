@@ -252,10 +252,7 @@ def _reduce(function: Any) -> Any:
 
 for _ufunc, _function in (REDUCERS | NAN_REDUCERS).items():
     implements(reduced(_ufunc))(_reduce(_function))
-for _ufunc, _function in {np.logical_and: np.all, np.logical_or: np.any}.items():
-    implements(reduced(_ufunc), result=Result.PLAIN)(
-        lambda array, axis=0, _run=_function, **how: _run(array, axis=axis, **how)
-    )
+concrete(reduced(np.logical_and), reduced(np.logical_or))
 
 
 def _fold(ufunc: np.ufunc, *, running: bool) -> Any:
@@ -269,11 +266,13 @@ def _fold(ufunc: np.ufunc, *, running: bool) -> Any:
         if dtype is not None:
             a = call_astype(a, dtype)
         axes = axes_tuple(axis, a.ndim)
-        if where is not GIVEN or len(axes) != 1:
+        if where is not GIVEN:
             raise UnsupportedError(
-                f"{ufunc.__name__}.reduce at {user_line()} over several axes or with where=: write it as a loop"
+                f"{ufunc.__name__}.reduce with where= at {user_line()}: write it as a loop"
             )
-        moved = np.moveaxis(a, axes[0], 0)
+        if not axes:
+            return a
+        moved = np.moveaxis(last(a, axes), -1, 0)
         parts = ([initial] if given(initial) else []) + [moved[n] for n in range(len(moved))]
         found = list(accumulate(parts, ufunc))
         if not found:

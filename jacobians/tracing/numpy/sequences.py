@@ -65,6 +65,7 @@ if hasattr(np, "cumulative_sum"):  # NumPy 2.1
 
 
 def _diff_kind(a: Any, n: int = 1, *_: Any, **__: Any) -> Result:  # noqa: ARG001
+    """the array itself for n = 0, else copy"""
     return Result.NEW if n else Result.NUMPYS
 
 

@@ -120,7 +120,7 @@ def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:  # noqa: A
     return record(index_maps.broadcast, [array], shape=final)
 
 
-@mirrors(np.broadcast_arrays, result=Result.AS_IS)
+@mirrors(np.broadcast_arrays, result="read-only views, or the arrays themselves")
 def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:  # noqa: ARG001
     """numpy.broadcast_arrays: read-only views, as NumPy announces; the arrays where nothing is to do."""
     parts = [array(a) for a in args]
@@ -301,7 +301,7 @@ _triangle(np.triu)
 
 
 @mirrors(np.lib.stride_tricks.sliding_window_view, result=Result.NUMPYS)
-def sliding_window_view(x: Any, window_shape: Any, axis: Any = None) -> Any:
+def sliding_window_view(x: Any, window_shape: Any, axis: Any = None, **_: Any) -> Any:
     """numpy.lib.stride_tricks.sliding_window_view."""
     x = array(x)
     np.lib.stride_tricks.sliding_window_view(stand_in(x), window_shape, axis)  # NumPy's own errors

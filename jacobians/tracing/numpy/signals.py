@@ -83,6 +83,7 @@ def _typed(*arguments: Any) -> bool:
 
 
 def _polyder_kind(p: Any, m: int = 1) -> Result:  # noqa: ARG001
+    """the array itself for m = 0, else copy"""
     return Result.NEW if m else Result.NUMPYS
 
 

@@ -27,6 +27,9 @@ from jacobians.tracing.tables import Result, unsupported
 from jacobians.tracing.traced import Traced
 
 
+_WEIGHTS = "weights are not supported; write the sums out with them"
+
+
 @mirrors(np.median)
 def median(
     a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: Any = False,  # noqa: ARG001
@@ -43,18 +46,17 @@ def median(
 _POSITIONS = {"lower": np.floor, "higher": np.ceil, "nearest": np.rint}
 
 
-@mirrors(np.quantile)
+@mirrors(np.quantile, weights=_WEIGHTS)
 def quantile(
     a: Any, q: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False,  # noqa: ARG001
-    method: str = "linear", keepdims: Any = False, *, weights: Any = None, interpolation: Any = None,
+    method: str = "linear", keepdims: Any = False, *, weights: None = None, interpolation: Any = None,
 ) -> Any:  # fmt: skip
     """numpy.quantile, by the methods that take one entry or lie between two."""
     method = method if interpolation is None else interpolation
-    if weights is not None or method not in ("linear", "midpoint", *_POSITIONS):
-        what = "weights=..." if weights is not None else f"method={method!r}"
+    if method not in ("linear", "midpoint", *_POSITIONS):
         raise UnsupportedError(
-            f"numpy.quantile({what}) at {user_line()}: there are the methods linear, lower, higher, nearest and "
-            "midpoint, without weights"
+            f"numpy.quantile(method={method!r}) at {user_line()}: there are the methods linear, lower, higher, nearest and "
+            "midpoint"
         )
     a = as_traced(a)
     a = a if method in _POSITIONS else real(a)
@@ -84,15 +86,12 @@ def _quantile(a: Any, q: Any, wanted: float, axis: Any, method: str, keepdims: A
     return low + (high - low) * (q * (count - 1) - k)
 
 
-@mirrors(np.percentile)
+@mirrors(np.percentile, weights=_WEIGHTS)
 def percentile(a: Any, q: Any, *args: Any, **how: Any) -> Any:
     """numpy.percentile."""
     a = as_traced(a)
     hundred = a.dtype.type(100) if a.dtype.kind == "f" else 100
     return quantile(a, np.divide(q, hundred), *args, **how)
-
-
-_WEIGHTS = "weights are not supported; write the sums out with them"
 
 
 @mirrors(np.average)
@@ -130,7 +129,8 @@ def cov(
     parts = [as_traced(part) for part in (m, y) if part is not None]
     # NumPy computes with float64 at least, and says where an argument has too many axes.
     dtype = np.result_type(*parts_types(parts), np.float64) if dtype is None else dtype
-    np.cov(*(np.zeros((2,) * part.ndim) for part in parts), rowvar, True)
+    shapes = [np.zeros((2,) * part.ndim) for part in parts]
+    np.cov(shapes[0], shapes[1] if len(shapes) > 1 else None)
     rows = [_rows(part, turned, dtype) for part, turned in zip(parts, _turned(parts, rowvar), strict=False)]
     data = rows[0] if len(rows) == 1 else np.concatenate(rows)
     free = data.shape[1] - ((0 if bias else 1) if ddof is None else ddof)
@@ -202,14 +202,23 @@ def nanmean(a: Any, *args: Any, where: Any = GIVEN, **how: Any) -> Any:
 
 @mirrors(np.nanvar)
 def nanvar(a: Any, *args: Any, where: Any = GIVEN, **how: Any) -> Any:
-    """numpy.nanvar."""
-    return variance(a, *args, where=_numbers(a, where), **how)
+    """numpy.nanvar: NaN where there are too few numbers."""
+    return _enough(variance, a, args, _numbers(a, where), how)
+
+
+def _enough(function: Any, a: Any, args: Any, there: Any, how: Any) -> Any:
+    found = function(a, *args, where=there, **how)
+    given = dict(zip(("axis", "dtype", "out", "ddof", "keepdims"), args, strict=False)) | how
+    ddof = how.get("correction", given.get("ddof", 0))
+    count = np.sum(there, axis=given.get("axis"), keepdims=bool(given.get("keepdims", False)))
+    few = count - ddof <= 0
+    return where(few, np.nan, found) if np.any(few) else found
 
 
 @mirrors(np.nanstd)
 def nanstd(a: Any, *args: Any, where: Any = GIVEN, **how: Any) -> Any:
     """numpy.nanstd: derivative 0 where it is 0."""
-    return deviation(a, *args, where=_numbers(a, where), **how)
+    return _enough(deviation, a, args, _numbers(a, where), how)
 
 
 unsupported(

@@ -7,7 +7,7 @@ import numpy as np
 
 from jacobians.errors import UnsupportedError
 from jacobians.operations import functions, piecewise
-from jacobians.tracing.numpy.basics import call_astype, plain, register
+from jacobians.tracing.numpy.basics import call_astype, in_loop, plain, register
 from jacobians.tracing.session import user_line
 from jacobians.tracing.stand_ins import array, mirrors, untyped
 from jacobians.tracing.tables import SUPPORTED, Entry, Result, reduced, unsupported
@@ -34,7 +34,8 @@ def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
 
 @mirrors(np.clip)
 def clip(
-    a: Any, a_min: Any = None, a_max: Any = None, *, min: Any = None, max: Any = None, **how: Any
+    a: Any, a_min: Any = None, a_max: Any = None, out: None = None, *,  # noqa: ARG001
+    min: Any = None, max: Any = None, **how: Any,
 ) -> Any:
     """numpy.clip."""
     lo, hi = a_min if min is None else min, a_max if max is None else max
@@ -96,12 +97,12 @@ def angle(z: Any, deg: bool = False) -> Any:
     return record(piecewise.angle, [z], deg=bool(deg))
 
 
-@mirrors(np.nan_to_num, result=Result.AS_IS)
+@mirrors(np.nan_to_num, result="copy, or a number; with copy=False the array itself, changed")
 def nan_to_num(
     x: Any, copy: bool = True, nan: Any = 0.0, posinf: Any = None, neginf: Any = None
 ) -> Any:
     """numpy.nan_to_num: what is replaced has derivative 0; without ``copy`` it is replaced in place."""
-    if x.number and not copy:
+    if x.number and copy is False:
         np.nan_to_num(np.float64(), copy=False)  # NumPy's own error
     found = x
     if x.dtype.kind == "f":
@@ -110,7 +111,7 @@ def nan_to_num(
         bottom = limits.min if neginf is None else neginf
         for mask, number in ((x == np.inf, top), (x == -np.inf, bottom), (x != x, nan)):
             found = record(piecewise.where, [mask, number, found])
-    if copy:
+    if copy or x.number:
         return call_astype(found, x.dtype).owner(number=not x.ndim)
     x[...] = found
     return x if x.ndim else x[()]
@@ -129,12 +130,14 @@ def isneginf(x: Any, out: None = None) -> Any:  # noqa: ARG001
 
 
 @mirrors(np.divmod)
+@in_loop(np.divmod)
 def divmod_(x1: Any, x2: Any) -> tuple[Any, Any]:
     """numpy.divmod."""
     return np.floor_divide(x1, x2), np.remainder(x1, x2)
 
 
 @mirrors(np.modf)
+@in_loop(np.modf)
 def modf(x: Any) -> tuple[Any, Any]:
     """numpy.modf: the fraction has derivative 1."""
     x = x if x.dtype.kind == "f" else call_astype(x, np.float64)
@@ -142,6 +145,7 @@ def modf(x: Any) -> tuple[Any, Any]:
 
 
 @mirrors(np.frexp)
+@in_loop(np.frexp)
 def frexp(x: Any) -> tuple[Any, Any]:
     """numpy.frexp: the exponents are plain integers, for these values only."""
     exponent = np.frexp(plain(x))[1]
