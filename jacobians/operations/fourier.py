@@ -25,7 +25,11 @@ class LinearMap(Rule):
     """
 
     def __init__(
-        self, name: str, value: Callable[..., Any], matrix: Callable[[int, int], Array], written: str
+        self,
+        name: str,
+        value: Callable[..., Any],
+        matrix: Callable[[int, int], Array],
+        written: str,
     ) -> None:
         form = parse_form(f"y_…m = {name}(X_…n)", [])
         super().__init__(name, value, [form], notation=f"{name}({{0}})")

@@ -146,9 +146,7 @@ def _assemble_value(*arrays: Any, moves: tuple[Arrangement, ...], shape: Shape) 
     return result
 
 
-assemble = known_to_numpy(
-    _Assembly("assemble", (), build=_assemble, value=_assemble_value), None
-)
+assemble = known_to_numpy(_Assembly("assemble", (), build=_assemble, value=_assemble_value), None)
 """One array from entries of several, each written once; the rest of the result is 0."""
 
 

@@ -127,7 +127,13 @@ def scaled_bessel(order: int) -> Rule:
     def value(X: Any) -> Any:
         from scipy import special  # loads slowly
 
-        return special.i0e(X) if order == 0 else special.i1e(X) if order == 1 else special.ive(order, X)
+        return (
+            special.i0e(X)
+            if order == 0
+            else special.i1e(X)
+            if order == 1
+            else special.ive(order, X)
+        )
 
     def derivative(X: Any, Y: Any) -> Any:
         if order == 0:

@@ -7,7 +7,9 @@ import numpy as np
 from jacobians.errors import UnsupportedError
 from jacobians.tracing.session import user_line
 
-_CUT_OFF = "it would cut the values off from their derivative; do it with the result of the function"
+_CUT_OFF = (
+    "it would cut the values off from their derivative; do it with the result of the function"
+)
 _MEMORY = "where the entries lie in memory is no matter of a traced array"
 _REASONS = {
     "base": f"{_MEMORY}; np.may_share_memory(x, y) answers",
@@ -18,7 +20,9 @@ _REASONS = {
     "getfield": "its entries are numbers without fields; write x.astype(dtype)",
     "setfield": "its entries are numbers without fields; assign with x[...] = value",
     "to_device": "all values are where NumPy has them; leave it out",
-    **dict.fromkeys(("data", "ctypes"), f"compiled code would read or write past the record; {_CUT_OFF}"),
+    **dict.fromkeys(
+        ("data", "ctypes"), f"compiled code would read or write past the record; {_CUT_OFF}"
+    ),
     **dict.fromkeys(("tobytes", "tofile", "dump", "dumps"), _CUT_OFF),
 }
 
@@ -35,7 +39,9 @@ def refuse(what: str, reason: str) -> NoReturn:
 def refused_attribute(name: str) -> AttributeError:
     """The error for an attribute that a traced array has not."""
     if name.startswith("_") or not hasattr(np.ndarray, name):
-        return AttributeError(f"'Traced' object has no attribute {name!r}, and neither has numpy.ndarray")
+        return AttributeError(
+            f"'Traced' object has no attribute {name!r}, and neither has numpy.ndarray"
+        )
     reason = _REASONS.get(name, "nothing is known of its derivative; use NumPy's functions")
     return RefusedAttribute(
         f"x.{name} of a traced array at {user_line()} is not supported: {reason}"

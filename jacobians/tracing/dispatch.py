@@ -19,9 +19,7 @@ FILL = (
     "or use the returned value"
 )
 
-_NO_OUT = (
-    "without out= the entries that it excludes are whatever lies in memory; write np.where(mask, a, b)"
-)
+_NO_OUT = "without out= the entries that it excludes are whatever lies in memory; write np.where(mask, a, b)"
 
 
 def call(function: Any, args: Any, kwargs: Any) -> Any:
@@ -40,7 +38,9 @@ def call(function: Any, args: Any, kwargs: Any) -> Any:
         raise UnsupportedError(f"{at_line(function)} has no Jacobian here: {reason}")
     as_given = args, kwargs
     args, kwargs, out, odd = normalised(function, entry, tuple(args), kwargs)
-    if out is not None and any(part is not None for part in (out if isinstance(out, tuple) else (out,))):
+    if out is not None and any(
+        part is not None for part in (out if isinstance(out, tuple) else (out,))
+    ):
         return _into(function, entry, args, kwargs, out)
     if isinstance(function, np.ufunc) and "where" in kwargs:
         raise UnsupportedError(f"{name_of(function)}(where=...) at {user_line()}: {_NO_OUT}")
@@ -48,7 +48,8 @@ def call(function: Any, args: Any, kwargs: Any) -> Any:
     judged = None
     if odd and kind in (Result.NEW, Result.ARRAY) and not any(map(_is_function, args)):
         with np.errstate(all="ignore"):
-            judged = function(*plainly(tuple(as_given[0])), **plainly(as_given[1]))  # NumPy's own error, if it refuses that
+            # NumPy's own error, if it refuses that.
+            judged = function(*plainly(tuple(as_given[0])), **plainly(as_given[1]))
         kwargs = {name: _as_judged(name, value) for name, value in kwargs.items()}
     if kind is Result.NUMPYS:
         given = list(leaves((args, kwargs)))
@@ -62,6 +63,8 @@ def call(function: Any, args: Any, kwargs: Any) -> Any:
         return result
     if isinstance(result, Handle) and judged is not None and judged.dtype != result.dtype:
         result = call(np.astype, (result, judged.dtype), {})
+    if isinstance(result, np.ndarray) and not result.ndim and kind is Result.NEW:
+        return result[()]
     return _new(result, args, kwargs, number=kind is Result.NEW)
 
 
@@ -82,12 +85,15 @@ def _new(result: Any, args: Any, kwargs: Any, *, number: bool) -> Any:
         scalar = number and not result.ndim
         value = result._value
         if result._memory is not None or any(
-            value is given._value or (value.base is not None and np.may_share_memory(value, given._value))
+            value is given._value
+            or (value.base is not None and np.may_share_memory(value, given._value))
             for given in leaves((args, kwargs))
         ):
             return result.owner(number=scalar)
         result.number = scalar
         return result
+    if isinstance(result, np.ndarray):  # it depends on no input
+        return result if result.flags.writeable else result.copy()
     if isinstance(result, tuple | list):
         parts = [_new(part, args, kwargs, number=number) for part in result]
         if type(result) in (tuple, list):

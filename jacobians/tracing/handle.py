@@ -4,13 +4,14 @@ A handle stands for a node, which is a value. Writing into one, or into the arra
 which node it stands for, never a node; a number is never written into.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.graph.node import Node
+from jacobians.tracing.attributes import refuse
 from jacobians.tracing.memory import UNSET, Memory, Put, layout, lying
 from jacobians.tracing.session import guard
 
@@ -94,6 +95,52 @@ class Handle:
             guard(what)
         return self.value
 
+    # Shape queries are plain numbers: control flow on them is free.
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape."""
+        return self._value.shape
+
+    @shape.setter
+    def shape(self, _: Any) -> None:
+        refuse("x.shape = ...", "write x = x.reshape(...)")
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self._value.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of entries."""
+        return self._value.size
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype."""
+        return self._value.dtype
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of the value."""
+        return self._value.nbytes
+
+    @property
+    def itemsize(self) -> int:
+        """The bytes of an entry."""
+        return self._value.itemsize
+
+    @property
+    def strides(self) -> tuple[int, ...]:
+        """The strides of the value, in bytes."""
+        return self._value.strides
+
+    @property
+    def device(self) -> str:
+        """Where the values are."""
+        return "cpu"
+
     # Memory
 
     def memory(self) -> Memory:
@@ -148,9 +195,12 @@ class Handle:
         assert memory is not None
         sources, places = (table[index] for table in memory.tables(self.value))
         found = self.value[index]
-        if isinstance(found, np.ndarray) and found.base is not None and found.size:
-            if np.may_share_memory(found, memory.array):
-                return found, None
+        if (
+            isinstance(found, np.ndarray)
+            and found.size
+            and np.may_share_memory(found, memory.array)
+        ):
+            return found, None
         return found, memory.node_of(*map(np.asarray, (found, sources, places)))
 
 
@@ -171,12 +221,35 @@ def holds_traced(value: Any) -> bool:
     return next(leaves(value), None) is not None
 
 
-def plainly(value: Any) -> Any:
+def plainly(value: Any, of: Callable[[Handle], Any] = lambda handle: handle.plain) -> Any:
     """The value with plain arrays for traced ones, also inside tuples, lists and dicts."""
     if isinstance(value, Handle):
-        return value.plain
+        return of(value)
     if isinstance(value, tuple | list) and type(value) in (tuple, list):
-        return type(value)(plainly(item) for item in value)
+        return type(value)(plainly(item, of) for item in value)
     if isinstance(value, dict):
-        return {key: plainly(item) for key, item in value.items()}
+        return {key: plainly(item, of) for key, item in value.items()}
     return value
+
+
+def scratch(value: Any) -> Any:
+    """As ``plainly``, with copies, for a function that may write into them."""
+
+    def copied(handle: Handle) -> Any:
+        if handle.number:
+            return handle.plain
+        array = handle.value.copy()
+        array.setflags(write=handle.writeable)
+        return array
+
+    return plainly(value, copied)
+
+
+def concrete_index(index: Any) -> Any:
+    """An index with the values of what is traced in it."""
+    if isinstance(index, tuple):
+        return tuple(concrete_index(item) for item in index)
+    if isinstance(index, list):
+        items = [concrete_index(item) for item in index]
+        return items if items else np.asarray(items, np.intp)
+    return index.steer("an index") if isinstance(index, Handle) else index

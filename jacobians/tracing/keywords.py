@@ -16,7 +16,7 @@ import numpy as np
 from jacobians.errors import UnsupportedError
 from jacobians.tracing.tables import Entry, ReducedUfunc, at_line
 
-_NOT_GIVEN = np._NoValue  # type: ignore[attr-defined]
+_NOT_GIVEN = np._NoValue
 _UFUNC_METHODS = {
     "reduce": ("array", "axis", "dtype", "out", "keepdims", "initial", "where"),
     "accumulate": ("array", "axis", "dtype", "out"),
@@ -45,7 +45,9 @@ def parameters(function: Any) -> tuple[str, ...]:
         found = inspect.signature(function).parameters.values()
     except (TypeError, ValueError):
         return ()
-    return tuple(p.name for p in found if p.kind is not p.KEYWORD_ONLY and p.kind is not p.VAR_POSITIONAL)
+    return tuple(
+        p.name for p in found if p.kind is not p.KEYWORD_ONLY and p.kind is not p.VAR_POSITIONAL
+    )
 
 
 def normalised(
@@ -80,7 +82,10 @@ def normalised(
                 _refuse(function, name, entry)
             named[name] = _formed(name, value)
     given = {**dict(zip(names, positional, strict=False)), **named}
-    odd = (isinstance(function, np.ufunc) and function.signature is not None and bool(named)) or any(name in _JUDGED and not _is_usual(name, value) for name, value in given.items())
+    odd = isinstance(function, np.ufunc) and function.signature is not None and bool(named)
+    odd = odd or any(
+        name in _JUDGED and not _is_usual(name, value) for name, value in given.items()
+    )
     return tuple(positional), named, out, odd
 
 

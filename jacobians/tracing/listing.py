@@ -17,7 +17,10 @@ from jacobians.tracing.numpy import families
 from jacobians.tracing.numpy.scipys import FUNCTIONS
 from jacobians.tracing.tables import SUPPORTED, UNSUPPORTED, Entry, ReducedUfunc, Result, name_of
 
-START, END = "<!-- generated from the tables: make functions -->", "<!-- end of what is generated -->"
+START, END = (
+    "<!-- generated from the tables: make functions -->",
+    "<!-- end of what is generated -->",
+)
 _CHANGES = "copyto fill_diagonal place put put_along_axis putmask"
 
 
@@ -72,7 +75,9 @@ def _names(function: Any) -> list[str]:
     if home is None:
         return [name_of(function).removeprefix("numpy.")]
     prefix = module.removeprefix("numpy").lstrip(".")
-    found = [name for name, value in vars(home).items() if value is function and not name.startswith("_")]
+    found = [
+        name for name, value in vars(home).items() if value is function and not name.startswith("_")
+    ]
     return [f"{prefix}.{name}".lstrip(".") for name in found]
 
 

@@ -74,7 +74,8 @@ class Memory:
 
     def tables(self, view: Array) -> tuple[Array, Array]:
         """Sources and places of the entries of a view."""
-        assert self._sources is not None and self._places is not None
+        assert self._sources is not None
+        assert self._places is not None
         return self._alike(self._sources, view), self._alike(self._places, view)
 
     def write(self, view: Array, put: Put, values: Any, node: Node | None) -> None:
@@ -108,6 +109,11 @@ class Memory:
             self.nodes.append(node)
         return known
 
+    def _source(self, number: int) -> Node:
+        node = self.nodes[number]
+        assert node is not None
+        return node
+
     def plain(self, view: Array) -> bool:
         """Whether all entries of a view are plain numbers."""
         return self.written and not np.any(self.tables(view)[0])
@@ -115,10 +121,13 @@ class Memory:
     def read(self, view: Array) -> Node:
         """The node of a view of a written memory."""
         node = self.node_of(view, *self.tables(view))
-        whole = view.shape == self.array.shape and layout(view, self.array) == layout(self.array, self.array)
+        whole = view.shape == self.array.shape and layout(view, self.array) == layout(
+            self.array, self.array
+        )
         if whole and node.value is None:
             # From here on all comes from this one node.
-            assert self._sources is not None and self._places is not None
+            assert self._sources is not None
+            assert self._places is not None
             self.nodes, self._ids = [None, node], {node: 1}
             self._sources.fill(1)
             self._alike(self._places, view)[...] = _numbered(view.shape)
@@ -136,9 +145,7 @@ class Memory:
         if first == PLAIN and not np.any(sources):
             return _constant(values)
         if sources.size == 1 or not np.any(sources != first):
-            source = self.nodes[first]
-            assert source is not None
-            node = _of_one(source, places)
+            node = _of_one(self._source(first), places)
         else:
             node = self._of_several(values, sources, places)
         if node not in kept.values:
@@ -156,14 +163,15 @@ class Memory:
             found = places.ravel()[where]
             if number == PLAIN:
                 numbers = np.ravel(values)[where]
-                rest = (numbers != 0) | np.signbit(numbers) if numbers.dtype.kind == "f" else numbers
+                rest = (
+                    (numbers != 0) | np.signbit(numbers) if numbers.dtype.kind == "f" else numbers
+                )
                 where = where[rest != 0]  # zeros are what nothing is assembled into
                 if not where.size:
                     continue
                 operand, found = _constant(np.ravel(values)[where]), np.arange(where.size)
             else:
-                operand = self.nodes[number]
-                assert operand is not None
+                operand = self._source(number)
             operands.append(operand)
             moves.append(_moved(operand.shape, found, shape, where))
         return apply(index_maps.assemble, operands, moves=tuple(moves), shape=shape)
@@ -219,9 +227,9 @@ def _moved(
 ) -> Arrangement:
     """How entries ``places`` of a source come to the flat positions ``where`` of a result."""
     if where.size == 1:
-        reads = np.unravel_index(int(places[0]), source) if source else ()
-        at = np.unravel_index(int(where[0]), shape)
-        return Arrangement((), tuple(Slot(int(n)) for n in reads), tuple(Slot(int(n)) for n in at))
+        one = np.unravel_index(int(places[0]), source) if source else ()
+        to = np.unravel_index(int(where[0]), shape)
+        return Arrangement((), tuple(Slot(int(n)) for n in one), tuple(Slot(int(n)) for n in to))
     at = np.unravel_index(where, shape)
     lines = [np.unique(column) for column in at]
     if prod(line.size for line in lines) == where.size:  # a block: its axes stay apart

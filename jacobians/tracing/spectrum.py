@@ -63,17 +63,23 @@ class Spectrum:
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if ufunc is np.absolute and method == "__call__" and not kwargs:
             return abs(self)
-        self._refuse(name_of(ufunc))
+        return self._refuse(name_of(ufunc))
 
-    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:  # noqa: ARG002
-        answers = {np.real: "real", np.imag: "imag", np.shape: "shape", np.ndim: "ndim", np.size: "size"}
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        answers = {
+            np.real: "real",
+            np.imag: "imag",
+            np.shape: "shape",
+            np.ndim: "ndim",
+            np.size: "size",
+        }
         if function in answers and len(args) == 1 and not kwargs:
             return getattr(self, answers[function])
         if function is np.fft.irfft:
             from jacobians.tracing.numpy.fourier import inverse  # which makes spectra
 
             return inverse(*args, **kwargs)
-        self._refuse(name_of(function))
+        return self._refuse(name_of(function))
 
     def __array__(self, *_: Any, **__: Any) -> Any:
         self._refuse("a result (or a plain array)")
@@ -94,8 +100,43 @@ def _refused(name: str) -> Any:
     return method
 
 
-for _name in (
-    "add radd sub rsub mul rmul truediv rtruediv floordiv rfloordiv mod rmod pow rpow matmul rmatmul neg pos "
-    "invert eq ne lt le gt ge bool int float complex index iter contains setitem iadd isub imul itruediv"
-).split():
+for _name in [
+    "add",
+    "radd",
+    "sub",
+    "rsub",
+    "mul",
+    "rmul",
+    "truediv",
+    "rtruediv",
+    "floordiv",
+    "rfloordiv",
+    "mod",
+    "rmod",
+    "pow",
+    "rpow",
+    "matmul",
+    "rmatmul",
+    "neg",
+    "pos",
+    "invert",
+    "eq",
+    "ne",
+    "lt",
+    "le",
+    "gt",
+    "ge",
+    "bool",
+    "int",
+    "float",
+    "complex",
+    "index",
+    "iter",
+    "contains",
+    "setitem",
+    "iadd",
+    "isub",
+    "imul",
+    "itruediv",
+]:
     setattr(Spectrum, f"__{_name}__", _refused(f"'{_name}'"))

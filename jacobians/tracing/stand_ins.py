@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.errors import JacobiansError
-from jacobians.tracing.handle import leaves, plainly
+from jacobians.tracing.handle import leaves, plainly, scratch
 from jacobians.tracing.session import guard
 from jacobians.tracing.tables import Kind, Result, implements
 from jacobians.tracing.traced import Traced
@@ -40,7 +40,7 @@ def _with_errors_of(function: Any, implementation: Implementation) -> Implementa
             raise
         except Exception as error:
             try:
-                function(*plainly(args), **plainly(kwargs))
+                function(*scratch(args), **scratch(kwargs))
             except Exception as numpys:
                 raise numpys from None
             raise error

@@ -55,7 +55,10 @@ class Entry:
     __slots__ = ("refused", "result", "run")
 
     def __init__(
-        self, run: Callable[..., Any], result: "Kind" = Result.NEW, refused: dict[str, str] | None = None
+        self,
+        run: Callable[..., Any],
+        result: "Kind" = Result.NEW,
+        refused: dict[str, str] | None = None,
     ) -> None:
         self.run, self.result, self.refused = run, result, refused or {}
 
@@ -70,7 +73,10 @@ class Entry:
         """What the result is, in words."""
         if isinstance(self.result, Result):
             return self.result.value
-        return self.result if isinstance(self.result, str) else str(self.result.__doc__)
+        if isinstance(self.result, str):
+            return self.result
+        said = str(self.result.__doc__).rstrip(".")
+        return said[:1].lower() + said[1:]
 
 
 def implements(
@@ -131,6 +137,7 @@ class ReducedUfunc:
         self.__name__ = f"{ufunc.__name__}.{method}"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """What it does on plain arrays."""
         return getattr(self.ufunc, self.method)(*args, **kwargs)
 
     def __eq__(self, other: object) -> bool:

@@ -11,7 +11,8 @@ from jacobians.errors import UnsupportedError
 from jacobians.graph.node import Node, Operation, apply
 from jacobians.tracing.attributes import refuse, refused_attribute
 from jacobians.tracing.dispatch import call
-from jacobians.tracing.handle import Handle, holds_traced, plainly
+from jacobians.tracing.flat import Flat
+from jacobians.tracing.handle import Handle, concrete_index, holds_traced, plainly
 from jacobians.tracing.memory import Put
 from jacobians.tracing.replacements import REPLACEMENTS
 from jacobians.tracing.session import current, scipy_functions, user_line
@@ -48,7 +49,7 @@ def _in_place(ufunc: np.ufunc) -> Any:
         if self.number:
             return call(ufunc, (self, other), {})
         if ufunc is np.matmul:
-            operator.imatmul(self.value.copy(), plainly(other))  # NumPy's own errors
+            np.ndarray.__imatmul__(self.value.copy(), plainly(other))  # NumPy's own errors
         return call(ufunc, (self, other), {"out": (self,)})
 
     return method
@@ -72,52 +73,6 @@ class Traced(Handle):
 
     __slots__ = ()
     __array_priority__ = 1000.0
-
-    # Shape queries are plain numbers: control flow on them is free.
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape."""
-        return self._value.shape
-
-    @shape.setter
-    def shape(self, _: Any) -> None:
-        refuse("x.shape = ...", "write x = x.reshape(...)")
-
-    @property
-    def ndim(self) -> int:
-        """The number of axes."""
-        return self._value.ndim
-
-    @property
-    def size(self) -> int:
-        """The number of entries."""
-        return self._value.size
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The dtype."""
-        return self._value.dtype
-
-    @property
-    def nbytes(self) -> int:
-        """The bytes of the value."""
-        return self._value.nbytes
-
-    @property
-    def itemsize(self) -> int:
-        """The bytes of an entry."""
-        return self._value.itemsize
-
-    @property
-    def strides(self) -> tuple[int, ...]:
-        """The strides of the value, in bytes."""
-        return self._value.strides
-
-    @property
-    def device(self) -> str:
-        """Where the values are."""
-        return "cpu"
 
     @property
     def T(self) -> Any:  # noqa: N802 - the name of NumPy
@@ -198,13 +153,15 @@ class Traced(Handle):
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         return call(function, args, dict(kwargs))
 
-    def __array__(self, dtype: Any = None, copy: Any = None) -> Array:  # noqa: ARG002
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
         if self.constant:
             return np.array(self.value, dtype)  # it depends on no input
         called = scipy_functions()
         known = [name for name in called if name in REPLACEMENTS]
         if called:
-            instead = f"write {REPLACEMENTS[known[-1]]}" if known else "write it with NumPy's functions"
+            instead = (
+                f"write {REPLACEMENTS[known[-1]]}" if known else "write it with NumPy's functions"
+            )
             raise UnsupportedError(
                 f"SciPy's {(known or called)[-1]} at {user_line()} works on plain arrays only, which would cut a "
                 f"traced one off from its derivative; {instead}"
@@ -263,11 +220,15 @@ class Traced(Handle):
             return
         self.assign(lambda array, number: array.fill(number), value)
 
-    def sort(self, axis: int = -1, kind: Any = None, order: Any = None, *, stable: Any = None) -> None:
+    def sort(
+        self, axis: int = -1, kind: Any = None, order: Any = None, *, stable: Any = None
+    ) -> None:
         """Sort in place."""
         self[...] = call(np.sort, (self, axis, kind, order), {"stable": stable})
 
-    def partition(self, kth: Any, axis: int = -1, kind: str = "introselect", order: Any = None) -> None:
+    def partition(
+        self, kth: Any, axis: int = -1, kind: str = "introselect", order: Any = None
+    ) -> None:
         """Partition in place."""
         self[...] = call(np.partition, (self, kth, axis, kind, order), {})
 
@@ -372,7 +333,7 @@ class Traced(Handle):
 
     conjugate = conj
 
-    def view(self, dtype: Any = None, type: Any = None) -> Any:  # noqa: A002 - NumPy's name
+    def view(self, dtype: Any = None, type: Any = None) -> Any:
         """The array on the same memory."""
         if (dtype is not None and np.dtype(dtype) != self.dtype) or type is not None:
             refuse("x.view(...) with another type", "write x.astype(dtype)")
@@ -403,47 +364,15 @@ class Traced(Handle):
         return call(np.transpose, (self, order), {})
 
     def astype(
-        self, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
+        self,
+        dtype: Any,
+        order: str = "K",
+        casting: str = "unsafe",
+        subok: bool = True,
+        copy: bool = True,
     ) -> Any:
         """The array with another dtype."""
         return call(ASTYPE, (self, dtype, order, casting, subok, copy), {})
-
-
-class Flat:
-    """``x.flat``: the entries in row-major order, which can be gone through, indexed and assigned."""
-
-    __slots__ = ("base",)
-
-    def __init__(self, base: Traced) -> None:
-        self.base = base
-
-    def __len__(self) -> int:
-        return self.base.size
-
-    def __iter__(self) -> Iterator[Any]:
-        return (self[n] for n in range(self.base.size))
-
-    def __getitem__(self, index: Any) -> Any:
-        found = self.base.flatten()[index]
-        return found if found.number else found.owner()
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        where = concrete_index(index)
-        self.base.assign(lambda array, values: array.flat.__setitem__(where, values), value)
-
-    def copy(self) -> Any:
-        """The entries as an array of their own."""
-        return self.base.flatten()
-
-    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
-        arrays = [x.copy() if isinstance(x, Flat) else x for x in inputs]
-        return getattr(ufunc, method)(*arrays, **kwargs)
-
-    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:  # noqa: ARG002
-        return function(*(x.copy() if isinstance(x, Flat) else x for x in args), **kwargs)
-
-    def __array__(self, *args: Any, **kwargs: Any) -> Array:
-        return self.copy().__array__(*args, **kwargs)  # type: ignore[no-any-return]
 
 
 GETITEM = Method("__getitem__", operator.getitem)
@@ -451,16 +380,6 @@ ASTYPE = Method("astype", lambda x, *how: x.astype(*how))
 CONJ = Method("conj", lambda x: x.conj())
 VIEW = Method("view", lambda x: x.view())
 FLATTEN = Method("flatten", lambda x, order: x.flatten(order))
-
-
-def concrete_index(index: Any) -> Any:
-    """An index with the values of what is traced in it."""
-    if isinstance(index, tuple):
-        return tuple(concrete_index(item) for item in index)
-    if isinstance(index, list):
-        items = [concrete_index(item) for item in index]
-        return items if items else np.asarray(items, np.intp)
-    return index.steer("an index") if isinstance(index, Traced) else index
 
 
 def gathered(value: Any) -> Any:
@@ -498,15 +417,17 @@ def record(operation: Operation, operands: Sequence[Any], **parameters: Any) -> 
         value = np.asarray(operation.evaluate(values, parameters))
         return Traced(here.constant_node(value), value, number=not value.ndim)
     node = apply(operation, nodes, **parameters)
-    value = here.values.get(node)
-    if value is None:
+    known = here.values.get(node)
+    if known is None:
         value = np.asarray(operation.evaluate(values, parameters))
         if live and any(
-            np.may_share_memory(value, x.value) for x in operands if isinstance(x, Traced) and x.live
+            np.may_share_memory(value, x.value)
+            for x in operands
+            if isinstance(x, Traced) and x.live
         ):
             value = value.copy()  # what a node's value is must not change
         here.values[node] = value
         node.dtype = value.dtype
     else:
-        value = value.copy(order="K")  # two arrays, if of one node
+        value = known.copy(order="K")  # two arrays, if of one node
     return Traced(node, value, number=not value.ndim)

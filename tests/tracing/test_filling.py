@@ -213,8 +213,10 @@ def test_an_entry_of_empty_is_written_before_it_is_read() -> None:
             y[0] = x[0]
             return read(y)
 
-        with pytest.raises(jb.UnsupportedError, match=r"empty array is read at test_filling.py:\d+"):
-            jb.grad(lambda x: np.sum(f(x)))(X)  # noqa: B023
+        with pytest.raises(
+            jb.UnsupportedError, match=r"empty array is read at test_filling.py:\d+"
+        ):
+            jb.grad(lambda x: np.sum(f(x)))(X)
     assert jb.grad(lambda x: _first_of_empty(x))(X)[0] == 1
 
 

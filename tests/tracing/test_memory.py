@@ -49,9 +49,7 @@ def test_memory_dtype_and_value_are_numpys(text: str) -> None:
 def test_the_calls_reach_every_supported_function() -> None:
     text = "\n".join(CALLS) + "".join(calls.CHANGING)
     named = {name.removeprefix("numpy.") for name, f in FUNCTIONS.items() if f in SUPPORTED}
-    plain = {
-        name for name in named if SUPPORTED[FUNCTIONS[f"numpy.{name}"]].result is Result.PLAIN
-    }
+    plain = {name for name in named if SUPPORTED[FUNCTIONS[f"numpy.{name}"]].result is Result.PLAIN}
     aliases = {
         name for name in named
         for other in named

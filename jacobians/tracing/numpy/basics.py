@@ -13,11 +13,19 @@ from jacobians.notation.slots import Table
 from jacobians.operations import index_maps, products
 from jacobians.operations.arrangement import arrangement, coordinates
 from jacobians.operations.declare import elementwise
-from jacobians.tracing.handle import plainly
+from jacobians.tracing.handle import concrete_index, plainly
 from jacobians.tracing.session import user_line
-from jacobians.tracing.stand_ins import mirrors, untyped
+from jacobians.tracing.stand_ins import mirrors
 from jacobians.tracing.tables import SUPPORTED, Entry, Result, implements
-from jacobians.tracing.traced import ASTYPE, CONJ, FLATTEN, GETITEM, VIEW, Traced, concrete_index, record
+from jacobians.tracing.traced import (
+    ASTYPE,
+    CONJ,
+    FLATTEN,
+    GETITEM,
+    VIEW,
+    Traced,
+    record,
+)
 
 cast = elementwise("cast", lambda X: X, X="1")  # changes the dtype only
 
@@ -55,14 +63,19 @@ def in_loop(function: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]
 def _in_loop(function: Any, inputs: Any, **kwargs: Any) -> Any:
     """The inputs in the types of the loop that ``dtype``, ``signature`` and ``casting`` choose."""
     # NumPy's own errors, on arrays without entries.
-    empty = [x if type(x) in (int, float, bool) else np.empty(0, np.asarray(plainly(x)).dtype) for x in inputs]
+    empty = [
+        x if type(x) in (int, float, bool) else np.empty(0, np.asarray(plainly(x)).dtype)
+        for x in inputs
+    ]
     function(*empty, **kwargs)
     chosen = kwargs.get("signature", kwargs.get("sig"))
     if chosen is None:
         chosen = (*(None,) * function.nin, *(kwargs.get("dtype"),) * function.nout)
     given = [type(x) if type(x) in (int, float) else np.asarray(x).dtype for x in empty]
     loop = function.resolve_dtypes(
-        (*given, *(None,) * function.nout), signature=chosen, casting=kwargs.get("casting", "same_kind")
+        (*given, *(None,) * function.nout),
+        signature=chosen,
+        casting=kwargs.get("casting", "same_kind"),
     )
     return tuple(call_astype(x, dtype) for x, dtype in zip(inputs, loop, strict=False))
 
@@ -180,7 +193,11 @@ def getitem(x: Traced, where: Any) -> Any:
 
 
 def _item(item: Any) -> Any:
-    return int(item) if isinstance(item, np.ndarray) and not item.ndim and item.dtype.kind in "iu" else item
+    return (
+        int(item)
+        if isinstance(item, np.ndarray) and not item.ndim and item.dtype.kind in "iu"
+        else item
+    )
 
 
 def _is_basic(item: Any) -> bool:

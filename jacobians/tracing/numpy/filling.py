@@ -11,17 +11,17 @@ from numpy.typing import DTypeLike
 
 from jacobians.errors import UnsupportedError
 from jacobians.graph.node import NUMPY
+from jacobians.notation.slots import letter_slot, table_slot
 from jacobians.operations import index_maps
 from jacobians.operations.arrangement import Arrangement
-from jacobians.notation.slots import letter_slot, table_slot
 from jacobians.tracing.dispatch import FILL
-from jacobians.tracing.handle import leaves, plainly
+from jacobians.tracing.handle import concrete_index, plainly
 from jacobians.tracing.numpy.basics import call_astype, plain
 from jacobians.tracing.session import running, user_line
 from jacobians.tracing.stand_ins import array as as_array
 from jacobians.tracing.stand_ins import mirrors
 from jacobians.tracing.tables import Result, implements, reduced
-from jacobians.tracing.traced import Traced, concrete_index, gathered, record
+from jacobians.tracing.traced import Traced, gathered, record
 
 # Making arrays
 
@@ -75,7 +75,7 @@ def empty(shape: Any, dtype: DTypeLike = float) -> Any:
     return _fillable(np.empty(shape, dtype), unset=True)
 
 
-def full(shape: Any, fill_value: Any, dtype: DTypeLike = None) -> Any:
+def full(shape: Any, fill_value: Any, dtype: DTypeLike | None = None) -> Any:
     """As ``zeros``, filled with a value, which may be traced.
 
     Examples
@@ -91,7 +91,7 @@ def full(shape: Any, fill_value: Any, dtype: DTypeLike = None) -> Any:
     return made
 
 
-def array(values: Any, dtype: DTypeLike = None) -> Any:
+def array(values: Any, dtype: DTypeLike | None = None) -> Any:
     """An array of numbers and arrays, traced or not, in nested lists; always a copy.
 
     Examples
@@ -146,7 +146,9 @@ def _target(x: Any, name: str) -> Traced:
     if not isinstance(x, Traced):
         raise UnsupportedError(f"numpy.{name} at {user_line()}: {FILL}")
     if x.number:
-        raise TypeError(f"numpy.{name} at {user_line()}: a number cannot change; make an array with jb.array(...)")
+        raise TypeError(
+            f"numpy.{name} at {user_line()}: a number cannot change; make an array with jb.array(...)"
+        )
     return x
 
 
@@ -161,7 +163,9 @@ def copyto(dst: Any, src: Any, casting: Any = "same_kind", where: Any = True) ->
         return  # allowed by NumPy also where it is read-only
     target, mask = _target(dst, "copyto"), plain(where)
     source = as_array(gathered(src))
-    np.copyto(np.empty(0, target.dtype), np.empty(0, source.dtype), casting=casting)  # NumPy's errors
+    np.copyto(
+        np.empty(0, target.dtype), np.empty(0, source.dtype), casting=casting
+    )  # NumPy's errors
     target.assign(lambda a, v: np.copyto(a, v, where=mask, casting="unsafe"), source)
 
 

@@ -11,7 +11,7 @@ from jacobians.operations import fourier
 from jacobians.tracing.numpy.basics import call_astype
 from jacobians.tracing.numpy.products import padded
 from jacobians.tracing.spectrum import Spectrum
-from jacobians.tracing.stand_ins import array, mirrors
+from jacobians.tracing.stand_ins import array, mirrors, untyped
 from jacobians.tracing.traced import record
 
 _OUT = "the result is complex; use the returned value"
@@ -31,7 +31,7 @@ def _at_end(a: Any, n: Any, axis: int) -> tuple[Any, int]:
 
 def _scale(norm: Any, n: int, *, inverse: bool) -> float:
     """What the transform without any factor is multiplied by."""
-    forward = {None: 1.0, "backward": 1.0, "ortho": n**-0.5, "forward": 1.0 / n}
+    forward: dict[Any, float] = {None: 1.0, "backward": 1.0, "ortho": n**-0.5, "forward": 1.0 / n}
     if norm not in forward:
         raise ValueError(f'Invalid norm value {norm}; should be "backward", "ortho" or "forward".')
     return 1.0 / n / forward[norm] if inverse else forward[norm]
@@ -39,14 +39,14 @@ def _scale(norm: Any, n: int, *, inverse: bool) -> float:
 
 def _forward(function: Any, *, half: bool, inverse: bool) -> None:
     @mirrors(function, result="complex: .real, .imag, abs() and irfft of it", out=_OUT)
-    def run(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: None = None) -> Spectrum:  # noqa: ARG001
+    def run(a: Any, n: Any = None, axis: int = -1, norm: Any = None) -> Spectrum:
         a, axis = _at_end(a, n, axis)
         length = a.shape[-1]
         scale = _scale(norm, length, inverse=inverse)
         size = length // 2 + 1 if half else length
         parts = []
         for part, sign in ((fourier.real_part, 1), (fourier.imaginary_part, -1 if inverse else 1)):
-            found = np.moveaxis(record(part, [a], size=size), -1, axis)
+            found = untyped.moveaxis(record(part, [a], size=size), -1, axis)
             factor = sign * scale
             parts.append(found if factor == 1 else found * factor)
         return Spectrum(*parts)
@@ -59,26 +59,33 @@ _forward(np.fft.ihfft, half=True, inverse=True)
 
 
 def inverse(
-    a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: None = None, *, hermitian: bool = False  # noqa: ARG001
+    a: Any,
+    n: Any = None,
+    axis: int = -1,
+    norm: Any = None,
+    *,
+    hermitian: bool = False,
 ) -> Any:
     """numpy.fft.irfft of a real array or a ``Spectrum``; ``hermitian``: numpy.fft.hfft."""
     parts = (a.real, a.imag) if isinstance(a, Spectrum) else (a,)
     size = 2 * (array(parts[0]).shape[axis] - 1) if n is None else index(n)
-    scale = _scale(norm, size, inverse=not hermitian) * size  # the transform back divides by the size
+    scale = (
+        _scale(norm, size, inverse=not hermitian) * size
+    )  # the transform back divides by the size
     total: Any = None
     for part, operation in zip(parts, (fourier.from_real, fourier.from_imaginary), strict=False):
         moved, place = _at_end(part, size // 2 + 1, axis)
-        found = np.moveaxis(record(operation, [moved], size=size), -1, place)
+        found = untyped.moveaxis(record(operation, [moved], size=size), -1, place)
         total = found if total is None else total + found
     return total if scale == 1 else total * scale
 
 
 def _backward(function: Any, *, hermitian: bool) -> Callable[..., Any]:
     @mirrors(function, out=_OUT)
-    def run(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: None = None) -> Any:  # noqa: ARG001
+    def run(a: Any, n: Any = None, axis: int = -1, norm: Any = None) -> Any:
         return inverse(a, n, axis, norm, hermitian=hermitian)
 
-    return run  # type: ignore[no-any-return]
+    return run
 
 
 _backward(np.fft.irfft, hermitian=False)

@@ -10,11 +10,13 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from jacobians.errors import UnsupportedError
 from jacobians.operations import index_maps
+from jacobians.tracing.handle import plainly
 from jacobians.tracing.numpy.basics import call_astype, plain, reshape
 from jacobians.tracing.numpy.joining import concatenate
 from jacobians.tracing.numpy.shapes import along, entries
 from jacobians.tracing.session import user_line
-from jacobians.tracing.stand_ins import array, mirrors, plainly, untyped
+from jacobians.tracing.stand_ins import array, mirrors, untyped
+from jacobians.tracing.tables import Result
 from jacobians.tracing.traced import Traced, record
 
 # Padding: the array grows by one axis after the other, so that later axes own the corners.
@@ -25,7 +27,7 @@ _BY_SUMMARY: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
-@mirrors(np.pad)
+@mirrors(np.pad, result=Result.ARRAY)
 def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
     """numpy.pad."""
     x = array if isinstance(array, Traced) else np.asarray(array)
@@ -144,7 +146,9 @@ def _pad_odd(x: Any, axis: int, before: int, after: int, mode: str) -> Any:
     size = x.shape[axis]
     period = size - 1 if mode == "reflect" else size
     if max(before, after) > period:  # over and over: what NumPy does to each of the entries
-        lines = untyped.pad(np.eye(size, dtype=x.dtype), ((before, after), (0, 0)), mode, reflect_type="odd")
+        lines = untyped.pad(
+            np.eye(size, dtype=x.dtype), ((before, after), (0, 0)), mode, reflect_type="odd"
+        )
         return np.moveaxis(np.tensordot(lines, x, (1, axis)), 0, axis)
     order = untyped.pad(np.arange(size), (before, after), mode)
     first, last = along(x, axis, slice(0, 1)), along(x, axis, slice(size - 1, size))

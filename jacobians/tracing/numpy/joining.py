@@ -8,9 +8,10 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from jacobians.operations import index_maps
+from jacobians.tracing.handle import plainly
 from jacobians.tracing.numpy.basics import call_astype, plain, reshape
 from jacobians.tracing.numpy.shapes import along, atleast_1d, atleast_2d, atleast_3d, entries, ravel
-from jacobians.tracing.stand_ins import array, mirrors, plainly, stand_in, untyped
+from jacobians.tracing.stand_ins import array, mirrors, stand_in, untyped
 from jacobians.tracing.tables import Result
 from jacobians.tracing.traced import record
 
@@ -22,7 +23,6 @@ def concatenate(
     arrays: Any,
     /,
     axis: Any = 0,
-    out: None = None,  # noqa: ARG001
     *,
     dtype: Any = None,
     casting: str = "same_kind",
@@ -47,7 +47,6 @@ def concatenate(
 def stack(
     arrays: Any,
     axis: int = 0,
-    out: None = None,  # noqa: ARG001
     *,
     dtype: Any = None,
     casting: str = "same_kind",
@@ -93,7 +92,7 @@ def append(arr: Any, values: Any, axis: Any = None) -> Any:
     return concatenate([arr, values], axis)
 
 
-@mirrors(np.block)
+@mirrors(np.block, result=Result.ARRAY)
 def block(arrays: Any) -> Any:
     """numpy.block: lists are joined along the last axis, lists of lists along the one before."""
     expected = np.block(plainly(arrays))  # NumPy's own errors about the nesting

@@ -12,9 +12,11 @@ import numpy as np
 
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.operations import factorisations, linalg
+from jacobians.tracing.handle import plainly
 from jacobians.tracing.numpy.basics import axes_tuple, call_astype, expand, plain
 from jacobians.tracing.session import user_line
-from jacobians.tracing.stand_ins import array, mirrors, plainly
+from jacobians.tracing.stand_ins import array, mirrors
+from jacobians.tracing.tables import Result
 from jacobians.tracing.traced import record
 
 # NumPy has no public name for its named tuples.
@@ -63,7 +65,7 @@ def _tensorinv(a: Any, ind: int = 2) -> Any:
     return np.reshape(np.linalg.inv(square), (*columns, *rows))
 
 
-@mirrors(np.linalg.tensorsolve)
+@mirrors(np.linalg.tensorsolve, result=Result.ARRAY)
 def _tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
     a, b = array(a), array(b)
     if axes is not None:
@@ -159,6 +161,8 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     x = array(x)
     x = x if x.dtype.kind == "f" else call_astype(x, np.float64)
     order = plain(ord)
+    if x.size == 0:
+        return np.linalg.norm(x.value, order, axis, keepdims)
     if axis is None:
         axes = tuple(range(x.ndim))
         if order is None:
@@ -186,6 +190,8 @@ def _linalg_vector_norm(
 ) -> Any:
     x = array(x)
     x = x if x.dtype.kind == "f" else call_astype(x, np.float64)
+    if x.size == 0 or (x.ndim == 0 and axis is not None):
+        return np.linalg.vector_norm(x.value, axis=axis, keepdims=keepdims, ord=plain(ord))
     return _vector_norm(x, plain(ord), axes_tuple(axis, np.ndim(x)), keepdims)
 
 
@@ -237,7 +243,10 @@ def _eigvalsh(a: Any, UPLO: str = "L") -> Any:
 
 @mirrors(np.linalg.svd, hermitian="use np.linalg.eigh for a symmetric matrix")
 def _svd(
-    a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False  # noqa: ARG001
+    a: Any,
+    full_matrices: bool = True,
+    compute_uv: bool = True,
+    hermitian: bool = False,  # noqa: ARG001
 ) -> Any:
     a = _matrices(a, "svd")
     s = record(factorisations.singular_values(a.shape), [a])

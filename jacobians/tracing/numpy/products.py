@@ -15,9 +15,10 @@ import numpy as np
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.notation.coordinates import ELLIPSIS
 from jacobians.operations import index_maps, products
+from jacobians.tracing.handle import plainly
 from jacobians.tracing.numpy.basics import call_astype, expand
 from jacobians.tracing.session import user_line
-from jacobians.tracing.stand_ins import array, mirrors, plainly
+from jacobians.tracing.stand_ins import array, mirrors
 from jacobians.tracing.tables import Result
 from jacobians.tracing.traced import Traced, record
 
@@ -116,7 +117,7 @@ for _name, _function in {"matvec": matvec, "vecmat": vecmat}.items():
 
 
 @mirrors(np.dot)
-def dot(a: Any, b: Any, out: None = None) -> Any:  # noqa: ARG001
+def dot(a: Any, b: Any) -> Any:
     """numpy.dot."""
     a, b = array(a), array(b)
     if a.ndim == 0 or b.ndim == 0:
@@ -140,7 +141,7 @@ def _inner(a: Any, b: Any, /) -> Any:
 
 
 @mirrors(np.outer)
-def _outer(a: Any, b: Any, out: None = None) -> Any:  # noqa: ARG001
+def _outer(a: Any, b: Any) -> Any:
     return record(products.outer, [np.ravel(a), np.ravel(b)])
 
 
@@ -192,7 +193,7 @@ def _linalg_tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Any:
 
 
 def _einsum_kind(*operands: Any, **kwargs: Any) -> Result:
-    """view where one array's axes are renamed, else copy"""
+    """View where one array's axes are renamed, else copy."""
     if len(operands) == 2 if isinstance(operands[0], str) else len(operands) < 4:
         return Result.NUMPYS
     return Result.ARRAY if kwargs.get("optimize", False) else Result.NEW
@@ -274,7 +275,7 @@ def _multi_dot(arrays: Sequence[Any]) -> Any:
 
 
 def _power_kind(a: Any, n: Any) -> Result:  # noqa: ARG001
-    """the array itself for n = 1, else copy"""
+    """The array itself for n = 1, else copy."""
     return Result.NUMPYS if n == 1 else Result.NEW
 
 
@@ -342,7 +343,11 @@ def _square_part(x: Any, offset: int, axis1: int, axis2: int) -> Any:
 
 @mirrors(np.trace)
 def _trace(
-    a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None, out: None = None  # noqa: ARG001
+    a: Any,
+    offset: int = 0,
+    axis1: int = 0,
+    axis2: int = 1,
+    dtype: Any = None,
 ) -> Any:
     square = _square_part(a, offset, axis1, axis2)
     if dtype is not None:

@@ -24,7 +24,7 @@ from jacobians.tracing.numpy.basics import (
 from jacobians.tracing.numpy.ufuncs import where
 from jacobians.tracing.session import user_line
 from jacobians.tracing.stand_ins import concrete, mirrors
-from jacobians.tracing.tables import Result, implements, reduced
+from jacobians.tracing.tables import implements, reduced
 from jacobians.tracing.traced import Traced, record
 
 GIVEN = np._NoValue
@@ -71,7 +71,7 @@ def reduced_last(
 
 @mirrors(np.sum)
 def total(
-    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, initial: Any = GIVEN,
+    a: Any, axis: Any = None, dtype: Any = None, keepdims: Any = False, initial: Any = GIVEN,
     where: Any = GIVEN,
 ) -> Any:  # fmt: skip
     """numpy.sum."""
@@ -86,7 +86,6 @@ def mean(
     a: Any,
     axis: Any = None,
     dtype: Any = None,
-    out: Any = None,
     keepdims: Any = False,
     *,
     where: Any = GIVEN,
@@ -115,7 +114,7 @@ def counted(a: Any, axis: Any, keepdims: Any, mask: Any) -> Any:
 
 @mirrors(np.var)
 def variance(
-    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: Any = False, *,
+    a: Any, axis: Any = None, dtype: Any = None, ddof: Any = 0, keepdims: Any = False, *,
     where: Any = GIVEN, mean: Any = GIVEN, correction: Any = GIVEN,
 ) -> Any:  # fmt: skip
     """numpy.var: the mean square distance from the mean, which may be given."""
@@ -140,7 +139,7 @@ def deviation(*args: Any, **how: Any) -> Any:
 
 @mirrors(np.prod)
 def product(
-    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, initial: Any = GIVEN,
+    a: Any, axis: Any = None, dtype: Any = None, keepdims: Any = False, initial: Any = GIVEN,
     where: Any = GIVEN,
 ) -> Any:  # fmt: skip
     """numpy.prod: right where entries are 0."""
@@ -175,7 +174,6 @@ def _extreme(
 def maximum(
     a: Any,
     axis: Any = None,
-    out: Any = None,
     keepdims: Any = False,
     initial: Any = GIVEN,
     where: Any = GIVEN,
@@ -188,7 +186,6 @@ def maximum(
 def minimum(
     a: Any,
     axis: Any = None,
-    out: Any = None,
     keepdims: Any = False,
     initial: Any = GIVEN,
     where: Any = GIVEN,
@@ -201,7 +198,6 @@ def minimum(
 def nanmax(
     a: Any,
     axis: Any = None,
-    out: Any = None,
     keepdims: Any = False,
     initial: Any = GIVEN,
     where: Any = GIVEN,
@@ -214,7 +210,6 @@ def nanmax(
 def nanmin(
     a: Any,
     axis: Any = None,
-    out: Any = None,
     keepdims: Any = False,
     initial: Any = GIVEN,
     where: Any = GIVEN,
@@ -224,7 +219,7 @@ def nanmin(
 
 
 @mirrors(np.ptp)
-def peak_to_peak(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False) -> Any:
+def peak_to_peak(a: Any, axis: Any = None, keepdims: Any = False) -> Any:
     """numpy.ptp."""
     return maximum(a, axis, keepdims=keepdims) - minimum(a, axis, keepdims=keepdims)
 
@@ -238,14 +233,12 @@ NAN_REDUCERS = {np.fmax: nanmax, np.fmin: nanmin}
 
 
 def _reduce(function: Any) -> Any:
-    def run(
-        array: Any, axis: Any = 0, dtype: Any = None, out: Any = None, *args: Any, **how: Any
-    ) -> Any:
+    def run(array: Any, axis: Any = 0, dtype: Any = None, *args: Any, **how: Any) -> Any:
         how |= dict(zip(("keepdims", "initial", "where"), args, strict=False))
         array = as_traced(array)
         if dtype is not None:
             array = call_astype(array, dtype)
-        return function(array, axis=axis if array.ndim else None, **how)
+        return function(array, axis=axis, **how)
 
     return run
 
@@ -259,7 +252,7 @@ def _fold(ufunc: np.ufunc, *, running: bool) -> Any:
     """What a ufunc without a reduction of its own does with one entry after the other."""
 
     def run(
-        array: Any, axis: Any = 0, dtype: Any = None, out: Any = None, keepdims: Any = False,
+        array: Any, axis: Any = 0, dtype: Any = None, keepdims: Any = False,
         initial: Any = GIVEN, where: Any = GIVEN,
     ) -> Any:  # fmt: skip
         a = as_traced(array)
@@ -271,13 +264,16 @@ def _fold(ufunc: np.ufunc, *, running: bool) -> Any:
                 f"{ufunc.__name__}.reduce with where= at {user_line()}: write it as a loop"
             )
         if not axes:
-            return a
+            return ufunc.accumulate(a.value) if running else a  # NumPy's own error
         moved = np.moveaxis(last(a, axes), -1, 0)
         parts = ([initial] if given(initial) else []) + [moved[n] for n in range(len(moved))]
         found = list(accumulate(parts, ufunc))
-        if not found:
-            getattr(ufunc, "reduce")(np.empty(a.shape), axis)  # NumPy's own error
-            return np.full([n for k, n in enumerate(a.shape) if k not in axes], ufunc.identity)
+        if not found:  # of what is empty, or NumPy's own error
+            return (
+                ufunc.accumulate(a.value, axis)
+                if running
+                else ufunc.reduce(a.value, axis, keepdims=keepdims)
+            )
         if running:
             return np.moveaxis(np.stack(found), 0, axes[0])
         return expand(as_traced(found[-1]), axes) if keepdims else found[-1]
@@ -285,9 +281,9 @@ def _fold(ufunc: np.ufunc, *, running: bool) -> Any:
     return run
 
 
-_WITH_REDUCE = {*REDUCERS, *NAN_REDUCERS, np.logical_and, np.logical_or}
-for _ufunc in [u for u in vars(np).values() if isinstance(u, np.ufunc)]:
-    if _ufunc.nin == 2 and _ufunc.nout == 1 and _ufunc.signature is None:
-        if _ufunc not in _WITH_REDUCE:
-            implements(reduced(_ufunc))(_fold(_ufunc, running=False))
-        implements(reduced(_ufunc, "accumulate"))(_fold(_ufunc, running=True))
+_WITH_REDUCE: set[Any] = {*REDUCERS, *NAN_REDUCERS, np.logical_and, np.logical_or}
+for _one in [u for u in vars(np).values() if isinstance(u, np.ufunc)]:
+    if _one.nin == 2 and _one.nout == 1 and _one.signature is None:
+        if _one not in _WITH_REDUCE:
+            implements(reduced(_one))(_fold(_one, running=False))
+        implements(reduced(_one, "accumulate"))(_fold(_one, running=True))

@@ -66,13 +66,20 @@ def solve_triangular(
     """scipy.linalg.solve_triangular: the other triangle is not read, and has derivative 0."""
     keep = np.tril if lower else np.triu
     matrix = _floats(a)
-    matrix = keep(matrix, -1 if lower else 1) + np.eye(matrix.shape[-1]) if unit_diagonal else keep(matrix)
+    matrix = (
+        keep(matrix, -1 if lower else 1) + np.eye(matrix.shape[-1])
+        if unit_diagonal
+        else keep(matrix)
+    )
     return np.linalg.solve(_turned(matrix) if trans in (1, 2, "T", "C") else matrix, _floats(b))
 
 
 @_replaces("linalg")
 def cho_solve(
-    c_and_lower: Any, b: Any, overwrite_b: bool = False, check_finite: bool = True  # noqa: ARG001
+    c_and_lower: Any,
+    b: Any,
+    overwrite_b: bool = False,  # noqa: ARG001
+    check_finite: bool = True,  # noqa: ARG001
 ) -> Any:
     """scipy.linalg.cho_solve: the other triangle of the factor is not read."""
     c, lower = c_and_lower

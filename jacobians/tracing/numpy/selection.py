@@ -11,11 +11,12 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from jacobians.errors import UnsupportedError
+from jacobians.tracing.handle import plainly
 from jacobians.tracing.numpy.basics import arranged, call_astype, plain, reshape, take_along
 from jacobians.tracing.numpy.joining import concatenate, stack
 from jacobians.tracing.numpy.shapes import along, ravel
 from jacobians.tracing.session import user_line
-from jacobians.tracing.stand_ins import array, concrete, constant, mirrors, plainly, untyped
+from jacobians.tracing.stand_ins import array, concrete, constant, mirrors, untyped
 from jacobians.tracing.tables import Result, unsupported
 from jacobians.tracing.traced import Traced
 
@@ -23,7 +24,7 @@ from jacobians.tracing.traced import Traced
 
 
 @mirrors(np.take)
-def take(a: Any, indices: Any, axis: Any = None, out: None = None, mode: str = "raise") -> Any:  # noqa: ARG001
+def take(a: Any, indices: Any, axis: Any = None, mode: str = "raise") -> Any:
     """numpy.take."""
     a, indices = array(a), np.asarray(plain(indices))
     if axis is None:
@@ -54,9 +55,10 @@ def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
 
 
 @mirrors(np.compress)
-def compress(condition: Any, a: Any, axis: Any = None, out: None = None) -> Any:  # noqa: ARG001
+def compress(condition: Any, a: Any, axis: Any = None) -> Any:
     """numpy.compress."""
     kept = np.asarray(plain(condition))
+    a = np.ravel(a) if np.ndim(a) == 0 and axis in (0, -1) else a
     if kept.ndim != 1:
         raise ValueError("condition must be a 1-d array")
     return take(a, np.flatnonzero(kept), axis)
@@ -69,7 +71,7 @@ def extract(condition: Any, arr: Any) -> Any:
 
 
 @mirrors(np.choose)
-def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:  # noqa: ARG001
+def choose(a: Any, choices: Any, mode: str = "raise") -> Any:
     """numpy.choose: one entry from each place of the stacked choices."""
     which = np.asarray(plain(a))
     parts = [array(c) for c in choices]
@@ -81,7 +83,7 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any: 
     )
 
 
-@mirrors(np.select)
+@mirrors(np.select, result=Result.ARRAY)
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     """numpy.select: nested numpy.where."""
     expected = np.select(
@@ -93,7 +95,7 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     return call_astype(np.broadcast_to(result, expected.shape), expected.dtype)
 
 
-@mirrors(np.piecewise)
+@mirrors(np.piecewise, result=Result.ARRAY)
 def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
     """numpy.piecewise: each function sees the entries where its condition holds."""
     x, conditions = array(x), plain(condlist)
@@ -119,6 +121,8 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
 @mirrors(np.trim_zeros, result=Result.NUMPYS)
 def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
     """numpy.trim_zeros: which entries are 0 is concrete."""
+    if not filt.ndim:
+        return filt
     values = np.asarray(plain(filt))
     sides = trim.lower()
     untyped.trim_zeros(values, trim, axis)  # NumPy's own errors

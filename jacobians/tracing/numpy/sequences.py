@@ -14,14 +14,14 @@ from jacobians.tracing.traced import record
 
 
 @mirrors(np.cumsum)
-def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:  # noqa: ARG001
+def cumsum(a: Any, axis: Any = None, dtype: Any = None) -> Any:
     """numpy.cumsum."""
     a, axis = _along(as_traced(a), axis, dtype)
     return record(reductions.cumsum, [a], axis=axis)
 
 
 @mirrors(np.cumprod)
-def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:  # noqa: ARG001
+def cumprod(a: Any, axis: Any = None, dtype: Any = None) -> Any:
     """numpy.cumprod: right where entries are 0."""
     return _running(reductions.product(running=True), *_along(as_traced(a), axis, dtype))
 
@@ -65,7 +65,7 @@ if hasattr(np, "cumulative_sum"):  # NumPy 2.1
 
 
 def _diff_kind(a: Any, n: int = 1, *_: Any, **__: Any) -> Result:  # noqa: ARG001
-    """the array itself for n = 0, else copy"""
+    """The array itself for n = 0, else copy."""
     return Result.NEW if n else Result.NUMPYS
 
 
@@ -101,7 +101,9 @@ def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     ends = [None if end is None else reshape(as_traced(end), -1) for end in (to_begin, to_end)]
     for end in ends:
         if end is not None and not np.can_cast(end.dtype, ary.dtype, "same_kind"):
-            raise TypeError(f"ediff1d: {end.dtype} does not go into {ary.dtype}")  # NumPy says which
+            raise TypeError(
+                f"ediff1d: {end.dtype} does not go into {ary.dtype}"
+            )  # NumPy says which
     begin, end = (None if end is None else call_astype(end, ary.dtype) for end in ends)
     parts = (begin, diff(reshape(ary, -1)), end)
     return np.concatenate([part for part in parts if part is not None])
@@ -128,30 +130,37 @@ for _name in ("trapezoid", "trapz"):  # the second until NumPy 2.4
 
 
 @mirrors(np.nancumsum)
-def nancumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
+def nancumsum(a: Any, axis: Any = None, dtype: Any = None) -> Any:
     """numpy.nancumsum."""
     return cumsum(filled(a, 0.0), axis=axis, dtype=dtype)
 
 
 @mirrors(np.nancumprod)
-def nancumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
+def nancumprod(a: Any, axis: Any = None, dtype: Any = None) -> Any:
     """numpy.nancumprod."""
     return cumprod(filled(a, 1.0), axis=axis, dtype=dtype)
 
 
 @implements(reduced(np.add, "accumulate"))
-def _add_up(array: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
-    return cumsum(array, axis, dtype, out)
+def _add_up(array: Any, axis: int = 0, dtype: Any = None) -> Any:
+    return cumsum(_accumulable(array), axis, dtype)
+
+
+def _accumulable(array: Any) -> Any:
+    a = as_traced(array)
+    if not a.ndim:
+        np.add.accumulate(a.value)  # NumPy's own error
+    return a
 
 
 @implements(reduced(np.multiply, "accumulate"))
-def _multiply_up(array: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
-    return cumprod(array, axis, dtype, out)
+def _multiply_up(array: Any, axis: int = 0, dtype: Any = None) -> Any:
+    return cumprod(_accumulable(array), axis, dtype)
 
 
 def _extreme_so_far(operation: Any) -> Any:
-    def run(array: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:  # noqa: ARG001
-        return _running(operation, *_along(as_traced(array), axis, dtype))
+    def run(array: Any, axis: int = 0, dtype: Any = None) -> Any:
+        return _running(operation, *_along(_accumulable(array), axis, dtype))
 
     return run
 

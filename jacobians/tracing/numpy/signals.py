@@ -27,7 +27,9 @@ def _slid(a: Any, v: Any, mode: str) -> Any:
 
 
 def _slide_arguments(a: Any, v: Any, mode: str, name: str) -> tuple[Any, Any]:
-    a, v = (np.reshape(x, (1,)) if x.ndim == 0 else x for x in (array(a), array(v)))
+    a, v = array(a), array(v)
+    if name == "convolve":
+        a, v = (np.reshape(x, (1,)) if x.ndim == 0 else x for x in (a, v))
     if a.ndim != 1 or v.ndim != 1 or not a.shape[0] or not v.shape[0]:
         raise ShapeError(
             f"{name} takes two vectors that are not empty; the shapes are {a.shape} and {v.shape}"
@@ -83,7 +85,7 @@ def _typed(*arguments: Any) -> bool:
 
 
 def _polyder_kind(p: Any, m: int = 1) -> Result:  # noqa: ARG001
-    """the array itself for m = 0, else copy"""
+    """The array itself for m = 0, else copy."""
     return Result.NEW if m else Result.NUMPYS
 
 

@@ -26,17 +26,20 @@ from jacobians.tracing.stand_ins import mirrors
 from jacobians.tracing.tables import Result, unsupported
 from jacobians.tracing.traced import Traced
 
-
 _WEIGHTS = "weights are not supported; write the sums out with them"
 
 
 @mirrors(np.median)
 def median(
-    a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: Any = False,  # noqa: ARG001
+    a: Any, axis: Any = None, overwrite_input: bool = False, keepdims: Any = False,  # noqa: ARG001
 ) -> Any:  # fmt: skip
     """numpy.median: the mean of the two middle entries; ties share equally."""
     a = real(as_traced(a))
+    if a.ndim == 0 and axis is not None:
+        np.median(np.zeros(()), axis)  # NumPy's own error
     count = counted(a, axis, False, GIVEN)
+    if count == 0:
+        return mean(a, axis, keepdims=keepdims)
     middle = reduced_last(reductions.order_statistic, a, axis, keepdims, k=(count - 1) // 2)
     if count % 2:
         return middle
@@ -48,18 +51,21 @@ _POSITIONS = {"lower": np.floor, "higher": np.ceil, "nearest": np.rint}
 
 @mirrors(np.quantile, weights=_WEIGHTS)
 def quantile(
-    a: Any, q: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False,  # noqa: ARG001
-    method: str = "linear", keepdims: Any = False, *, weights: None = None, interpolation: Any = None,
+    a: Any, q: Any, axis: Any = None, overwrite_input: bool = False,  # noqa: ARG001
+    method: str = "linear", keepdims: Any = False, *, weights: None = None,  # noqa: ARG001
+    interpolation: Any = None,
 ) -> Any:  # fmt: skip
     """numpy.quantile, by the methods that take one entry or lie between two."""
     method = method if interpolation is None else interpolation
     if method not in ("linear", "midpoint", *_POSITIONS):
         raise UnsupportedError(
-            f"numpy.quantile(method={method!r}) at {user_line()}: there are the methods linear, lower, higher, nearest and "
-            "midpoint"
+            f"numpy.quantile(method={method!r}) at {user_line()}: there are the methods linear, lower, "
+            "higher, nearest and midpoint"
         )
     a = as_traced(a)
     a = a if method in _POSITIONS else real(a)
+    if a.ndim == 0 and axis is not None:
+        np.quantile(np.zeros(()), 0.5, axis)  # NumPy's own error
     wanted = np.asarray(plain(q), np.float64)
     if wanted.size and not (wanted.min() >= 0 and wanted.max() <= 1):
         raise ValueError("Quantiles must be in the range [0, 1]")
@@ -101,6 +107,8 @@ def average(
     """numpy.average, by the weights too."""
     a = real(as_traced(a))
     if weights is None:
+        if a.size == 0:
+            np.average(a.value, axis, keepdims=keepdims)  # NumPy's own error
         found = mean(a, axis=axis, keepdims=keepdims)
         if not returned:
             return found
@@ -115,7 +123,11 @@ def average(
             )  # its own error
         weights = transpose(weights, tuple(int(n) for n in np.argsort(places)))
         weights = reshape(weights, tuple(a.shape[n] if n in places else 1 for n in range(a.ndim)))
+    if a.size == 0:
+        np.average(a.value, axis, keepdims=keepdims)  # NumPy's own error
     scale = total(weights + np.zeros(a.shape, a.dtype), axis=axis, keepdims=keepdims)
+    if np.any(scale.value == 0):
+        raise ZeroDivisionError("Weights sum to zero, can't be normalized")  # as NumPy
     found = total(a * weights, axis=axis, keepdims=keepdims) / scale
     return (found, scale) if returned else found
 
@@ -123,7 +135,7 @@ def average(
 @mirrors(np.cov, result=Result.ARRAY, fweights=_WEIGHTS, aweights=_WEIGHTS)
 def cov(
     m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: Any = None,
-    fweights: None = None, aweights: None = None, *, dtype: Any = None,
+    fweights: None = None, aweights: None = None, *, dtype: Any = None,  # noqa: ARG001
 ) -> Any:  # fmt: skip
     """numpy.cov without weights."""
     parts = [as_traced(part) for part in (m, y) if part is not None]
@@ -131,7 +143,10 @@ def cov(
     dtype = np.result_type(*parts_types(parts), np.float64) if dtype is None else dtype
     shapes = [np.zeros((2,) * part.ndim) for part in parts]
     np.cov(shapes[0], shapes[1] if len(shapes) > 1 else None)
-    rows = [_rows(part, turned, dtype) for part, turned in zip(parts, _turned(parts, rowvar), strict=False)]
+    rows = [
+        _rows(part, turned, dtype)
+        for part, turned in zip(parts, _turned(parts, rowvar), strict=False)
+    ]
     data = rows[0] if len(rows) == 1 else np.concatenate(rows)
     free = data.shape[1] - ((0 if bias else 1) if ddof is None else ddof)
     centered = data - mean(data, axis=1, keepdims=True)
@@ -148,15 +163,15 @@ def parts_types(parts: Any) -> list[Any]:
 def _turned(parts: Any, rowvar: Any) -> tuple[bool, bool]:
     """Which of the arguments of ``cov`` NumPy transposes."""
     first, *rest = parts
-    return not rowvar and first.ndim != 1, bool(rest) and not rowvar and rest[0].ndim == 2 and len(rest[0]) != 1
+    return not rowvar and first.ndim != 1, bool(rest) and not rowvar and rest[0].ndim == 2 and len(
+        rest[0]
+    ) != 1
 
 
 def _rows(x: Any, turned: bool, dtype: Any) -> Any:
     x = real(x, dtype)
     x = reshape(x, (1, -1)) if x.ndim < 2 else x
     return transpose(x) if turned else x
-
-
 
 
 @mirrors(np.corrcoef)
@@ -197,6 +212,9 @@ def _numbers(a: Any, mask: Any) -> Any:
 @mirrors(np.nanmean)
 def nanmean(a: Any, *args: Any, where: Any = GIVEN, **how: Any) -> Any:
     """numpy.nanmean."""
+    if not np.ndim(a):
+        args = (None, *args[1:])
+        how.pop("axis", None)
     return mean(a, *args, where=_numbers(a, where), **how)
 
 
@@ -207,8 +225,11 @@ def nanvar(a: Any, *args: Any, where: Any = GIVEN, **how: Any) -> Any:
 
 
 def _enough(function: Any, a: Any, args: Any, there: Any, how: Any) -> Any:
+    if not np.ndim(a):
+        args = (None, *args[1:])
+        how.pop("axis", None)
     found = function(a, *args, where=there, **how)
-    given = dict(zip(("axis", "dtype", "out", "ddof", "keepdims"), args, strict=False)) | how
+    given = dict(zip(("axis", "dtype"), args, strict=False)) | how
     ddof = how.get("correction", given.get("ddof", 0))
     count = np.sum(there, axis=given.get("axis"), keepdims=bool(given.get("keepdims", False)))
     few = count - ddof <= 0

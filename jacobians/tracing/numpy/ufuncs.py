@@ -26,16 +26,21 @@ def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
     for branch in (x, y):
         if dtype_of(branch).kind == "c":
             raise UnsupportedError(
-                f"numpy.where at {user_line()} with a complex number in a branch: a Jacobian here is real; give real "
-                "and imaginary parts as two arrays"
+                f"numpy.where at {user_line()} with a complex number in a branch: a Jacobian here is "
+                "real; give real and imaginary parts as two arrays"
             )
     return record(piecewise.where, [condition, x, y])
 
 
 @mirrors(np.clip)
 def clip(
-    a: Any, a_min: Any = None, a_max: Any = None, out: None = None, *,  # noqa: ARG001
-    min: Any = None, max: Any = None, **how: Any,
+    a: Any,
+    a_min: Any = None,
+    a_max: Any = None,
+    *,
+    min: Any = None,
+    max: Any = None,
+    **how: Any,
 ) -> Any:
     """numpy.clip."""
     lo, hi = a_min if min is None else min, a_max if max is None else max
@@ -68,13 +73,13 @@ def i0(x: Any) -> Any:
 
 
 @mirrors(np.round, np.around)
-def rounded(a: Any, decimals: int = 0, out: None = None) -> Any:  # noqa: ARG001
+def rounded(a: Any, decimals: int = 0) -> Any:
     """numpy.round: locally constant."""
     return record(piecewise.rounded, [a], decimals=int(decimals))
 
 
 @mirrors(np.fix)
-def fix(x: Any, out: None = None) -> Any:  # noqa: ARG001
+def fix(x: Any) -> Any:
     """numpy.fix."""
     return np.trunc(x)
 
@@ -118,13 +123,13 @@ def nan_to_num(
 
 
 @mirrors(np.isposinf)
-def isposinf(x: Any, out: None = None) -> Any:  # noqa: ARG001
+def isposinf(x: Any) -> Any:
     """numpy.isposinf."""
     return x == np.inf
 
 
 @mirrors(np.isneginf)
-def isneginf(x: Any, out: None = None) -> Any:  # noqa: ARG001
+def isneginf(x: Any) -> Any:
     """numpy.isneginf."""
     return x == -np.inf
 
