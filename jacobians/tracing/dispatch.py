@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.errors import UnsupportedError
-from jacobians.tracing.handle import Handle, holds_traced, leaves, plainly
+from jacobians.tracing.handle import Handle, holds_traced, leaves, plainly, serials
 from jacobians.tracing.keywords import normalised
 from jacobians.tracing.session import user_line
 from jacobians.tracing.tables import UNSUPPORTED, Result, at_line, entry_of, name_of
@@ -36,8 +36,10 @@ def call(function: Any, args: Any, kwargs: Any) -> Any:
             return function(*plainly(args), **plainly(kwargs))  # it depends on no input
         reason = UNSUPPORTED.get(function, "no operation is known for it")
         raise UnsupportedError(f"{at_line(function)} has no Jacobian here: {reason}")
-    as_given = args, kwargs
-    args, kwargs, out, odd = normalised(function, entry, tuple(args), kwargs)
+    as_given, start = (args, kwargs), next(serials)
+    out, odd = None, False
+    if kwargs or not isinstance(function, np.ufunc):
+        args, kwargs, out, odd = normalised(function, entry, tuple(args), kwargs)
     if out is not None and any(
         part is not None for part in (out if isinstance(out, tuple) else (out,))
     ):
@@ -65,7 +67,7 @@ def call(function: Any, args: Any, kwargs: Any) -> Any:
         result = call(np.astype, (result, judged.dtype), {})
     if isinstance(result, np.ndarray) and not result.ndim and kind is Result.NEW:
         return result[()]
-    return _new(result, args, kwargs, number=kind is Result.NEW)
+    return _new(result, args, kwargs, start, number=kind is Result.NEW)
 
 
 def _as_judged(name: str, value: Any) -> Any:
@@ -79,11 +81,14 @@ def _is_function(value: Any) -> bool:
     return callable(value) and not isinstance(value, type)
 
 
-def _new(result: Any, args: Any, kwargs: Any, *, number: bool) -> Any:
+def _new(result: Any, args: Any, kwargs: Any, start: int, *, number: bool) -> Any:
     """The result with entries of its own."""
     if isinstance(result, Handle):
         scalar = number and not result.ndim
         value = result._value
+        if result.serial > start and result._memory is None and value.base is None:
+            result.number = scalar  # made in this call, of an array that is nobody else's
+            return result
         if result._memory is not None or any(
             value is given._value
             or (value.base is not None and np.may_share_memory(value, given._value))
@@ -95,7 +100,7 @@ def _new(result: Any, args: Any, kwargs: Any, *, number: bool) -> Any:
     if isinstance(result, np.ndarray):  # it depends on no input
         return result if result.flags.writeable else result.copy()
     if isinstance(result, tuple | list):
-        parts = [_new(part, args, kwargs, number=number) for part in result]
+        parts = [_new(part, args, kwargs, start, number=number) for part in result]
         if type(result) in (tuple, list):
             return type(result)(parts)
         return type(result)(*parts)
@@ -152,7 +157,7 @@ def _into(function: Any, entry: Any, args: Any, kwargs: Any, out: Any) -> Any:
     final = []
     for place, part in zip(places, parts, strict=True):
         if place is None:
-            final.append(_new(part, args, kwargs, number=True))
+            final.append(_new(part, args, kwargs, next(serials), number=True))
             continue
         place.assign(lambda a, v: np.copyto(a, v, where=plainly(mask), casting="unsafe"), part)
         final.append(place)

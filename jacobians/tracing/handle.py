@@ -5,6 +5,7 @@ which node it stands for, never a node; a number is never written into.
 """
 
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import Any, Self
 
 import numpy as np
@@ -17,6 +18,8 @@ from jacobians.tracing.session import guard
 
 Array = NDArray[Any]
 
+serials = count()
+
 
 class Handle:
     """A node and its value, which may be one of several on the same memory.
@@ -27,9 +30,20 @@ class Handle:
         Whether NumPy would have a scalar here, which cannot change in place.
     writeable : bool
         False where NumPy's view is read-only.
+    serial : int
+        Higher than that of all handles that were made before.
     """
 
-    __slots__ = ("_anchor", "_memory", "_node", "_value", "_version", "number", "writeable")
+    __slots__ = (
+        "_anchor",
+        "_memory",
+        "_node",
+        "_value",
+        "_version",
+        "number",
+        "serial",
+        "writeable",
+    )
 
     def __init__(self, node: Node, value: Array, *, number: bool = False) -> None:
         self._node: Node | None = node
@@ -39,6 +53,7 @@ class Handle:
         self._anchor = value
         self.number = number
         self.writeable = True
+        self.serial = next(serials)
 
     @property
     def node(self) -> Node:

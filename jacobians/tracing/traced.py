@@ -420,6 +420,8 @@ def record(operation: Operation, operands: Sequence[Any], **parameters: Any) -> 
     known = here.values.get(node)
     if known is None:
         value = np.asarray(operation.evaluate(values, parameters))
+        if any(value is given for given in values):
+            value = value.copy()
         if live and any(
             np.may_share_memory(value, x.value)
             for x in operands
