@@ -1,5 +1,6 @@
 """``Spectrum``: the complex result of a Fourier transform of a real traced array."""
 
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import numpy as np
@@ -66,19 +67,8 @@ class Spectrum:
         return self._refuse(name_of(ufunc))
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        answers = {
-            np.real: "real",
-            np.imag: "imag",
-            np.shape: "shape",
-            np.ndim: "ndim",
-            np.size: "size",
-        }
-        if function in answers and len(args) == 1 and not kwargs:
-            return getattr(self, answers[function])
-        if function is np.fft.irfft:
-            from jacobians.tracing.numpy.fourier import inverse  # which makes spectra
-
-            return inverse(*args, **kwargs)
+        if function in ANSWERS:
+            return ANSWERS[function](*args, **kwargs)
         return self._refuse(name_of(function))
 
     def __array__(self, *_: Any, **__: Any) -> Any:
@@ -91,6 +81,13 @@ class Spectrum:
 
     def __getitem__(self, index: Any) -> "Spectrum":
         return Spectrum(self.real[index], self.imag[index])
+
+
+ANSWERS: dict[Any, Callable[..., Any]] = {
+    np.real: lambda val: val.real, np.imag: lambda val: val.imag, np.shape: lambda a: a.shape,
+    np.ndim: lambda a: a.ndim, np.size: lambda a: a.size,
+}  # fmt: skip
+"""What NumPy's functions give for a spectrum; the transforms back enter themselves."""
 
 
 def _refused(name: str) -> Any:

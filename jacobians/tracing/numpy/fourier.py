@@ -10,7 +10,7 @@ from numpy.lib.array_utils import normalize_axis_index
 from jacobians.operations import fourier
 from jacobians.tracing.numpy.basics import call_astype
 from jacobians.tracing.numpy.products import padded
-from jacobians.tracing.spectrum import Spectrum
+from jacobians.tracing.spectrum import ANSWERS, Spectrum
 from jacobians.tracing.stand_ins import array, mirrors, untyped
 from jacobians.tracing.traced import record
 
@@ -90,3 +90,4 @@ def _backward(function: Any, *, hermitian: bool) -> Callable[..., Any]:
 
 _backward(np.fft.irfft, hermitian=False)
 _backward(np.fft.hfft, hermitian=True)
+ANSWERS[np.fft.irfft] = inverse
