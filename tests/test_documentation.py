@@ -35,6 +35,7 @@ from scipy import special
 
 import jacobians
 from jacobians.cli import main
+from jacobians.tracing import documenting
 from jacobians.tracing.tables import SUPPORTED
 from tests.tracing.test_tables import FUNCTIONS
 
@@ -271,11 +272,11 @@ def test_the_list_of_functions_is_what_the_tables_say() -> None:
     assert [line for line in made if line not in shown] == [], "make functions"
     names = {line.split(" | ")[0] for line in made}
     assert [line for line in shown if line.split(" | ")[0] in names and line not in made] == []
-    assert listing.page_with_list(text).count(documenting.START) == 1
+    assert documenting.page_with_list(text).count(documenting.START) == 1
 
 
 def test_the_list_says_what_each_function_is() -> None:
-    rows = {name: (result, refused) for name, result, refused in listing.rows()}
+    rows = {name: (result, refused) for name, result, refused in documenting.rows()}
     assert rows["sum"] == ("copy, or a number", "")
     assert rows["reshape"][0] == "view where NumPy's is one"
     assert rows["exp"][1] == "`where` without `out`"

@@ -91,7 +91,7 @@ def _within(nodes: Iterable[Node]) -> set[Node]:
     while waiting:
         node, depth = waiting.pop()
         node = _unwrapped(node)
-        if node in found or type(node.value) in (int, float):
+        if node in found or node.is_number:
             continue
         found.add(node)
         if depth and node.operation in _COMPOUND and _multiplies(node):
@@ -118,8 +118,8 @@ def _multiplies(node: Node) -> bool:
 def _inverts(node: Node) -> bool:
     """Whether what the node is made of stands below in it."""
     if node.operation in POWERS:
-        exponent = node.operands[1].value
-        return type(exponent) in (int, float) and exponent < 0
+        exponent = node.operands[1]
+        return exponent.is_number and exponent.value < 0
     return node.operation in (functions.reciprocal, elementwise.divide)
 
 

@@ -125,7 +125,7 @@ def _parts(factor: Factor) -> tuple[Fraction, list[tuple[Factor, Fraction]]] | N
     exponent: Fraction | int | None = _EXPONENTS.get(operation)
     if operation in POWERS:
         given = operands[1].value
-        if type(given) in (int, float) and 0 < abs(given) <= _LARGEST:
+        if operands[1].is_number and 0 < abs(given) <= _LARGEST:
             exponent = Fraction(given)
     return (
         None if exponent is None else (one, [(operand_at(factor, operands[0]), Fraction(exponent))])
@@ -141,7 +141,7 @@ def _over_under(factor: Factor) -> tuple[Fraction, list[tuple[Factor, Fraction]]
     number = Fraction(1)
     powers = []
     for operand, sign in zip(factor.operand.operands, (1, -1), strict=True):
-        if type(operand.value) in (int, float):
+        if operand.is_number:
             if operand.value == 0 or not isfinite(operand.value):
                 return None
             number *= Fraction(operand.value) ** sign
@@ -178,7 +178,7 @@ def _kink(powers: _Powers) -> bool:
             continue
         powers.times(factor, -1)
         powers.times(base, -1)
-        if type(over.value) in (int, float):
+        if over.is_number:
             powers.coefficient *= Fraction(over.value)
         else:
             powers.times(operand_at(factor, over), 1)
@@ -249,7 +249,7 @@ def _summands(node: Node, depth: int) -> Iterator[tuple[int, Node, Node]]:
     minus = node.operation is elementwise.subtract
     first, second = node.operands
     for own, other, sign in ((first, second, 1), (second, first, -1 if minus else 1)):
-        if type(own.value) in (int, float):
+        if own.is_number:
             continue
         # The rest of first − second beside first is −second; beside second, of its opposite, −first.
         rest = apply(elementwise.negative, [other]) if minus else other

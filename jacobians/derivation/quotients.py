@@ -260,13 +260,13 @@ def _fraction(factor: Factor) -> _Fraction:
     if not divides(node):
         return _Fraction(Fraction(1), (seen_through(factor),))
     over, under = node.operands
-    if type(under.value) in (int, float):
+    if under.is_number:
         if under.value == 0 or not isfinite(under.value):
             return _Fraction(Fraction(1), (factor,))
         bottom = _Fraction(1 / Fraction(under.value))
     else:
         bottom = _Fraction(Fraction(1), (), ((operand_at(factor, under), under),))
-    if type(over.value) in (int, float):
+    if over.is_number:
         if not isfinite(over.value):
             return _Fraction(Fraction(1), (factor,))
         return bottom._replace(coefficient=bottom.coefficient * Fraction(over.value))

@@ -91,7 +91,7 @@ def entry(node: Node, letters: Sequence[str], style: Style, fresh: Iterator[str]
 
 def _scaled(node: Node, children: Sequence[Written], style: Style) -> Written | None:
     """A product with a number, which goes first; None for any other node."""
-    numbers = [n for n, o in enumerate(node.operands) if type(o.value) in (int, float)]
+    numbers = [n for n, o in enumerate(node.operands) if o.is_number]
     if node.operation is None or node.operation.notation != "{0} {1}" or len(numbers) != 1:
         return None
     (place,) = numbers

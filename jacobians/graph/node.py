@@ -186,6 +186,11 @@ class Node(_Fields):
         return len(self.shape)
 
     @property
+    def is_number(self) -> bool:
+        """Whether it is a Python number and nothing more; one with a name stands for itself."""
+        return type(self.value) in _NUMBERS and not self.name
+
+    @property
     def users(self) -> list["Node"]:
         """The nodes that were made of this one as their newest operand, as far as known."""
         return list(self._uses.values())
@@ -252,9 +257,15 @@ class Node(_Fields):
         return apply(operation, args)
 
 
-def input_node(name: str, shape: Iterable[int], dtype: DTypeLike = np.float64) -> Node:
+WEAK: Parameters = (("weak", True),)
+"""Of an input that is given as a Python float, which does not widen float32."""
+
+
+def input_node(
+    name: str, shape: Iterable[int], dtype: DTypeLike = np.float64, parameters: Parameters = ()
+) -> Node:
     """An input with a name: a value that is given when the graph is evaluated."""
-    return Node(None, (), (), tuple(shape), np.dtype(dtype), name=name)
+    return Node(None, (), parameters, tuple(shape), np.dtype(dtype), name=name)
 
 
 def constant(value: Any, name: str = "") -> Node:
@@ -273,7 +284,7 @@ def as_node(value: Any) -> Node:
 def apply(operation: Operation, operands: Iterable[Any], **parameters: Any) -> Node:
     """The node of an operation on operands: an existing one if there is an equal one."""
     nodes = tuple([n if isinstance(n, Node) else constant(n) for n in operands])
-    if nodes and not parameters and {type(n.value) for n in nodes} <= _NUMBERS:
+    if nodes and not parameters and all(n.is_number for n in nodes):
         return constant(np.asarray(operation.evaluate([n.value for n in nodes], {})).item())
     fixed = tuple(sorted(parameters.items())) if parameters else ()
     if not nodes:
@@ -315,7 +326,7 @@ def _key(operation: Operation, nodes: Sequence[Node], fixed: Parameters) -> tupl
     """What makes two nodes the same: Python numbers by type and bits, other operands by identity."""
     return (
         operation,
-        tuple([by_bits(n.value) if type(n.value) in _NUMBERS else id(n) for n in nodes]),
+        tuple([by_bits(n.value) if n.is_number else id(n) for n in nodes]),
         tuple([(name, by_bits(value)) for name, value in fixed]),
     )
 
@@ -334,7 +345,9 @@ def by_bits(value: Any) -> Hashable:
 
 def weak_type(node: Node) -> Any:
     """What ``numpy.result_type`` should see: the number itself where it is a Python number."""
-    return node.value if type(node.value) in (int, float) else node.dtype
+    if node.parameters == WEAK and node.operation is None:
+        return 0.0
+    return node.value if type(node.value) in _NUMBERS else node.dtype
 
 
 def ordered(nodes: Iterable[Node], known: Mapping[Node, Any] = {}) -> list[Node]:

@@ -538,7 +538,7 @@ def _numbers_out(tensor: Sum) -> Sum:
 
 
 def _is_number(node: Node) -> bool:
-    return type(node.value) in (int, float) and isfinite(node.value)
+    return node.is_number and isfinite(node.value)
 
 
 def number_times(node: Node) -> tuple[int | float, Node | None]:

@@ -105,7 +105,7 @@ absolute: Rule = elementwise(
 
 def power_derivative(X: Node, p: Node) -> Any:
     """The derivative of ``X ** p`` by ``X``."""
-    if type(p.value) not in (int, float):
+    if not p.is_number:
         return apply(power_slope(1), [X, p])
     if p.value == 0:
         return 0
@@ -177,7 +177,7 @@ def _portion(A: Any, R: Any, S: Any) -> Any:
 
 
 def _portion_slope(R: Node, S: Node, A: Node) -> Any:
-    return R / S / S if type(R.value) in (int, float) else apply(portion, [R, A, S]) / S
+    return R / S / S if R.is_number else apply(portion, [R, A, S]) / S
 
 
 portion: Rule = elementwise(

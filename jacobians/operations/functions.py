@@ -74,7 +74,7 @@ arctan2: Rule = elementwise(
 
 def _above(A: Node, B: Node) -> Node:
     """By how much A is above B: A itself where B is the number 0."""
-    return A if type(B.value) in (int, float) and B.value == 0 else A - B
+    return A if B.is_number and B.value == 0 else A - B
 
 
 logaddexp: Rule = elementwise(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.graph.how import ByViews
-from jacobians.graph.node import Node, apply, constant, input_node, ordered
+from jacobians.graph.node import WEAK, Node, apply, constant, input_node, ordered
 from jacobians.ground.arguments import float_array
 from jacobians.ground.trees import TreeDef, flatten
 from jacobians.operations.declare import elementwise
@@ -169,7 +169,14 @@ def traced(
         for name, value in zip(names, args, strict=True):
             if isinstance(value, np.ndarray):
                 here.names[id(value)] = name
-        new_args, new_kwargs = list(args), dict(kwargs)
+        # A float of its own, which the function's own numbers are not, can have a name.
+        new_args: list[Any] = [1.0 * value if type(value) is float else value for value in args]
+        here.names.update(
+            (id(value), name)
+            for name, value in zip(names, new_args, strict=True)
+            if type(value) is float
+        )
+        new_kwargs = dict(kwargs)
         inputs: list[Node] = []
         for place, name, value in zip(places, labels, values, strict=True):
             traced = _input(here, name, value, f"{name_of(function)}: argument {name}")
@@ -218,7 +225,8 @@ def _input(here: Session, name: str, value: Any, what: str) -> Traced:
         here.values.setdefault(x.node, array)
     else:
         array = np.array(float_array(value, what), order="C")  # the caller may change theirs later
-        node = input_node(name, array.shape, array.dtype)
+        weak = WEAK if type(value) is float else ()
+        node = input_node(name, array.shape, array.dtype, weak)
     here.values[node] = array
     return Traced(node, array, number=number)
 

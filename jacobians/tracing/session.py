@@ -40,7 +40,7 @@ class Session:
     def constant_node(self, value: Any) -> Node:
         """The node of a value that is not traced: a copy, since the caller may change it later."""
         if type(value) in (int, float):
-            return constant(value)
+            return self._number(value)
         array = real_array(value, "an argument")
         known = self._constants.get(id(value))
         if known is not None and _same(known[1].value, array):
@@ -55,6 +55,15 @@ class Session:
         node = constant(kept, self.names.get(id(value), ""))
         self.values[node] = kept
         self._constants[id(value)] = (value, node)
+        return node
+
+    def _number(self, value: int | float) -> Node:
+        """A Python number; under its name, and itself, where it is an argument."""
+        name = self.names.get(id(value), "") if type(value) is float else ""
+        if not name:
+            return constant(value)
+        _, node = self._constants.setdefault(id(value), (value, constant(value, name)))
+        self.values.setdefault(node, value)
         return node
 
     def _is_named_transpose(self, array: Array) -> bool:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.errors import UnsupportedError
-from jacobians.graph.node import Node, Operation, apply, of_dtype
+from jacobians.graph.node import Node, Operation, apply, of_dtype, weak_type
 from jacobians.tracing.attributes import refuse, refused_attribute
 from jacobians.tracing.dispatch import call
 from jacobians.tracing.entries import Put
@@ -404,7 +404,8 @@ def record(operation: Operation, operands: Sequence[Any], **parameters: Any) -> 
     for operand in operands:
         if isinstance(operand, Traced):
             nodes.append(operand.node)
-            values.append(operand.value)
+            weak = type(weak_type(operand.node)) is float
+            values.append(float(operand.value) if weak else operand.value)
             fixed = fixed and operand.constant
             live = live or operand.live
             if operand.node not in here.values:

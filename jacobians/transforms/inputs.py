@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 from copy import deepcopy
+from numbers import Number
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,13 +32,14 @@ def is_input(value: Any) -> bool:
 
 
 class Input(NamedTuple):
-    """The shape and dtype of an argument that is an input."""
+    """The shape and dtype of an argument that is an input, and its type where it is a number."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    number: type | None = None
 
     def __str__(self) -> str:
-        return f"{self.dtype} {self.shape}"
+        return f"{self.dtype} {self.shape}" if self.number is None else self.number.__name__
 
 
 class Static(NamedTuple):
@@ -56,7 +58,7 @@ Described = tuple[Input | Static, ...]
 def described(args: Sequence[Any], chosen: type[NumpyProgram]) -> Described:
     """What of the arguments a compiled derivative depends on: shapes and dtypes, or contents."""
     return tuple(
-        Input(np.shape(value), _float_type(value))
+        Input(np.shape(value), _float_type(value), type(value) if is_number(value) else None)
         if is_input(value)
         else _static(chosen.example(value))
         for value in args
@@ -116,7 +118,10 @@ class Signature:
             for n, value in enumerate(args)
             if n not in inputs
         }
-        self._specs = [(place, node.shape, node.dtype) for place, node in inputs.items()]
+        self._specs = [
+            (place, node.shape, node.dtype, is_number(args[place]))
+            for place, node in inputs.items()
+        ]
 
     def accept(self, args: Sequence[Any]) -> list[Any]:
         """The input arrays, checked against what was compiled for."""
@@ -125,10 +130,11 @@ class Signature:
                 f"{self._name}: compiled for {self._count} arguments, called with {len(args)}"
             )
         arrays = []
-        for place, shape, dtype in self._specs:
+        for place, shape, dtype, number in self._specs:
             array = args[place]
-            if type(array) is not np.ndarray or array.dtype != dtype or array.shape != shape:
-                array = self._converted(array, place, shape, dtype)
+            known = type(array) is np.ndarray and array.dtype == dtype and array.shape == shape
+            if number or not known:
+                array = self._converted(array, place, shape, dtype, number)
             arrays.append(array)
         for place, (content, before) in self._static.items() if self._static else ():
             given = self._chosen.example(args[place])
@@ -139,7 +145,11 @@ class Signature:
                 )
         return arrays
 
-    def _converted(self, value: Any, place: int, shape: tuple[int, ...], dtype: Any) -> Any:
+    def _converted(
+        self, value: Any, place: int, shape: tuple[int, ...], dtype: Any, number: bool
+    ) -> Any:
+        if number and type(value) is float:
+            return value
         array = value
         if not self._chosen.native(value):
             array = real_array(value, f"{self._name}: argument {place}")
@@ -150,7 +160,18 @@ class Signature:
                 f"{self._name}: argument {place} has shape {array.shape} and dtype {array.dtype}, but was "
                 f"compiled for shape {shape} and dtype {dtype}; compile again for other shapes or dtypes"
             )
+        if number != is_number(value) and not shape and not self._chosen.native(value):
+            kinds = ("an array without axes", "a number")
+            raise ShapeError(
+                f"{self._name}: argument {place} is {kinds[not number]}, but was compiled for {kinds[number]}, "
+                "which do not behave alike in place; pass the same kind, or compile again"
+            )
         return array
+
+
+def is_number(value: Any) -> bool:
+    """Whether NumPy has a number here, which never changes in place, and no array."""
+    return isinstance(value, Number | np.generic)
 
 
 def _is_mutable(value: Any) -> bool:
