@@ -39,7 +39,10 @@ def imported() -> Any:
     try:
         import jax
     except ImportError:
-        raise JacobiansError("on='jax' needs JAX, an extra: pip install 'jacobians[jax]'") from None
+        raise JacobiansError(
+            "on='jax' needs JAX, which is not installed; it is an extra: pip install 'jacobians[jax]', or "
+            "pip install '.[jax]' in a copy of the repository"
+        ) from None
     return jax
 
 
