@@ -13,7 +13,6 @@ import argparse
 import json
 import sys
 import textwrap
-import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
@@ -23,8 +22,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import jacobians as jb
-from jacobians.cli.layout import plain
-from jacobians.contraction import human_seconds
+from jacobians.display.numbers import human_seconds
+from jacobians.ground.stopwatch import Stopwatch
+from jacobians.ground.trees import plain
 from jacobians.measuring.machine import describe, machine, version_of
 from jacobians.measuring.timing import PAUSE, interleaved
 
@@ -224,7 +224,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="small sizes and few rounds")
     parser.add_argument("--json", metavar="FILE", help="write the measurements here")
     options = parser.parse_args(argv)
-    start = time.perf_counter()
+    watch = Stopwatch()
     here = machine()
     if version_of("torch") is None:
         print("gradcheck is left out: torch is not installed", file=sys.stderr)
@@ -234,7 +234,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         found = {"machine": here, "quick": options.quick, "checks": rows}
         text = json.dumps(plain(found), indent=1, ensure_ascii=False) + "\n"
         Path(options.json).write_text(text, encoding="utf-8")
-    print(f"\n{time.perf_counter() - start:.0f} s")
+    print(f"\n{watch.seconds:.0f} s")
     return 0 if all(row["ok"] for row in rows) else 1
 
 

@@ -20,9 +20,10 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 import jacobians as jb
-from jacobians.contraction import human_bytes, human_seconds
+from jacobians.display.numbers import human_bytes, human_seconds
+from jacobians.ground.stopwatch import Thunk, peak_bytes
 from jacobians.measuring.machine import describe, machine
-from jacobians.measuring.timing import Run, Times, interleaved, peak_bytes
+from jacobians.measuring.timing import Times, interleaved
 
 Array = NDArray[np.float64]
 SIZE_OF_TARGETS = 64
@@ -43,7 +44,7 @@ class Line(NamedTuple):
         return {"title": self.title, "contenders": times, **self.extra}
 
 
-def timed(title: str, contenders: Mapping[str, Run], seconds: float, **extra: Any) -> Line:
+def timed(title: str, contenders: Mapping[str, Thunk], seconds: float, **extra: Any) -> Line:
     """Compare the contenders' values, then time them.
 
     Raises
@@ -88,7 +89,7 @@ def gradient(n: int, seconds: float) -> Line:
         full = np.einsum("ik,lj->ijkl", np.eye(n), C)
         return np.tensordot(G, full, 2)
 
-    contenders: dict[str, Run] = {
+    contenders: dict[str, Thunk] = {
         "hand": lambda: G @ C.T,
         "vjp": lambda: J.vjp(G),
         "derived": lambda: jb.ops.matmul.vjp(G, B, C, wrt="B"),
@@ -117,7 +118,7 @@ def by_strides(C: Array) -> Array:
 def full_tensor(n: int, seconds: float) -> Line:
     """The full tensor, with all its zeros, by several ways."""
     _, C, _, J = product(n)
-    contenders: dict[str, Run] = {
+    contenders: dict[str, Thunk] = {
         "einsum": lambda: np.einsum("ik,lj->ijkl", np.eye(n), C),
         "dense": J.dense,
         "strides": lambda: by_strides(C),
@@ -170,7 +171,7 @@ def parts(n: int, seconds: float) -> list[Line]:
         Line("nnz", interleaved({"ours": lambda: J.nnz}, seconds), {}),
     ]
     # Sparse matrices and Jacobians are objects: their numbers are compared here, then they are timed.
-    kron: Run = lambda: sp.kron(eye, C.T, format="csr")  # noqa: E731
+    kron: Thunk = lambda: sp.kron(eye, C.T, format="csr")  # noqa: E731
     np.testing.assert_array_equal(J.sparse().toarray(), kron().toarray())
     np.testing.assert_array_equal(J.sparse().toarray(), J.matrix())
     lines.append(Line("sparse()", interleaved({"ours": J.sparse, "hand": kron}, seconds), {}))
@@ -186,7 +187,7 @@ class Row(NamedTuple):
     title: str
     J: jb.JacobianTensor
     G: Any
-    hand: Run
+    hand: Thunk
 
 
 def note_rows(n: int) -> list[Row]:
@@ -230,7 +231,7 @@ def measured_row(row: Row, seconds: float) -> Line:
     def explicit() -> Any:
         return np.tensordot(G, J.explicit(), J.out_ndim)
 
-    contenders: dict[str, Run] = {"hand": row.hand, "vjp": lambda: J.vjp(G), "explicit": explicit}
+    contenders: dict[str, Thunk] = {"hand": row.hand, "vjp": lambda: J.vjp(G), "explicit": explicit}
     return timed(row.title, contenders, seconds, formula=J.formula(), nnz=J.nnz, size=J.size)
 
 

@@ -5,7 +5,7 @@ from statistics import geometric_mean
 from typing import Any, NamedTuple
 
 from benchmarks.workloads import Workload
-from jacobians.contraction import human_bytes, human_seconds
+from jacobians.display.numbers import human_bytes, human_seconds
 from jacobians.measuring.measurement import Measured, Measurement
 
 RIVALS = ("jax", "torch")  # those that the targets name

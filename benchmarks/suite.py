@@ -10,21 +10,20 @@ d(BC)/dB over sizes as matmul.json, matmul.txt and matmul.png.
 import argparse
 import json
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import jacobians as jb
 from benchmarks.report import Row, report
 from benchmarks.workloads import ALL
-from jacobians.cli.layout import plain
 from jacobians.cli.progress import bar
 from jacobians.errors import JacobiansError
+from jacobians.ground.stopwatch import Stopwatch, Thunk
+from jacobians.ground.trees import plain
 from jacobians.measuring.machine import describe, machine, version_of
 from jacobians.measuring.measurement import measured
 from jacobians.measuring.plotting import figure, save
 from jacobians.measuring.rivals import APPLY, check_names, is_there, precision, warm_up
-from jacobians.measuring.timing import Run
 
 RESULTS = Path(__file__).parent / "results"
 TOO_LONG = 0.25  # seconds a call may take: seven rounds of it are enough waiting
@@ -85,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
 
-    start = time.perf_counter()
+    watch = Stopwatch()
     here = machine()
     rows = measure(
         rivals, options.only, quick=options.quick, seconds=0.05 if options.quick else 0.2
@@ -104,7 +103,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         (out / "suite.txt").write_text(text + "\n", encoding="utf-8")
         _drawn(lambda: draw(rows, out / "suite.png"))
         growth(out, quick=options.quick)
-    print(f"\n{time.perf_counter() - start:.0f} s" + (f"; results are in {out}" if out else ""))
+    print(f"\n{watch.seconds:.0f} s" + (f"; results are in {out}" if out else ""))
     return 0 if all(row.measured.ok for row in rows) else 1
 
 
@@ -122,7 +121,7 @@ def growth(out: Path, *, quick: bool) -> None:
     _drawn(lambda: found.plot(str(out / "matmul.png")))
 
 
-def _drawn(draw_it: Run) -> None:
+def _drawn(draw_it: Thunk) -> None:
     """Plots are left out where matplotlib is not installed."""
     try:
         draw_it()

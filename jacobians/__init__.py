@@ -6,6 +6,9 @@ For ``A(B)``, matrices both, the derivative is ``J_ijkl = ∂A_ij/∂B_kl``.
 >>> J = jb.ops.matmul.jacobian(np.ones((2, 3)), np.ones((3, 5)), wrt="B")
 >>> J.formula()
 'δ_ik C_lj'
+
+Floor 11. Imports errors, display, tensor, contraction, transforms, measuring, verification,
+numerical, testing.
 """
 
 from jacobians import numerical, testing

@@ -1,4 +1,7 @@
-"""``python -m jacobians``: the same as the ``jacobians`` command."""
+"""``python -m jacobians``: the same as the ``jacobians`` command.
+
+Floor 11. Imports cli.
+"""
 
 import sys
 

@@ -1,8 +1,10 @@
-"""Chaining Jacobians, and the full tensor set beside the outer-product shortcut."""
+"""Chaining Jacobians, and the full tensor set beside the outer-product shortcut.
 
-import time
-import tracemalloc
-from collections.abc import Callable
+Floor 9. Imports errors, ground, execution, display, tensor.
+"""
+
+import statistics
+import textwrap
 from functools import reduce
 from math import prod
 from typing import Any, NamedTuple
@@ -13,13 +15,17 @@ from numpy.typing import NDArray
 from jacobians.display.html import element, fragment, table
 from jacobians.display.latex import latex_rows
 from jacobians.display.numbers import human_bytes, human_count, human_seconds
+from jacobians.display.shown import contracted_formula
 from jacobians.errors import ShapeError, TensorTooLargeError, UnsupportedError, VerificationError
 from jacobians.execution.steps import Cost
 from jacobians.ground.arguments import shaped_array
 from jacobians.ground.memory import check_bytes
+from jacobians.ground.stopwatch import peak_bytes, repeated
+from jacobians.ground.trees import plain
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 
 Array = NDArray[Any]
+_LINES = 4  # of a formula in a comparison
 
 
 def chain(*jacobians: JacobianTensor) -> JacobianTensor:
@@ -88,6 +94,12 @@ class Way(NamedTuple):
     note: str = ""
 
 
+def _beside(name: str, formula: str) -> list[str]:
+    """A formula behind its name, in lines of 80 columns; a very long one is cut."""
+    lines = textwrap.wrap(f"{name} {formula}", 80, subsequent_indent="    ", break_on_hyphens=False)
+    return lines if len(lines) <= _LINES else [*lines[:_LINES], "    …"]
+
+
 class Comparison(NamedTuple):
     """The gradient by identity tensors, by the dense tensor, and by the shortcut, side by side.
 
@@ -135,18 +147,16 @@ class Comparison(NamedTuple):
             )
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain numbers and strings, for JSON."""
-        found: dict[str, Any] = {
-            k: v._asdict() if isinstance(v, Way) else v for k, v in self._asdict().items()
-        }
-        return {**found, "shape": list(self.shape), "ok": self.ok, "ratio": self.ratio}
+        """Plain numbers and strings, for JSON; None for nan and infinities."""
+        found: dict[str, Any] = plain(self)
+        return {**found, "ok": self.ok, "ratio": self.ratio}
 
     def __str__(self) -> str:
         head, *rows = self._table()
         lines = [
-            f"{self.title} = {self.formula}",
+            *_beside(f"{self.title} =", self.formula),
             f"shape {self.shape}, {prod(self.shape):,} entries",
-            f"shortcut: {self.shortcut}",
+            *_beside("shortcut:", self.shortcut),
             "",
             *(f"{w:<11}{t:>11}{f:>17}{b:>13}{p:>13}" for w, t, f, b, p in (head, *rows)),
             "",
@@ -189,27 +199,6 @@ class Comparison(NamedTuple):
         else:
             found.append("values: nothing to compare with, only contracted ran")
         return found
-
-
-def measure(run: Callable[[], Any], seconds: float = 0.2) -> tuple[float, int]:
-    """The median time of a call over runs that fill ``seconds`` (3 to 200), and its peak bytes."""
-    tracing = tracemalloc.is_tracing()
-    if not tracing:
-        tracemalloc.start()
-    tracemalloc.reset_peak()
-    before = tracemalloc.get_traced_memory()[0]
-    run()
-    peak = tracemalloc.get_traced_memory()[1] - before
-    if not tracing:
-        tracemalloc.stop()
-    times: list[float] = []
-    while len(times) < 3 or (sum(times) < seconds and len(times) < 200):
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-        if len(times) == 1 and times[0] > 2 * seconds:
-            break
-    return float(np.median(times)), peak
 
 
 def compare(J: JacobianTensor, G: Any, max_bytes: float | None = None) -> Comparison:
@@ -278,14 +267,14 @@ def compare(J: JacobianTensor, G: Any, max_bytes: float | None = None) -> Compar
             continue
         if needs:
             values.append(np.asarray(run(), value.dtype))
-        seconds, peak = measure(run)
-        ways[name] = Way(name, True, seconds, *predicted, peak)
+        peak = peak_bytes(run)
+        ways[name] = Way(name, True, statistics.median(repeated(run)), *predicted, peak)
     scale = _magnitude(J, upstream)
     rounding = 4 * float(np.finfo(J.dtype).eps) * max(prod(J.out_shape), 1)
     return Comparison(
         J.title,
         J.formula(),
-        J._shortcut("text"),
+        str(contracted_formula(J)),
         J.shape,
         **ways,
         largest_difference=max(_difference(v, value) for v in values),
@@ -296,7 +285,7 @@ def compare(J: JacobianTensor, G: Any, max_bytes: float | None = None) -> Compar
 def _magnitude(J: JacobianTensor, G: Array) -> float:
     """The largest ``Σ |G| |J|``: rounding is relative to what is added, not to what is left."""
     terms = tuple(t._replace(coefficient=abs(t.coefficient)) for t in J.terms.terms)
-    values = {node: np.abs(array) for node, array in J._values.items()}
+    values = {node: np.abs(array) for node, array in J.operands.items()}
     sizes = JacobianTensor(J.terms._replace(terms=terms), J.out_ndim, values, dtype=J.dtype)
     found = sizes.vjp(np.abs(G))
     return float(np.max(found, initial=0, where=np.isfinite(found)))

@@ -2,6 +2,8 @@
 
 One base class, :class:`JacobiansError`; each kind also derives from the built-in
 exception that a caller would expect, so ``except ValueError`` keeps working.
+
+Floor 0. Imports nothing.
 """
 
 

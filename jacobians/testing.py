@@ -1,4 +1,7 @@
-"""``jb.testing``: a check as an assertion, for pytest or any other runner of tests."""
+"""``jb.testing``: a check as an assertion, for pytest or any other runner of tests.
+
+Floor 11. Imports verification.
+"""
 
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,10 @@
 """The command ``jacobians``: arguments in, text or JSON out.
 
-The top floor: it may import everything below. A subcommand's module is imported when it runs, so
+A subcommand's module is imported when it runs, so
 that ``jacobians --help`` and ``jacobians ops`` start at once.
+
+Floor 11. Imports errors, ground, notation, graph, display, tensor, contraction, transforms,
+measuring, verification, __init__.
 """
 
 import argparse

@@ -8,9 +8,9 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from jacobians.cli.functions import read_function
-from jacobians.cli.inputs import parse_bytes
 from jacobians.cli.layout import emit_json
+from jacobians.cli.loading import read_function
+from jacobians.cli.options import parse_bytes
 from jacobians.cli.progress import bar
 from jacobians.errors import JacobiansError
 from jacobians.measuring.sweeping import sweep

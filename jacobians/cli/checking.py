@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.cli.files import read_array, read_npz
-from jacobians.cli.functions import read_function
-from jacobians.cli.inputs import prepare, shape_option
 from jacobians.cli.layout import cut, emit_json
+from jacobians.cli.loading import read_function
+from jacobians.cli.options import prepare, shape_option
 from jacobians.errors import JacobiansError
 from jacobians.ground.memory import check_bytes
 from jacobians.verification.checking import check

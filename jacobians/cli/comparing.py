@@ -4,8 +4,8 @@ import argparse
 
 import numpy as np
 
-from jacobians.cli.inputs import parse_bytes, prepare, read_upstream, shape_option
 from jacobians.cli.layout import cut, emit_json
+from jacobians.cli.options import parse_bytes, prepare, read_upstream, shape_option
 from jacobians.contraction import compare
 from jacobians.ground.arguments import shaped_array
 

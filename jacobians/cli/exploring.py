@@ -2,8 +2,8 @@
 
 import argparse
 
-from jacobians.cli.inputs import prepare
 from jacobians.cli.layout import cut, emit_json, field
+from jacobians.cli.options import prepare
 from jacobians.display.numbers import human_bytes
 
 

@@ -1,7 +1,6 @@
 """How the full tensor and the shortcut grow with size: measured, with fitted exponents."""
 
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from jacobians.cli.progress import progress
 from jacobians.display.numbers import human_bytes, human_seconds
 from jacobians.ground.memory import available_bytes
+from jacobians.ground.stopwatch import Thunk, repeated
 from jacobians.transforms.library import ops
 
 Array = NDArray[np.float64]
@@ -117,15 +117,10 @@ def _measure(n: int) -> Size:
     )
 
 
-def best_time(run: Callable[[], Any], seconds: float = 0.2) -> float:
-    """The shortest of 3 to 200 runs that fill ``seconds``: what the work takes, undisturbed."""
+def best_time(run: Thunk) -> float:
+    """The shortest of several calls, after one that is not counted: what the work takes, undisturbed."""
     run()
-    times: list[float] = []
-    while len(times) < 3 or (sum(times) < seconds and len(times) < 200):
-        start = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - start)
-    return min(times)
+    return min(repeated(run))
 
 
 def text(growth: Growth) -> list[str]:

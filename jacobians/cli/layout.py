@@ -4,11 +4,13 @@ import json
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from itertools import islice, product
-from math import isfinite, prod
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from jacobians.ground.trees import plain
 
 Array = NDArray[Any]
 
@@ -20,19 +22,6 @@ _ROWS, _BLOCKS, _LINES = 8, 24, 24  # what is shown of a tensor at most
 def emit_json(found: Mapping[str, Any]) -> None:
     """Print as JSON; numbers that JSON does not have (nan, inf) become null."""
     print(json.dumps(plain(found), ensure_ascii=False, indent=2, allow_nan=False))
-
-
-def plain(value: Any) -> Any:
-    """NumPy's arrays and numbers as Python's; nan and infinities as None."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, np.ndarray | np.generic):
-        return plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, float) and not isfinite(value):
-        return None
-    return value
 
 
 def field(name: str, text: str, indent: int = 14) -> str:

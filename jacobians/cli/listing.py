@@ -5,7 +5,8 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from jacobians.cli.layout import emit_json, plain
+from jacobians.cli.layout import emit_json
+from jacobians.ground.trees import plain
 from jacobians.transforms.library import LibraryOperation, ops
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.cli.inputs import Call, prepare
 from jacobians.cli.layout import (
     WIDTH,
     beside,
@@ -19,7 +18,9 @@ from jacobians.cli.layout import (
     field,
     width_of,
 )
+from jacobians.cli.options import Request, prepare
 from jacobians.display.expressions import label
+from jacobians.display.formulas import Pairs, settled
 from jacobians.display.numbers import human_bytes
 from jacobians.display.shading import ASCII, UNICODE, shaded
 from jacobians.errors import UnsupportedError
@@ -62,17 +63,19 @@ def kronecker(J: JacobianTensor, order: str) -> tuple[str | None, str]:
         return None, "no product: " + str(error).partition("; use ")[0].partition(": ")[2]
 
 
-def text(call: Call, J: JacobianTensor, *, seed: int, latex: bool) -> list[str]:
+def text(call: Request, J: JacobianTensor, *, seed: int, latex: bool) -> list[str]:
     """What ``show`` prints."""
     lines = [cut(f"{call.heading}    {call.operation.equation()}".rstrip()), ""]
     lines.append(field(f"{J.title} =", J.formula(), len(J.title) + 3))
     if latex:
         lines.append(field("LaTeX", J.latex(), len(J.title) + 3))
+    forms, parts = einsums(J)
     lines += [
         "",
         field("at", f"{call.shapes}, random numbers of seed {seed}"),
         field("shape", f"{J.out_shape} of the output, then {J.in_shape} of the input"),
-        *(field(" +" * n or "explicit", form) for n, form in enumerate(einsums(J))),
+        *(field(" +" * n or "explicit", form) for n, form in enumerate(forms)),
+        *(field("where", f"{left} = {right}") for left, right in parts),
         *_kronecker_lines(J),
         field("nonzero", f"{J.nnz:,} of {J.size:,} entries at most"),
         field("terms", str(len(J.terms.terms))),
@@ -85,11 +88,16 @@ def text(call: Call, J: JacobianTensor, *, seed: int, latex: bool) -> list[str]:
     return lines
 
 
-def einsums(J: JacobianTensor) -> list[str]:
-    """How ``J.explicit()`` makes each term: ``einsum("ik,lj->ijkl", I_2, C)``."""
+def einsums(J: JacobianTensor) -> tuple[list[str], Pairs]:
+    """How ``J.explicit()`` makes each term: ``einsum("ik,lj->ijkl", I_2, C)``, and what is named there."""
+    return settled(lambda: _einsums(J), J.operands)
+
+
+def _einsums(J: JacobianTensor) -> list[str]:
     found = []
+    shapes = {node: array.shape for node, array in J.operands.items()}
     for term in J.terms.terms:
-        form = einsum_of(term, J.shape, J.axes, J._shapes)
+        form = einsum_of(term, J.shape, J.axes, shapes)
         inputs = form.subscripts.partition("->")[0].split(",") if form.parts else []
         parts = [_part(p, letters) for p, letters in zip(form.parts, inputs, strict=True)]
         sign, number = write_number(form.coefficient)
@@ -103,7 +111,7 @@ def einsums(J: JacobianTensor) -> list[str]:
 
 def _part(part: Any, letters: str) -> str:
     if not isinstance(part, Selection):
-        return part.name if part.operation is None else label(part, letters, "text").text
+        return label(part, [] if part.operation is None else letters, "text").text
     if part.slot is None:
         return f"1_{part.size}"
     plain = part.slot.plain is not None and part.sizes == (part.size,)
@@ -134,7 +142,7 @@ def _cost_table(J: JacobianTensor) -> list[str]:
     return lines
 
 
-def _operands(call: Call) -> list[str]:
+def _operands(call: Request) -> list[str]:
     """The arrays, where they are small enough to be read beside the entries."""
     arrays = {k: a for k, a in call.arrays.items() if a.ndim <= 2 and 0 < a.size <= 64}
     if len(arrays) < len(call.arrays):
@@ -182,7 +190,7 @@ def _overview(J: JacobianTensor) -> list[str]:
     return [part for line in lines[:blank] for part in textwrap.wrap(line, WIDTH)] + lines[blank:]
 
 
-def describe(call: Call, J: JacobianTensor, *, seed: int) -> dict[str, Any]:
+def describe(call: Request, J: JacobianTensor, *, seed: int) -> dict[str, Any]:
     """The same as fields, for JSON; ``entries`` is null for a tensor of more than 4,096."""
     forms = {}
     for name, order in (("row_major", "C"), ("column_major", "F")):
@@ -199,7 +207,7 @@ def describe(call: Call, J: JacobianTensor, *, seed: int) -> dict[str, Any]:
         "formula": J.formula(),
         "latex": J.latex(),
         "einsum": J.einsum(),
-        "explicit": einsums(J),
+        "explicit": einsums(J)[0],
         "out_shape": J.out_shape,
         "in_shape": J.in_shape,
         "kronecker": forms,

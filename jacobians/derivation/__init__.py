@@ -1,4 +1,4 @@
-"""The chain rule over a graph: Jacobians of nodes by nodes, in an order of elimination.
+"""The chain rule over a graph: Jacobians of nodes by nodes, in an order of elimination, and its record.
 
-Imports ``errors``, ``notation``, ``arrays``, ``graph`` and ``operations``.
+Floor 6. Imports errors, notation, graph, execution, operations.
 """

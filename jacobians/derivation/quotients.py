@@ -17,13 +17,21 @@ from typing import NamedTuple
 
 import numpy as np
 
+from jacobians.derivation.behind import (
+    divides,
+    operand_at,
+    product_of,
+    seen_through,
+    summands_of,
+)
+from jacobians.derivation.likely import could_cancel, may_cancel
+from jacobians.derivation.powers import cancelled
 from jacobians.graph.node import NUMPY, Node, apply
 from jacobians.notation.slots import ZERO, Slot
 from jacobians.notation.terms import (
     Factor,
     Sum,
     Term,
-    factors_at,
     full_letter,
     normal,
     relabelled,
@@ -33,6 +41,8 @@ from jacobians.operations.declare import Multilinear, number_times
 from jacobians.operations.products import contraction
 
 _DEEPEST = 8  # sums within sums that are looked into
+_LARGEST = Fraction(10) ** 300  # of a coefficient
+_SUMMANDS = 6  # of a factor that is read as a sum
 
 
 class _Fraction(NamedTuple):
@@ -56,41 +66,28 @@ class _Fraction(NamedTuple):
         return frozenset(Counter(self.above).items()), frozenset(below.items())
 
 
-def seen_through(factor: Factor) -> Factor:
-    """The factor read from the array behind reshapes, transposes and broadcasts, where axis is axis."""
-    while isinstance(operation := factor.operand.operation, Multilinear):
-        operands = factor.operand.operands
-        if len(operands) != 1:
-            break
-        tensor = operation.structure((operands[0].shape,), factor.operand.parameters)
-        if len(tensor.terms) != 1 or operands[0].dtype != factor.operand.dtype:
-            break
-        (term,) = tensor.terms
-        read = factors_at(term, tensor.shape, factor.slots)
-        if read is None or len(read) != 1 or term.coefficient != 1:
-            break
-        factor = Factor(operands[0], read[0].slots, factor.mask)
-    return factor
-
-
 def local(node: Node, position: int) -> Sum:
     """The node's own Jacobian by an operand, its factors seen through."""
     assert node.operation is not None
     tensor = node.operation.local(node, position)
-    return Sum(
-        tensor.shape,
-        tuple(t._replace(factors=tuple(map(seen_through, t.factors))) for t in tensor.terms),
-    )
+    terms = [
+        Term(t.coefficient, t.sizes, tuple([seen_through(f) for f in t.factors]), t.slots)
+        for t in tensor.terms
+    ]
+    return Sum(tensor.shape, tuple(terms))
 
 
 def _may_change(term: Term) -> bool:
     """Whether a quotient stands in the term, or a letter that is summed over one factor alone."""
-    seen: set[int] = set()
-    shared: set[int] = set(term.kept)
     for factor in term.factors:
-        node: Node = factor.operand
-        if _divides(node) or (node.operation is contraction and any(map(_divides, node.operands))):
+        if may_cancel(factor.operand):
             return True
+    kept = term.kept
+    if len(kept) == len(term.sizes):
+        return False
+    seen: set[int] = set()
+    shared: set[int] = set(kept)
+    for factor in term.factors:
         letters = factor.letters
         shared |= seen & letters
         seen |= letters
@@ -102,7 +99,7 @@ def existing(tensor: Sum, operands: tuple[Node, ...]) -> Node | None:
     if not operands or any(node.dtype.kind != "f" for node in operands):
         return None
     host = max(operands, key=lambda node: node.serial)
-    for user in list(host._uses.values()):
+    for user in host.users:
         operation = user.operation
         if not isinstance(operation, Multilinear) or operation is contraction:
             continue
@@ -131,38 +128,112 @@ def _in_order(tensor: Sum) -> Counter[Term | None]:
     )
 
 
-def reduced(term: Term, newest: int) -> Term | None:
-    """The term with quotients cancelled; None where it is 0.
+def reduced(term: Term, newest: int) -> list[Term]:
+    """The term with quotients cancelled; none where it is 0, several where a sum in it must be read.
 
     Nodes up to the serial number ``newest`` are computed in any case.
     """
     if not _may_change(term):
-        return term
-    masks = [f for f in term.factors if f.mask]
-    plain = [f for f in term.factors if not f.mask]
-    held = {a for slot in term.slots for a in slot.letters} | {a for f in masks for a in f.letters}
-    whole = _Fraction(Fraction(1))
-    for factor in plain:
-        whole = whole.times(_fraction(factor))
+        return [term]
+    whole = _read(term)
+    held = {a for slot in term.slots for a in slot.letters}
+    held |= {a for f in term.factors if f.mask for a in f.letters}
     if _vanishes(whole, held, term.sizes):
-        return None
+        return []
     found, gone = _summed(whole, held, term.sizes)
-    found = _cancelled(found)
-    if not whole.below and not gone:
-        return term
-    factors = [*masks, *_rebuilt(found, held, newest)]
-    if _rank(factors, held, newest) >= _rank(term.factors, held, newest):
-        return term
-    exact = found.coefficient
-    number = exact.numerator if exact.denominator == 1 else float(exact)
+    deeper = _deeper(_cancelled(found))
+    if deeper is None:
+        parts = _distributed(term, [origin for _, origin in whole.below])
+        if parts is not None:
+            return [found for part in parts for found in reduced(part, newest)]
+        if not whole.below and not gone:
+            return [term]
+    found = deeper or _cancelled(found)
+    factors = [*(f for f in term.factors if f.mask), *_rebuilt(found, held, newest)]
+    if deeper is None and _rank(factors, held, newest) >= _rank(term.factors, held, newest):
+        return [term]
+    number = _times(term.coefficient, found.coefficient)
+    if number is None:
+        return [term]
     sizes = [1 if a in gone else size for a, size in enumerate(term.sizes)]
-    return normal(term.coefficient * number, sizes, factors, term.slots)
+    after = normal(number, sizes, factors, term.slots)
+    return [] if after is None else [after]
+
+
+def _times(coefficient: int | float, exact: Fraction) -> int | float | None:
+    """A coefficient times a number; None where that would overflow or underflow."""
+    if isinstance(coefficient, int) and exact.denominator == 1:
+        return coefficient * exact.numerator
+    if not isfinite(coefficient):
+        return coefficient * float(exact)
+    product = Fraction(coefficient) * exact
+    fits = not product or 1 / _LARGEST < abs(product) < _LARGEST
+    return float(product) if fits else None
+
+
+def _read(term: Term) -> _Fraction:
+    """The factors but masks as one fraction."""
+    whole = _Fraction(Fraction(1))
+    for factor in term.factors:
+        if not factor.mask:
+            whole = whole.times(_fraction(factor))
+    return whole
+
+
+def _deeper(fraction: _Fraction) -> _Fraction | None:
+    """The fraction with powers, kinks and parts of sums cancelled; None where there are none."""
+    above = [factor.operand for factor in fraction.above]
+    under = [factor for factor, _ in fraction.below]
+    if not could_cancel(above, (), [factor.operand for factor in under]):
+        return None
+    found = cancelled(fraction.above, under)
+    if found is None:
+        return None
+    below = tuple((factor, factor.operand) for factor in found.below)
+    return _Fraction(fraction.coefficient * found.coefficient, found.above, below)
+
+
+def _distributed(term: Term, below: Sequence[Node]) -> list[Term] | None:
+    """The term with a sum among its factors read as its summands, where one of them cancels then.
+
+    The sum may be of several terms, or over letters: ``y Σ_i (x_i / y) A_ik`` is ``Σ_i x_i A_ik``.
+    """
+    factors: list[Factor] = []
+    waiting = list(term.factors)
+    coefficient = term.coefficient
+    while waiting:
+        factor = waiting.pop(0)
+        product = None if factor.mask else product_of(factor)
+        if product is None:
+            factors.append(factor)
+        else:
+            coefficient *= product[0]
+            waiting = [*product[1], *waiting]
+    outer = [factor.operand for factor in factors if not factor.mask]
+    for place, factor in enumerate(factors):
+        node: Node = factor.operand
+        if factor.mask or node.operation is not contraction:
+            continue
+        if not could_cancel(node.operands, outer, below):
+            continue
+        summands = summands_of(factor, term.sizes)
+        if summands is None or len(summands) > _SUMMANDS:
+            continue
+        rest = factors[:place], factors[place + 1 :]
+        parts = [
+            normal(coefficient * one.coefficient, one.sizes, [*rest[0], *one.factors, *rest[1]], term.slots)
+            for one in summands
+        ]  # fmt: skip
+        found = [part for part in parts if part is not None]
+        if any(_deeper(_cancelled(_read(part))) for part in found):
+            return found
+    return None
 
 
 def _rank(factors: Sequence[Factor], held: set[int], newest: int) -> tuple[int, int, int]:
     """What is preferred is less: few quotients made to be summed, few factors, old nodes."""
     whole = sum(
-        f.operand.serial > newest and _divides(f.operand) and _sums_more(f, _under(f), held)
+        f.operand.serial > newest and divides(f.operand) and _sums_more(f, _under(f), held)
         for f in factors
     )
     return whole, len(factors), max((f.operand.serial for f in factors), default=-1)
@@ -170,7 +241,7 @@ def _rank(factors: Sequence[Factor], held: set[int], newest: int) -> tuple[int, 
 
 def _under(quotient: Factor) -> Factor:
     """What a quotient is divided by, at its slots."""
-    return _operand_at(quotient, quotient.operand.operands[1])
+    return operand_at(quotient, quotient.operand.operands[1])
 
 
 def _sums_more(over: Factor, under: Factor, held: set[int]) -> bool:
@@ -178,26 +249,15 @@ def _sums_more(over: Factor, under: Factor, held: set[int]) -> bool:
     return bool(over.letters - under.letters - held)
 
 
-def _divides(node: Node) -> bool:
-    return node.operation is NUMPY[np.divide]
-
-
-def _operand_at(factor: Factor, operand: Node) -> Factor:
-    """An operand of the factor's elementwise node at the factor's slots: it may broadcast."""
-    own = factor.slots[len(factor.slots) - operand.ndim :]
-    slots = tuple(ZERO if n == 1 else s for s, n in zip(own, operand.shape, strict=True))
-    return seen_through(Factor(operand, slots))
-
-
 def _fraction(factor: Factor) -> _Fraction:
     number, node = number_times(factor.operand)
     if node is None or not isfinite(number):
         return _Fraction(Fraction(1), (factor,))
     if node is not factor.operand:
-        return _Fraction(Fraction(number)).times(_fraction(_operand_at(factor, node)))
+        return _Fraction(Fraction(number)).times(_fraction(operand_at(factor, node)))
     if node.operation is contraction:
         return _product(factor)
-    if not _divides(node):
+    if not divides(node):
         return _Fraction(Fraction(1), (seen_through(factor),))
     over, under = node.operands
     if type(under.value) in (int, float):
@@ -205,28 +265,22 @@ def _fraction(factor: Factor) -> _Fraction:
             return _Fraction(Fraction(1), (factor,))
         bottom = _Fraction(1 / Fraction(under.value))
     else:
-        bottom = _Fraction(Fraction(1), (), ((_operand_at(factor, under), under),))
+        bottom = _Fraction(Fraction(1), (), ((operand_at(factor, under), under),))
     if type(over.value) in (int, float):
         if not isfinite(over.value):
             return _Fraction(Fraction(1), (factor,))
         return bottom._replace(coefficient=bottom.coefficient * Fraction(over.value))
-    return _fraction(_operand_at(factor, over)).times(bottom)
+    return _fraction(operand_at(factor, over)).times(bottom)
 
 
 def _product(factor: Factor) -> _Fraction:
     """A node that multiplies quotients, nothing summed, as their fraction."""
-    node: Node = factor.operand
-    tensor: Sum = dict(node.parameters)["tensor"]
-    whole = _Fraction(Fraction(1), (factor,))
-    if len(tensor.terms) != 1 or not any(map(_divides, node.operands)):
-        return whole
-    (term,) = tensor.terms
-    read = factors_at(term, tensor.shape, factor.slots)
-    if read is None or any(inner.mask for inner in read):
-        return whole
-    found = _Fraction(Fraction(term.coefficient))
-    for inner in read:
-        found = found.times(_fraction(Factor(node.operands[inner.operand], inner.slots)))
+    product = product_of(factor) if may_cancel(factor.operand) else None
+    if product is None:
+        return _Fraction(Fraction(1), (factor,))
+    found = _Fraction(Fraction(product[0]))
+    for inner in product[1]:
+        found = found.times(_fraction(inner))
     return found
 
 
@@ -274,7 +328,7 @@ def _existing_sum(factor: Factor, alone: frozenset[int], sizes: tuple[int, ...])
     away = {axis for axis, letter in enumerate(letters) if letter in alone}
     if {letters[axis] for axis in away} != alone or len(away) != len(alone):
         return None
-    for user in list(node._uses.values()):
+    for user in node.users:
         operation = user.operation
         if not isinstance(operation, Multilinear) or user.operands != (node,):
             continue
@@ -331,7 +385,7 @@ def _linear(factor: Factor, depth: int) -> Iterator[_Fraction]:
             signs = 1, -1 if node.operation is NUMPY[np.subtract] else 1
             for sign, operand in zip(signs, node.operands, strict=True):
                 scale = _Fraction(fraction.coefficient * sign)
-                for part in _linear(_operand_at(inner, operand), depth - 1):
+                for part in _linear(operand_at(inner, operand), depth - 1):
                     yield scale.times(part)
             return
     yield fraction
@@ -361,11 +415,11 @@ def _rebuilt(fraction: _Fraction, held: set[int], newest: int) -> list[Factor]:
 
 
 def _quotients(over: Factor, under: Factor, origin: Node) -> Iterator[Node]:
-    shaped = (n for n in list(under.operand._uses.values()) if isinstance(n.operation, Multilinear))
+    shaped = (n for n in under.operand.users if isinstance(n.operation, Multilinear))
     for host in dict.fromkeys((origin, over.operand, under.operand, *shaped)):
-        for user in list(host._uses.values()):
+        for user in host.users:
             if (
-                _divides(user)
+                divides(user)
                 and user.operands[0] is over.operand
                 and user.shape == over.operand.shape
                 and _under(Factor(user, over.slots)) == under

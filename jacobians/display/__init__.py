@@ -1,4 +1,6 @@
 """Text, LaTeX, MathML, pictures and HTML of nodes, terms and results; the floors above call them.
 
-Functions of what they show. Imports ``errors``, ``notation``, ``arrays`` and ``graph``.
+Functions of whatever is ``Shown``, never of the tensor's class.
+
+Floor 7. Imports errors, ground, notation, graph, execution, operations.
 """

@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from jacobians.display.explanation import Contribution, Delta, Entry, Explanation, TermAtEntry
-from jacobians.display.expressions import label
-from jacobians.display.matrix_forms import distinct_names, matrix_form
+from jacobians.display.expressions import label, shape_of
+from jacobians.display.formulas import settled
+from jacobians.display.matrix_forms import matrix_form
+from jacobians.display.shown import Shown
 from jacobians.errors import ShapeError
 from jacobians.execution.interpret import contract
 from jacobians.graph.node import Node
@@ -22,7 +24,7 @@ from jacobians.notation.explicit import delta_axes, letter_names
 from jacobians.notation.join import restricted
 from jacobians.notation.slots import Slot, Table, letter_slot, positions
 from jacobians.notation.structure import equations, pattern
-from jacobians.notation.terms import Factor, Sum, Term, numbered, total
+from jacobians.notation.terms import Factor, Term, numbered, total
 from jacobians.notation.writing import (
     ATOM,
     fresh_letters,
@@ -66,37 +68,30 @@ def checked_index(index: Sequence[Any], shape: Sequence[int], title: str, axes: 
     return found
 
 
-def explained(
-    tensor: Sum,
-    index: Sequence[int],
-    value: float,
-    title: str,
-    axes: str,
-    values: Mapping[Node, Array],
-    dtype: DTypeLike,
-) -> Explanation:
-    """The explanation of an entry whose value is known.
+def explained(J: Shown, index: Sequence[Any]) -> Explanation:
+    """The explanation of an entry.
 
     Parameters
     ----------
-    tensor : Sum
-        The terms.
+    J : Shown
+        The tensor.
     index : sequence of int
-        One for each axis, within its size.
-    value : float
-        The entry.
-    title, axes : str
-        What the tensor and its axes are called.
-    values : mapping of Node to numpy.ndarray
-        The arrays of the operands.
-    dtype : dtype
-        Of the tensor.
+        One for each axis.
+
+    Raises
+    ------
+    ShapeError
+        For an index that does not fit.
     """
-    with distinct_names(values):
-        terms = tuple(
-            _at_entry(term, tensor.shape, index, axes, values, dtype) for term in tensor.terms
-        )
-    return Explanation(title, tuple(index), axes, value, terms)
+    place = checked_index(index, J.shape, J.title, J.axes)
+    value, values = float(J[tuple(place)]), J.operands
+    terms, parts = settled(
+        lambda: tuple(
+            _at_entry(term, J.shape, place, J.axes, values, J.dtype) for term in J.terms.terms
+        ),
+        values,
+    )
+    return Explanation(J.title, tuple(place), J.axes, value, terms, parts)
 
 
 def _at_entry(
@@ -107,7 +102,7 @@ def _at_entry(
     values: Mapping[Node, Array],
     dtype: DTypeLike,
 ) -> TermAtEntry:
-    formula = write_term(term, shape, axes, label, "text").text
+    formula = write_term(term, shape, axes, label, "text", shape_of).text
     names, homes = letter_names(term, shape, axes)
     known = {letter: index[axis] for letter, axis in homes.items()}
     hidden = sorted(term.kept - set(homes))

@@ -1,10 +1,11 @@
 """The explanation of an entry, as fields and as text: deltas, factors, contributions and terms."""
 
 import textwrap
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from jacobians.display.html import element, fragment
+from jacobians.ground.trees import plain
 from jacobians.notation.writing import write_number
 
 _WIDTH, _LONGEST = 80, 320  # of a line, and of a formula
@@ -111,6 +112,8 @@ class Explanation:
         ``J[index]``.
     terms : tuple of TermAtEntry
         What each term is there; ``value`` is their sum.
+    parts : tuple of (str, str)
+        What the names of parts in the terms stand for: left and right sides.
     """
 
     title: str
@@ -118,6 +121,7 @@ class Explanation:
     axes: str
     value: float
     terms: tuple[TermAtEntry, ...]
+    parts: tuple[tuple[str, str], ...] = ()
 
     @property
     def heading(self) -> str:
@@ -133,6 +137,7 @@ class Explanation:
             lines += [_short(term.formula), *(f"  {line}" for line in term.lines)]
             if len(self.terms) > 1:
                 lines.append(f"  the term is {_number(term.value)}")
+        lines += [f"where {_short(part)}" for part in map(" = ".join, self.parts)]
         wrapped = (
             textwrap.wrap(line, _WIDTH, subsequent_indent="      ", break_on_hyphens=False)
             for line in lines
@@ -143,8 +148,8 @@ class Explanation:
         return str(self)
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields as plain Python values."""
-        found: dict[str, Any] = _plain(self)
+        """The fields as plain Python values, for JSON; None for nan and infinities."""
+        found: dict[str, Any] = plain(self)
         return found
 
     def _repr_html_(self) -> str:
@@ -153,6 +158,7 @@ class Explanation:
             items = [*term.lines, f"the term is {_number(term.value)}"]
             listed = (element("li", item.strip()) for item in items)
             parts += [element("p", _short(term.formula)), element("ul", *listed)]
+        parts += [element("p", f"where {_short(part)}") for part in map(" = ".join, self.parts)]
         return fragment(*parts)
 
 
@@ -163,12 +169,3 @@ def _number(value: float | bool) -> str:
 
 def _short(formula: str) -> str:
     return formula if len(formula) <= _LONGEST else formula[: _LONGEST - 2] + " …"
-
-
-def _plain(value: Any) -> Any:
-    """Records as dicts, tuples as lists."""
-    if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-    if hasattr(value, "_asdict"):
-        return {key: _plain(item) for key, item in value._asdict().items()}
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value

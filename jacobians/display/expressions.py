@@ -7,83 +7,108 @@ pushed down to what it is made of.
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from jacobians.display.matrix_forms import (
-    MARK,
-    Template,
+    argument,
     filled,
-    is_large,
     leaf,
-    matrix_form,
+    number,
+    oriented,
+    part,
     product_form,
-    summary,
+    unturned,
+    whole_form,
     written_name,
 )
+from jacobians.display.naming import names, structure_of
 from jacobians.graph.node import Node, input_node
-from jacobians.notation.terms import Sum, contracted, numbered
+from jacobians.notation.slots import ZERO
+from jacobians.notation.terms import Sum, Term, contracted
 from jacobians.notation.writing import (
     ATOM,
     PRODUCT,
     Style,
     Written,
+    exact_number,
     fresh_letters,
     join_terms,
+    room,
     subscript,
     write,
     write_product,
     write_slot,
+    write_sums,
 )
-from jacobians.operations.declare import Multilinear
-from jacobians.operations.index_maps import reshape
 
+_ENDLESS = 1 << 62
 _SHORT = 5  # names up to which a result is written out
 
 
 def label(
-    node: Node, letters: Sequence[str], style: Style, fresh: Iterator[str] | None = None
+    node: Any, letters: Sequence[str], style: Style, fresh: Iterator[str] | None = None
 ) -> Written:
-    """A node's entry at letters; a node that is made of very many others by its operation's name.
+    """A node's entry at letters, or a number; what is long by the name of a part.
 
     ``fresh`` names the letters that are summed inside; a formula's factors share it.
     """
-    fresh = fresh_letters("rpq" + "".join(letters)) if fresh is None else fresh
-    if node.operation is None:
-        return leaf(node, letters, style)
-    if is_large(node):
-        return summary(node, letters, style)
-    operation = node.operation
-    if operation is reshape and _squeezed(node.shape) == _squeezed(node.operands[0].shape):
-        return label(node.operands[0], _realigned(node, letters), style, fresh)
-    if operation.elementwise:
-        whole = matrix_form(node, style) if letters and _is_linear(node) else None
-        if whole is not None:
-            return _indexed(whole, letters, style)
-        children = [label(n, aligned(n, node, letters), style, fresh) for n in node.operands]
-        return filled(node, children, style)
-    if operation.indexed and len(letters) >= 2:
-        texts = [_argument(n, style, fresh).text for n in node.operands]
-        template = operation.indexed_latex if style == "latex" else operation.indexed
-        return Written(template.format(*texts, row=letters[-2], column=letters[-1]), PRODUCT)
-    whole = matrix_form(node, style)
-    if whole is not None:
-        return _indexed(whole, letters, style) if letters else whole
-    if isinstance(operation, Multilinear):
-        expanded = _expanded(node, letters, style, fresh)
-        if expanded is not None:
-            return expanded
-    return _indexed(
-        filled(node, [_argument(n, style, fresh) for n in node.operands], style), letters, style
+    if not isinstance(node, Node):
+        return number(node, style)
+    if node.operation is not None and names().is_part(node):
+        return part(node, letters, style)
+    return entry(
+        node, letters, style, fresh_letters("rpq" + "".join(letters)) if fresh is None else fresh
     )
 
 
-def _squeezed(shape: Sequence[int]) -> list[int]:
-    return [n for n in shape if n != 1]
+def entry(node: Node, letters: Sequence[str], style: Style, fresh: Iterator[str]) -> Written:
+    """A node's entry at letters, written out."""
+    operation = node.operation
+    if operation is None:
+        return leaf(node, letters, style)
+    inner, flipped = unturned(node)
+    if inner is not node:
+        return label(inner, _swapped(letters) if flipped else letters, style, fresh)
+    if operation.elementwise:
+        whole = whole_form(node, style) if letters and _is_linear(node) else None
+        if whole is not None:
+            return _indexed(whole, letters, style)
+        children = [label(n, aligned(n, node, letters), style, fresh) for n in node.operands]
+        return _scaled(node, children, style) or filled(node, children, style)
+    if operation.indexed and len(letters) >= 2:
+        texts = [argument(n, style).inside(ATOM) for n in node.operands]
+        template = operation.indexed_latex if style == "latex" else operation.indexed
+        batch, turned = (subscript("", at, style) for at in (letters[:-2], _swapped(letters)))
+        return Written(template.format(*texts, batch=batch, turned=turned), PRODUCT)
+    tensor = structure_of(node)
+    if tensor is None or operation.notation:
+        return _indexed(_whole(node, style), letters, style)
+    product = oriented(tensor.terms[0], style) if len(tensor.terms) == 1 else None
+    if product is not None:
+        return _indexed(product[0], _swapped(letters) if product[1] else letters, style)
+    return _expanded(tensor, letters, style, fresh) or part(node, letters, style)
 
 
-def _realigned(node: Node, letters: Sequence[str]) -> list[str]:
-    """The letters of what was reshaped by axes of size 1 alone, as ``keepdims`` makes them."""
-    kept = iter([a for a, n in zip(letters, node.shape, strict=True) if n != 1])
-    return ["0" if n == 1 else next(kept) for n in node.operands[0].shape]
+def _scaled(node: Node, children: Sequence[Written], style: Style) -> Written | None:
+    """A product with a number, which goes first; None for any other node."""
+    numbers = [n for n, o in enumerate(node.operands) if type(o.value) in (int, float)]
+    if node.operation is None or node.operation.notation != "{0} {1}" or len(numbers) != 1:
+        return None
+    (place,) = numbers
+    scale = node.operands[place].value
+    if exact_number(abs(scale)) is None:
+        return None
+    return write_product(scale, [children[1 - place]], style)
+
+
+def _whole(node: Node, style: Style) -> Written:
+    return whole_form(node, style) or filled(
+        node, [argument(n, style) for n in node.operands], style
+    )
+
+
+def _swapped(letters: Sequence[str]) -> list[str]:
+    return [*letters[:-2], letters[-1], letters[-2]] if len(letters) > 1 else list(letters)
 
 
 def _is_linear(node: Node) -> bool:
@@ -92,7 +117,7 @@ def _is_linear(node: Node) -> bool:
         return bool(node.shape)
     if node.operation.name in ("add", "subtract"):
         return all(n.shape == node.shape and _is_linear(n) for n in node.operands)
-    return isinstance(node.operation, Multilinear) and not node.operation.notation
+    return structure_of(node) is not None and not node.operation.notation
 
 
 def shortcut(tensor: Sum, out_ndim: int, upstream: Node, axes: str, style: Style = "text") -> str:
@@ -111,10 +136,20 @@ def shortcut(tensor: Sum, out_ndim: int, upstream: Node, axes: str, style: Style
     """
     found = contracted(tensor, upstream, range(out_ndim))
     if len(found.terms) == 1:
-        written = product_form(numbered(found).terms[0], found.operands, style)
+        written = product_form(found.terms[0], style)
         if written is not None:
             return written.text
-    return write(found, axes[out_ndim:], label, style).text
+    return write(found, axes[out_ndim:], label, style, shape_of).text
+
+
+def _is_longer(node: Node, most: int) -> bool:
+    """Whether writing the node out would take more names than that."""
+    found = 0
+    stack = [node]
+    while stack and found <= most:
+        found += 1
+        stack.extend(stack.pop().operands)
+    return found > most
 
 
 def with_output(tensor: Sum, output: Node, name: str) -> Sum:
@@ -131,7 +166,7 @@ def with_output(tensor: Sum, output: Node, name: str) -> Sum:
     name : str
         What it is called.
     """
-    if output not in tensor.operands or not is_large(output, _SHORT):
+    if output not in tensor.operands or not _is_longer(output, _SHORT):
         return tensor
     leaf = input_node(name, output.shape, output.dtype)
     named = [
@@ -143,17 +178,6 @@ def with_output(tensor: Sum, output: Node, name: str) -> Sum:
         for term in tensor.terms
     ]
     return Sum(tensor.shape, tuple(named))
-
-
-def template_of(node: Node) -> Template:
-    """The node in both styles with placeholders for its letters, and whole where it can be."""
-    if isinstance(node.value, Template):
-        return node.value
-    marks = [chr(MARK + axis) for axis in range(node.ndim)]
-    written = label(node, marks, "text")
-    latex = label(node, marks, "latex").text
-    whole, whole_latex = matrix_form(node, "text"), matrix_form(node, "latex")
-    return Template(written.text, latex, written.binds, whole, whole_latex)
 
 
 def title(names: tuple[str, str], axes: str, out_ndim: int, style: Style = "text") -> str:
@@ -179,14 +203,38 @@ def _indexed(whole: Written, letters: Sequence[str], style: Style) -> Written:
     if not letters:
         return whole
     bare = whole.binds == ATOM and re.fullmatch(r"[^\W\d_]", whole.text) is not None
-    function = whole.binds == ATOM and whole.text.endswith(")")
+    function = whole.binds == ATOM and whole.text.endswith((")", "]"))
     name = whole.text if bare or function else f"({whole.text})"
-    return Written(subscript(name, letters, style))
+    return Written(subscript(name, letters, style), entry=True)
 
 
-def _argument(node: Node, style: Style, fresh: Iterator[str]) -> Written:
-    whole = matrix_form(node, style)
-    return whole or label(node, [next(fresh) for _ in range(node.ndim)], style, fresh)
+def shape_of(node: Node) -> tuple[int, ...]:
+    """How many entries of a node there are along each axis as it is written.
+
+    Its own shape, unless the letters are handed on to larger arrays: ``x[2:]`` is written
+    ``x_(i+2)``, which says where it begins and ends, and ``x[:2]`` is written ``x_i``, which does not.
+    """
+    operation = node.operation
+    if operation is None or names().is_part(node):
+        return node.shape
+    if operation.elementwise:
+        reach = list(node.shape)
+        for operand in node.operands:
+            inner = shape_of(operand)
+            for axis, size in enumerate(inner, node.ndim - operand.ndim):
+                if operand.shape[axis - node.ndim + operand.ndim] == node.shape[axis]:
+                    reach[axis] = max(reach[axis], size)
+        return tuple(reach)
+    tensor = structure_of(node)
+    if tensor is None or operation.notation or len(tensor.terms) != 1:
+        return node.shape
+    (term,) = tensor.terms
+    reach = list(node.shape)
+    for axis, slot in enumerate(term.slots):
+        if slot.plain is not None:
+            found = room(term, slot.plain, (), shape_of)
+            reach[axis] = _ENDLESS if found is None else found  # a broadcast loses its letter
+    return tuple(reach)
 
 
 def aligned(operand: Node, node: Node, letters: Sequence[str]) -> list[str]:
@@ -199,31 +247,43 @@ def aligned(operand: Node, node: Node, letters: Sequence[str]) -> list[str]:
 
 
 def _expanded(
-    node: Node, letters: Sequence[str], style: Style, fresh: Iterator[str]
+    tensor: Sum, letters: Sequence[str], style: Style, fresh: Iterator[str]
 ) -> Written | None:
-    """A multilinear node written out: its factors, with letters of its own for what it sums."""
-    operation = node.operation
-    assert isinstance(operation, Multilinear)
-    tensor = operation.structure(tuple(n.shape for n in node.operands), node.parameters)
-    if not tensor.terms or any(s.plain is None for term in tensor.terms for s in term.slots):
+    """A sum of products written out, with letters of its own for what it sums; None where a slot is
+    no letter.
+    """
+    if not tensor.terms or any(
+        slot.plain is None and (slot != ZERO or size != 1)
+        for term in tensor.terms
+        for slot, size in zip(term.slots, tensor.shape, strict=True)
+    ):
         return None
-    pieces = []
-    for term in tensor.terms:
-        names: dict[int, str] = {}
-        for slot, letter in zip(term.slots, letters, strict=True):
-            assert slot.plain is not None
-            names[slot.plain] = letter
-        for a in range(len(term.sizes)):
-            if a not in names:
-                names[a] = next(fresh)
-        written = [
-            label(
-                node.operands[f.operand],
-                [write_slot(slot, names) for slot in f.slots],
-                style,
-                fresh,
-            )
-            for f in term.factors
-        ]
-        pieces.append(write_product(term.coefficient, written, style))
+    if any(_repeats(term) for term in tensor.terms):
+        return None
+    pieces = [_product(term, tensor.shape, letters, style, fresh) for term in tensor.terms]
     return pieces[0] if len(pieces) == 1 else join_terms(pieces, style)
+
+
+def _repeats(term: Term) -> bool:
+    plain = [slot.plain for slot in term.slots if slot.plain is not None]
+    return len(plain) != len(set(plain))
+
+
+def _product(
+    term: Term, shape: Sequence[int], letters: Sequence[str], style: Style, fresh: Iterator[str]
+) -> Written:
+    own = {s.plain: a for s, a in zip(term.slots, letters, strict=True) if s.plain is not None}
+    known: dict[int, str] = {}
+    for letter in range(len(term.sizes)):
+        known[letter] = own[letter] if letter in own else next(fresh)
+    pieces = [
+        label(f.operand, [write_slot(slot, known) for slot in f.slots], style, fresh)
+        for f in term.factors
+    ]
+    sums = write_sums(term, pieces, known, own, shape, style, shape_of)
+    pieces = [*sums, *pieces]
+    coefficient = term.coefficient
+    if exact_number(abs(coefficient)) is None:
+        pieces.insert(0, number(abs(coefficient), style))
+        coefficient = -1 if coefficient < 0 else 1
+    return write_product(coefficient, pieces, style)

@@ -5,27 +5,26 @@ their letters, and writes out the rest.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from itertools import permutations
 
 import numpy as np
 
 from jacobians.display.latex import escaped
-from jacobians.graph.node import Node, ordered
-from jacobians.notation.terms import Factor, Term
-from jacobians.notation.writing import ATOM, PRODUCT, SUM, Style, Written, subscript, write_product
-from jacobians.operations.declare import Multilinear
-from jacobians.operations.products import transpose
+from jacobians.display.naming import names, structure_of
+from jacobians.graph.node import Node
+from jacobians.notation.terms import Factor, Term, full_letter
+from jacobians.notation.writing import (
+    ATOM,
+    PRODUCT,
+    SUM,
+    Style,
+    Written,
+    exact_number,
+    subscript,
+    write_product,
+)
 
-MARK = 0xE000  # placeholders for letters: a private area of Unicode
-_MOST = 40  # names in one operand's expression
-# A subscript's indices: in parentheses or braces separated by commas, or single letters side by side.
-_SUBSCRIPT = {
-    "text": re.compile("_(?:\\(([^()]*)\\)|([a-zA-Z0-9\ue000-\uf8ff]+))"),
-    "latex": re.compile("_\\{([^{}]*)()\\}"),
-}
 _RAISED = re.compile(r"\^(\{[^{}]*\}|.)$")
 _WORD = re.compile(r"(?<![\\{])[A-Za-z]{2,}")
 _POWER = re.compile("[⁺⁻¹²³ᵀ]+")
@@ -34,79 +33,136 @@ _LATEX_SIGNS = str.maketrans(
     {"−": "-", "‖": "\\|", "½": "\\tfrac{{1}}{{2}}", "σ": "\\sigma ", "≥": "\\ge", "≤": "\\le"}
 )
 _TRANSPOSED = {"text": "ᵀ", "latex": "^{\\top}"}
+_INVERSE = "{0}⁻¹"
+_PERMUTED = 4  # axes up to which a part is looked for in another order of its axes
+_COMMUTING = (_INVERSE, "{0}⁺")  # with transposition
 
 
-_NAMES: ContextVar[Mapping[Node, str]] = ContextVar("jacobians_names", default={})  # noqa: B039
+def unturned(node: Node) -> tuple[Node, bool]:
+    """The node behind transposes of the last two axes, and whether these are swapped in all."""
+    flipped = False
+    while (found := _behind(node)) is not None:
+        node, turn = found
+        flipped ^= turn
+    return node, flipped
 
 
-@contextmanager
-def distinct_names(operands: Mapping[Node, Any]) -> Iterator[None]:
-    """While it lasts, different leaves of one name are written A, A′, A″, in order of appearance.
-
-    ``operands`` are nodes with their arrays, as far as known: leaves with equal arrays are the same.
-    """
-    found: dict[str, list[Node]] = {}
-    names: dict[Node, str] = {}
-    for node in ordered(operands):
-        if node.operation is not None or not node.name:
-            continue
-        known = found.setdefault(node.name, [])
-        array = operands.get(node)
-        for number, other in enumerate(known):
-            twin = operands.get(other)
-            if array is not None and twin is not None and np.array_equal(array, twin):
-                names[node] = node.name + "′" * number
-                break
-        else:
-            names[node] = node.name + "′" * len(known)
-            known.append(node)
-    token = _NAMES.set(names)
-    try:
-        yield
-    finally:
-        _NAMES.reset(token)
+def _behind(node: Node) -> tuple[Node, bool] | None:
+    """What the node is the same array as, or the transpose of."""
+    tensor = structure_of(node) if len(node.operands) == 1 else None
+    if tensor is None or len(tensor.terms) != 1:
+        return None
+    (term,) = tensor.terms
+    if term.coefficient != 1 or len(term.factors) != 1 or term.factors[0].mask:
+        return None
+    (factor,) = term.factors
+    if any(slot.parts and slot.plain is None for slot in term.slots) or node.operation is None:
+        return None
+    if node.operation.notation or sum(n != 1 for n in node.shape) != len(term.sizes):
+        return None
+    for turn in (False, True) if node.ndim > 1 else (False,):
+        order = [*range(node.ndim)]
+        if turn:
+            order[-2:] = order[-1], order[-2]
+        shape = tuple(node.shape[axis] for axis in order)
+        slots = tuple(term.slots[axis] for axis in order)
+        if shape == factor.operand.shape and slots == factor.slots:
+            return factor.operand, turn
+    return None
 
 
 def matrix_form(node: Node, style: Style) -> Written | None:
     """The node as a whole, without letters; None where that would be ambiguous."""
+    if node.operation is not None and names().is_part(node):
+        return part(node, [], style)
+    return whole_form(node, style)
+
+
+def whole_form(node: Node, style: Style) -> Written | None:
+    """As ``matrix_form``, of the node itself: not by the name of a part."""
     operation = node.operation
-    if isinstance(node.value, Template):
-        return node.value.whole if style == "text" else node.value.whole_latex
     if operation is None:
         return leaf(node, [], style)
-    if is_large(node):
-        return summary(node, [], style)
-    if operation is transpose:
-        inner = matrix_form(node.operands[0], style)
-        return (
-            None
-            if inner is None
-            else Written(_base(inner.inside(ATOM), style) + _TRANSPOSED[style])
-        )
-    if isinstance(operation, Multilinear) and not operation.notation:
-        tensor = operation.structure(tuple(n.shape for n in node.operands), node.parameters)
-        return (
-            product_form(tensor.terms[0], node.operands, style) if len(tensor.terms) == 1 else None
-        )
+    inner, flipped = unturned(node)
+    if inner is not node:
+        return transposed_form(inner, style) if flipped else matrix_form(inner, style)
+    tensor = structure_of(node)
+    if tensor is not None and not operation.notation:
+        return product_form(tensor.terms[0], style) if len(tensor.terms) == 1 else None
     if operation.elementwise and operation.binds == PRODUCT:
         return None  # X Y could mean the matrix product
     if operation.elementwise and "²" in operation.notation:
         return None
-    children = [matrix_form(operand, style) for operand in node.operands]
-    if any(child is None for child in children):
-        return None
+    if operation.notation == _INVERSE:
+        (inside,) = node.operands
+        if inside.operation is not None and inside.operation.notation == _INVERSE:
+            return matrix_form(inside.operands[0], style)
     if operation.elementwise and any(n.shape != node.shape for n in node.operands):
         return None  # broadcasting is clearer with letters
-    return filled(node, [child for child in children if child is not None], style)
+    if operation.elementwise:
+        forms = [matrix_form(operand, style) for operand in node.operands]
+        whole = [form for form in forms if form is not None]
+        return filled(node, whole, style) if len(whole) == len(forms) else None
+    return filled(node, [argument(operand, style) for operand in node.operands], style)
 
 
-def product_form(term: Term, operands: Sequence[Node], style: Style) -> Written | None:
+def argument(node: Node, style: Style) -> Written:
+    """What an operation takes as a whole: its matrix form, or a part of that name."""
+    return matrix_form(node, style) or part(node, [], style)
+
+
+def part(node: Node, letters: Sequence[str], style: Style) -> Written:
+    """A node by the name that the formula gives it: ``M_ij``, and as a whole ``M`` or ``Mᵀ``."""
+    axes = tuple(range(node.ndim))
+    orders = permutations(axes) if letters else (axes, (*axes[:-2], *axes[:-3:-1]))
+    name, order = names().part(node, orders if node.ndim <= _PERMUTED else (axes,))
+    written = written_name(name, style)
+    if letters or not node.ndim:
+        return Written(subscript(written, [letters[axis] for axis in order], style), entry=True)
+    return Written(written if order == axes else _base(written, style) + _TRANSPOSED[style])
+
+
+def transposed_form(node: Node, style: Style) -> Written | None:
+    """The transpose of a node as a whole: of a transpose it is what is turned."""
+    notation = "" if node.operation is None or names().is_part(node) else node.operation.notation
+    if notation in _COMMUTING:
+        inner, turned = unturned(node.operands[0])
+        if turned:  # (Aᵀ)⁻¹
+            return filled(node, [argument(inner, style)], style)
+    whole = matrix_form(node, style)
+    if whole is None:
+        return None
+    mark = _TRANSPOSED[style]
+    if notation.endswith(_TRANSPOSED["text"]) and whole.text.endswith(mark):
+        return Written(whole.text.removesuffix(mark))
+    return Written(_base(whole.inside(ATOM), style) + mark)
+
+
+def oriented(term: Term, style: Style) -> tuple[Written, bool] | None:
+    """A product, or its transpose where that has fewer transposes in it, and whether it is that one.
+
+    Of two that have as many it is the first in alphabetical order: one tensor is written in one way.
+    """
+    found = product_form(term, style)
+    if found is None or len(term.slots) != 2:
+        return None if found is None else (found, False)
+    other = product_form(term._replace(slots=term.slots[::-1]), style)
+    ways = [
+        (form.text.count(_TRANSPOSED[style]), form.text, form)
+        for form in (found, other)
+        if form is not None
+    ]
+    best = min(ways, key=lambda way: way[:2])[2]
+    return best, best is not found
+
+
+def product_form(term: Term, style: Style) -> Written | None:
     """A product of matrices and vectors, ``Vᵀ V``, ``W x``, ``x yᵀ``, where the letters form a chain.
 
     Parameters
     ----------
     term : Term
-        Factors whose operands are positions in ``operands``, with at most two axes in all.
+        Over nodes, with at most two axes in all.
     """
     ends = [slot.plain for slot in term.slots]
     if len(ends) > 2 or len(set(ends)) != len(ends) or None in ends:
@@ -114,19 +170,20 @@ def product_form(term: Term, operands: Sequence[Node], style: Style) -> Written 
     waiting = list(term.factors)
     if any(f.mask or len(f.slots) > 2 or len(f.letters) != len(f.slots) for f in waiting):
         return None
-    if any(slot.plain is None for f in waiting for slot in f.slots):
+    if any(
+        full_letter(slot, term.sizes, size) is None
+        for f in waiting
+        for slot, size in zip(f.slots, f.operand.shape, strict=True)
+    ):
+        return None
+    if exact_number(abs(term.coefficient)) is None:
         return None
 
     def name(factor: Factor, *, flipped: bool) -> str | None:
-        node = operands[factor.operand]
-        if node.operation is transpose:
-            node, flipped = node.operands[0], not flipped
-        whole = matrix_form(node, style)
-        if whole is None:
-            return None
-        if flipped:
-            return _base(whole.inside(ATOM), style) + _TRANSPOSED[style]
-        return whole.inside(PRODUCT)
+        node, turned = unturned(factor.operand)
+        flipped ^= turned
+        whole = transposed_form(node, style) if flipped else matrix_form(node, style)
+        return None if whole is None else whole.inside(PRODUCT)
 
     def walk(letter: int | None, words: list[str | None]) -> int | None:
         """Follow the chain from a letter; the letter it ends at, None for a vector's end."""
@@ -175,63 +232,26 @@ def product_form(term: Term, operands: Sequence[Node], style: Style) -> Written 
     )
 
 
-class Template(NamedTuple):
-    """How a node was written, with placeholders for letters: all that a stored tensor keeps of it."""
-
-    text: str
-    latex: str
-    binds: int
-    whole: Written | None
-    whole_latex: Written | None
-
-
-def is_large(node: Node, most: int = _MOST) -> bool:
-    """Whether writing the node out would take more names than that."""
-    found = 0
-    stack = [node]
-    while stack:
-        found += 1
-        if found > most:
-            return True
-        stack.extend(stack.pop().operands)
-    return False
-
-
-def summary(node: Node, letters: Sequence[str], style: Style) -> Written:
-    """A stand-in for an expression that is too long to read: its last operation."""
-    assert node.operation is not None
-    name = node.operation.name.replace("_", " ")
-    text = f"\\langle\\mathrm{{{name}}}\\rangle" if style == "latex" else f"⟨{name}⟩"
-    return Written(subscript(text, letters, style))
-
-
 def leaf(node: Node, letters: Sequence[str], style: Style) -> Written:
-    """An input or a constant at letters: by its name, or by its number."""
-    if isinstance(node.value, Template):
-        text = node.value.text if style == "text" else node.value.latex
-        marks = {chr(MARK + axis): letter for axis, letter in enumerate(letters)}
+    """An input or a constant at letters: by its name, or by its number where that is short."""
+    if not node.name and node.shape == ():
+        return number(np.asarray(node.value).item(), style)
+    name = names().leaf(node)
+    return Written(subscript(written_name(name, style), letters, style), entry=True)
 
-        def named(found: re.Match[str]) -> str:
-            inside = found[1] or found[2]
-            if not any(mark in inside for mark in marks):
-                return found[0]
-            indices = inside.split(",") if "," in inside or found[2] == "" else list(inside)
-            if style == "latex" and "," not in inside:
-                indices = list(inside)
-            return subscript("", [marks.get(mark, mark) for mark in indices], style)
 
-        return Written(_SUBSCRIPT[style].sub(named, text), node.value.binds)
-    if node.name:
-        name = _NAMES.get().get(node, node.name)
-        return Written(subscript(written_name(name, style), letters, style))
-    if node.shape == ():
-        number = node.value
-        text = f"{float(number):g}" if not isinstance(number, int) else str(number)
-        return Written(
-            text.replace("-", "−") if style == "text" else text, SUM if "-" in text else ATOM
-        )
-    text = subscript(written_name("const", style), letters, style)
-    return Written(text)
+def number(value: float, style: Style) -> Written:
+    """A number as it is; one with many digits by a name."""
+    size = abs(value)
+    short = None if isinstance(value, int) or size == float("inf") else f"{size:.6g}"
+    exact = exact_number(size, style)
+    if short is not None and float(short) == size and not size.is_integer():
+        exact = Written(short)
+    if exact is None:
+        exact = Written(written_name(names().number(size), style), entry=True)
+    if value >= 0 or value != value:
+        return exact
+    return Written(("-" if style == "latex" else "−") + exact.inside(PRODUCT), SUM)
 
 
 def written_name(name: str, style: Style) -> str:
@@ -253,6 +273,11 @@ def filled(node: Node, children: Sequence[Written], style: Style) -> Written:
     template = operation.notation
     if style == "latex":
         template = operation.latex or _in_latex(template)
+    turned = f"{{0}}{_TRANSPOSED['text']}"
+    if turned in operation.notation:  # of a transpose: the array itself
+        inner, flipped = unturned(node.operands[0])
+        if flipped:
+            return _of_transpose(node, inner, style)
     texts = []
     for number, child in enumerate(children):
         place = template.find(f"{{{number}}}")
@@ -267,6 +292,17 @@ def filled(node: Node, children: Sequence[Written], style: Style) -> Written:
         text = child.inside(needed)
         texts.append(_base(text, style) if raised else text)
     return Written(template.format(*texts), operation.binds)
+
+
+def _of_transpose(node: Node, inner: Node, style: Style) -> Written:
+    """``(Aᵀ A)⁻¹`` where A is the transpose of an array: ``(B Bᵀ)⁻¹``."""
+    assert node.operation is not None
+    text = node.operation.notation.replace("{0}ᵀ", "{1}").replace("{0}", "{0}ᵀ")
+    text = text if style == "text" else _in_latex(text)
+    form = argument(inner, style)
+    return Written(
+        text.format(_base(form.inside(ATOM), style), form.inside(ATOM)), node.operation.binds
+    )
 
 
 def _in_latex(notation: str) -> str:

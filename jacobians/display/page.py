@@ -8,12 +8,13 @@ import os
 from collections.abc import Sequence
 from math import prod
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.display.expressions import title
+from jacobians.display.formulas import MORE, Formula
 from jacobians.display.heatmap import (
     Geometry,
     counting,
@@ -26,7 +27,8 @@ from jacobians.display.heatmap import (
 )  # fmt: skip
 from jacobians.display.html import Markup, data_block, element, fragment, joined, page
 from jacobians.display.mathml import mathml, mathml_terms
-from jacobians.display.page_contraction import contraction_section, cost_section
+from jacobians.display.page_contraction import contraction_section, cost_section, where_list
+from jacobians.display.shown import Shown, formula_shown
 from jacobians.display.unfolding import (
     Picture,
     matrix_layout,
@@ -37,9 +39,6 @@ from jacobians.display.unfolding import (
 )  # fmt: skip
 from jacobians.errors import JacobiansError, UnsupportedError
 
-if TYPE_CHECKING:
-    from jacobians.tensor.jacobian_tensor import JacobianTensor
-
 Array = NDArray[Any]
 _WIDEST, _TALLEST = 640, 640  # pixels of the heat map
 _FINE, _COARSE = 256, 100  # cells to a side of it
@@ -47,10 +46,10 @@ _CELLS = 12_000  # values in it; where there would be more, it is the coarser on
 _SMALL = 60  # cells to a side of a notebook's picture
 _QUICK = 1 << 18  # entries of a tensor that a notebook's picture is made of
 _SPY = 200  # cells to a side of the structure
-_LONG = 600  # characters of LaTeX in a notebook
+_LONG, _PARTS = 600, 12  # characters of LaTeX in a notebook, and parts
 
 
-def write_page(J: "JacobianTensor", path: str | os.PathLike[str], heading: str = "") -> Path:
+def write_page(J: Shown, path: str | os.PathLike[str], heading: str = "") -> Path:
     """Write the page of a tensor.
 
     Raises
@@ -75,7 +74,7 @@ def write_page(J: "JacobianTensor", path: str | os.PathLike[str], heading: str =
     return target
 
 
-def tensor_page(J: "JacobianTensor", heading: str = "") -> str:
+def tensor_page(J: Shown, heading: str = "") -> str:
     """The page's text."""
     lead = f"{heading}: " if heading else ""
     return page(
@@ -83,7 +82,7 @@ def tensor_page(J: "JacobianTensor", heading: str = "") -> str:
         element(
             "header",
             element("h1", J.title, element("span", f" · {heading}") if heading else None),
-            _formula(J),
+            _formula(J, formula_shown(J, "latex")),
             _facts(J),
         ),
         _map_section(J),
@@ -94,7 +93,7 @@ def tensor_page(J: "JacobianTensor", heading: str = "") -> str:
     )
 
 
-def tensor_fragment(J: "JacobianTensor") -> str:
+def tensor_fragment(J: Shown) -> str:
     """What a notebook shows: the formula, the facts, and a picture where that takes no time."""
     drawn = None
     if 0 < J.size <= _QUICK:
@@ -105,9 +104,13 @@ def tensor_fragment(J: "JacobianTensor") -> str:
             seen, possible(J, seen), scale_of(seen.cells), where, _description(J, seen)
         )
         drawn = ticked(drawing, seen, where)
-    latex = J.latex()
-    short_enough = len(latex) <= _LONG
-    shown = _formula(J) if short_enough else element("p", f"{J.title}: {_terms(J)}")
+    formula = formula_shown(J, "latex", _PARTS)
+    if len(formula.main) > _LONG:
+        shown = element("p", f"{J.title}: {_terms(J)}")
+    else:
+        shown = _formula(
+            J, formula, whole=len(str(formula)) <= _LONG and len(formula.parts) < _PARTS
+        )
     shape = " by ".join("×".join(map(str, s)) or "scalar" for s in (J.out_shape, J.in_shape))
     line = f"{shape}, {J.dtype}, {J.nnz:,} of {J.size:,} can be nonzero"
     return fragment(shown, element("p", line, class_="facts"), drawn)
@@ -116,7 +119,7 @@ def tensor_fragment(J: "JacobianTensor") -> str:
 # Pictures
 
 
-def _map_section(J: "JacobianTensor") -> Markup:
+def _map_section(J: Shown) -> Markup:
     if not J.size:
         return element(
             "section",
@@ -160,7 +163,7 @@ def _map_section(J: "JacobianTensor") -> Markup:
     )
 
 
-def _seen(J: "JacobianTensor") -> tuple[Picture, Array]:
+def _seen(J: Shown) -> tuple[Picture, Array]:
     """The values, and where the structure allows nonzeros; finer where these are few."""
     for side in (_FINE, _COARSE):
         with np.errstate(all="ignore"):
@@ -171,13 +174,13 @@ def _seen(J: "JacobianTensor") -> tuple[Picture, Array]:
     return seen, marks
 
 
-def _description(J: "JacobianTensor", seen: Picture) -> str:
+def _description(J: Shown, seen: Picture) -> str:
     """What a reader who does not see the picture is told."""
     rows, columns = seen.cells.shape
     return f"Heat map of {J.title}: {rows:,} rows by {columns:,} columns; {seen.note}"
 
 
-def _how_to_read(J: "JacobianTensor", seen: Picture, where: Geometry) -> str:
+def _how_to_read(J: Shown, seen: Picture, where: Geometry) -> str:
     """The picture in words."""
     layout = seen.layout
     if where.gaps == (0, 0):
@@ -207,7 +210,7 @@ def _ways(seen: Picture, down: Sequence[int], across: Sequence[int], between: st
     )
 
 
-def _spy_section(J: "JacobianTensor") -> Markup | None:
+def _spy_section(J: Shown) -> Markup | None:
     if not J.size:
         return None
     layout = matrix_layout(J.shape, J.out_ndim, J.axes)
@@ -233,7 +236,7 @@ def _spy_section(J: "JacobianTensor") -> Markup | None:
     )  # fmt: skip
 
 
-def _percent(J: "JacobianTensor") -> str:
+def _percent(J: Shown) -> str:
     return f"{100 * J.nnz / max(J.size, 1):.3g} %"
 
 
@@ -248,13 +251,19 @@ def _through(letters: str) -> str:
 # The formula, the facts and what it costs
 
 
-def _formula(J: "JacobianTensor") -> Markup:
-    """``∂A_ij/∂B_kl = …``, a line breaking before each term where it must."""
+def _formula(J: Shown, formula: Formula, *, whole: bool = True) -> Markup:
+    """``∂A_ij/∂B_kl = …``, a line breaking before each term where it must, then its parts.
+
+    Of parts that would be too long it is said that they are.
+    """
     left = mathml(f"{title(J.names, J.axes, J.out_ndim, 'latex')} =")
-    parts = [left, *mathml_terms(J.latex())]
+    parts = where_list(formula)
+    if not whole:
+        parts = [element("div", MORE, class_="where")]
     return element(
         "div",
-        Markup(" ".join(parts)),
+        Markup(" ".join([left, *mathml_terms(formula.main)])),
+        *parts,
         class_="formula",
         tabindex=0,
         role="region",
@@ -262,11 +271,11 @@ def _formula(J: "JacobianTensor") -> Markup:
     )
 
 
-def _terms(J: "JacobianTensor") -> str:
+def _terms(J: Shown) -> str:
     return _counted(len(J.terms.terms), "term")
 
 
-def _facts(J: "JacobianTensor") -> Markup:
+def _facts(J: Shown) -> Markup:
     out, inner = J.axes[: J.out_ndim], J.axes[J.out_ndim :]
     rows = [
         ("Output", _sized(J.names[0], out, J.out_shape)),

@@ -1,18 +1,17 @@
 """The sections of a tensor's page on its use: contracted with an upstream gradient, and what that saves."""
 
 from math import prod
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.display.expressions import latex_name, title
+from jacobians.display.formulas import Formula
 from jacobians.display.html import Markup, element, joined, table
 from jacobians.display.mathml import mathml, mathml_terms
 from jacobians.display.numbers import human_bytes, human_count, short
-
-if TYPE_CHECKING:
-    from jacobians.tensor.jacobian_tensor import JacobianTensor
+from jacobians.display.shown import Shown, contracted_formula
 
 Array = NDArray[Any]
 _EXAMPLE = 1 << 20  # entries of an upstream gradient for the example
@@ -20,7 +19,20 @@ _FULL = 1 << 22  # entries of a tensor that is summed in full beside it
 _SHOWN = 5  # rows and columns of the example's matrices
 
 
-def contraction_section(J: "JacobianTensor") -> Markup:
+def where_list(formula: Formula) -> list[Markup]:
+    """The parts of a formula, each on a line of its own: ``where M_ij = …``."""
+    return [
+        element(
+            "div",
+            "and " if number else "where ",
+            Markup(" ".join([mathml(f"{left} ="), *mathml_terms(right)])),
+            class_="where",
+        )
+        for number, (left, right) in enumerate(formula.parts)
+    ]
+
+
+def contraction_section(J: Shown) -> Markup:
     """The gradient from an upstream gradient: as a formula, and in numbers."""
     out, inner = J.axes[: J.out_ndim], J.axes[J.out_ndim :]
     above, below = (
@@ -29,8 +41,8 @@ def contraction_section(J: "JacobianTensor") -> Markup:
     tensor = title(J.names, J.axes, J.out_ndim, "latex")
     summed = f"\\sum_{{{out}}} " if out else ""
     upstream = f"G_{{{out}}}" if out else "G"
-    short_form = J._shortcut("latex")
-    matrix = "_" not in short_form
+    short_form = contracted_formula(J, "latex")
+    matrix = "_" not in short_form.main
     result = f"\\frac{{\\partial L}}{{\\partial {latex_name(J.names[1], '')}}} =" if matrix else "="
     lines = [
         element(
@@ -40,7 +52,8 @@ def contraction_section(J: "JacobianTensor") -> Markup:
         ),
         element(
             "div",
-            Markup(" ".join([mathml(result), *mathml_terms(short_form)])),
+            Markup(" ".join([mathml(result), *mathml_terms(short_form.main)])),
+            *where_list(short_form),
             class_="formula",
         ),
     ]
@@ -58,7 +71,7 @@ def contraction_section(J: "JacobianTensor") -> Markup:
     )  # fmt: skip
 
 
-def _example(J: "JacobianTensor") -> Markup | None:
+def _example(J: Shown) -> Markup | None:
     """The same in numbers, with a seeded G; beside the full tensor's sum where that is small."""
     cost = J.cost()
     if (
@@ -119,7 +132,7 @@ def _matrix(name: str, array: Array, note: str = "") -> Markup:
     return table(caption, head, rows)
 
 
-def cost_section(J: "JacobianTensor") -> Markup:
+def cost_section(J: Shown) -> Markup:
     """What explicit, dense and contracted cost, as predicted."""
     cost = J.cost()
     ways = [

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from jacobians.display.shown import Shown
 from jacobians.display.unfolding import Layout, Picture, picture, scale_of, structure_picture
 from jacobians.errors import JacobiansError, UnsupportedError
 
@@ -52,7 +53,7 @@ class Artists(NamedTuple):
     picture: Picture
 
 
-def heat_map(tensor: Any, title: str, ax: Any = None) -> Artists:
+def heat_map(tensor: Shown, title: str, ax: Any = None) -> Artists:
     """The tensor unfolded into blocks, its values as colours on one scale centred at 0.
 
     Parameters
@@ -102,7 +103,7 @@ def heat_map(tensor: Any, title: str, ax: Any = None) -> Artists:
     return Artists(ax, image, borders, marks, bar, seen)
 
 
-def spy(tensor: Any, title: str, ax: Any = None) -> Artists:
+def spy(tensor: Shown, title: str, ax: Any = None) -> Artists:
     """Which entries can be nonzero, from the structure alone, as dark cells.
 
     Parameters

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.display.summaries import Tensor
+from jacobians.display.shown import Shown
 from jacobians.display.unfolding import Picture, Scale, corner, picture, scale_of
 
 Array = NDArray[Any]
@@ -33,7 +33,7 @@ ASCII = Shades(".:o#", "@", "-", "??", "+!", "-", "|", "+")
 
 
 def shaded(
-    tensor: Tensor, *, width: int = 80, height: int = 24, shades: Shades = UNICODE
+    tensor: Shown, *, width: int = 80, height: int = 24, shades: Shades = UNICODE
 ) -> list[str]:
     """The tensor unfolded into blocks of shaded cells, in at most so many characters and rows.
 
@@ -63,7 +63,7 @@ def shaded(
     return found + _body(seen, scale, shades)
 
 
-def _fitting(tensor: Tensor, width: int, height: int) -> Picture:
+def _fitting(tensor: Shown, width: int, height: int) -> Picture:
     """The picture whose cells, of two characters, fit with the lines between blocks."""
     rows, columns = height, width // 2
     seen = picture(tensor, rows=rows, columns=columns)

@@ -6,11 +6,12 @@ the operands, and chunks of a fixed size.
 
 from collections.abc import Iterator, Sequence
 from math import prod
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jacobians.display.shown import Shown
 from jacobians.execution.interpret import contract, program_for
 from jacobians.notation.join import restricted, shifted
 from jacobians.notation.slots import Slot, column, renumber
@@ -26,28 +27,10 @@ _BUDGET = 1 << 26  # bytes of the arrays that a Hadamard square may make
 _PAIRS = 128  # pairs of terms that are worth joining
 
 
-class Tensor(Protocol):
-    """What a picture needs of a JacobianTensor."""
-
-    terms: Sum
-    out_ndim: int
-    _values: dict[Any, Array]
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Output axes, then input axes."""
-
-    @property
-    def axes(self) -> str:
-        """A letter for each axis."""
-
-    def __getitem__(self, index: Any) -> Any: ...
-
-
 # Norms
 
 
-def norms(tensor: Tensor, edges: Edges) -> Array:
+def norms(tensor: Shown, edges: Edges) -> Array:
     """The norm of each group of entries, of shape ``groups``."""
     size = prod(tensor.shape)
     if size > _CHUNK:
@@ -86,7 +69,7 @@ def _boxes(shape: Sequence[int], most: int) -> Iterator[tuple[slice, ...]]:
             yield (slice(start, min(shape[0], start + step)), *rest)
 
 
-def _squared_norms(tensor: Tensor, edges: Edges, *, crossing: bool) -> Array | None:
+def _squared_norms(tensor: Shown, edges: Edges, *, crossing: bool) -> Array | None:
     """The norms from the Hadamard square of the terms; None where that would cost too much.
 
     Where terms overlap, or sum, and cancel, norms below ``1e-8`` of what cancels are rounding
@@ -95,14 +78,14 @@ def _squared_norms(tensor: Tensor, edges: Edges, *, crossing: bool) -> Array | N
     if not crossing and any(len(t.kept) < len(t.sizes) for t in tensor.terms.terms):
         return None
     kept = [a for a, edge in enumerate(edges) if len(edge) > 2]
-    scales = {node: _scale(value) for node, value in tensor._values.items()}
+    scales = {node: _scale(value) for node, value in tensor.operands.items()}
     exponents = [sum(scales[f.operand] for f in t.factors) for t in tensor.terms.terms]
     top = max(exponents, default=0)
     square = _hadamard_square(tensor.terms, kept, [e - top for e in exponents])
     if square is None or (not crossing and len(square.terms) > len(tensor.terms.terms)):
         return None
     nodes = square.operands
-    values = [np.ldexp(np.asarray(tensor._values[n], float), -scales[n]) for n in nodes]
+    values = [np.ldexp(np.asarray(tensor.operands[n], float), -scales[n]) for n in nodes]
     shapes, dtypes = tuple(v.shape for v in values), tuple(v.dtype for v in values)
     cost = program_for(numbered(square), shapes, dtypes, float).program.cost()
     if cost.bytes > _BUDGET or cost.flops > prod(tensor.shape):

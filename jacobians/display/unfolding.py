@@ -19,7 +19,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.display.summaries import Edges, Tensor, norms, reached
+from jacobians.display.shown import Shown
+from jacobians.display.summaries import Edges, norms, reached
 
 Array = NDArray[Any]
 
@@ -203,7 +204,7 @@ def scale_of(cells: Array) -> Scale:
     return Scale(limit, largest, int((finite > limit).sum()), nan, infinite)
 
 
-def picture(tensor: Tensor, *, rows: int = CELLS, columns: int = CELLS) -> Picture:
+def picture(tensor: Shown, *, rows: int = CELLS, columns: int = CELLS) -> Picture:
     """The values of a tensor in at most so many rows and columns of cells."""
     layout = layout_of(tensor.shape, tensor.out_ndim, tensor.axes)
     edges = _edges(layout, rows, columns, inside=1)
@@ -215,7 +216,7 @@ def picture(tensor: Tensor, *, rows: int = CELLS, columns: int = CELLS) -> Pictu
 
 
 def structure_picture(
-    tensor: Tensor, *, rows: int = COARSE, columns: int = COARSE, layout: Layout | None = None
+    tensor: Shown, *, rows: int = COARSE, columns: int = COARSE, layout: Layout | None = None
 ) -> Picture:
     """Which cells can hold a nonzero, from the terms alone; masks do not count."""
     layout = layout or layout_of(tensor.shape, tensor.out_ndim, tensor.axes)
@@ -226,12 +227,12 @@ def structure_picture(
     return Picture(layout.unfold(marks), groups != layout.shape, note, layout, edges)
 
 
-def possible(tensor: Tensor, seen: Picture) -> Array:
+def possible(tensor: Shown, seen: Picture) -> Array:
     """Which cells of a picture of values can hold a nonzero."""
     return seen.layout.unfold(reached(tensor.terms, seen.edges))
 
 
-def corner(tensor: Tensor, *, rows: int, columns: int) -> Picture | None:
+def corner(tensor: Shown, *, rows: int, columns: int) -> Picture | None:
     """Every entry of the first blocks only, those that fit with a line between them.
 
     None where fewer than two blocks (or all, where there are fewer) fit on a side.

@@ -15,7 +15,7 @@ import numpy as np
 from jacobians.errors import JacobiansError, UnsupportedError
 from jacobians.execution.steps import Call, Ufunc
 
-Form = Callable[..., Any]
+JaxForm = Callable[..., Any]
 
 
 class Jax(NamedTuple):
@@ -46,7 +46,7 @@ def imported() -> Any:
     return jax
 
 
-def form_of(kernel: Call | Ufunc) -> Form:
+def form_of(kernel: Call | Ufunc) -> JaxForm:
     """The function on JAX's arrays.
 
     Raises
@@ -70,10 +70,10 @@ def form_of(kernel: Call | Ufunc) -> Form:
     raise UnsupportedError(f"on='jax': {reason}; compile it on='numpy'")
 
 
-def _ufunc(j: Jax, name: str) -> Form:
+def _ufunc(j: Jax, name: str) -> JaxForm:
     if name in UFUNCS:
         return partial(UFUNCS[name], j)
-    found: Form | None = getattr(j.np, name, None)
+    found: JaxForm | None = getattr(j.np, name, None)
     if found is None:
         raise UnsupportedError(f"on='jax': this JAX has no function {name}; compile it on='numpy'")
     return found
@@ -287,7 +287,7 @@ def _distinct(j: Jax, part: Any, order: int) -> Any:
 
 # The tables
 
-FORMS: dict[str, Form] = {
+FORMS: dict[str, JaxForm] = {
     # products
     "einsum": lambda j, *operands, subscripts: j.np.einsum(subscripts, *operands),
     "squared_error": lambda j, y, t: 0.5 * j.np.square(y - t).sum(),
@@ -384,12 +384,12 @@ FORMS: dict[str, Form] = {
     "i1": lambda j, X: j.special.i1(X),
 }
 """By the operation's key."""
-FAMILIES: dict[str, Form] = {
+FAMILIES: dict[str, JaxForm] = {
     "polygamma": _polygamma, "power_slope": _power_slope, "sinc": _sinc, "prod": _product,
     "cumprod": _running_product,
 }  # fmt: skip
 """Operations of any order, by the key without the number."""
-UFUNCS: dict[str, Form] = {
+UFUNCS: dict[str, JaxForm] = {
     "floor_divide": _floor_divide,
     "remainder": _remainder,
     "sign": lambda j, X: j.np.where(X == 0, 0, j.np.sign(X)),

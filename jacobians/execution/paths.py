@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from jacobians.execution import ordering
+
 Letters = tuple[int, ...]
 
 
@@ -17,14 +19,15 @@ def contraction_path(
     if alike is not None:
         left = [own for place, own in enumerate(letters) if place not in alike]
         return [alike, *contraction_path([*left, letters[alike[0]]], kept, sizes)]
-    import opt_einsum as oe  # loads slowly; two factors never need it
+    if len(letters) <= ordering.MOST:
+        return ordering.best_order(letters, kept, sizes)
+    import opt_einsum as oe  # loads slowly
 
     inputs = ",".join("".join(oe.get_symbol(a) for a in own) for own in letters)
     used = set().union(*letters)
     output = "".join(oe.get_symbol(a) for a in sorted(kept & used))
     shapes = [tuple(sizes[a] for a in own) for own in letters]
-    optimize = "optimal" if len(letters) <= 5 else "auto"
-    path, _ = oe.contract_path(f"{inputs}->{output}", *shapes, shapes=True, optimize=optimize)
+    path, _ = oe.contract_path(f"{inputs}->{output}", *shapes, shapes=True, optimize="auto")
     pairs: list[tuple[int, int]] = []
     theirs = list(range(len(letters)))  # numbers of the arrays as opt_einsum's path counts them
     ours = list(theirs)

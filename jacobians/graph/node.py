@@ -20,10 +20,13 @@ from jacobians.notation.terms import Sum
 Array = NDArray[Any]
 Parameters = tuple[tuple[str, Any], ...]
 _serial = count()
+_NUMBERS = {int, float}
 
 
 class Operation:
     """What the graph needs of an operation; ``operations.declare`` has the kinds there are.
+
+    It never changes: the constructor takes what it has by name.
 
     Attributes
     ----------
@@ -37,7 +40,8 @@ class Operation:
         How it is written: a template over its operands, ``"{0} + {1}"``.
     indexed : str
         How an entry is written where that is not the notation with letters behind it: a template
-        over the operands, ``row`` and ``column``.
+        over the operands, with the indices of a ``batch``, and with those of an entry of the transpose,
+        ``turned``.
     binds : int
         How tightly that notation binds (see ``notation.writing``).
     elementwise : bool
@@ -53,6 +57,17 @@ class Operation:
     indexed_latex: str = ""
     binds: int = 2
     elementwise: bool = False
+
+    def __init__(self, **fields: Any) -> None:
+        self.__dict__.update(fields)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise UnsupportedError(
+            f"{self!r}: an operation never changes; declare another instead of setting .{name}"
+        )
+
+    def __delattr__(self, name: str) -> None:
+        raise UnsupportedError(f"{self!r}: an operation never changes; .{name} stays")
 
     def infer(
         self, operands: Sequence["Node"], parameters: Mapping[str, Any]
@@ -104,20 +119,36 @@ def _without_value(what: str) -> Callable[..., Any]:
     return refuse
 
 
-class Node:
-    """An operation applied to nodes (``operation`` is None for an input or a constant).
-
-    Nodes are keys: ``==`` is identity. What would need a value (truth, ``float``, iteration,
-    indexing) raises.
-    """
+class _Fields:
+    """What a node holds, while it is filled."""
 
     __slots__ = (
         "__weakref__", "_uses", "dtype", "name", "operands", "operation", "parameters", "serial",
         "shape", "value",
     )  # fmt: skip
 
-    def __init__(
-        self,
+    operation: Operation | None
+    operands: tuple["Node", ...]
+    parameters: Parameters
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    name: str
+    value: Any
+    serial: int
+    _uses: dict[Any, "Node"]
+
+
+class Node(_Fields):
+    """An operation applied to nodes (``operation`` is None for an input or a constant).
+
+    Nodes never change, and are keys: ``==`` is identity. What would need a value (truth, ``float``,
+    iteration, indexing) raises.
+    """
+
+    __slots__ = ()
+
+    def __new__(
+        cls,
         operation: Operation | None,
         operands: tuple["Node", ...],
         parameters: Parameters,
@@ -126,21 +157,38 @@ class Node:
         *,
         name: str = "",
         value: Any = None,
-    ) -> None:
-        self.operation = operation
-        self.operands = operands
-        self.parameters = parameters
-        self.shape = shape
-        self.dtype = dtype
-        self.name = name
-        self.value = value
-        self.serial = next(_serial)
-        self._uses: dict[Any, Node] = {}
+    ) -> "Node":
+        """The node, filled before it becomes one: ``object.__setattr__`` would take four times as long."""
+        made: Any = _Fields()
+        made.operation = operation
+        made.operands = operands
+        made.parameters = parameters
+        made.shape = shape
+        made.dtype = dtype
+        made.name = name
+        made.value = value
+        made.serial = next(_serial)
+        made._uses = {}
+        made.__class__ = cls
+        return made  # type: ignore[no-any-return]
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise UnsupportedError(
+            f"{self!r}: a node never changes; make a new one instead of setting .{name}"
+        )
+
+    def __delattr__(self, name: str) -> None:
+        raise UnsupportedError(f"{self!r}: a node never changes; .{name} stays")
 
     @property
     def ndim(self) -> int:
         """The number of axes."""
         return len(self.shape)
+
+    @property
+    def users(self) -> list["Node"]:
+        """The nodes that were made of this one as their newest operand, as far as known."""
+        return list(self._uses.values())
 
     def __repr__(self) -> str:
         made = f"{self.operation.name}" if self.operation else self.name or repr(self.value)
@@ -176,7 +224,7 @@ class Node:
     __array__ = _without_value("the array")
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("_") or name in Node.__slots__:
+        if name.startswith("_") or name in _Fields.__slots__:
             raise AttributeError(name)
         raise _NotHere(
             f".{name} of a node: in a derivative, arguments and result have .shape, .ndim and .dtype, "
@@ -224,20 +272,13 @@ def as_node(value: Any) -> Node:
 
 def apply(operation: Operation, operands: Iterable[Any], **parameters: Any) -> Node:
     """The node of an operation on operands: an existing one if there is an equal one."""
-    nodes = tuple(as_node(operand) for operand in operands)
-    if not parameters and nodes and all(type(node.value) in (int, float) for node in nodes):
+    nodes = tuple([n if isinstance(n, Node) else constant(n) for n in operands])
+    if nodes and not parameters and {type(n.value) for n in nodes} <= _NUMBERS:
         return constant(np.asarray(operation.evaluate([n.value for n in nodes], {})).item())
-    fixed = tuple(sorted(parameters.items()))
+    fixed = tuple(sorted(parameters.items())) if parameters else ()
     if not nodes:
         return Node(operation, nodes, fixed, *operation.infer(nodes, parameters))
-    # The newest operand remembers the node; a Python number is made anew each time.
-    lasting = [node for node in nodes if type(node.value) not in (int, float)]
-    host = max(lasting or nodes, key=lambda node: node.serial)
-    key = (
-        operation,
-        tuple(_identity(node) for node in nodes),
-        tuple((name, by_bits(value)) for name, value in fixed),
-    )
+    host, key = _newest(nodes), _key(operation, nodes, fixed)
     known = host._uses.get(key)
     if known is None:
         shape, dtype = operation.infer(nodes, parameters)
@@ -245,9 +286,38 @@ def apply(operation: Operation, operands: Iterable[Any], **parameters: Any) -> N
     return known
 
 
-def _identity(node: Node) -> Any:
-    """What makes two operands the same: Python numbers by type and bits, all else by identity."""
-    return by_bits(node.value) if type(node.value) in (int, float) else id(node)
+def of_dtype(node: Node, dtype: np.dtype[Any]) -> Node:
+    """The node; where its operation gave another dtype than it infers, the one of that dtype.
+
+    Only the functions of a user's operation do so: nothing says what they return.
+    """
+    if node.dtype == dtype or node.operation is None or not node.operands:
+        return node
+    host = _newest(node.operands)
+    key = (*_key(node.operation, node.operands, node.parameters), dtype)
+    known = host._uses.get(key)
+    if known is None:
+        made = Node(node.operation, node.operands, node.parameters, node.shape, dtype)
+        known = host._uses.setdefault(key, made)
+    return known
+
+
+def _newest(nodes: Sequence[Node]) -> Node:
+    """The operand that remembers what is made of it; a Python number is made anew each time."""
+    host: Node | None = None
+    for node in nodes:
+        if type(node.value) not in _NUMBERS and (host is None or node.serial > host.serial):
+            host = node
+    return nodes[-1] if host is None else host
+
+
+def _key(operation: Operation, nodes: Sequence[Node], fixed: Parameters) -> tuple[Hashable, ...]:
+    """What makes two nodes the same: Python numbers by type and bits, other operands by identity."""
+    return (
+        operation,
+        tuple([by_bits(n.value) if type(n.value) in _NUMBERS else id(n) for n in nodes]),
+        tuple([(name, by_bits(value)) for name, value in fixed]),
+    )
 
 
 def by_bits(value: Any) -> Hashable:
@@ -278,8 +348,13 @@ def ordered(nodes: Iterable[Node], known: Mapping[Node, Any] = {}) -> list[Node]
             result.append(node)
         elif node not in seen:
             seen.add(node)
+            if node.operation is None:
+                result.append(node)
+                continue
             stack.append((node, True))
-            stack.extend((operand, False) for operand in reversed(node.operands))
+            for operand in reversed(node.operands):
+                if operand not in seen:
+                    stack.append((operand, False))
     return result
 
 

@@ -1,1 +1,4 @@
-"""Arguments and memory: what any floor may use. Imports ``errors`` only."""
+"""Arguments, memory, stopwatch and trees: what any floor may use.
+
+Floor 1. Imports errors.
+"""

@@ -1,5 +1,6 @@
 """Arrays that users pass in: what is accepted, and the errors for what is not."""
 
+import sys
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -29,7 +30,7 @@ def real_array(value: Any, what: str) -> NDArray[Any]:
     """
     if value is None:
         raise UnsupportedError(f"{what} is None; pass an array of numbers")
-    if isinstance(value, np.ma.MaskedArray):
+    if "numpy.ma" in sys.modules and isinstance(value, np.ma.MaskedArray):  # it loads slowly
         raise UnsupportedError(
             f"{what} is a masked array: what a derivative at a masked entry should be is not defined; "
             "fill it with .filled(...) first"

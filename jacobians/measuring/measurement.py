@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from jacobians.errors import JacobiansError
 from jacobians.ground.memory import SHARE, available_bytes, in_gib
+from jacobians.ground.stopwatch import peak_bytes
 from jacobians.measuring.rivals import NUMPYS, Contender, NotRun, contender, value_of
 from jacobians.measuring.task import Task
-from jacobians.measuring.timing import PAUSE, Times, interleaved, peak_bytes, shortest
+from jacobians.measuring.timing import PAUSE, Times, interleaved, shortest
 
 TOO_LONG = 2.0  # seconds a call may take and still be repeated
 _COPIES = {"explicit": 3, "torch": 3, "autograd": 3}  # 2 for all others: one is kept to compare

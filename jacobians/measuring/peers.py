@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from jacobians.ground.stopwatch import Thunk
 from jacobians.measuring.task import Task
-from jacobians.measuring.timing import Run
 from jacobians.measuring.translation import TorchAsNumpy, written_for
 
-Form = tuple[str, Callable[[], Run]]
+Variant = tuple[str, Callable[[], Thunk]]
 
 
 class Peer:
@@ -23,7 +23,7 @@ class Peer:
 
     package: str
 
-    def forms(self, task: Task) -> Iterator[Form]:
+    def forms(self, task: Task) -> Iterator[Variant]:
         """The ways it has."""
         raise NotImplementedError
 
@@ -53,7 +53,7 @@ class _Jax(Peer):
         numpy = import_module("jax.numpy")
         return tuple(numpy.asarray(a) for a in task.args)
 
-    def forms(self, task: Task) -> Iterator[Form]:
+    def forms(self, task: Task) -> Iterator[Variant]:
         jax = import_module("jax")
         args = self.arrays(task)
         wrt = task.wrt
@@ -70,8 +70,8 @@ class _Jax(Peer):
 
             return gradient
 
-        def timed(transform: Callable[[Any], Any], *leading: Any) -> Callable[[], Run]:
-            def build() -> Run:
+        def timed(transform: Callable[[Any], Any], *leading: Any) -> Callable[[], Thunk]:
+            def build() -> Thunk:
                 made = jax.jit(transform(written_for(task.function, jax.numpy)))
                 return lambda: jax.block_until_ready(made(*leading, *args))
 
@@ -97,14 +97,14 @@ class _Torch(Peer):
         x = torch.ones(64, 64, dtype=torch.float64)
         torch.func.jacrev(lambda y: y @ x)(x[:2])
 
-    def forms(self, task: Task) -> Iterator[Form]:
+    def forms(self, task: Task) -> Iterator[Variant]:
         torch = import_module("torch")
         args = tuple(torch.tensor(a) for a in task.args)
         wrt = task.wrt
         G = None if task.G is None else torch.tensor(task.G)
 
-        def timed(transform: Callable[[Any], Any]) -> Callable[[], Run]:
-            def build() -> Run:
+        def timed(transform: Callable[[Any], Any]) -> Callable[[], Thunk]:
+            def build() -> Thunk:
                 made = transform(written_for(task.function, TorchAsNumpy(), array=torch.tensor))
                 return lambda: made(*args)
 
@@ -151,12 +151,12 @@ class _Torch(Peer):
 class _Autograd(Peer):
     package = "autograd"
 
-    def forms(self, task: Task) -> Iterator[Form]:
+    def forms(self, task: Task) -> Iterator[Variant]:
         autograd = import_module("autograd")
         numpy = import_module("autograd.numpy")
         wrt = task.wrt
 
-        def build() -> Run:
+        def build() -> Thunk:
             f = written_for(task.function, numpy)
             if task.what == "vjp":
                 vjp = import_module("autograd.core").make_vjp
@@ -171,12 +171,12 @@ class _Autograd(Peer):
 class _Asdex(_Jax):
     package = "asdex"
 
-    def forms(self, task: Task) -> Iterator[Form]:
+    def forms(self, task: Task) -> Iterator[Variant]:
         jax = import_module("jax")
         asdex = import_module("asdex")
         args = self.arrays(task)
 
-        def build() -> Run:
+        def build() -> Thunk:
             f = written_for(task.function, jax.numpy)
             make = getattr(asdex, task.what)
             made = jax.jit(make(f, *args, argnums=task.wrt, output_format="dense"))

@@ -6,7 +6,6 @@ Ours are ``explicit`` (identity tensors), ``dense`` (the full tensor by its stru
 Peers get arrays of their own kind beforehand and leave results in it: no conversion is timed.
 """
 
-import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -16,13 +15,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jacobians.errors import JacobiansError
+from jacobians.ground.stopwatch import Stopwatch, Thunk
+from jacobians.ground.trees import flatten
 from jacobians.measuring.machine import version_of
 from jacobians.measuring.peers import PEERS
 from jacobians.measuring.task import Task
-from jacobians.measuring.timing import Run, shortest
+from jacobians.measuring.timing import shortest
 from jacobians.transforms.functional import grad, hessian, jacobian, vjp
 
-Build = Callable[[], Run]
+Prepare = Callable[[], Thunk]
 _ON_JAX = ("on-jax", "in-jax")
 _FULL = ("explicit", "dense", "buffer", "uncompiled", "hand", "into", *_ON_JAX, *PEERS)
 APPLY: dict[str, tuple[str, ...]] = {
@@ -57,7 +58,7 @@ class Contender(NamedTuple):
         Which form won, where a contender has several; why it is not what its name says.
     """
 
-    run: Run
+    run: Thunk
     first_seconds: float
     note: str = ""
 
@@ -103,7 +104,7 @@ def precision(names: Sequence[str]) -> Iterator[None]:
 
 
 def contender(task: Task, name: str) -> Contender:
-    """Build a contender and run it once.
+    """Prepare a contender and run it once.
 
     Raises
     ------
@@ -118,10 +119,9 @@ def contender(task: Task, name: str) -> Contender:
             with warnings.catch_warnings():
                 if name in PEERS:
                     warnings.simplefilter("ignore")  # their advice on speed is not the user's
-                start = time.perf_counter()
-                run = build()
-                run()
-                first = time.perf_counter() - start
+                with Stopwatch() as watch:
+                    run = build()
+                    run()
         except JacobiansError as error:
             failures.append(str(error))
             continue
@@ -131,8 +131,8 @@ def contender(task: Task, name: str) -> Contender:
             failures.append(f"{type(error).__name__}: {' '.join(str(error).split())[:100]}")
             continue
         # Choosing among forms needs times; a single form does not.
-        took = shortest(run, 3 if first < 1 else 1) if len(forms) > 1 else 0.0
-        ready.append((took, Contender(run, first, note)))
+        took = shortest(run, 3 if watch.seconds < 1 else 1) if len(forms) > 1 else 0.0
+        ready.append((took, Contender(run, watch.seconds, note)))
     if not ready:
         raise NotRun(failures[0] if failures else f"has no form for {task.what}")
     return min(ready, key=lambda pair: pair[0])[1]
@@ -140,9 +140,7 @@ def contender(task: Task, name: str) -> Contender:
 
 def value_of(result: Any) -> list[np.ndarray[Any, Any]]:
     """A contender's result as NumPy's arrays, to compare."""
-    if isinstance(result, tuple | list):
-        return [array for item in result for array in value_of(item)]
-    return [np.asarray(result)]
+    return [np.asarray(leaf) for leaf in flatten(result)[0]]
 
 
 # Ours
@@ -153,7 +151,7 @@ def _transform(task: Task) -> Any:
     return make(task.function, task.wrt)
 
 
-def _explicit(task: Task) -> dict[str, Build]:
+def _explicit(task: Task) -> dict[str, Prepare]:
     def tensor() -> Any:
         if task.explicit is not None:
             return task.explicit(*task.args)
@@ -181,17 +179,17 @@ def _can_compile(task: Task) -> bool:
     return hasattr(_transform(task), "compile")
 
 
-def _dense(task: Task) -> dict[str, Build]:
+def _dense(task: Task) -> dict[str, Prepare]:
     args = task.args
 
-    def tensor() -> Run:
+    def tensor() -> Thunk:
         if _can_compile(task):
             plan = _compiled(task)
             return lambda: plan.dense(*args)
         transform = _transform(task)
         return lambda: transform(*args).dense()
 
-    def build() -> Run:
+    def build() -> Thunk:
         run = tensor()
         if task.what != "vjp":
             return run
@@ -201,11 +199,11 @@ def _dense(task: Task) -> dict[str, Build]:
     return {"" if _can_compile(task) else "not compiled": build}
 
 
-def _buffer(task: Task) -> dict[str, Build]:
+def _buffer(task: Task) -> dict[str, Prepare]:
     if not _can_compile(task):
         raise NotRun("needs compile")
 
-    def build() -> Run:
+    def build() -> Thunk:
         plan = _compiled(task)
         kept = plan.buffer()
         return lambda: plan.dense(*task.args, out=kept)
@@ -213,11 +211,11 @@ def _buffer(task: Task) -> dict[str, Build]:
     return {"": build}
 
 
-def _contracted(task: Task) -> dict[str, Build]:
+def _contracted(task: Task) -> dict[str, Prepare]:
     if not _can_compile(task):
         return {"not compiled": _uncompiled(task)[""]}
 
-    def build() -> Run:
+    def build() -> Thunk:
         plan = _compiled(task)
         if task.what == "vjp":
             G = _upstream(task)
@@ -227,24 +225,24 @@ def _contracted(task: Task) -> dict[str, Build]:
     return {"": build}
 
 
-def _on_jax(task: Task) -> dict[str, Build]:
+def _on_jax(task: Task) -> dict[str, Prepare]:
     """The plan on JAX, of NumPy arrays and to NumPy arrays."""
     return {"": lambda: _jax_plan(task, task.args)}
 
 
-def _in_jax(task: Task) -> dict[str, Build]:
+def _in_jax(task: Task) -> dict[str, Prepare]:
     """The plan inside JAX: a jitted function of its arrays, as JAX's own derivative is."""
 
-    def build() -> Run:
+    def prepare() -> Thunk:
         jax = import_module("jax")
         args = tuple(import_module("jax.numpy").asarray(a) for a in task.args)
         run = _jax_plan(task, args)
         return lambda: jax.block_until_ready(run())
 
-    return {"": build}
+    return {"": prepare}
 
 
-def _jax_plan(task: Task, args: Sequence[Any]) -> Run:
+def _jax_plan(task: Task, args: Sequence[Any]) -> Thunk:
     if not _can_compile(task):
         raise NotRun("needs compile")
     plan = _transform(task).compile(*task.args, on="jax")
@@ -254,7 +252,7 @@ def _jax_plan(task: Task, args: Sequence[Any]) -> Run:
     return lambda: plan.dense(*args)
 
 
-def _uncompiled(task: Task) -> dict[str, Build]:
+def _uncompiled(task: Task) -> dict[str, Prepare]:
     args = task.args
     if task.what == "vjp":
 
@@ -269,19 +267,19 @@ def _uncompiled(task: Task) -> dict[str, Build]:
     return {"": lambda: lambda: transform(*args).dense()}
 
 
-def _hand(task: Task) -> dict[str, Build]:
+def _hand(task: Task) -> dict[str, Prepare]:
     hand = task.hand
     if hand is None:
         raise NotRun("nothing is written by hand for this")
     return {"": lambda: lambda: hand(*task.args)}
 
 
-def _into(task: Task) -> dict[str, Build]:
+def _into(task: Task) -> dict[str, Prepare]:
     hand_into = task.hand_into
     if hand_into is None:
         raise NotRun("nothing is written by hand for this")
 
-    def build() -> Run:
+    def build() -> Thunk:
         kept = np.zeros(task.tensor_shape())
 
         def run() -> Any:
@@ -293,7 +291,7 @@ def _into(task: Task) -> dict[str, Build]:
     return {"": build}
 
 
-_OURS: dict[str, Callable[[Task], dict[str, Build]]] = {
+_OURS: dict[str, Callable[[Task], dict[str, Prepare]]] = {
     "explicit": _explicit,
     "dense": _dense,
     "buffer": _buffer,

@@ -44,7 +44,7 @@ def task_maker(
             )
         names = list(operation.arguments)
         position = operation.position(wrt)
-        sample, _ = operation._sample(0, None)
+        sample, _ = operation.sample(0, None)
         usual = {node.name: ("n",) * node.ndim for node in sample.operands}
         patterns: dict[str, Shape] = {**usual, **shapes}
         function: Any = getattr(operation.declaration, "function", operation)

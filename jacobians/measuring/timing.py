@@ -1,14 +1,14 @@
-"""Timing contenders in turn, and the most memory that a call takes."""
+"""Timing contenders in turn."""
 
 import gc
 import random
 import statistics
 import time
-import tracemalloc
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple
 
-Run = Callable[[], Any]
+from jacobians.ground.stopwatch import Stopwatch, Thunk, seconds_per_call
+
 _BATCH = 200e-6  # seconds that one sample takes at least: far above the clock's own cost
 _ROUNDS = (7, 201)
 PAUSE = 0.02  # after a peer's call its threads spin this long and slow whoever is next
@@ -50,7 +50,7 @@ class Times(NamedTuple):
 
 
 def interleaved(
-    contenders: Mapping[str, Run], seconds: float = 0.5, pause: float = 0.0
+    contenders: Mapping[str, Thunk], seconds: float = 0.5, pause: float = 0.0
 ) -> dict[str, Times]:
     """Time contenders in turn, in an order that is shuffled anew for each round.
 
@@ -80,9 +80,9 @@ def interleaved(
     collecting = gc.isenabled()
     gc.disable()
     try:
-        end = time.perf_counter() + seconds * len(contenders)
+        watch = Stopwatch()
         for done in range(_ROUNDS[1]):
-            if done >= _ROUNDS[0] and time.perf_counter() > end:
+            if done >= _ROUNDS[0] and watch.seconds > seconds * len(contenders):
                 break
             order.shuffle(names)
             for name in names:
@@ -90,45 +90,22 @@ def interleaved(
                     time.sleep(pause)
                     if took[name] < pause:
                         contenders[name]()
-                samples[name].append(_sample(contenders[name], batches[name]))
+                samples[name].append(seconds_per_call(contenders[name], batches[name]))
     finally:
         if collecting:
             gc.enable()
     return {name: Times(tuple(found)) for name, found in samples.items()}
 
 
-def _sample(run: Run, calls: int) -> float:
-    start = time.perf_counter()
-    for _ in range(calls):
-        run()
-    return (time.perf_counter() - start) / calls
-
-
-def _batch(run: Run) -> tuple[int, float]:
+def _batch(run: Thunk) -> tuple[int, float]:
     """How many calls make a sample, and what one takes; those made here warm the contender up."""
     run()
     calls = 1
-    while (took := _sample(run, calls)) * calls < _BATCH:
+    while (took := seconds_per_call(run, calls)) * calls < _BATCH:
         calls = max(2 * calls, min(10_000, int(1.2 * _BATCH / max(took, 1e-9))))
     return calls, took
 
 
-def shortest(run: Run, calls: int = 3) -> float:
+def shortest(run: Thunk, calls: int = 3) -> float:
     """The shortest of a few calls: enough to choose between ways that differ much."""
-    return min(_sample(run, 1) for _ in range(calls))
-
-
-def peak_bytes(run: Run) -> int:
-    """The most bytes that a call had allocated at once, NumPy's arrays and Python's objects."""
-    run()  # what is made once (imports, plans) is not the call's
-    gc.collect()
-    tracemalloc.start()
-    try:
-        before = tracemalloc.get_traced_memory()[0]
-        tracemalloc.reset_peak()
-        result = run()
-        peak = tracemalloc.get_traced_memory()[1] - before
-        del result
-    finally:
-        tracemalloc.stop()
-    return peak
+    return min(seconds_per_call(run) for _ in range(calls))

@@ -14,10 +14,13 @@ values after solving are exactly those before for which every equation holds, ea
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import chain
 from math import gcd, prod
+from typing import Any
 
 import numpy as np
 
+from jacobians.ground.caches import ByteCache
 from jacobians.notation.slots import (
     Slot,
     Table,
@@ -25,12 +28,13 @@ from jacobians.notation.slots import (
     combine,
     letter_slot,
     positions,
+    slot_bytes,
     substitute,
     table_slot,
 )
 from jacobians.notation.terms import Factor, Sum, Term, normal, rebuilt, total
 
-Equation = tuple[Slot, Slot]
+SlotPair = tuple[Slot, Slot]
 
 
 class _Vanishes(Exception):
@@ -40,7 +44,7 @@ class _Vanishes(Exception):
 class _System:
     """Equations and slots over one set of letters, rewritten together."""
 
-    def __init__(self, sizes: Sequence[int], equations: Sequence[Equation], slots: Sequence[Slot]):
+    def __init__(self, sizes: Sequence[int], equations: Sequence[SlotPair], slots: Sequence[Slot]):
         self.sizes = list(sizes)
         self.open = [combine([(1, left), (-1, right)], self.sizes) for left, right in equations]
         self.slots = list(slots)
@@ -63,7 +67,7 @@ class _System:
 
 
 def unify(
-    sizes: Sequence[int], equations: Sequence[Equation], slots: Sequence[Slot]
+    sizes: Sequence[int], equations: Sequence[SlotPair], slots: Sequence[Slot]
 ) -> tuple[list[int], list[Slot]] | None:
     """The slots with letters replaced so that every equation holds; None if none can.
 
@@ -301,7 +305,7 @@ def _equi_join(system: _System, number: int) -> None:
     _finish(system, mapping)
 
 
-def restricted(term: Term, equations: Sequence[Equation], slots: Sequence[Slot]) -> Term | None:
+def restricted(term: Term, equations: Sequence[SlotPair], slots: Sequence[Slot]) -> Term | None:
     """The term where every equation holds, with other slots; None where it vanishes.
 
     This is how a tensor is sliced, its diagonal taken, and two patterns intersected.
@@ -313,7 +317,7 @@ def _solved(
     coefficient: int | float,
     sizes: Sequence[int],
     factors: Sequence[Factor],
-    equations: Sequence[Equation],
+    equations: Sequence[SlotPair],
     slots: Sequence[Slot],
 ) -> Term | None:
     if 0 in sizes:
@@ -340,7 +344,43 @@ def composed(left: Sum, right: Sum, count: int) -> Sum:
     return total((*left.shape[:cut], *right.shape[count:]), terms)
 
 
+Recipe = tuple[int | float, tuple[int, ...], tuple[tuple[Slot, ...], ...], tuple[Slot, ...]]
+
+
+def _weight(key: Any, recipe: Recipe | tuple[()]) -> int:
+    _, left, _, right, reads, _ = key
+    own = chain(recipe[3], *recipe[2]) if recipe else ()
+    return slot_bytes(chain(left, right, *reads, own))
+
+
+_COMPOSED: ByteCache[Recipe | tuple[()]] = ByteCache(1 << 22, _weight)
+"""How the slots of two terms join, which does not depend on the operands."""
+
+
 def _composed_terms(left: Term, right: Term, count: int) -> Term | None:
+    factors = left.factors + right.factors
+    reads = tuple([f.slots for f in factors])
+    key = left.sizes, left.slots, (right.sizes, len(left.factors)), right.slots, reads, count
+    recipe = _COMPOSED.get(key, lambda: _recipe(left, right, count))
+    if not recipe:
+        return None
+    scale, sizes, reads, slots = recipe
+    return Term(
+        left.coefficient * right.coefficient * scale,
+        sizes,
+        tuple([Factor(f.operand, read, f.mask) for f, read in zip(factors, reads, strict=True)]),
+        slots,
+    )
+
+
+def _recipe(left: Term, right: Term, count: int) -> Recipe | tuple[()]:
+    joined = _joined(left, right, count)
+    if joined is None:
+        return ()
+    return joined.coefficient, joined.sizes, tuple([f.slots for f in joined.factors]), joined.slots
+
+
+def _joined(left: Term, right: Term, count: int) -> Term | None:
     by = len(left.sizes)
     cut = len(left.slots) - count
     moved = [shifted(slot, by) for slot in right.slots]
@@ -349,7 +389,7 @@ def _composed_terms(left: Term, right: Term, count: int) -> Term | None:
         *(Factor(f.operand, tuple(shifted(s, by) for s in f.slots), f.mask) for f in right.factors),
     ]
     return _solved(
-        left.coefficient * right.coefficient,
+        1,
         left.sizes + right.sizes,
         factors,
         list(zip(left.slots[cut:], moved[:count], strict=True)),

@@ -339,3 +339,8 @@ def gather(tensor: Sum, make: Make, growth: float = 4) -> Sum:
     slots = tuple(letter_slot(place[axis]) for axis in axes)
     factor = Factor(made, tuple(letter_slot(number) for number in range(len(groups))))
     return total(tensor.shape, [normal(1, shape, [factor], slots)])
+
+
+def gather_small(tensor: Sum, make: Make) -> Sum:
+    """As ``gather``, where the new operand is no larger than what the terms write together."""
+    return gather(tensor, make, growth=1)

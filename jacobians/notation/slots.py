@@ -180,6 +180,17 @@ def positions(slot: Slot, sizes: Sequence[int], letters: Sequence[int]) -> Integ
     return total
 
 
+def slot_bytes(slots: Iterable[Slot]) -> int:
+    """About the bytes that slots keep alive: their tables, and some for each."""
+    total = 0
+    for _, parts in slots:
+        total += 128
+        for _, stride in parts:
+            if type(stride) is Table:
+                total += stride.values.nbytes
+    return total
+
+
 def determined(slots: Iterable[Slot], sizes: Sequence[int]) -> frozenset[int]:
     """Letters whose value follows from the positions of ``slots`` (sound, not complete).
 

@@ -184,8 +184,15 @@ def relabelled(tensor: Sum, rename: Callable[[Any], Hashable]) -> Sum:
     return Sum(
         tensor.shape,
         tuple(
-            t._replace(factors=tuple(f._replace(operand=rename(f.operand)) for f in t.factors))
-            for t in tensor.terms
+            [
+                Term(
+                    t.coefficient,
+                    t.sizes,
+                    tuple([Factor(rename(f.operand), f.slots, f.mask) for f in t.factors]),
+                    t.slots,
+                )
+                for t in tensor.terms
+            ]
         ),
     )
 

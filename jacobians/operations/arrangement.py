@@ -13,7 +13,7 @@ import numpy as np
 from jacobians.notation.slots import Integers, Slot, combine, letter_slot, table_slot
 
 Shape = tuple[int, ...]
-Run = tuple[int, int, int]
+Stretch = tuple[int, int, int]
 """``start, step, count``: an arithmetic progression."""
 
 
@@ -75,10 +75,10 @@ def _separable(c: Integers, axis: int) -> bool:
     return bool(np.all(steps == steps[corner]))
 
 
-def runs(index: Any) -> tuple[Run, ...]:
+def runs(index: Any) -> tuple[Stretch, ...]:
     """A list of positions as arithmetic progressions, few of them, in order."""
     values = np.asarray(index, dtype=np.intp)
-    found: list[Run] = []
+    found: list[Stretch] = []
     start = 0
     while start < values.size:
         if start + 1 == values.size:

@@ -13,7 +13,7 @@ All three become the same thing: a function from a node and an operand's positio
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import chain, count
 from math import isfinite
 from typing import Any, NamedTuple, TypeGuard, TypeVar
@@ -38,25 +38,50 @@ from jacobians.notation.coordinates import (
     parse_name,
 )
 from jacobians.notation.slots import Table
-from jacobians.notation.terms import Factor, Sum, normal, relabelled, total
+from jacobians.notation.terms import Factor, Sum, Term, normal, relabelled, total
 from jacobians.notation.writing import ATOM
 from jacobians.operations.checks import check_function, check_slope, check_value
 
 CALLS = "jacobians.operations.calls"
 _LIGHT = 64  # entries of a table that a cache may hold
-Value = Callable[..., Any]
+Function = Callable[..., Any]
 Shape = tuple[int, ...]
 Build = Callable[..., Sum]
-Kind = TypeVar("Kind", bound=Operation)
+OperationT = TypeVar("OperationT", bound=Operation)
 
 
 def float_type(operands: Sequence[Node]) -> np.dtype[Any]:
     """The dtype of a result that is a real number whatever the operands are."""
+    dtypes = [node.dtype for node in operands]
+    if dtypes[0].kind == "f" and dtypes.count(dtypes[0]) == len(dtypes):
+        return dtypes[0]
     found = np.result_type(*(weak_type(node) for node in operands))
     return found if found.kind in "fc" else np.dtype(np.float64)
 
 
-class Multilinear(Operation):
+@lru_cache(maxsize=1024)
+def _ufunc_type(ufunc: np.ufunc, *types: Any) -> np.dtype[Any]:
+    """The dtype that a ufunc gives; Python numbers are there by their type."""
+    return ufunc.resolve_dtypes((*types, *(None,) * ufunc.nout))[-1]
+
+
+DECLARED: WeakValueDictionary[str, Any] = WeakValueDictionary()
+"""Operations by their keys, the name or ``name_2`` and so on: what printed plans call."""
+
+
+class Declared(Operation):
+    """An operation that has a key, and is found by it."""
+
+    def __init__(self, name: str, **fields: Any) -> None:
+        key, number = name, 1
+        while key in DECLARED:
+            number += 1
+            key = f"{name}_{number}"
+        super().__init__(name=name, key=key, **fields)
+        DECLARED[key] = self
+
+
+class Multilinear(Declared):
     """An operation that is a sum of terms: products of its operands over letters.
 
     The terms come from coordinate forms (the first whose numbers of axes fit is taken) or from
@@ -65,7 +90,13 @@ class Multilinear(Operation):
     ``called`` one; it computes the others as ``how`` says, or by their terms.
     """
 
-    checked = False
+    forms: tuple[Equation, ...]
+    real: bool
+    checked: bool
+    _build: Build | None
+    _value: Function | None
+    _how: Callable[[Node], How] | None
+    _called: bool
 
     def __init__(
         self,
@@ -74,28 +105,26 @@ class Multilinear(Operation):
         *,
         forms: Sequence[str] = (),
         build: Build | None = None,
-        value: Value | None = None,
+        value: Function | None = None,
         notation: str = "",
         latex: str = "",
         binds: int = ATOM,
         elementwise: bool = False,
         real: bool = False,
+        checked: bool = False,
         how: Callable[[Node], How] | None = None,
         called: bool = False,
     ) -> None:
-        self.name = name
-        self.arguments = tuple(arguments)
-        self.real = real
-        self.forms = tuple(parse_equation(form) for form in forms)
-        self.notation, self.latex, self.binds = notation, latex, binds
-        self.elementwise = elementwise
-        self._build = build
-        self._value = value
-        self._how = how
-        self._called = called
+        super().__init__(
+            name, arguments=tuple(arguments), forms=tuple(parse_equation(form) for form in forms),
+            notation=notation, latex=latex, binds=binds, elementwise=elementwise,
+            real=real, checked=checked, _build=build, _value=value, _how=how, _called=called,
+        )  # fmt: skip
 
     def structure(self, shapes: tuple[Shape, ...], parameters: tuple[tuple[str, Any], ...]) -> Sum:
         """The operation at given shapes as a sum of terms over operand positions."""
+        if not parameters:
+            return _structure(self, shapes, parameters)
         cached = _structure if _is_light(parameters) else _structure.__wrapped__
         return cached(self, shapes, parameters)
 
@@ -122,7 +151,7 @@ class Multilinear(Operation):
         return ByTerms(self.structure(tuple(n.shape for n in node.operands), node.parameters))
 
     @property
-    def function(self) -> Value | None:
+    def function(self) -> Function | None:
         """The function that gives the value, if there is one."""
         return self._value
 
@@ -138,7 +167,8 @@ class Multilinear(Operation):
         self, operands: Sequence[Node], parameters: Mapping[str, Any]
     ) -> tuple[Shape, np.dtype[Any]]:
         """The shape of the sum of terms; the operands' common dtype."""
-        tensor = self.structure(tuple(n.shape for n in operands), tuple(sorted(parameters.items())))
+        fixed = tuple(sorted(parameters.items())) if parameters else ()
+        tensor = self.structure(tuple([n.shape for n in operands]), fixed)
         return tensor.shape, self._type(tensor, [weak_type(node) for node in operands])
 
     def evaluate(self, arrays: Sequence[Any], parameters: Mapping[str, Any]) -> Any:
@@ -160,7 +190,16 @@ class Multilinear(Operation):
         """The operands' common dtype, widened where a coefficient is no integer."""
         if not types:
             return np.dtype(np.float64)
-        found = np.result_type(*types, *(t.coefficient for t in tensor.terms))
+        first = types[0]
+        if isinstance(first, np.dtype) and first.kind == "f" and types.count(first) == len(types):
+            return first  # numbers do not widen floats
+        if isinstance(self._value, np.ufunc):
+            return _ufunc_type(self._value, *map(_by_type, types))
+        moves = (
+            len(tensor.terms) == 1 or self._value is not None
+        )  # several moves into one entry would be a sum
+        numbers = () if moves and all(map(_only_moves, tensor.terms)) else tensor.terms
+        found = np.result_type(*types, *(t.coefficient for t in numbers))
         return np.dtype(np.float64) if self.real and found.kind in "iub" else found
 
     def local(self, node: Node, position: int) -> Sum:
@@ -169,6 +208,17 @@ class Multilinear(Operation):
         cached = _derivative if _is_light(node.parameters) else _derivative.__wrapped__
         tensor = cached(self, shapes, node.parameters, position)
         return _numbers_out(relabelled(tensor, node.operands.__getitem__))
+
+
+def _by_type(value: Any) -> Any:
+    """A dtype, or the type of a Python number: what ``ufunc.resolve_dtypes`` takes."""
+    return type(value) if type(value) in (int, float) else value
+
+
+def _only_moves(term: Term) -> bool:
+    """Whether a term's entries are entries of one operand, booleans too: nothing is summed."""
+    moved = len(term.factors) == 1 and len(term.kept) == len(term.sizes)
+    return moved and type(term.coefficient) is int and term.coefficient == 1
 
 
 def _is_light(value: Any) -> bool:
@@ -252,65 +302,49 @@ def parse_form(signature: str, jacobians: Sequence[str]) -> Form:
     return Form(signature, result, operands, rules)
 
 
-class Rule(Operation):
+class Rule(Declared):
     """An operation given by its value, its shapes, and a formula for each Jacobian.
 
     ``where`` names what stands in the formulas besides arguments and result: functions of the
     arguments and the result, in NumPy notation. A boolean operand is a mask. The value of a
-    ``checked`` rule must have the shape that its signature says.
+    ``checked`` rule must have the shape that its signature says. The ``dtype`` is by default the
+    ufunc's where the value is one, else a float's.
     """
 
-    checked = False
+    forms: tuple[Form, ...]
+    where: dict[str, Function]
+    checked: bool
+    _value: Function
+    _dtype: Callable[[Sequence[Node]], np.dtype[Any]]
+    _how: Callable[[Node], How] | None
 
     def __init__(
         self,
         name: str,
-        value: Value,
+        value: Function,
         forms: Sequence[Form],
         *,
-        where: Mapping[str, Value] | None = None,
+        where: Mapping[str, Function] | None = None,
         notation: str = "",
         latex: str = "",
         indexed: tuple[str, str] = ("", ""),
         binds: int = ATOM,
         elementwise: bool = False,
-        dtype: Callable[[Sequence[Node]], np.dtype[Any]] = float_type,
+        dtype: Callable[[Sequence[Node]], np.dtype[Any]] | None = None,
+        checked: bool = False,
         how: Callable[[Node], How] | None = None,
     ) -> None:
-        self.name = name
-        self.arguments = tuple(operand.name for operand in forms[0].operands)
-        self.forms = tuple(forms)
-        self.where = dict(where or {})
-        self.indexed, self.indexed_latex = indexed
-        self.notation, self.latex, self.binds = notation, latex, binds
-        self.elementwise = elementwise
-        self._value = value
-        self._dtype = dtype
-        self._how = how
-        for form in self.forms:
-            self._check_names(form)
-
-    def _check_names(self, form: Form) -> None:
-        """Raise unless every name in the formulas is an argument, the result, or in ``where``."""
-        own = tuple(operand.name for operand in form.operands)
-        if own != self.arguments:
-            raise JacobiansError(
-                f"operation {self.name!r}: {form.text!r} has the arguments {', '.join(own)}, "
-                f"{self.forms[0].text!r} has {', '.join(self.arguments)}; they must be the same"
-            )
-        known = [*self.arguments, form.result.name, *self.where, DELTA]
-        for argument, (out, inner, products) in form.jacobians.items():
-            if out.name != form.result.name or argument not in self.arguments:
-                raise JacobiansError(
-                    f"operation {self.name!r}: ∂{out}/∂{inner} is no Jacobian of {form.text!r}; its "
-                    f"result is {form.result.name}, its arguments {', '.join(self.arguments)}"
-                )
-            for factor in (f for product in products for f in product.factors):
-                if factor.name not in known:
-                    raise JacobiansError(
-                        f"operation {self.name!r}: nothing gives {factor.name} in the formula of "
-                        f"∂{out}/∂{inner}; there are {', '.join(known)}, and what where= names"
-                    )
+        where = dict(where or {})
+        for form in forms:
+            _check_names(name, form, forms[0], where)
+        if dtype is None:
+            dtype = partial(_value_type, value) if isinstance(value, np.ufunc) else float_type
+        super().__init__(
+            name, arguments=_arguments(forms[0]), forms=tuple(forms), where=where,
+            indexed=indexed[0], indexed_latex=indexed[1],
+            notation=notation, latex=latex, binds=binds, elementwise=elementwise,
+            checked=checked, _value=value, _dtype=dtype, _how=how,
+        )  # fmt: skip
 
     def how(self, node: Node) -> How:
         """As declared, by the ufunc that it is, or by a call."""
@@ -321,7 +355,7 @@ class Rule(Operation):
         return _by_call(self, self._value, node)
 
     @property
-    def function(self) -> Value:
+    def function(self) -> Function:
         """The function that gives the value."""
         return self._value
 
@@ -392,7 +426,38 @@ class Rule(Operation):
         return slope
 
 
-def _is_ufunc(value: Value | None) -> TypeGuard[np.ufunc]:
+def _arguments(form: Form) -> tuple[str, ...]:
+    return tuple(operand.name for operand in form.operands)
+
+
+def _check_names(name: str, form: Form, first: Form, where: Mapping[str, Function]) -> None:
+    """Raise unless every name in the formulas is an argument, the result, or in ``where``."""
+    arguments = _arguments(first)
+    if _arguments(form) != arguments:
+        raise JacobiansError(
+            f"operation {name!r}: {form.text!r} has the arguments {', '.join(_arguments(form))}, "
+            f"{first.text!r} has {', '.join(arguments)}; they must be the same"
+        )
+    known = [*arguments, form.result.name, *where, DELTA]
+    for argument, (out, inner, products) in form.jacobians.items():
+        if out.name != form.result.name or argument not in arguments:
+            raise JacobiansError(
+                f"operation {name!r}: ∂{out}/∂{inner} is no Jacobian of {form.text!r}; its "
+                f"result is {form.result.name}, its arguments {', '.join(arguments)}"
+            )
+        for factor in (f for product in products for f in product.factors):
+            if factor.name not in known:
+                raise JacobiansError(
+                    f"operation {name!r}: nothing gives {factor.name} in the formula of "
+                    f"∂{out}/∂{inner}; there are {', '.join(known)}, and what where= names"
+                )
+
+
+def _value_type(ufunc: np.ufunc, operands: Sequence[Node]) -> np.dtype[Any]:
+    return _ufunc_type(ufunc, *(_by_type(weak_type(node)) for node in operands))
+
+
+def _is_ufunc(value: Function | None) -> TypeGuard[np.ufunc]:
     """Whether a function is a ufunc of NumPy's own that works entry by entry."""
     return (
         isinstance(value, np.ufunc)
@@ -401,7 +466,7 @@ def _is_ufunc(value: Value | None) -> TypeGuard[np.ufunc]:
     )
 
 
-def _by_call(operation: "Multilinear | Rule", function: Value, node: Node) -> How:
+def _by_call(operation: "Multilinear | Rule", function: Function, node: Node) -> How:
     """A call of NumPy's function, of ours, or of a user's, which no module has."""
     name = getattr(function, "__name__", "")
     if operation.checked:
@@ -462,10 +527,13 @@ def _numbers_out(tensor: Sum) -> Sum:
         coefficient = term.coefficient
         for factor in term.factors:
             number, operand = number_times(factor.operand)
+            if operand is factor.operand:
+                factors.append(factor)
+                continue
             coefficient *= number
             if operand is not None:
-                factors.append(factor._replace(operand=operand))
-        terms.append(term._replace(coefficient=coefficient, factors=tuple(factors)))
+                factors.append(Factor(operand, factor.slots, factor.mask))
+        terms.append(Term(coefficient, term.sizes, tuple(factors), term.slots))
     return Sum(tensor.shape, tuple(terms))
 
 
@@ -482,14 +550,13 @@ def number_times(node: Node) -> tuple[int | float, Node | None]:
     while True:
         if _is_number(node):
             return number * node.value, None
-        if node.operation is NUMPY[np.negative]:
+        operation = node.operation
+        if operation is NUMPY[np.multiply] and _is_number(node.operands[0]):
+            number, node = number * node.operands[0].value, node.operands[1]
+        elif operation is NUMPY[np.negative]:
             number, node = -number, node.operands[0]
-            continue
-        first = node.operands[0] if node.operands else node
-        if node.operation is NUMPY[np.multiply] and _is_number(first):
-            number, node = number * first.value, node.operands[1]
-            continue
-        return number, node
+        else:
+            return number, node
 
 
 def multilinear(
@@ -497,7 +564,7 @@ def multilinear(
     *forms: str,
     arguments: Sequence[str] | None = None,
     numpy: Any = None,
-    value: Value | None = None,
+    value: Function | None = None,
     **display: Any,
 ) -> Multilinear:
     """Declare an operation by its coordinate form, ``"A_ij = B_ir C_rj"``.
@@ -529,25 +596,26 @@ def index_map(
     build: Build,
     *,
     numpy: Any = None,
-    value: Value | None = None,
+    value: Function | None = None,
+    kind: type[Multilinear] = Multilinear,
     **display: Any,
 ) -> Multilinear:
     """Declare an operation whose terms ``build(*shapes, **parameters)`` gives."""
-    made = Multilinear(name, arguments, build=build, value=value or numpy, **display)
+    made = kind(name, arguments, build=build, value=value or numpy, **display)
     return _known_to_numpy(made, numpy)
 
 
 def elementwise(
     name: str,
-    value: Value,
+    value: Function,
     *,
     numpy: Any = None,
-    dtype: Callable[[Sequence[Node]], np.dtype[Any]] = float_type,
+    dtype: Callable[[Sequence[Node]], np.dtype[Any]] | None = None,
     notation: str = "",
     latex: str = "",
     binds: int = ATOM,
     how: Callable[[Node], How] | None = None,
-    **derivatives: Value | str | None,
+    **derivatives: Function | str | None,
 ) -> Rule:
     """Declare a function of numbers by its derivatives, ``X=lambda X, Y: 1 - Y**2``.
 
@@ -561,8 +629,8 @@ def elementwise(
 
 def by_derivatives(
     name: str,
-    value: Value,
-    derivatives: Mapping[str, Value | str | None],
+    value: Function,
+    derivatives: Mapping[str, Function | str | None],
     *,
     numpy: Any = None,
     **display: Any,
@@ -575,7 +643,7 @@ def by_derivatives(
     arguments = tuple(derivatives)
     taken = {*arguments, DELTA}
     result = next(letter for letter in chain("YZR", _numbered("Y")) if letter not in taken)
-    where: dict[str, Value] = {}
+    where: dict[str, Function] = {}
     rules = []
     for argument, derivative in derivatives.items():
         text = "0" if derivative is None else derivative
@@ -596,10 +664,10 @@ def _numbered(letter: str) -> Iterator[str]:
 
 def rule(
     name: str,
-    value: Value,
+    value: Function,
     *texts: str,
     numpy: Any = None,
-    where: Mapping[str, Value] | None = None,
+    where: Mapping[str, Function] | None = None,
     **display: Any,
 ) -> Rule:
     """Declare an operation by its value and texts: a signature, then its Jacobians; again for more.
@@ -620,8 +688,8 @@ def rule(
     return _known_to_numpy(made, numpy)
 
 
-def checked(operation: Multilinear | Rule, value: Value | None) -> Multilinear | Rule:
-    """An operation that a user declared: its functions' parameters are checked now, its values later.
+def check_parameters(operation: Multilinear | Rule, value: Function | None) -> None:
+    """Raise unless the functions of an operation that a user declared take what they are given.
 
     Raises
     ------
@@ -646,21 +714,9 @@ def checked(operation: Multilinear | Rule, value: Value | None) -> Multilinear |
                 )
             what = f"the derivative by {of[name]}" if operation.elementwise else f"where {name}"
             check_function(f"{start} {what}", function, parameters)
-    operation.checked = True
-    return operation
 
 
-DECLARED: WeakValueDictionary[str, Any] = WeakValueDictionary()
-"""Operations by their keys, the name or ``name_2`` and so on: what printed plans call."""
-
-
-def _known_to_numpy(operation: Kind, numpy: Any) -> Kind:
-    key, number = operation.name, 1
-    while key in DECLARED:
-        number += 1
-        key = f"{operation.name}_{number}"
-    DECLARED[key] = operation
-    operation.key = key
+def _known_to_numpy(operation: OperationT, numpy: Any) -> OperationT:
     if numpy is not None:
         NUMPY[numpy] = operation
     return operation

@@ -39,11 +39,10 @@ negative = multilinear(
 scale = multilinear("scale", "Y_… = c X_…", value=np.multiply, notation="{0} {1}", binds=PRODUCT)
 
 greater: Rule = elementwise(
-    "greater", np.greater, numpy=np.greater, dtype=boolean,
-    notation="[{0} > {1}]", A=None, B=None,
-)  # fmt: skip
+    "greater", np.greater, numpy=np.greater, notation="[{0} > {1}]", A=None, B=None
+)
 greater_equal: Rule = elementwise(
-    "greater_equal", np.greater_equal, numpy=np.greater_equal, dtype=boolean,
+    "greater_equal", np.greater_equal, numpy=np.greater_equal,
     notation="[{0} ≥ {1}]", latex="[{0} \\ge {1}]", A=None, B=None,
 )  # fmt: skip
 
@@ -168,6 +167,25 @@ ratio: Rule = elementwise(
     notation="{0} / {1}", latex="\\frac{{{0}}}{{{1}}}", binds=SUM,
     A=lambda A, B, Y: apply(ratio, [1, B]),
     B=lambda A, B, Y: -apply(ratio, [Y, B]),
+)  # fmt: skip
+
+
+def _portion(A: Any, R: Any, S: Any) -> Any:
+    found = np.divide(A, S)
+    infinite = np.isinf(A)
+    return np.where(infinite, 1 / (1 + np.divide(R, A)), found) if np.any(infinite) else found
+
+
+def _portion_slope(R: Node, S: Node, A: Node) -> Any:
+    return R / S / S if type(R.value) in (int, float) else apply(portion, [R, A, S]) / S
+
+
+portion: Rule = elementwise(
+    # A / (A + R) of a sum S = A + R that is there already: 1 where A alone is infinite.
+    "portion", _portion, notation="{0} / {2}", latex="\\frac{{{0}}}{{{2}}}", binds=SUM,
+    A=lambda A, R, S, Y: _portion_slope(R, S, A),
+    R=lambda A, R, S, Y: -(Y / S),
+    S=None,
 )  # fmt: skip
 
 PUBLIC = (

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from jacobians.errors import UnsupportedError
 from jacobians.graph.node import Node, apply, constant
+from jacobians.notation.writing import SUM
 from jacobians.operations.declare import Rule, elementwise, float_type, rule
 from jacobians.operations.elementwise import boolean, ratio
 from jacobians.operations.index_maps import reshape
@@ -74,7 +75,11 @@ def _inverse_of_positive(s: Array) -> Array:
 
 
 inverse_of_positive: Rule = elementwise(
-    "inverse_of_positive", _inverse_of_positive, notation="1 / {0}", s=lambda s, z: -np.square(z)
+    "inverse_of_positive",
+    _inverse_of_positive,
+    notation="1 / {0}",
+    binds=SUM,
+    s=lambda s, z: -np.square(z),
 )
 positive: Rule = rule(
     # A singular value of 0 has a kink, as |x| has: its derivative there is taken to be 0.

@@ -14,7 +14,7 @@ from jacobians.graph.node import Node
 from jacobians.notation.join import restricted
 from jacobians.notation.slots import ZERO, Slot, Table, combine, letter_slot, positions, table_slot
 from jacobians.notation.terms import Factor, Sum, Term, normal, plain_slots, total
-from jacobians.operations.arrangement import Arrangement, Run
+from jacobians.operations.arrangement import Arrangement, Stretch
 from jacobians.operations.declare import Shape, index_map
 
 
@@ -113,7 +113,7 @@ pick = index_map("pick", ("X",), _pick, value=_pick_value)
 """Any entries of the whole array, read and written at any slots; the rest of the result is 0."""
 
 
-def _pieces(X: Shape, *, runs: tuple[Run, ...], axis: int) -> Sum:
+def _pieces(X: Shape, *, runs: tuple[Stretch, ...], axis: int) -> Sum:
     count = sum(run[2] for run in runs)
     terms = []
     offset = 0
@@ -127,7 +127,7 @@ def _pieces(X: Shape, *, runs: tuple[Run, ...], axis: int) -> Sum:
     return total((*X[:axis], count, *X[axis + 1 :]), terms)
 
 
-def _pieces_value(X: Any, *, runs: tuple[Run, ...], axis: int) -> Any:
+def _pieces_value(X: Any, *, runs: tuple[Stretch, ...], axis: int) -> Any:
     parts = [start + step * np.arange(length) for start, step, length in runs]
     index = np.concatenate(parts) if parts else np.arange(0)
     return X[(*(slice(None),) * axis, index)]

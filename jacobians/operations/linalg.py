@@ -10,7 +10,7 @@ import numpy as np
 
 from jacobians.errors import UnsupportedError
 from jacobians.graph.node import Node, apply
-from jacobians.notation.writing import PRODUCT
+from jacobians.notation.writing import SUM
 from jacobians.operations.declare import Rule, rule
 from jacobians.operations.elementwise import ratio
 from jacobians.operations.index_maps import reshape
@@ -60,7 +60,7 @@ reciprocal_det: Rule = rule(
     "d_… = reciprocal_det(X_…nn)",
     "∂d_…/∂X_…kl = −d_… d_… C_…kl",
     where={"C": lambda X, d: apply(cofactor, [X])},
-    notation="1 / det({0})", latex="\\frac{{1}}{{\\det({0})}}", binds=PRODUCT,
+    notation="1 / det({0})", latex="\\frac{{1}}{{\\det({0})}}", binds=SUM,
 )  # fmt: skip
 cofactor: Rule = rule(
     "cofactor", _cofactor,
@@ -69,7 +69,7 @@ cofactor: Rule = rule(
     where={"d": lambda X, C: apply(reciprocal_det, [X])},
     notation="cof({0})", latex="\\operatorname{{cof}}({0})",
     indexed=(
-        "det({0}) ({0}⁻¹)_{column}{row}", "\\det({0}) ({0}^{{-1}})_{{{column}{row}}}"
+        "det({0}){batch} ({0}⁻¹){turned}", "\\det({0}){batch} ({0}^{{-1}}){turned}"
     ),
 )  # fmt: skip
 det: Rule = rule(

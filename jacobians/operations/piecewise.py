@@ -26,33 +26,27 @@ def floats(*arrays: Any) -> np.dtype[Any]:
 _NAMES = {1: ("X",), 2: ("A", "B")}
 
 
-def _constant(ufunc: np.ufunc, notation: str = "", latex: str = "", *, truth: bool = False) -> Rule:
+def _constant(ufunc: np.ufunc, notation: str = "", latex: str = "") -> Rule:
     nothing: dict[str, Any] = dict.fromkeys(_NAMES[ufunc.nin])
     return elementwise(
-        ufunc.__name__, ufunc, numpy=ufunc, dtype=boolean if truth else float_type,
-        notation=notation, latex=latex, **nothing,
-    )  # fmt: skip
+        ufunc.__name__, ufunc, numpy=ufunc, notation=notation, latex=latex, **nothing
+    )
 
 
-less = _constant(np.less, "[{0} < {1}]", truth=True)
-less_equal = _constant(np.less_equal, "[{0} ≤ {1}]", "[{0} \\le {1}]", truth=True)
-equal = _constant(np.equal, "[{0} = {1}]", truth=True)
-not_equal = _constant(np.not_equal, "[{0} ≠ {1}]", "[{0} \\ne {1}]", truth=True)
-logical_not = _constant(np.logical_not, "[not {0}]", "[\\lnot {0}]", truth=True)
+less = _constant(np.less, "[{0} < {1}]")
+less_equal = _constant(np.less_equal, "[{0} ≤ {1}]", "[{0} \\le {1}]")
+equal = _constant(np.equal, "[{0} = {1}]")
+not_equal = _constant(np.not_equal, "[{0} ≠ {1}]", "[{0} \\ne {1}]")
+logical_not = _constant(np.logical_not, "[not {0}]", "[\\lnot {0}]")
 floor = _constant(np.floor, "⌊{0}⌋", "\\lfloor {0} \\rfloor")
 ceil = _constant(np.ceil, "⌈{0}⌉", "\\lceil {0} \\rceil")
 trunc = _constant(np.trunc)
 floor_divide = _constant(np.floor_divide, "⌊{0} / {1}⌋", "\\lfloor {0} / {1} \\rfloor")
-_TRUTHS: tuple[np.ufunc, ...] = (
+for _ufunc in (
     np.logical_and, np.logical_or, np.logical_xor, np.isnan, np.isfinite, np.isinf, np.signbit,
-)  # fmt: skip
-_STEPS: tuple[np.ufunc, ...] = (
     np.rint, np.spacing, np.bitwise_and, np.bitwise_or, np.bitwise_xor, np.invert, np.left_shift,
     np.right_shift, np.bitwise_count, np.gcd, np.lcm,
-)  # fmt: skip
-for _ufunc in _TRUTHS:
-    _constant(_ufunc, truth=True)
-for _ufunc in _STEPS:
+):  # fmt: skip
     _constant(_ufunc)
 
 rounded: Rule = elementwise("round", lambda X, decimals: np.round(X, decimals), X=None)
@@ -102,12 +96,12 @@ inside: Rule = elementwise(
 )  # fmt: skip
 below: Rule = elementwise(
     "below", lambda X, lo, hi: np.less(X, lo) & np.less_equal(lo, hi), dtype=boolean,
-    notation="[{0} < {1}]", X=None, lo=None, hi=None,
+    notation="[{0} < {1} ≤ {2}]", latex="[{0} < {1} \\le {2}]", X=None, lo=None, hi=None,
 )  # fmt: skip
 above: Rule = elementwise(
     # Where the bounds are the wrong way round, NumPy takes the upper one.
     "above", lambda X, lo, hi: np.greater(X, hi) | np.greater(lo, hi), dtype=boolean,
-    notation="[{0} > {2}]", X=None, lo=None, hi=None,
+    notation="[max({0}, {1}) > {2}]", latex="[\\max({0}, {1}) > {2}]", X=None, lo=None, hi=None,
 )  # fmt: skip
 clip: Rule = elementwise(
     "clip", np.clip, numpy=np.clip,

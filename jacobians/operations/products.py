@@ -1,5 +1,7 @@
 """Products, traces and transposes: multilinear, each declared by its coordinate form."""
 
+from typing import Any
+
 import numpy as np
 
 from jacobians.errors import UnsupportedError
@@ -7,7 +9,7 @@ from jacobians.graph.how import ByAdding, ByViews, Transpose
 from jacobians.notation.coordinates import ELLIPSIS, Axes, Indexed, Product, instantiate
 from jacobians.notation.slots import letter_slot
 from jacobians.notation.terms import Factor, Sum, normal, relabelled, total
-from jacobians.operations.declare import Shape, index_map, multilinear
+from jacobians.operations.declare import Multilinear, Shape, index_map, multilinear
 
 matmul = multilinear(
     "matmul", "A_…ij = B_…ir C_…rj", "A_…i = B_…ir C_r", "A_…j = B_r C_…rj", "A = B_r C_r",
@@ -119,9 +121,17 @@ einsum = index_map(
     called=True,
 )  # fmt: skip
 
-contraction = index_map(
-    "contraction", (), lambda *_, tensor: tensor, real=True
-)  # what rewrites make
+
+class _Contraction(Multilinear):
+    """What rewrites make: the sum of terms is its only parameter."""
+
+    def structure(self, shapes: tuple[Shape, ...], parameters: tuple[tuple[str, Any], ...]) -> Sum:  # noqa: ARG002
+        """The sum of terms itself."""
+        tensor: Sum = parameters[0][1]
+        return tensor
+
+
+contraction = index_map("contraction", (), lambda *_, tensor: tensor, real=True, kind=_Contraction)
 
 PUBLIC = (
     matmul, matvec, inner, outer, bilinear, quadratic, transpose, trace, total_sum, kron, einsum,

@@ -94,7 +94,6 @@ def _centered(X: Shape, *, axes: tuple[int, ...]) -> Sum:
 
 centered = index_map(
     "centered", ("X",), _centered, value=lambda X, axes: X - np.mean(X, axis=axes, keepdims=True), called=True,
-    notation="centered({0})", latex="\\operatorname{{centered}}({0})",
 )  # fmt: skip
 
 

@@ -52,6 +52,10 @@ def interval(node: Node, depth: int = _DEEPEST) -> Interval:
         if operation is NUMPY[np.subtract]:
             return low - high2, high - low2
         return (0, inf) if a is b else _times((low, high), (low2, high2))
+    if operation in (elementwise.divide, elementwise.portion):
+        parts = [interval(operand, depth - 1) for operand in node.operands]
+        if min(low for low, _ in parts) >= 0:
+            return 0, 1 if operation is elementwise.portion else inf
     tensor = contraction_of(node)
     if tensor is not None and len(tensor.terms) == 1:
         (term,) = tensor.terms

@@ -1,1 +1,4 @@
-"""``JacobianTensor``, and its matrices, sparse and Kronecker forms, slices and costs."""
+"""``JacobianTensor``, and its matrices, sparse and Kronecker forms, slices and costs.
+
+Floor 8. Imports errors, ground, notation, graph, execution, derivation, display.
+"""

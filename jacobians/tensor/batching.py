@@ -3,16 +3,15 @@
 from operator import index as as_integer
 from typing import Any
 
-from jacobians.display.expressions import label
-from jacobians.display.matrix_forms import distinct_names
+from jacobians.display.formulas import formula_of
+from jacobians.display.shown import Shown
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.notation.join import restricted
 from jacobians.notation.structure import count, equations, pattern
 from jacobians.notation.terms import Sum, Term, total
-from jacobians.notation.writing import write_term
 
 
-def per_sample(tensor: Any, batch_axis: Any) -> Sum:
+def per_sample(tensor: Shown, batch_axis: Any) -> Sum:
     """``B[b, …] = J[…, b, …, b, …]`` as terms: the batch, the other output axes, the other input axes.
 
     Parameters
@@ -45,7 +44,7 @@ def per_sample(tensor: Any, batch_axis: Any) -> Sum:
     return total([tensor.shape[a] for a in (out, *rest)], found)
 
 
-def _axes(tensor: Any, batch_axis: Any) -> tuple[int, int]:
+def _axes(tensor: Shown, batch_axis: Any) -> tuple[int, int]:
     pair = (
         batch_axis if isinstance(batch_axis, tuple) and len(batch_axis) == 2 else (batch_axis,) * 2
     )
@@ -84,10 +83,12 @@ def _within(term: Term, out: int, inner: int, shape: tuple[int, ...]) -> bool:
     return both is not None and count(pattern(both), shape) == count(own, shape)
 
 
-def _reason(tensor: Any, out: int, inner: int, coupled: list[Term]) -> str:
+def _reason(tensor: Shown, out: int, inner: int, coupled: list[Term]) -> str:
     """Which terms couple samples, and what to do instead."""
-    with distinct_names(tensor._values):
-        texts = [write_term(t, tensor.shape, tensor.axes, label, "text").text for t in coupled]
+    texts = [
+        str(formula_of(Sum(tensor.shape, (term,)), tensor.axes, tensor.operands))
+        for term in coupled
+    ]
     shown = "; ".join(text if len(text) <= 120 else f"{text[:118]} …" for text in texts[:3])
     more = f"; and {len(texts) - 3} more" if len(texts) > 3 else ""
     number = (

@@ -2,52 +2,38 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from math import prod
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jacobians.display.expressions import label, shape_of
+from jacobians.display.formulas import Formula, Pairs, settled
 from jacobians.display.matrix_forms import matrix_form, product_form
+from jacobians.display.naming import names
+from jacobians.display.shown import Shown
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.execution.interpret import contract
-from jacobians.graph.node import Node
 from jacobians.ground.memory import check_bytes, check_size
 from jacobians.notation.explicit import letter_names
 from jacobians.notation.slots import Slot, Table, letter_slot, positions
 from jacobians.notation.structure import address_slot
 from jacobians.notation.terms import Sum, Term, full_letter, letter_count, normal, numbered, total
-from jacobians.notation.writing import ATOM, write_number
+from jacobians.notation.writing import (
+    ATOM,
+    PRODUCT,
+    Written,
+    exact_number,
+    join_terms,
+    write,
+    write_number,
+)
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
 
 Array = NDArray[Any]
 _FORMATS = ("csr", "csc", "coo", "bsr", "dia", "dok", "lil")
-
-
-class _Tensor(Protocol):
-    """What is needed of a JacobianTensor."""
-
-    terms: Sum
-    out_ndim: int
-    dtype: np.dtype[Any]
-    _values: dict[Node, Array]
-
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-    @property
-    def out_shape(self) -> tuple[int, ...]: ...
-    @property
-    def in_shape(self) -> tuple[int, ...]: ...
-    @property
-    def ndim(self) -> int: ...
-    @property
-    def axes(self) -> str: ...
-    @property
-    def title(self) -> str: ...
-    def formula(self) -> str: ...
-    def vjp(self, G: Any) -> Array: ...
-    def jvp(self, dX: Any) -> Array: ...
 
 
 def check_order(title: str, order: str) -> None:
@@ -65,7 +51,7 @@ def _strides(shape: Sequence[int], order: str) -> list[int]:
     return [prod(shape[:axis]) for axis in range(len(shape))]
 
 
-def sparse(J: _Tensor, form: Any, order: str, max_bytes: float | None = None) -> Any:
+def sparse(J: Shown, form: Any, order: str, max_bytes: float | None = None) -> Any:
     """The matrix of structural nonzeros; entries that several terms write are added."""
     import scipy.sparse as sp
 
@@ -86,7 +72,7 @@ def sparse(J: _Tensor, form: Any, order: str, max_bytes: float | None = None) ->
     rows: list[Array] = []
     columns: list[Array] = []
     data: list[Array] = []
-    terms = numbered(J.terms, J._values).terms
+    terms = numbered(J.terms, J.operands).terms
     for term in terms:
         row, column = _addresses(J, term, order)
         if len(terms) == 1 and form != "coo":
@@ -106,7 +92,7 @@ def sparse(J: _Tensor, form: Any, order: str, max_bytes: float | None = None) ->
     return sp.coo_array((np.concatenate(data), place), shape=shape).asformat(form)
 
 
-def _addresses(J: _Tensor, term: Term, order: str) -> tuple[Slot, Slot]:
+def _addresses(J: Shown, term: Term, order: str) -> tuple[Slot, Slot]:
     """Where a term stands in the matrix: its row and its column."""
     out = term._replace(slots=term.slots[: J.out_ndim])
     inner = term._replace(slots=term.slots[J.out_ndim :])
@@ -116,10 +102,10 @@ def _addresses(J: _Tensor, term: Term, order: str) -> tuple[Slot, Slot]:
     )
 
 
-def _numbers(J: _Tensor, term: Term, letters: Sequence[int]) -> Array:
+def _numbers(J: Shown, term: Term, letters: Sequence[int]) -> Array:
     """The term's numbers, the last letter running fastest."""
     sizes = [term.sizes[a] for a in letters]
-    values = list(J._values.values())
+    values = list(J.operands.values())
     whole = total(
         sizes,
         [normal(term.coefficient, term.sizes, term.factors, [letter_slot(a) for a in letters])],
@@ -148,7 +134,7 @@ def _descending(parts: Iterable[tuple[int, int | Table]], sizes: Sequence[int]) 
 
 
 def _compressed(
-    J: _Tensor, term: Term, row: Slot, column: Slot, letters: list[int]
+    J: Shown, term: Term, row: Slot, column: Slot, letters: list[int]
 ) -> tuple[Array, Array, Array]:
     """Data, indices and pointers of the compressed rows: no sorting, and SciPy need not look."""
     own = [a for a, _ in row.parts]
@@ -163,7 +149,7 @@ def _compressed(
     return _numbers(J, term, letters), indices, np.cumsum(pointers, dtype=kind)
 
 
-def operator(J: _Tensor, order: str) -> "LinearOperator":
+def operator(J: Shown, order: str) -> "LinearOperator":
     """Products with the matrix by jvp and with its transpose by vjp."""
     from scipy.sparse.linalg import LinearOperator
 
@@ -186,7 +172,7 @@ class KroneckerTerm(NamedTuple):
     Attributes
     ----------
     coefficient : float
-        The term's number.
+        The term's number, that of ``scalars`` included.
     names : tuple of str
         How each factor is written.
     makers : tuple of callable
@@ -194,12 +180,18 @@ class KroneckerTerm(NamedTuple):
     order : tuple of (tuple of int)
         Where the product's columns stand in the matrix, as the input axes' sizes and steps; empty
         where they stand in order. Else there is a commutation matrix K, which a transpose needs.
+    number : float
+        What is left of the coefficient without the scalars.
+    scalars : tuple of str
+        How factors that are one number are written.
     """
 
     coefficient: float
     names: tuple[str, ...]
     makers: tuple[Callable[[], Array], ...]
     order: tuple[tuple[int, int], ...] = ()
+    number: float = 1
+    scalars: tuple[str, ...] = ()
 
     @property
     def factors(self) -> tuple[Array, ...]:
@@ -232,19 +224,33 @@ class KroneckerTerm(NamedTuple):
         return result
 
     def __str__(self) -> str:
-        sign, number = write_number(self.coefficient)
+        sign, number = write_number(self.number)
+        before = "".join(f"{part} " for part in (number, *self.scalars) if part)
         product = " ⊗ ".join(self.names)
-        if len(self.names) > 1 and (self.order or number):
+        if len(self.names) > 1 and (self.order or before):
             product = f"({product})"
-        return sign + (number + " " if number else "") + product + (" K" if self.order else "")
+        return sign + before + product + (" K" if self.order else "")
 
 
 class KroneckerForm(NamedTuple):
-    """A matrix as a sum of Kronecker products; prints as ``I_2 ⊗ Cᵀ``."""
+    """A matrix as a sum of Kronecker products; prints as ``I_2 ⊗ Cᵀ``.
+
+    Attributes
+    ----------
+    terms : tuple of KroneckerTerm
+        The products.
+    shape : (int, int)
+        Of the matrix.
+    order : {"C", "F"}
+        The order of ``vec``.
+    parts : tuple of (str, str)
+        What the names of factors stand for that are no arrays of the function: ``M_ij`` and ``…``.
+    """
 
     terms: tuple[KroneckerTerm, ...]
     shape: tuple[int, int]
     order: str
+    parts: Pairs = ()
 
     @property
     def factors(self) -> tuple[Array, ...]:
@@ -269,8 +275,8 @@ class KroneckerForm(NamedTuple):
         return sum(rest, first)
 
     def __str__(self) -> str:
-        text = " + ".join(str(term) for term in self.terms) or "0"
-        return text.replace("+ −", "− ")
+        written = [Written(str(term)) for term in self.terms]
+        return str(Formula(join_terms(written, "text").text if written else "0", self.parts))
 
 
 class _Block(NamedTuple):
@@ -281,14 +287,16 @@ class _Block(NamedTuple):
     letters: frozenset[int]
 
 
-def kronecker(J: _Tensor, order: str) -> KroneckerForm:
+def kronecker(J: Shown, order: str) -> KroneckerForm:
     """Split each term into factors that share no letter, and put them in vec's order."""
     check_order(J.title, order)
-    terms = tuple(_kronecker_term(J, term, order) for term in J.terms.terms)
-    return KroneckerForm(terms, (prod(J.out_shape), prod(J.in_shape)), order)
+    terms, parts = settled(
+        lambda: tuple(_kronecker_term(J, term, order) for term in J.terms.terms), J.operands
+    )
+    return KroneckerForm(terms, (prod(J.out_shape), prod(J.in_shape)), order, parts)
 
 
-def _blocks(J: _Tensor, term: Term) -> list[_Block]:
+def _blocks(J: Shown, term: Term) -> list[_Block]:
     groups: list[set[int]] = []
     for letters in [set(s.letters) for s in term.slots] + [set(f.letters) for f in term.factors]:
         if letters:
@@ -307,7 +315,7 @@ def _blocks(J: _Tensor, term: Term) -> list[_Block]:
     return blocks
 
 
-def _kronecker_term(J: _Tensor, term: Term, order: str) -> KroneckerTerm:
+def _kronecker_term(J: Shown, term: Term, order: str) -> KroneckerTerm:
     found = _blocks(J, term)
     blocks = [b for b in found if b.out or b.inner]
     for block in blocks:
@@ -326,17 +334,23 @@ def _kronecker_term(J: _Tensor, term: Term, order: str) -> KroneckerTerm:
     if inner != sorted(inner, reverse=sign < 0):
         steps = dict(zip(range(J.out_ndim, J.ndim), _strides(J.in_shape, order), strict=True))
         order_of_columns = tuple((J.shape[axis], steps[axis]) for axis in inner)
-    scalars = [f for f in term.factors if not f.letters]
-    coefficient = float(term.coefficient)
-    for factor in scalars:
-        coefficient *= float(J._values[factor.operand][tuple(s.constant for s in factor.slots)])
+    coefficient, number, scalars = float(term.coefficient), term.coefficient, []
+    if exact_number(abs(number)) is None:
+        scalars.append(label(abs(number), [], "text").text)
+        number = -1 if number < 0 else 1
+    for factor in (f for f in term.factors if not f.letters):
+        coefficient *= float(J.operands[factor.operand][tuple(s.constant for s in factor.slots)])
+        at = [str(slot.constant) for slot in factor.slots]
+        scalars.append(label(factor.operand, at, "text").inside(PRODUCT))
     for block in found:
         if not (block.out or block.inner):  # factors that are summed to one number
-            coefficient *= _factor(J, term, block)[1]().item()
+            name, make = _factor(J, term, block)
+            coefficient *= make().item()
+            scalars.append(name)
     made = [_factor(J, term, block) for block in blocks]
     made = made or [("1", lambda: np.ones((1, 1), J.dtype))]
     written, makers = zip(*made, strict=True)
-    return KroneckerTerm(coefficient, written, makers, order_of_columns)
+    return KroneckerTerm(coefficient, written, makers, order_of_columns, number, tuple(scalars))
 
 
 def _in_order(blocks: list[_Block], sign: int) -> list[_Block]:
@@ -352,7 +366,7 @@ def _in_order(blocks: list[_Block], sign: int) -> list[_Block]:
     return ordered
 
 
-def _factor(J: _Tensor, term: Term, block: _Block) -> tuple[str, Callable[[], Array]]:
+def _factor(J: Shown, term: Term, block: _Block) -> tuple[str, Callable[[], Array]]:
     """A block's name, and how to make it as a matrix."""
     axes = (*block.out, *block.inner)
     shape = [J.shape[n] for n in axes]
@@ -362,19 +376,17 @@ def _factor(J: _Tensor, term: Term, block: _Block) -> tuple[str, Callable[[], Ar
     part = total(shape, [normal(1, sizes, factors, slots)])
     nodes = part.operands
     by_place = numbered(part)
-    values = [J._values[node] for node in nodes]
+    values = [J.operands[node] for node in nodes]
     form = tuple(prod(J.shape[n] for n in group) for group in (block.out, block.inner))
 
     def make() -> Array:
         check_size(f"{J.title}: a Kronecker factor", form, J.dtype.itemsize, None)
         return contract(by_place, values, J.dtype).reshape(form)
 
-    return _factor_name(by_place, nodes, J.shape, axes, block), make
+    return _factor_name(part, J.shape, axes, block), make
 
 
-def _factor_name(
-    part: Sum, nodes: tuple[Node, ...], shape: Sequence[int], axes: Sequence[int], block: _Block
-) -> str:
+def _factor_name(part: Sum, shape: Sequence[int], axes: Sequence[int], block: _Block) -> str:
     term = part.terms[0]
     full = [full_letter(s, term.sizes, shape[n]) for s, n in zip(term.slots, axes, strict=True)]
     if not term.factors:
@@ -382,15 +394,18 @@ def _factor_name(
             return f"I_{shape[axes[0]]}"
         if len(full) == 1 and full[0] is not None:
             return f"1_{shape[axes[0]]}" + ("" if block.out else "ᵀ")
-        return "S"
-    written = product_form(term, nodes, "text")
+        return names().terms(part)
+    written = product_form(term, "text")
     if written is not None:
         if len(full) == 1 and not block.out:
             return f"{written.inside(ATOM)}ᵀ"
         return written.text
     if len(full) == 2 and full[0] == full[1] and len(term.factors) == 1:
         (factor,) = term.factors
-        whole = matrix_form(nodes[factor.operand], "text")
+        whole = matrix_form(factor.operand, "text")
         if whole is not None and factor.slots == (letter_slot(0),):
             return f"diag({whole.text})"
-    return "M"
+    if not part.shape:
+        return write(part, "", label, "text", shape_of).inside(PRODUCT)
+    name = names().terms(part)
+    return f"{name}ᵀ" if len(full) == 1 and not block.out else name

@@ -1,11 +1,12 @@
 """``JacobianTensor``: the derivative ``J_ijkl = ∂A_ij/∂B_kl`` kept as a sum of terms."""
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 from numbers import Real
 from os import PathLike
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,16 +14,14 @@ from numpy.typing import DTypeLike, NDArray
 
 from jacobians.derivation.chain_rule import combine
 from jacobians.display import plots
-from jacobians.display.explaining import checked_index, explained
+from jacobians.display.explaining import explained
 from jacobians.display.explanation import Explanation
-from jacobians.display.expressions import (
-    label,
-    shortcut,
-    template_of,
-    title,
-)
-from jacobians.display.matrix_forms import Template, distinct_names
+from jacobians.display.expressions import title
+from jacobians.display.formulas import MORE, Formula, where_lines
+from jacobians.display.naming import distinct_names
 from jacobians.display.page import tensor_fragment, write_page
+from jacobians.display.shown import formula_shown
+from jacobians.display.stored import StoredNode, restored, stored
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.execution.interpret import Bound, contract, program_for
 from jacobians.graph.node import Node, evaluate
@@ -42,7 +41,6 @@ from jacobians.notation.terms import (
     total,
     transposed,
 )
-from jacobians.notation.writing import Style, write
 from jacobians.tensor import export
 from jacobians.tensor.batching import per_sample
 from jacobians.tensor.costs import TensorCost, explicit_cost, predicted
@@ -53,6 +51,7 @@ if TYPE_CHECKING:
 Array = NDArray[Any]
 _LONGEST = 240  # characters of a formula in a repr
 _LONGEST_LATEX, _TERMS = 1200, 12  # and in a notebook
+_PARTS = 12  # that are written for either: no more would be shown
 
 
 class JacobianTensor:
@@ -143,26 +142,22 @@ class JacobianTensor:
         """``∂A_ij/∂B_kl``."""
         return title(self.names, self.axes, self.out_ndim)
 
+    @property
+    def operands(self) -> Mapping[Node, Array]:
+        """The arrays that the terms are made of, by their nodes; read only."""
+        return MappingProxyType({node: _read_only(a) for node, a in self._values.items()})
+
     def formula(self) -> str:
         """The tensor in index notation; repeated letters that are no axis are summed.
 
-        Different arrays of one name are told apart by primes.
+        Different arrays of one name are told apart by primes; an array without a name is ``c``. What
+        is too long for its place has a name that is defined behind it: ``δ_ik M_jl, where M_ij = …``.
         """
-        return self._written("text")
+        return str(formula_shown(self))
 
     def latex(self) -> str:
         """The formula in LaTeX."""
-        return self._written("latex")
-
-    def _written(self, style: Style) -> str:
-        with distinct_names(self._values):
-            return write(self.terms, self.axes, label, style).text
-
-    def _shortcut(self, style: Style) -> str:
-        """The gradient from an upstream G as a formula: ``G Cᵀ``."""
-        upstream = Node(None, (), (), self.out_shape, np.dtype(float), name="G")
-        with distinct_names({upstream: None, **self._values}):
-            return shortcut(self.terms, self.out_ndim, upstream, self.axes, style)
+        return str(formula_shown(self, "latex"))
 
     def einsum(self) -> str:
         """The subscripts of ``explicit``: one einsum per term, joined by ' + '."""
@@ -170,21 +165,27 @@ class JacobianTensor:
 
     def __repr__(self) -> str:
         out, inner = (", ".join(map(str, s)) for s in (self.out_shape, self.in_shape))
-        formula = self.formula()
-        if len(formula) > _LONGEST:
-            formula = f"{len(self.terms.terms)} term{'s' * (len(self.terms.terms) != 1)}"
-        lines = textwrap.wrap(
-            f"<JacobianTensor {self.title} = {formula}", 78, subsequent_indent="   "
-        )
+        formula, count = formula_shown(self, "text", _PARTS), len(self.terms.terms)
+        if len(formula.main) > _LONGEST:
+            formula = Formula(f"{count} term{'s' * (count != 1)}")
+        lines = [
+            f"<JacobianTensor {self.title} = {formula.main}",
+            *where_lines(formula, _LONGEST, _PARTS),
+        ]
+        wrapped = [
+            line for text in lines for line in textwrap.wrap(text, 78, subsequent_indent="   ")
+        ]
         facts = f"{self.dtype}, {self.nnz:,} of {self.size:,} can be nonzero"
-        return "\n".join([*lines, f" shape ({out} | {inner}), {facts}>"])
+        return "\n".join([*wrapped, f" shape ({out} | {inner}), {facts}>"])
 
     def _repr_latex_(self) -> str:
         """Title and formula for a notebook; the number of terms where the formula is very long."""
         count = len(self.terms.terms)
-        formula = self.latex() if count <= _TERMS else ""
-        if not formula or len(formula) > _LONGEST_LATEX:
-            formula = f"\\text{{{count} term{'s' * (count != 1)}}}"
+        formula = formula_shown(self, "latex", _PARTS) if count <= _TERMS else None
+        if formula is None or len(formula.main) > _LONGEST_LATEX:
+            formula = Formula(f"\\text{{{count} term{'s' * (count != 1)}}}")
+        elif len(str(formula)) > _LONGEST_LATEX or len(formula.parts) == _PARTS:
+            formula = Formula(f"{formula.main},\\quad\\text{{{MORE}}}")
         left = title(self.names, self.axes, self.out_ndim, "latex")
         return f"$\\displaystyle {left} = {formula}$"
 
@@ -543,8 +544,7 @@ class JacobianTensor:
         UnsupportedError
             Where a term is none, saying which letters are coupled.
         """
-        with distinct_names(self._values):
-            return export.kronecker(self, order)
+        return export.kronecker(self, order)
 
     # To look at
 
@@ -612,9 +612,7 @@ class JacobianTensor:
           δ_ik: i = 1, k = 1, so 1
           C[1, 2] = 7
         """
-        place = checked_index(index, self.shape, self.title, self.axes)
-        value = float(self[tuple(place)])
-        return explained(self.terms, place, value, self.title, self.axes, self._values, self.dtype)
+        return explained(self, index)
 
     # A value: nothing is assigned after it is made, and it is no sequence of parts.
 
@@ -636,11 +634,12 @@ class JacobianTensor:
     def __reduce__(self) -> tuple[Any, ...]:
         nodes = list(self._values)
         with distinct_names(self._values):
-            templates = [template_of(node) for node in nodes]
+            kept, places = stored(nodes)
         return _rebuilt, (
             numbered(self.terms, nodes),
             self.out_ndim,
-            templates,
+            kept,
+            places,
             [self._values[node] for node in nodes],
             self.dtype,
             self.in_dtype,
@@ -651,19 +650,23 @@ class JacobianTensor:
 _UPSTREAM = Node(None, (), (), (), np.dtype(float), name="G")
 
 
+def _read_only(array: Array) -> Array:
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 def _rebuilt(
     terms: Sum,
     out_ndim: int,
-    templates: Iterable[Template],
+    kept: Sequence[StoredNode],
+    places: Sequence[int],
     arrays: Sequence[Array],
     dtype: DTypeLike,
     in_dtype: DTypeLike,
     names: tuple[str, str],
 ) -> JacobianTensor:
-    nodes = [
-        Node(None, (), (), array.shape, array.dtype, value=template)
-        for template, array in zip(templates, arrays, strict=True)
-    ]
+    nodes = restored(kept, places)
     return JacobianTensor(
         relabelled(terms, nodes.__getitem__),
         out_ndim,

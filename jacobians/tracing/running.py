@@ -15,6 +15,7 @@ from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.graph.how import ByViews
 from jacobians.graph.node import Node, apply, constant, input_node, ordered
 from jacobians.ground.arguments import float_array
+from jacobians.ground.trees import TreeDef, flatten
 from jacobians.operations.declare import elementwise
 from jacobians.tracing.numpy.basics import call_astype
 from jacobians.tracing.session import Session, closure_names, session
@@ -36,9 +37,14 @@ class Run(NamedTuple):
     here: Session
     inputs: list[Node]
     outputs: list[Any]
-    rebuild: Callable[[list[Any]], Any]
+    treedef: TreeDef
     names: list[str]
     title: str
+
+    @property
+    def arguments(self) -> dict[Node, str]:
+        """The traced arguments with their names."""
+        return dict(zip(self.inputs, self.names, strict=True))
 
     def reaches_outside(self, nodes: Iterable[Node]) -> bool:
         """Whether nodes depend on an input of another function that is being differentiated."""
@@ -175,11 +181,10 @@ def traced(
         _ACTIVE.update(inputs)
         try:
             result = _called(function, new_args, new_kwargs)
-            leaves: list[Any] = []
-            rebuild = flatten(result, leaves, name_of(function))
+            leaves, treedef = real_leaves(result, f"{name_of(function)}: its result")
             title = name_of(function)
             title = title if title.isidentifier() else "Y"
-            yield Run(here, inputs, leaves, rebuild, labels, title)
+            yield Run(here, inputs, leaves, treedef, labels, title)
         finally:
             _ACTIVE.difference_update(inputs)
 
@@ -213,33 +218,20 @@ def _input(here: Session, name: str, value: Any, what: str) -> Traced:
     else:
         array = np.array(float_array(value, what))  # the caller may change theirs later
         node = input_node(name, array.shape, array.dtype)
-    node.dtype = array.dtype
     here.values[node] = array
     return Traced(node, array)
 
 
-def flatten(
-    result: Any, leaves: list[Any], what: str, role: str = ": its result",
-    array: Callable[[Any, str], Any] = float_array,
-) -> Callable[[list[Any]], Any]:  # fmt: skip
-    """Collect the arrays of a result; returns how to build the same structure of other things.
-
-    ``array`` makes an array of a leaf that is not traced.
-    """
-    if isinstance(result, dict):
-        parts = {key: flatten(value, leaves, what, role, array) for key, value in result.items()}
-        return lambda found: {key: part(found) for key, part in parts.items()}
-    if isinstance(result, tuple | list):
-        several = [flatten(value, leaves, what, role, array) for value in result]
-        kind: Any = type(result)
-        if hasattr(result, "_fields"):
-            return lambda found: kind(*[part(found) for part in several])
-        return lambda found: kind([part(found) for part in several])
-    if not isinstance(result, Traced):
-        result = array(result, what + role)
-    leaves.append(result)
-    position = len(leaves) - 1
-    return lambda found: found[position]
+def real_leaves(
+    tree: Any, what: str, array: Callable[[Any, str], Any] = float_array
+) -> tuple[list[Any], TreeDef]:
+    """The arrays of a tree, traced ones and plain ones of floats, and its structure."""
+    found, treedef = flatten(tree)
+    leaves = [
+        leaf if isinstance(leaf, Traced) else array(leaf, f"{what}{path}")
+        for leaf, path in zip(found, treedef.paths, strict=True)
+    ]
+    return leaves, treedef
 
 
 def output_node(output: Any) -> Node:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.errors import ShapeError, UnsupportedError
-from jacobians.graph.node import Node, Operation, apply
+from jacobians.graph.node import Node, Operation, apply, of_dtype
 from jacobians.operations.registry import OPERATIONS
 from jacobians.tracing.session import current, guard, scipy_functions, user_line
 from jacobians.tracing.tables import call
@@ -378,8 +378,8 @@ def record(operation: Operation, operands: Sequence[Any], **parameters: Any) -> 
     value = here.values.get(node)
     if value is None:
         value = np.asarray(operation.evaluate(values, parameters))
+        node = of_dtype(node, value.dtype)
         here.values[node] = value
-        node.dtype = value.dtype
     result = Traced(node, value)
     for operand in operands:
         if isinstance(operand, Traced) and np.may_share_memory(value, operand.value):

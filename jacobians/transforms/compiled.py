@@ -20,8 +20,8 @@ from jacobians.ground.arguments import float_array, owned, shaped_array
 from jacobians.ground.memory import SMALL, check_bytes, check_size
 from jacobians.optimising.passes import optimised
 from jacobians.tensor.jacobian_tensor import JacobianTensor
-from jacobians.tracing.running import flatten
-from jacobians.transforms.derived import Block, Contraction, Derived
+from jacobians.tracing.running import real_leaves
+from jacobians.transforms.derived import Block, Contracted, Derived
 from jacobians.transforms.inputs import Signature
 
 Array = NDArray[Any]
@@ -117,14 +117,14 @@ class Compiled:
         return distinct, self._program(distinct)
 
     @cached_property
-    def _vjp(self) -> tuple[Contraction, NumpyProgram]:
+    def _vjp(self) -> tuple[Contracted, NumpyProgram]:
         return self._contraction(self._derived.vjp())
 
     @cached_property
-    def _jvp(self) -> tuple[Contraction, NumpyProgram]:
+    def _jvp(self) -> tuple[Contracted, NumpyProgram]:
         return self._contraction(self._derived.jvp())
 
-    def _contraction(self, contraction: Contraction) -> tuple[Contraction, NumpyProgram]:
+    def _contraction(self, contraction: Contracted) -> tuple[Contracted, NumpyProgram]:
         names = {*RESERVED, *self._inputs.values()}
         seeds = {seed: _free(contraction.letter, names) for seed in contraction.seeds}
         return contraction, self._program(contraction.nodes, seeds)
@@ -231,7 +231,7 @@ class Compiled:
         return self._contracted(*self._jvp, direction, args)
 
     def _contracted(
-        self, contraction: Contraction, program: NumpyProgram, given: Any, args: Sequence[Any]
+        self, contraction: Contracted, program: NumpyProgram, given: Any, args: Sequence[Any]
     ) -> Any:
         arrays = self._signature.accept(args)
         what = f"{self._name}: {contraction.what}"
@@ -261,9 +261,7 @@ class Compiled:
             )
 
     def _leaves(self, given: Any, what: str) -> list[Any]:
-        leaves: list[Any] = []
-        flatten(given, leaves, what, "", self._leaf)
-        return leaves
+        return real_leaves(given, what, self._leaf)[0]
 
     def _leaf(self, value: Any, what: str) -> Any:
         return value if self._executor.native(value) else float_array(value, what)

@@ -8,6 +8,7 @@ from jacobians.derivation.chain_rule import Strategy
 from jacobians.errors import GuardWarning, UnsupportedError
 from jacobians.execution.executors import executor
 from jacobians.execution.numpy_source import NumpyProgram
+from jacobians.graph.node import Node
 from jacobians.ground.caches import ByteCache
 from jacobians.tracing.running import Wrt, name_of, positions_of, traced
 from jacobians.transforms.compiled import Compiled, CompiledOne
@@ -67,7 +68,7 @@ def _compiled(
         if run.here.guards:
             raise _Guarded(name, run.here.guards[0])
         inputs = dict(zip(places, run.inputs, strict=True))
-        starts = []
+        starts: dict[Node, str] = {}
         found = positions_of(f, args, wrt)
         wanted = wrt if isinstance(wrt, tuple | list) else [wrt]
         if len(found) < len(wanted):
@@ -81,7 +82,7 @@ def _compiled(
                     f"compile {name}: wrt={wrt!r} is static ({type(args[place]).__name__}); "
                     "pass an array of floats"
                 )
-            starts.append(inputs[place])
+            starts[inputs[place]] = run.arguments[inputs[place]]
         derived = Derived(f, kind, wrt, run, starts, strategy)
     made = CompiledOne if derived.single else Compiled
     return made(derived, Signature(name, args, inputs, chosen), inputs, chosen)

@@ -5,16 +5,18 @@ is an argument. Each has a :class:`Block` of terms. The eager transforms evaluat
 lowers them.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from jacobians.derivation.chain_rule import Strategy, as_single_node, jacobians, reverse
+from jacobians.derivation.history import Record
 from jacobians.display.expressions import with_output
 from jacobians.errors import ShapeError
 from jacobians.graph.node import Node
+from jacobians.ground.trees import LEAF
 from jacobians.notation.terms import Sum, added, contracted
 from jacobians.tracing.running import Run, Wrt, name_of, output_node
 
@@ -68,6 +70,61 @@ class Block(NamedTuple):
         return dict(zip(named, plain, strict=True))
 
 
+class Order(NamedTuple):
+    """How to derive: by which nodes (with their names), what of, in which order; and where steps go.
+
+    Attributes
+    ----------
+    starts : mapping of Node to str
+        The arguments, with their names.
+    title : str
+        What the function is called.
+    strategy : {"auto", "forward", "reverse"}
+        The order of accumulation.
+    record : list, optional
+        Steps are appended to it (see ``derivation.history``).
+    """
+
+    starts: Mapping[Node, str]
+    title: str
+    strategy: Strategy
+    record: Record | None
+
+    def jacobians(self, output: Node) -> list[Sum]:
+        """The Jacobian of a node by each of the arguments."""
+        return jacobians(output, list(self.starts), self.strategy, self.record)
+
+    def row(self, found: Sequence[Sum], result: Node, what: str) -> list[Block]:
+        """The blocks of one row, whose terms were found; ``what`` is differentiated."""
+        dtype = result.dtype if result.dtype.kind == "f" else np.dtype(np.float64)
+        return [
+            Block(terms, result, start, with_output(terms, result, self.title), (what, name), dtype)
+            for terms, (start, name) in zip(found, self.starts.items(), strict=True)
+        ]
+
+
+Rows = list[list[Block]]
+
+
+def _jacobian_rows(results: Sequence[Node], order: Order) -> Rows:
+    return [order.row(order.jacobians(node), node, order.title) for node in results]
+
+
+def _hessian_rows(results: Sequence[Node], order: Order) -> Rows:
+    rows = []
+    for node in results:
+        for first, name in zip(order.jacobians(node), order.starts.values(), strict=True):
+            second = order.jacobians(as_single_node(first))
+            rows.append(order.row(second, node, f"(∂{order.title}/∂{name})"))
+    return rows
+
+
+def _gradient_rows(results: Sequence[Node], order: Order) -> Rows:
+    (node,) = results
+    found = reverse(node, list(order.starts), record=order.record)
+    return [[b._replace(dtype=b.start.dtype) for b in order.row(found, node, "L")]]
+
+
 class Kind(NamedTuple):
     """What a transform derives.
 
@@ -76,7 +133,7 @@ class Kind(NamedTuple):
     name : str
         The transform's.
     rows : callable
-        ``(outputs, starts, title, strategy)`` to the rows of blocks.
+        The function's results and an order, to the rows of blocks.
     gradient : bool
         Whether the function returns one number, and the results are arrays of its arguments' shapes.
     valued : bool
@@ -86,58 +143,10 @@ class Kind(NamedTuple):
     """
 
     name: str
-    rows: Callable[[Sequence[Node], Sequence[Node], str, Strategy], list[list[Block]]]
+    rows: Callable[[Sequence[Node], Order], Rows]
     gradient: bool = False
     valued: bool = False
     nested: bool = False
-
-
-def _block(terms: Sum, output: Node, start: Node, names: Title, source: Node, title: str) -> Block:
-    dtype = output.dtype if output.dtype.kind == "f" else np.dtype(np.float64)
-    return Block(terms, output, start, with_output(terms, source, title), names, dtype)
-
-
-def _jacobian_rows(
-    outputs: Sequence[Node], starts: Sequence[Node], title: str, strategy: Strategy
-) -> list[list[Block]]:
-    return [
-        [
-            _block(terms, node, start, (title, start.name), node, title)
-            for terms, start in zip(jacobians(node, starts, strategy), starts, strict=True)
-        ]
-        for node in outputs
-    ]
-
-
-def _hessian_rows(
-    outputs: Sequence[Node], starts: Sequence[Node], title: str, strategy: Strategy
-) -> list[list[Block]]:
-    rows = []
-    for node in outputs:
-        for first, by in zip(jacobians(node, starts, strategy), starts, strict=True):
-            gradient = as_single_node(first)
-            inner = f"(∂{title}/∂{by.name})"
-            rows.append(
-                [
-                    _block(terms, node, start, (inner, start.name), node, title)
-                    for terms, start in zip(
-                        jacobians(gradient, starts, strategy), starts, strict=True
-                    )
-                ]
-            )
-    return rows
-
-
-def _gradient_rows(
-    outputs: Sequence[Node],
-    starts: Sequence[Node],
-    title: str,
-    strategy: Strategy,  # noqa: ARG001
-) -> list[list[Block]]:
-    (node,) = outputs
-    found = zip(reverse(node, starts), starts, strict=True)
-    blocks = [_block(t, node, start, ("L", start.name), node, title) for t, start in found]
-    return [[block._replace(dtype=block.start.dtype) for block in blocks]]
 
 
 JACOBIAN = Kind("jacobian", _jacobian_rows)
@@ -146,7 +155,7 @@ GRAD = Kind("grad", _gradient_rows, gradient=True)
 VALUE_AND_GRAD = Kind("value_and_grad", _gradient_rows, gradient=True, valued=True)
 
 
-class Contraction(NamedTuple):
+class Contracted(NamedTuple):
     """All blocks contracted with upstream gradients, or with directions, and added up.
 
     Attributes
@@ -176,16 +185,16 @@ class Derived:
     """The blocks of a transform of a function that was traced, and the structure of its results."""
 
     def __init__(
-        self, f: Callable[..., Any], kind: Kind, wrt: Wrt, run: Run, starts: Sequence[Node],
-        strategy: Strategy = "auto",
+        self, f: Callable[..., Any], kind: Kind, wrt: Wrt, run: Run, starts: Mapping[Node, str],
+        strategy: Strategy = "auto", record: Record | None = None,
     ) -> None:  # fmt: skip
         self.name, self.kind = name_of(f), kind
         self._one = isinstance(wrt, Integral | str)
-        self._rebuild = run.rebuild
+        self._treedef = run.treedef
         self.outputs = [output_node(output) for output in run.outputs]
         if kind.gradient:
             only_number(self.name, self.outputs)
-        self.rows = kind.rows(self.outputs, starts, run.title, strategy)
+        self.rows = kind.rows(self.outputs, Order(starts, run.title, strategy, record))
         self._columns = len(starts)
 
     @property
@@ -196,7 +205,7 @@ class Derived:
     @property
     def single(self) -> bool:
         """Whether there is one result, by one argument, with no structure around it."""
-        return self._one and len(self.rows) == 1 and self._rebuild([self]) is self
+        return self._one and len(self.rows) == 1 and self._treedef == LEAF
 
     def by_argument(self, found: Sequence[Any]) -> Any:
         """One value, or a tuple with one for each argument, as ``wrt`` says."""
@@ -211,7 +220,7 @@ class Derived:
                 self.by_argument(found[n : n + self._columns])
                 for n in range(0, len(found), self._columns)
             ]
-        return self._rebuild(list(found))
+        return self._treedef.restore(found)
 
     def structured(self, found: Sequence[Any]) -> Any:
         """Values for the blocks in the structure of the transform's result."""
@@ -219,7 +228,7 @@ class Derived:
         rows = [self.by_argument(found[n : n + size]) for n in range(0, len(found), size)]
         return self.by_result(rows)
 
-    def vjp(self) -> Contraction:
+    def vjp(self) -> Contracted:
         """The blocks contracted with an upstream gradient for each row."""
         seeds = [_seed("G", row[0], row[0].out_axes) for row in self.rows]
         columns = [
@@ -231,13 +240,13 @@ class Derived:
             )
             for n in range(self._columns)
         ]
-        return Contraction(
+        return Contracted(
             tuple(seeds), tuple(map(as_single_node, columns)),
             tuple(block.start.dtype for block in self.rows[0]), self.by_argument,
             "G", "the upstream gradient G", "the output",
         )  # fmt: skip
 
-    def jvp(self) -> Contraction:
+    def jvp(self) -> Contracted:
         """The blocks contracted with a direction for each column."""
         seeds = [_seed("d", block, block.in_axes) for block in self.rows[0]]
         rows = [
@@ -249,7 +258,7 @@ class Derived:
             )
             for row in self.rows
         ]
-        return Contraction(
+        return Contracted(
             tuple(seeds), tuple(map(as_single_node, rows)),
             tuple(row[0].dtype for row in self.rows), self.by_result,
             "d", "the direction", "the input",

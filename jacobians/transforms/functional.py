@@ -22,10 +22,10 @@ from jacobians.tracing.numpy import families  # noqa: F401 - fills the tables
 from jacobians.tracing.running import (
     Run,
     Wrt,
-    flatten,
     name_of,
     output_node,
     output_value,
+    real_leaves,
     real_places,
     traced,
 )
@@ -83,7 +83,7 @@ def _transform(
     @functools.wraps(f)
     def transform(*args: Any, **kwargs: Any) -> Any:
         with traced(f, args, kwargs, wrt) as run:
-            derived = Derived(f, kind, wrt, run, run.inputs, strategy)
+            derived = Derived(f, kind, wrt, run, run.arguments, strategy)
             if not kind.gradient:
                 return derived.structured([_tensor(run, block) for block in derived.blocks])
             found = [
@@ -214,12 +214,11 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
         gradients = [as_single_node(added([s[n] for s in sums])) for n in range(len(run.inputs))]
         kept = dict(run.here.values)
         dtypes = [node.dtype for node in run.inputs]
-        values = run.rebuild([_output(run, output) for output in run.outputs])
+        values = run.treedef.restore([_output(run, output) for output in run.outputs])
         nested = run.reaches_outside(gradients)
 
     def pullback(G: Any) -> tuple[Any, ...]:
-        leaves: list[Any] = []
-        flatten(G, leaves, "the upstream gradient G", "")
+        leaves, _ = real_leaves(G, f"{name_of(f)}: the upstream gradient G")
         if len(leaves) != len(seeds):
             raise ShapeError(
                 f"{name_of(f)}: the upstream gradient has {len(leaves)} arrays, the result {len(seeds)}"
@@ -309,7 +308,9 @@ def jvp(f: Callable[..., Any], args: Sequence[Any], directions: Sequence[Any]) -
             total = added(parts) if parts else Sum(node.shape, ())
             change = _finished(run, as_single_node(total))
             changes.append(like(change, node.dtype))
-        return run.rebuild([_output(run, o) for o in run.outputs]), run.rebuild(changes)
+        return run.treedef.restore([_output(run, o) for o in run.outputs]), run.treedef.restore(
+            changes
+        )
 
 
 class Recording:

@@ -1,39 +1,60 @@
-"""``jb.ops``: every operation with its value, its Jacobians, and how they are written."""
+"""``jb.ops``: every operation with its value, its Jacobians, and how they are written.
 
+What an operation takes besides its arrays (``axis``, ``keepdims``) is what its call on traced arrays takes:
+with such options, plain arrays go through that call too, so that one function says what they mean.
+"""
+
+import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import islice
+from functools import cached_property
+from itertools import count, islice
 from numbers import Integral
 from string import ascii_uppercase
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.display.expressions import label, title
+from jacobians.derivation.chain_rule import jacobians
+from jacobians.display.expressions import title
+from jacobians.display.formulas import formula_of
 from jacobians.errors import JacobiansError, ShapeError, UnsupportedError
 from jacobians.graph.node import Node, Operation, apply, as_node, evaluate, input_node
 from jacobians.ground.arguments import float_array, real_array
 from jacobians.notation.coordinates import DELTA, ELLIPSIS, Indexed, Product
-from jacobians.notation.explicit import axis_names, subscripts
-from jacobians.notation.writing import Style, write
+from jacobians.notation.explicit import axis_names
+from jacobians.notation.explicit import subscripts as _subscripts
+from jacobians.notation.terms import Sum
+from jacobians.notation.writing import Style
 from jacobians.operations import declare
-from jacobians.operations.declare import Multilinear, Rule
+from jacobians.operations.declare import Multilinear, Rule, float_type
 from jacobians.operations.products import einsum as _einsum
 from jacobians.operations.products import split_subscripts
 from jacobians.operations.registry import OPERATIONS
 from jacobians.tensor.jacobian_tensor import JacobianTensor
+from jacobians.tracing.running import output_node, output_value, traced
+from jacobians.tracing.session import session
 from jacobians.tracing.tables import SUPPORTED
 from jacobians.tracing.traced import Traced, record
+from jacobians.transforms.functional import jacobian
 
 Array = NDArray[Any]
-_PRIMES = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43, 47, 53, 59, 61, 67, 71)
+
+
+class _Call(NamedTuple):
+    """What an operation is called with: arrays in order, parameters of its node, and options."""
+
+    arrays: list[Any]
+    parameters: dict[str, Any]
+    options: dict[str, Any]
 
 
 class LibraryOperation:
     """An operation as users see it: call it for the value; its methods are its Jacobians.
 
-    Every method that takes arrays takes them as the operation itself does, by position or by name.
+    Every method that takes arrays takes them as the operation itself does, by position or by name, and
+    its options too (``jb.ops.logsumexp(X, axis=0)``, ``jb.ops.logsumexp.jacobian(X, axis=0)``).
     ``wrt`` says by which argument to differentiate: its name or its position.
 
     Attributes
@@ -67,26 +88,61 @@ class LibraryOperation:
 
     def __call__(self, *args: Any, **named: Any) -> Any:
         """The value: a new array or a number; traced in a function that is being differentiated."""
-        if any(isinstance(value, Traced) for value in (*args, *named.values())):
-            return self._traced(args, named)
-        arguments, parameters = self._bind(args, named)
-        if any(isinstance(a, Node) for a in arguments):
-            return apply(self.declaration, arguments, **parameters)
-        arrays = self._arrays(arguments)
-        # Shapes must fit. NumPy's functions of small integers overflow, or give halves.
-        _, dtype = self.declaration.infer([as_node(a) for a in arrays], parameters)
-        dtype = np.dtype(np.int64) if dtype.kind == "b" else dtype
-        if isinstance(self.declaration, Rule) or dtype.kind != "f":
-            arrays = [a.astype(dtype) if _is_narrow(a, dtype) else a for a in arrays]
-        result = self.declaration.evaluate(arrays, parameters)
+        call = self._bind(args, named)
+        if any(isinstance(value, Traced) for value in call.arrays):
+            if self._implementation is not None:
+                return self._implementation(*call.arrays, **call.options)
+            return record(self.declaration, call.arrays, **call.parameters)
+        if any(isinstance(a, Node) for a in call.arrays):
+            return self._in_a_rule(call)
+        arrays = self._arrays(call.arrays)
+        # NumPy's functions of small integers overflow, or give halves; truths are numbers here.
+        if isinstance(self.declaration, Rule):
+            common = float_type([as_node(a) for a in arrays])
+            arrays = [a.astype(common) if a.dtype.kind in "iub" else a for a in arrays]
+        elif all(a.dtype.kind in "iub" for a in arrays):
+            arrays = [a.astype(np.int64) if a.dtype.kind == "b" else a for a in arrays]
+        self.declaration.infer([as_node(a) for a in arrays], call.parameters)  # shapes must fit
+        if call.options:
+            with session():
+                return _number_or_array(self._along(call.options)(*arrays))
+        result = self.declaration.evaluate(arrays, call.parameters)
         return _owned(result, arrays) if isinstance(result, np.ndarray) else result
 
-    def _traced(self, args: Sequence[Any], named: Mapping[str, Any]) -> Any:
-        known = SUPPORTED.get(self.declaration)
-        if known is not None:
-            return known(*args, **named)
-        arguments, parameters = self._bind(args, named)
-        return record(self.declaration, arguments, **parameters)
+    def _in_a_rule(self, call: _Call) -> Node:
+        if call.options:
+            raise UnsupportedError(
+                f"{self.name} in a derivative takes no {', '.join(call.options)}: there, arguments and result "
+                f"have no values yet; write jb.ops.{self.name}(X), of the whole array"
+            )
+        return apply(self.declaration, call.arrays, **call.parameters)
+
+    @property
+    def _implementation(self) -> Callable[..., Any] | None:
+        """What the operation means on traced arrays, where that takes more than arrays."""
+        return SUPPORTED.get(self.declaration)
+
+    @cached_property
+    def options(self) -> dict[str, bool]:
+        """What the operation takes besides its arrays, by name; whether by position too."""
+        if self._implementation is None:
+            return {}
+        parameters = [*inspect.signature(self._implementation).parameters.values()]
+        return {p.name: p.kind is not p.KEYWORD_ONLY for p in parameters[len(self.arguments) :]}
+
+    def _along(self, options: Mapping[str, Any]) -> Callable[..., Any]:
+        """The call with options as a function of arrays, named as the operation's result."""
+        implementation = self._implementation
+        assert implementation is not None
+
+        def along(*arrays: Any) -> Any:
+            return implementation(*arrays, **options)
+
+        kind = inspect.Parameter.POSITIONAL_ONLY
+        names = [inspect.Parameter(name, kind) for name in self.arguments]
+        along.__name__ = self._result_name()
+        along.__signature__ = inspect.Signature(names)  # type: ignore[attr-defined]
+        return along
 
     def explicit(self, *args: Any, wrt: str | int = 0, **named: Any) -> Array:
         """The full tensor by one einsum per term over identity tensors, ones and operands."""
@@ -94,16 +150,19 @@ class LibraryOperation:
 
     def jacobian(self, *args: Any, wrt: str | int = 0, **named: Any) -> JacobianTensor:
         """The Jacobian of the value by the argument ``wrt``, structured."""
-        arguments, parameters = self._bind(args, named)
-        position = self.position(wrt, len(arguments))
-        names = self._names(len(arguments))
-        arrays = self._arrays(arguments)
+        call = self._bind(args, named)
+        position = self.position(wrt, len(call.arrays))
+        names = self._names(len(call.arrays))
+        arrays = self._arrays(call.arrays)
+        if call.options:
+            tensor_along: JacobianTensor = jacobian(self._along(call.options), position)(*arrays)
+            return tensor_along
         arrays[position] = float_array(arrays[position], names[position])
         # Integers would overflow where they meet each other before they meet a float.
         common = np.result_type(*arrays)
         arrays = [a if a.dtype.kind == "f" else a.astype(common) for a in arrays]
         inputs = [input_node(m, a.shape, a.dtype) for m, a in zip(names, arrays, strict=True)]
-        node = apply(self.declaration, inputs, **parameters)
+        node = apply(self.declaration, inputs, **call.parameters)
         tensor = node.operation.local(node, position) if node.operation else None
         assert tensor is not None
         values = evaluate(tensor.operands, dict(zip(inputs, arrays, strict=True)))
@@ -125,27 +184,29 @@ class LibraryOperation:
         """``Σ_kl J_ijkl dX_kl``, never building the tensor."""
         return self.jacobian(*args, wrt=wrt, **named).jvp(dX)
 
-    def formula(self, wrt: str | int = 0, subscripts: str | None = None) -> str:
+    def formula(self, wrt: str | int = 0, subscripts: str | None = None, **options: Any) -> str:
         """The Jacobian by ``wrt`` in index notation, for arguments of the usual number of axes.
 
-        ``jb.ops.einsum`` needs its ``subscripts`` too.
+        ``jb.ops.einsum`` needs its ``subscripts`` too; others take their options.
         """
-        return self._write(wrt, subscripts, "text")
+        return self._write(wrt, subscripts, options, "text")
 
-    def latex(self, wrt: str | int = 0, subscripts: str | None = None) -> str:
+    def latex(self, wrt: str | int = 0, subscripts: str | None = None, **options: Any) -> str:
         """The formula in LaTeX."""
-        return self._write(wrt, subscripts, "latex")
+        return self._write(wrt, subscripts, options, "latex")
 
-    def einsum(self, wrt: str | int = 0, subscripts: str | None = None) -> str:
+    def einsum(self, wrt: str | int = 0, subscripts: str | None = None, **options: Any) -> str:
         """The subscripts of ``explicit``: identity tensors and ones first, then operands."""
-        return self._subscripts(wrt, subscripts)
+        tensor, out = self._derived(wrt, subscripts, options)
+        axes = axis_names(out, len(tensor.shape) - out)
+        return _subscripts(tensor, axes, {operand: operand.shape for operand in tensor.operands})
 
-    def title(self, wrt: str | int = 0, subscripts: str | None = None) -> str:
+    def title(self, wrt: str | int = 0, subscripts: str | None = None, **options: Any) -> str:
         """What the formula is of: ``∂A_ij/∂B_kl``."""
-        node, position = self._sample(wrt, subscripts)
-        out, inner = node.ndim, node.operands[position].ndim
-        axes = axis_names(out, inner)
-        names = self._result_name(), self._names(len(node.operands))[position]
+        tensor, out = self._derived(wrt, subscripts, options)
+        axes = axis_names(out, len(tensor.shape) - out)
+        count = len(self.arguments) or (subscripts or "").count(",") + 1
+        names = self._result_name(), self._names(count)[self.position(wrt, count)]
         return title(names, axes, out)
 
     def equation(self) -> str:
@@ -211,27 +272,39 @@ class LibraryOperation:
         except OverflowError:  # a number that the arrays' integers cannot hold
             return arrays
 
-    def _bind(
-        self, args: Sequence[Any], named: Mapping[str, Any]
-    ) -> tuple[list[Any], dict[str, Any]]:
-        """Arrays in order, and parameters."""
+    def _bind(self, args: Sequence[Any], named: Mapping[str, Any]) -> _Call:
+        """Arrays in order, parameters and options.
+
+        Raises
+        ------
+        UnsupportedError
+            Where the operation takes no such arguments.
+        """
         if self.declaration is _einsum:
             if not args or not isinstance(args[0], str) or named:
                 raise UnsupportedError(
                     "einsum: the first argument is the subscripts, as in einsum('ij,jk->ik', A, B)"
                 )
-            return list(args[1:]), {"subscripts": args[0]}
-        unknown = [name for name in named if name not in self.arguments[len(args) :]]
+            return _Call(list(args[1:]), {"subscripts": args[0]}, {})
+        count = len(self.arguments)
+        options = {name: value for name, value in named.items() if name in self.options}
+        beyond = [n for n, by_position in self.options.items() if by_position and n not in options]
+        if count < len(args) <= count + len(beyond):
+            options |= dict(zip(beyond, args[count:], strict=False))
+            args = args[:count]
+        arrays = {name: value for name, value in named.items() if name not in options}
+        unknown = [name for name in arrays if name not in self.arguments[len(args) :]]
         missing = [n for n in self.arguments[len(args) :] if n not in named]
-        if unknown or missing or len(args) > len(self.arguments):
+        if unknown or missing or len(args) > count:
+            also = f" and {', '.join(self.options)}" if self.options else ""
             raise UnsupportedError(
-                f"{self.name} takes {len(self.arguments)} arrays ({', '.join(self.arguments)}); "
+                f"{self.name} takes {count} arrays ({', '.join(self.arguments)}){also}; "
                 f"got {len(args)} by position and {', '.join(named) or 'none'} by name"
             )
-        return [*args, *(named[name] for name in self.arguments[len(args) :])], {}
+        return _Call([*args, *(named[name] for name in self.arguments[len(args) :])], {}, options)
 
-    def _sample(self, wrt: str | int, subscripts: str | None) -> tuple[Node, int]:
-        """A node on inputs of distinct sizes and the usual numbers of axes."""
+    def sample(self, wrt: str | int, subscripts: str | None) -> tuple[Node, int]:
+        """A node on inputs of distinct sizes and the usual numbers of axes; the position of ``wrt``."""
         parameters: dict[str, Any] = {}
         declaration = self.declaration
         if declaration is _einsum:
@@ -254,28 +327,38 @@ class LibraryOperation:
                 Indexed(name, "abcdefgh"[2 * n : 2 * n + 2])
                 for n, name in enumerate(self.arguments)
             ]
-        sizes: dict[str, int] = {}
+        letters = [_usual(operand, operands) for operand in operands]
+        sizes = dict(zip(dict.fromkeys("".join(letters)), _primes(), strict=False))
         inputs = [
-            input_node(
-                o.name,
-                [sizes.setdefault(a, _PRIMES[len(sizes)]) for a in _usual(o, operands)],
-            )
-            for o in operands
+            input_node(operand.name, [sizes[a] for a in own])
+            for operand, own in zip(operands, letters, strict=True)
         ]
         return apply(declaration, inputs, **parameters), self.position(wrt, len(inputs))
 
-    def _write(self, wrt: str | int, subscripts: str | None, style: Style) -> str:
-        node, position = self._sample(wrt, subscripts)
+    def _derived(
+        self, wrt: str | int, subscripts: str | None, options: Mapping[str, Any]
+    ) -> tuple[Sum, int]:
+        """The Jacobian of the sample, and how many axes its output has."""
+        node, position = self.sample(wrt, subscripts)
         assert node.operation is not None
-        tensor = node.operation.local(node, position)
-        return write(tensor, axis_names(node.ndim, node.operands[position].ndim), label, style).text
+        if not options:
+            return node.operation.local(node, position), node.ndim
+        call = self._bind([np.zeros(operand.shape) for operand in node.operands], options)
+        with traced(self._along(call.options), call.arrays, {}, position) as run:
+            output = output_node(run.outputs[0])
+            return jacobians(output, run.inputs)[0], output.ndim
 
-    def _subscripts(self, wrt: str | int, given: str | None) -> str:
-        node, position = self._sample(wrt, given)
-        assert node.operation is not None
-        tensor = node.operation.local(node, position)
-        axes = axis_names(node.ndim, node.operands[position].ndim)
-        return subscripts(tensor, axes, {operand: operand.shape for operand in tensor.operands})
+    def _write(
+        self, wrt: str | int, subscripts: str | None, options: Mapping[str, Any], style: Style
+    ) -> str:
+        tensor, out = self._derived(wrt, subscripts, options)
+        axes = axis_names(out, len(tensor.shape) - out)
+        return str(formula_of(tensor, axes, dict.fromkeys(tensor.operands), style))
+
+
+def _primes() -> Iterator[int]:
+    """Sizes without end, no one a product of others."""
+    return (n for n in count(2) if all(n % divisor for divisor in range(2, n)))
 
 
 def _tied(products: Sequence[Product], arguments: Sequence[str]) -> list[Indexed]:
@@ -304,16 +387,17 @@ def _usual(operand: Indexed, operands: Sequence[Indexed]) -> str:
     return "" if any(o.name[0].isupper() for o in operands) else "z"
 
 
+def _number_or_array(result: Any) -> Any:
+    """The value of a traced result, as the operation gives it without options."""
+    value = output_value(result)
+    return value if value.ndim else value[()]
+
+
 def _owned(result: Array, arrays: Sequence[Array]) -> Array:
     """The result, copied if it is an argument or a view of one."""
     if any(np.may_share_memory(result, array) for array in arrays):
         return result.copy()
     return result
-
-
-def _is_narrow(array: Array, dtype: np.dtype[Any]) -> bool:
-    """Whether an array is to be converted: integers where floats are wanted, truths where numbers."""
-    return (array.dtype.kind in "iub" and dtype.kind == "f") or array.dtype.kind == "b"
 
 
 class Library(Mapping[str, LibraryOperation]):
@@ -431,17 +515,18 @@ def operation(
             raise JacobiansError(
                 f"operation {name!r}: derivatives need value=, the function itself"
             )
-        made = declare.by_derivatives(name, value, derivatives)
+        made = declare.by_derivatives(name, value, derivatives, checked=True)
     elif texts and not derivatives and ruled:
         if value is None:
             raise JacobiansError(f"operation {name!r}: rules need value=, the function itself")
-        made = declare.rule(name, value, *texts, where=where)
+        made = declare.rule(name, value, *texts, where=where, checked=True)
     elif texts and not derivatives:
-        made = declare.multilinear(name, *texts, value=value)
+        made = declare.multilinear(name, *texts, value=value, checked=True)
     else:
         raise JacobiansError(
             f"operation {name!r}: give coordinate forms ('A_ij = B_ir C_rj'), or value= with a derivative for "
             "each argument (X=lambda X, Y: …), or value= with a signature and Jacobians "
             "('Y_nn = inv(X_nn)', '∂Y_ij/∂X_kl = −Y_ik Y_lj')"
         )
-    return LibraryOperation(declare.checked(made, value))
+    declare.check_parameters(made, value)
+    return LibraryOperation(made)

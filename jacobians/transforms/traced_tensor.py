@@ -11,7 +11,7 @@ import numpy as np
 
 from jacobians.derivation.chain_rule import as_single_node
 from jacobians.errors import ShapeError, UnsupportedError
-from jacobians.graph.node import Node, evaluate
+from jacobians.graph.node import Node, evaluate, of_dtype
 from jacobians.notation.join import restricted
 from jacobians.notation.terms import Sum, contracted, relabelled, total, transposed
 from jacobians.tensor.batching import per_sample
@@ -27,6 +27,7 @@ def in_session(node: Node) -> Traced:
     """The traced array of a node, evaluated with the values of the running session."""
     here = current()
     value = np.asarray(evaluate([node], here.values)[node])
+    node = of_dtype(node, value.dtype)
     here.values[node] = value
     return Traced(node, value)
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from jacobians.errors import JacobiansError, UnsupportedError
 from jacobians.tracing.running import Wrt
-from jacobians.verification.claims import Backward, Claim, Derived, Forward, Full
-from jacobians.verification.references import Given, Numerical, Reference, Traced
+from jacobians.verification.claims import Backward, Claim, Forward, Full, Ours
+from jacobians.verification.references import ByTracing, Given, Numerical, Reference
 from jacobians.verification.report import Part, Report
 from jacobians.verification.subject import Subject
 from jacobians.verification.trial import Trial
@@ -131,10 +131,10 @@ def check(
     return Report(subject.name, tuple(parts), tuple(subject.notes), seed)
 
 
-def _traced(subject: Subject) -> tuple[Traced | None, str]:
+def _traced(subject: Subject) -> tuple[ByTracing | None, str]:
     """The derived Jacobian; where there is none, the reason in a line."""
     try:
-        return Traced(subject), ""
+        return ByTracing(subject), ""
     except Exception as error:  # code that is not written in NumPy may raise anything
         text = " ".join(str(error).split())
         text = text if len(text) <= 240 else text[:239] + "…"
@@ -145,7 +145,7 @@ def _traced(subject: Subject) -> tuple[Traced | None, str]:
 
 def _claims(
     subject: Subject,
-    traced: Traced | None,
+    traced: ByTracing | None,
     reason: str,
     jacobian: Any,
     vjp: Callable[..., Any] | None,
@@ -165,13 +165,13 @@ def _claims(
             f"{subject.name} cannot be traced, so there is nothing of ours to check ({reason}); pass what "
             "you want to check as jacobian=, vjp= or jvp="
         )
-    return [Derived(traced)]
+    return [Ours(traced)]
 
 
 def _reference(
     subject: Subject,
     against: str | Callable[..., Any],
-    traced: Traced | None,
+    traced: ByTracing | None,
     reason: str,
     *,
     derived: bool,

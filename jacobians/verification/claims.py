@@ -14,7 +14,7 @@ from jacobians.errors import ShapeError
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.verification.references import (
     MOST_ENTRIES,
-    Traced,
+    ByTracing,
     arranged,
     by_argument,
     numbers,
@@ -22,7 +22,7 @@ from jacobians.verification.references import (
 from jacobians.verification.subject import Pair, Subject
 
 Array = NDArray[Any]
-Kind = Literal["derived", "jacobian", "vjp", "jvp"]
+ClaimKind = Literal["derived", "jacobian", "vjp", "jvp"]
 
 MOST_BASIS = 256  # upstreams or directions of a basis
 MOST_EXPLAINED = 1024  # of them, where something is wrong
@@ -61,19 +61,19 @@ class Sample(NamedTuple):
 class Claim:
     """What is said about the derivative: ``kind``, and a sample for a result and an argument."""
 
-    kind: Kind
+    kind: ClaimKind
 
     def sample(self, pair: Pair, random: np.random.Generator, most: int = MOST_BASIS) -> Sample:
         """What is said; to a basis of at most so many upstreams or directions."""
         raise NotImplementedError
 
 
-class Derived(Claim):
+class Ours(Claim):
     """The Jacobian that this package derives."""
 
-    kind: Kind = "derived"
+    kind: ClaimKind = "derived"
 
-    def __init__(self, traced: Traced) -> None:
+    def __init__(self, traced: ByTracing) -> None:
         self._traced = traced
 
     def sample(self, pair: Pair, random: np.random.Generator, most: int = MOST_BASIS) -> Sample:  # noqa: ARG002
@@ -84,7 +84,7 @@ class Derived(Claim):
 class Full(Claim):
     """A full tensor, or a callable that gives it."""
 
-    kind: Kind = "jacobian"
+    kind: ClaimKind = "jacobian"
 
     def __init__(self, subject: Subject, claimed: Any) -> None:
         if callable(claimed):
@@ -136,7 +136,7 @@ class Asked(Claim):
 class Backward(Asked):
     """A backward of the user's: ``vjp(G, *args)``."""
 
-    kind: Kind = "vjp"
+    kind: ClaimKind = "vjp"
 
     def __init__(self, subject: Subject, vjp: Callable[..., Any]) -> None:
         super().__init__(subject)
@@ -153,7 +153,7 @@ class Backward(Asked):
         subject = self._subject
         upstream = [np.zeros_like(y) for y in subject.outputs]
         upstream[output] = G.astype(upstream[output].dtype)
-        found = subject.given_to("vjp", self._vjp, subject.rebuild(upstream))
+        found = subject.given_to("vjp", self._vjp, subject.treedef.restore(upstream))
         return [
             numbers(array, f"vjp: the gradient by {name}")
             for name, array in zip(subject.names, self._by_argument(found), strict=True)
@@ -183,7 +183,7 @@ class Backward(Asked):
 class Forward(Asked):
     """A forward of the user's: ``jvp(dX, *args)``, or ``jvp(dX, dY, *args)`` for two arguments."""
 
-    kind: Kind = "jvp"
+    kind: ClaimKind = "jvp"
 
     def __init__(self, subject: Subject, jvp: Callable[..., Any]) -> None:
         super().__init__(subject)

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 
 from jacobians.verification.claims import RANDOM, Sample, drawn
 from jacobians.verification.differences import Estimate, exact
+from jacobians.verification.probing import Probes
 from jacobians.verification.references import Reference
 from jacobians.verification.subject import Pair
 
 Array = NDArray[Any]
-Probes = list[tuple[Array, Array, Array]]
 
 _WORDS = {"backward": "upstream", "forward": "direction"}
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from jacobians.verification.case import letters
-from jacobians.verification.explaining import Finding, explain
+from jacobians.verification.findings import Finding, explain
 from jacobians.verification.probing import Map, Probes, explain_probes
 from jacobians.verification.values import Terms
 

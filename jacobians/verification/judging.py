@@ -32,7 +32,7 @@ _FEW = 0.05  # the share of entries that may be wrong besides
 
 
 @dataclass(frozen=True)
-class Explanation:
+class Diagnosis:
     """A guess that holds: what it says, how plain it is, and the share of the error it leaves."""
 
     kind: str
@@ -102,7 +102,7 @@ class Judge:
         )
         self._values = np.array(list(self.readings))
 
-    def __call__(self, guess: Guess) -> Explanation | None:
+    def __call__(self, guess: Guess) -> Diagnosis | None:
         """The explanation that the guess gives, None where it gives none."""
         case = self.case
         claimed = case.claimed if guess.of is None else guess.of(case.claimed)
@@ -132,14 +132,14 @@ class Judge:
         clauses = ((guess.clause,) if guess.clause else ()) + fit.clauses
         weight = guess.weight + fit.weight / (3 if guess.clause else 1)  # as an addition
         if not wrong.any():
-            return Explanation(kind, clauses, weight)
+            return Diagnosis(kind, clauses, weight)
         count = int(np.count_nonzero(wrong))
         if 0 < count <= _FEW * enough:
             more = f"{_entries(count)} wrong besides, {self._besides(wrong, significant)}"
-            return Explanation(kind, (*clauses, more), weight + 1.5)
+            return Diagnosis(kind, (*clauses, more), weight + 1.5)
         nearly = remaining <= NEARLY_ALL and telling >= _MANY and fit.needed < 3
         if nearly and self._improves(claimed, left):
-            return Explanation(kind, clauses, weight, remaining)
+            return Diagnosis(kind, clauses, weight, remaining)
         return None
 
     def compares(self, claimed: Array) -> bool:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Mask = NDArray[np.bool_]
 
 
-class Place(NamedTuple):
+class Region(NamedTuple):
     """A set of entries in words.
 
     ``kind`` is "entry", "row", "column", "block", "region" (a relation between two axes) or
@@ -24,7 +24,7 @@ class Place(NamedTuple):
     axes: tuple[int, ...] = ()
 
 
-def find(where: Mask, relevant: Mask, names: Sequence[str], out_ndim: int) -> Place:
+def find(where: Mask, relevant: Mask, names: Sequence[str], out_ndim: int) -> Region:
     """The place of the marked entries among those that can be nonzero.
 
     Parameters
@@ -43,9 +43,9 @@ def find(where: Mask, relevant: Mask, names: Sequence[str], out_ndim: int) -> Pl
     relevant = relevant | where
     among = int(np.count_nonzero(relevant))
     if count == 1 and among > 1:
-        return Place("entry", "at " + entry([int(a[0]) for a in index], names), True)
+        return Region("entry", "at " + entry([int(a[0]) for a in index], names), True)
     if count == among:
-        return Place("all", "", False)
+        return Region("all", "", False)
     confined = _confined(where, relevant)
     exact = _exact_relation(index, where, relevant, names)
     if confined:
@@ -53,16 +53,16 @@ def find(where: Mask, relevant: Mask, names: Sequence[str], out_ndim: int) -> Pl
         box = np.zeros(where.shape, bool)
         box[np.ix_(*(confined.get(a, np.arange(n)) for a, n in enumerate(where.shape)))] = True
         if exact and (relevant & box & ~where).any():
-            return Place("region", "where " + exact, False)
+            return Region("region", "where " + exact, False)
         share = min(np.count_nonzero(relevant & box) / among, np.count_nonzero(box) / box.size)
         narrow = bool(share <= 0.5)
         kind = "block" if len(confined) > 1 else "row" if min(confined) < out_ndim else "column"
-        return Place(kind, "where " + listed(spans), narrow, tuple(confined))
+        return Region(kind, "where " + listed(spans), narrow, tuple(confined))
     if exact:
-        return Place("region", "where " + exact, False)
+        return Region("region", "where " + exact, False)
     few = [entry([int(a[n]) for a in index], names) for n in range(min(count, 4))]
     more = f" and {count - 4} more" if count > 4 else ""
-    return Place("scattered", "at " + "; ".join(few) + more, 8 * count <= among and count <= 4)
+    return Region("scattered", "at " + "; ".join(few) + more, 8 * count <= among and count <= 4)
 
 
 def _confined(where: Mask, relevant: Mask) -> dict[int, NDArray[np.intp]]:

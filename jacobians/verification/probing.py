@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from jacobians.verification.case import Array, letters, norm, numbers, tolerances
-from jacobians.verification.explaining import Finding, explain
+from jacobians.verification.findings import Finding, explain
 from jacobians.verification.values import Terms
 
 Probes = Sequence[tuple[ArrayLike, ArrayLike, ArrayLike]]

@@ -18,12 +18,12 @@ from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.transforms.functional import jacobian
 from jacobians.transforms.library import LibraryOperation
 from jacobians.verification.differences import Estimate, exact
-from jacobians.verification.formulas import Variants, terms_of, variants
+from jacobians.verification.forgotten import Variants, terms_of, variants
 from jacobians.verification.stepping import RICHARDSON, Method, Pointwise
 from jacobians.verification.subject import Pair, Subject, copied, eps_of
+from jacobians.verification.values import Terms
 
 Array = NDArray[Any]
-Terms = Callable[[], list[tuple[str, Array]]]
 
 MOST_ENTRIES = 1 << 22  # of a tensor that is compared entry by entry
 MOST_COLUMNS = 1 << 9  # of an argument that is moved entry by entry
@@ -83,7 +83,7 @@ class Known(Reference):
             return exact(np.stack([np.tensordot(J, d, pair.inner.ndim) for d in directions]))
 
 
-class Traced(Known):
+class ByTracing(Known):
     """The Jacobian that this package derives.
 
     Raises

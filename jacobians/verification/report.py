@@ -2,13 +2,14 @@
 
 import textwrap
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import isfinite
 from typing import Any, NamedTuple
 
 from jacobians.display.html import element, fragment, table
 from jacobians.display.latex import latex_rows
 from jacobians.errors import VerificationError
+from jacobians.ground.trees import plain
 from jacobians.verification.diagnosis import Finding
 from jacobians.verification.taylor import Slope
 
@@ -120,15 +121,8 @@ class Part(NamedTuple):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain numbers and strings, for JSON; None for nan and infinities."""
-        worst = None if self.worst is None else _plain(asdict(self.worst))
-        return {
-            **_plain({**self._asdict(), "worst": None}),
-            "verdict": self.verdict,
-            "ok": self.ok,
-            "worst": worst,
-            "findings": [_plain(f._asdict()) for f in self.findings],
-            "slope": _plain(self.slope._asdict()),
-        }
+        found: dict[str, Any] = plain(self)
+        return {**found, "verdict": self.verdict, "ok": self.ok}
 
     def fields(self) -> Iterator[tuple[str, str]]:
         """What is told, as pairs of a label and a text."""
@@ -305,13 +299,3 @@ def _wrapped(label: str, text: str) -> list[str]:
 
 def _index(index: tuple[int, ...]) -> str:
     return f"[{', '.join(map(str, index))}]" if index else "the only entry"
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not isfinite(value):
-        return None
-    return value

@@ -34,7 +34,7 @@ _IMAGINARY = 1e-30  # its square is lost beside any number, it itself is not
 _AGREES = 1e-6  # how far complex step and differences may differ, as a share of the row
 
 
-class Measured(NamedTuple):
+class Approximation(NamedTuple):
     """A numerical Jacobian and how it was made.
 
     Attributes
@@ -140,17 +140,17 @@ class Pointwise:
         direction = self.scales * _signs(self.point.shape)
         return direction, self.along([direction]).taken(0)
 
-    def measured(self, method: Method, columns: Sequence[int] | None = None) -> Measured:
+    def measured(self, method: Method, columns: Sequence[int] | None = None) -> Approximation:
         """The Jacobian by a method; complex step only in the rows where differences agree."""
         quicker = columns is not None and _EVALUATIONS * len(columns) < self.point.size
         if method == "richardson" or (method == "auto" and (quicker or self.eps > 1e-12)):
-            return Measured(self.by_differences(columns), RICHARDSON)
+            return Approximation(self.by_differences(columns), RICHARDSON)
         try:
             found = self.by_complex_step()
         except UnsupportedError:
             if method == "complex-step":
                 raise
-            return Measured(self.by_differences(columns), RICHARDSON)
+            return Approximation(self.by_differences(columns), RICHARDSON)
         trusted, error = self._trusted(found)
         chosen = found if columns is None else found[:, list(columns)]
         estimate = exact(np.where(np.isfinite(chosen), chosen, np.nan))
@@ -164,7 +164,7 @@ class Pointwise:
             by = f"complex step for {count} of {of} results, {RICHARDSON} for the others"
             if not count:
                 by = f"{RICHARDSON} (they contradict complex step)"
-        return Measured(estimate, by)
+        return Approximation(estimate, by)
 
     def _trusted(self, found: Array) -> tuple[NDArray[np.bool_], Array]:
         """The rows in which differences agree with complex step, and the error of each."""

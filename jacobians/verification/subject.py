@@ -3,9 +3,8 @@
 Everything that is handed out, to the function or to what claims its derivative, is a copy.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from itertools import count
 from numbers import Integral
 from typing import Any, NamedTuple
 
@@ -14,8 +13,9 @@ from numpy.typing import NDArray
 
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.ground.arguments import float_array
+from jacobians.ground.trees import flatten, mapped
 from jacobians.notation.explicit import axis_names
-from jacobians.tracing.running import Wrt, chosen, flatten, name_of, parameter_names
+from jacobians.tracing.running import Wrt, chosen, name_of, parameter_names
 from jacobians.transforms.library import LibraryOperation
 from jacobians.verification.stepping import Pointwise
 
@@ -81,8 +81,8 @@ class Subject:
         The results, in order.
     paths : list of str
         Where each stands in what the function returns: ``['angle']``, ``[0]``; empty for the only one.
-    rebuild : callable
-        A list of one thing for each result, in the structure that the function returns.
+    treedef : TreeDef
+        The structure of what the function returns.
     notes : list of str
         What a reader should know.
     """
@@ -120,12 +120,14 @@ class Subject:
         args, kwargs = self.arguments([p.copy() for p in self.points])
         result = f(*args, **kwargs)
         self._note_changes(self.name, args, kwargs)
-        leaves: list[Any] = []
-        self.rebuild = flatten(result, leaves, self.name)
-        self.outputs: list[Array] = [np.array(leaf) for leaf in leaves]
+        leaves, self.treedef = flatten(result)
+        self.paths = self.treedef.paths
+        self.outputs: list[Array] = [
+            np.array(float_array(leaf, f"{self.name}: its result{path}"))
+            for leaf, path in zip(leaves, self.paths, strict=True)
+        ]
         if not self.outputs:
             raise ShapeError(f"{self.name} returns no array: there is nothing to differentiate")
-        self.paths = list(_paths(result))
         self._widen(result)
 
     def _widen(self, result: Any) -> None:
@@ -225,30 +227,7 @@ class Subject:
         ShapeError
             Where the structure is another one.
         """
-        skeleton = self.rebuild(list(range(len(self.outputs))))
-        places: list[tuple[int, Any]] = []
-
-        def walk(part: Any, given: Any, path: str) -> None:
-            if isinstance(part, int):
-                places.append((part, given))
-                return
-            keys: list[Any] = list(part) if isinstance(part, dict) else list(range(len(part)))
-            fits = (
-                isinstance(given, dict) and set(given) == set(keys)
-                if isinstance(part, dict)
-                else isinstance(given, tuple | list | np.ndarray) and len(given) == len(keys)
-            )
-            if not fits:
-                size = f" of {len(given)}" if isinstance(given, tuple | list | dict) else ""
-                raise ShapeError(
-                    f"{what}{path} is of type {type(given).__name__}{size}, but {self.name}{path} is a "
-                    f"{type(part).__name__} of {len(keys)}; give one for each, in the same structure"
-                )
-            for key in keys:
-                walk(part[key], given[key], f"{path}[{key!r}]")
-
-        walk(skeleton, found, "")
-        return [given for _, given in sorted(places, key=lambda pair: pair[0])]
+        return self.treedef.leaves_of(found, what, self.name)
 
     def note_noise(self) -> None:
         """Note that the function gives other values when it is called again."""
@@ -356,34 +335,16 @@ def copied(value: Any) -> Any:
 
 
 def _mapped(value: Any, change: Callable[[Array], Array]) -> Any:
-    if isinstance(value, np.ndarray):
-        return change(value)
-    if isinstance(value, np.floating):
-        return change(np.asarray(value))[()]
-    if type(value) is dict:
-        return {key: _mapped(item, change) for key, item in value.items()}
-    if type(value) in (list, tuple):
-        return type(value)(_mapped(item, change) for item in value)
-    return value
+    """The value with its arrays changed; what is more than a plain container is the caller's own."""
+
+    def leaf(item: Any) -> Any:
+        if isinstance(item, np.ndarray):
+            return change(item)
+        return change(np.asarray(item))[()] if isinstance(item, np.floating) else item
+
+    return mapped(leaf, value, stop=lambda part: type(part) not in (dict, list, tuple))
 
 
 def leaves_of(result: Any) -> list[Array]:
-    """The arrays in a result of tuples, lists and dicts, in order."""
-    if isinstance(result, dict):
-        return [leaf for value in result.values() for leaf in leaves_of(value)]
-    if isinstance(result, tuple | list):
-        return [leaf for value in result for leaf in leaves_of(value)]
-    return [np.asarray(result)]
-
-
-def _paths(result: Any, path: str = "") -> Iterator[str]:
-    if isinstance(result, dict):
-        for key, value in result.items():
-            yield from _paths(value, f"{path}[{key!r}]")
-    elif isinstance(result, tuple | list):
-        fields = getattr(result, "_fields", None)
-        for number, value in zip(count(), result, strict=False):
-            step = f".{fields[number]}" if fields else f"[{number}]"
-            yield from _paths(value, path + step)
-    else:
-        yield path
+    """The arrays in a result, in order."""
+    return [np.asarray(leaf) for leaf in flatten(result)[0]]

@@ -17,7 +17,7 @@ from jacobians.verification.diagnosis import (
     diagnose_forward,
 )
 from jacobians.verification.differences import Estimate
-from jacobians.verification.references import Numerical, Reference, Traced
+from jacobians.verification.references import ByTracing, Numerical, Reference
 from jacobians.verification.report import Part, Worst
 from jacobians.verification.subject import Pair, Subject, eps_of
 from jacobians.verification.taylor import Slope, Walk
@@ -47,7 +47,7 @@ class Trial:
         The function.
     reference : Reference
         What is right.
-    traced : Traced or None
+    traced : ByTracing or None
         Our own derivative, where there is one: it knows the terms of the formula.
     rtol, atol : float or None
         The user's tolerances.
@@ -61,7 +61,7 @@ class Trial:
         self,
         subject: Subject,
         reference: Reference,
-        traced: Traced | None,
+        traced: ByTracing | None,
         *,
         rtol: float | None,
         atol: float | None,

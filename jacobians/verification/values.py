@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from jacobians.verification import arrangements, places
 from jacobians.verification.case import Array, Case, allowance, norm, numbers, positive, taken
-from jacobians.verification.judging import Explanation, Guess, Judge
+from jacobians.verification.judging import Diagnosis, Guess, Judge
 
 Terms = Callable[[], Iterable[tuple[str, ArrayLike]]]
 
@@ -56,7 +56,7 @@ def pointwise(case: Case) -> Iterator[Guess]:
         yield Guess("pointwise", clause, 1.9, function, tolerance=keep, scaled=False)
 
 
-def by_terms(case: Case, terms: Sequence[tuple[str, Array]]) -> Iterator[Explanation]:
+def by_terms(case: Case, terms: Sequence[tuple[str, Array]]) -> Iterator[Diagnosis]:
     """A term of the formula that is missing, doubled, of the wrong sign, or itself mistaken."""
     difference = case.claimed - case.expected
     weight_of = case.size + np.abs(case.claimed)
@@ -72,11 +72,11 @@ def by_terms(case: Case, terms: Sequence[tuple[str, Array]]) -> Iterator[Explana
             yield found
 
 
-def _one_term(part: Case, text: str) -> Iterator[Explanation]:
+def _one_term(part: Case, text: str) -> Iterator[Diagnosis]:
     """What happened to one term, if all the others are right."""
     missing = norm(part.excess(part.claimed))
     if missing == 0:
-        yield Explanation("term", (f"the term {text} is missing",), 1.2)
+        yield Diagnosis("term", (f"the term {text} is missing",), 1.2)
         return
     judge = Judge(part)
     fit = judge(Guess("", "", 0, lambda a: a))
@@ -88,19 +88,19 @@ def _one_term(part: Case, text: str) -> Iterator[Explanation]:
         else:
             said = " and ".join(fit.clauses).replace("the right derivative", "what it should be")
             clause = f"in the term {text}, {said}"
-        yield Explanation("term", (clause,), fit.weight + 0.15)
+        yield Diagnosis("term", (clause,), fit.weight + 0.15)
         return
     for guess in (*arrangements.moved(part), *arrangements.deltas(part)):
         found = judge(guess)
         if found is not None and found.full and found.weight < 2.3:
             clause = f"in the term {text}, {' and '.join(found.clauses)}"
-            yield Explanation("term", (clause,), found.weight + 0.5)
+            yield Diagnosis("term", (clause,), found.weight + 0.5)
             return
 
 
 def _several_terms(
     case: Case, terms: Sequence[tuple[str, Array]], difference: Array
-) -> Explanation | None:
+) -> Diagnosis | None:
     """Several terms at once, each with a whole coefficient where 1 is meant."""
     columns = [np.nan_to_num(array).ravel() for _, array in terms]
     gram = np.array([[np.vdot(a, b).real for b in columns] for a in columns])
@@ -122,7 +122,7 @@ def _several_terms(
         for n, (text, _) in zip(whole, terms, strict=True)
         if n != 1
     ]
-    return Explanation("term", tuple(clauses), 1.3 + 0.1 * len(clauses))
+    return Diagnosis("term", tuple(clauses), 1.3 + 0.1 * len(clauses))
 
 
 def by_formula(case: Case, variants: Terms | None) -> Iterator[Guess]:
@@ -146,7 +146,7 @@ def by_formula(case: Case, variants: Terms | None) -> Iterator[Guess]:
         yield Guess("term", clause, 1.5, instead, tolerance=lambda tol: tol, scaled=False)
 
 
-def local(case: Case, judge: Judge) -> Iterator[Explanation]:
+def local(case: Case, judge: Judge) -> Iterator[Diagnosis]:
     """What is the same for all wrong entries: where they are, and how they are wrong."""
     fails, relevant = case.fails, case.relevant
     place = places.find(fails, relevant, case.names, case.out_ndim)
@@ -174,34 +174,34 @@ def local(case: Case, judge: Judge) -> Iterator[Explanation]:
         text += f"{case.claimed[index] * case.unit:.6g} where "
         text += f"{case.expected[index] * case.unit:.6g} is right"
         few = np.count_nonzero(relevant) < 4
-        yield Explanation("entry", (text,), 3.0 if few and how else 1.3)
+        yield Diagnosis("entry", (text,), 3.0 if few and how else 1.3)
         if few and how:
-            yield Explanation(kind, (how,), 2.0)
+            yield Diagnosis(kind, (how,), 2.0)
         return
     amount = f"all {count} wrong entries (of {total}) are there"
     if how is not None:
-        yield Explanation(kind, (f"{how}; {amount}",), weight)
+        yield Diagnosis(kind, (f"{how}; {amount}",), weight)
     elif place.axes and max(place.axes) < case.fixed:
         text = f"only some results are wrong, {place.words}"
-        yield Explanation("results", (text,), 2.2)
+        yield Diagnosis("results", (text,), 2.2)
     elif place.narrow and place.kind in ("row", "column", "block"):
         yield _part(case, place, amount)
     elif place.narrow:
         few_text = f"{count} entries are wrong{where}; all others are right"
-        yield Explanation("entries", (few_text,), 2.1)
+        yield Diagnosis("entries", (few_text,), 2.1)
 
 
-def _part(case: Case, place: places.Place, amount: str) -> Explanation:
+def _part(case: Case, place: places.Region, amount: str) -> Diagnosis:
     """A row, a column or a block that is wrong, without a reason; or several."""
     used = [len(np.unique(places.indices(case.fails)[axis])) for axis in place.axes]
     kind = "entries" if case.expected.ndim == 1 else place.kind
     singular = {"row": "a row is", "column": "a column is", "block": "a block is"}
     plural = {"row": "rows are", "column": "columns are", "block": "a part is"}
     name = "entries are" if kind == "entries" else (singular if max(used) == 1 else plural)[kind]
-    return Explanation(kind, (f"{name} wrong {place.words}; {amount}",), 2.05)
+    return Diagnosis(kind, (f"{name} wrong {place.words}; {amount}",), 2.05)
 
 
-def axis_factors(case: Case) -> Iterator[Explanation]:
+def axis_factors(case: Case) -> Iterator[Diagnosis]:
     """A factor that depends on some axes only: missing, or one too many."""
     axes = [a for a in case.free_axes if case.expected.shape[a] > 1]
     groups: list[tuple[int, ...]] = [(a,) for a in axes]
@@ -222,7 +222,7 @@ def axis_factors(case: Case) -> Iterator[Explanation]:
                 break
 
 
-def _axis_factor(case: Case, group: tuple[int, ...], inverse: bool) -> Explanation | None:
+def _axis_factor(case: Case, group: tuple[int, ...], inverse: bool) -> Diagnosis | None:
     """Whether one tensor is the other times a factor of the axes of ``group``."""
     base, other = case.expected, case.claimed
     if inverse:
@@ -248,7 +248,7 @@ def _axis_factor(case: Case, group: tuple[int, ...], inverse: bool) -> Explanati
 
 def _factor_words(
     case: Case, group: tuple[int, ...], values: Array, inverse: bool
-) -> Explanation | None:
+) -> Diagnosis | None:
     names = [case.names[a] for a in group]
     flat = values.ravel()
     if np.abs(flat - 1).max() <= _NOISE / 10:
@@ -267,10 +267,10 @@ def _factor_words(
         u, s, _ = np.linalg.svd(values)
         if s[1] <= 1e-6 * s[0] + case.eps * s[0] * u.shape[0]:
             text += f"; v is a factor of {names[0]} times a factor of {names[1]}"
-    return Explanation("axis factor", (text,), 2.3 + 0.2 * len(group) + (0.01 if inverse else 0))
+    return Diagnosis("axis factor", (text,), 2.3 + 0.2 * len(group) + (0.01 if inverse else 0))
 
 
-def noise(case: Case) -> Explanation | None:
+def noise(case: Case) -> Diagnosis | None:
     """Small differences without a pattern, and what has such a size."""
     fails, relevant = case.fails, case.relevant
     difference = np.nan_to_num(case.claimed - case.expected)
@@ -288,7 +288,7 @@ def noise(case: Case) -> Explanation | None:
     text = f"small differences without a pattern, of relative size {level:.1e}: noise"
     cause = _cause(level)
     text += f" (of {cause}?)" if cause else ""
-    return Explanation("noise", (text,), 3.0)
+    return Diagnosis("noise", (text,), 3.0)
 
 
 def _cause(level: float) -> str:

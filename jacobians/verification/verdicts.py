@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from jacobians.verification.claims import Sample
 from jacobians.verification.contests import Contest, assembled
 from jacobians.verification.differences import Estimate, exact
+from jacobians.verification.places import Mask
 from jacobians.verification.references import Numerical
 from jacobians.verification.subject import Pair
 
 Array = NDArray[Any]
-Mask = NDArray[np.bool_]
 
 _SAFETY = 8.0  # by which the reference's estimate of its error may be wrong
 _SLACK = 1.001  # slopes beside a kink are measured at some distance

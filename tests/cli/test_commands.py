@@ -11,7 +11,7 @@ import pytest
 
 import jacobians as jb
 from jacobians.cli import main
-from jacobians.cli.inputs import parse_bytes
+from jacobians.cli.options import parse_bytes
 from jacobians.cli.progress import progress
 
 
@@ -517,6 +517,27 @@ def test_scipy_and_opt_einsum_wait_until_they_are_needed(arguments):
     )
     found = subprocess.run([sys.executable, "-c", script], capture_output=True, check=False)
     assert (found.returncode, found.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize(("arguments", "loaded"), [("--help", False), ("ops", True)])
+def test_a_command_loads_no_other(arguments, loaded):
+    script = (
+        "import sys, json, jacobians.cli as c\n"
+        f"assert c.main([{arguments!r}]) == 0\n"
+        "print(json.dumps([m for m in sys.modules if m.startswith('jacobians.cli.')]), file=sys.stderr)"
+    )
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, check=True)
+    modules = {name.rpartition(".")[2] for name in json.loads(found.stderr)}
+    assert ("listing" in modules) == loaded
+    assert not modules & {
+        "showing",
+        "comparing",
+        "checking",
+        "exploring",
+        "benching",
+        "demo",
+        "growth",
+    }
 
 
 # progress

@@ -138,7 +138,7 @@ def test_as_fields_and_in_a_notebook() -> None:
     assert isinstance(found, jb.Explanation)
 
     K = jb.jacobian(lambda a: a * a)(random(2))
-    named = jb.JacobianTensor(K.terms, 1, K._values, dtype=float, names=("<b>&", "X"))
+    named = jb.JacobianTensor(K.terms, 1, K.operands, dtype=float, names=("<b>&", "X"))
     text = named.explain(0, 1)._repr_html_()
     assert "&lt;b&gt;&amp;" in text
     assert "<b>&" not in text

@@ -221,7 +221,7 @@ def test_nothing_is_loaded_and_no_other_script_runs(J: jb.JacobianTensor) -> Non
 
 def named(names: tuple[str, str]) -> jb.JacobianTensor:
     J = TENSORS["matmul"]
-    return jb.JacobianTensor(J.terms, J.out_ndim, J._values, dtype=J.dtype, names=names)
+    return jb.JacobianTensor(J.terms, J.out_ndim, J.operands, dtype=J.dtype, names=names)
 
 
 @pytest.mark.parametrize("names", [(EVIL, "B"), ("A", EVIL), ("</title><b>", "</script><i>")])
@@ -241,10 +241,10 @@ def test_names_are_escaped(names: tuple[str, str]) -> None:
 
 def test_the_name_of_an_operand_is_escaped() -> None:
     J = TENSORS["matmul"]
-    (node,) = J._values
+    (node,) = J.operands
     evil = Node(None, (), (), node.shape, node.dtype, name=EVIL)
     made = jb.JacobianTensor(
-        relabelled(J.terms, lambda _: evil), 2, {evil: J._values[node]}, dtype=J.dtype
+        relabelled(J.terms, lambda _: evil), 2, {evil: J.operands[node]}, dtype=J.dtype
     )
     assert EVIL in made.formula()
     for text in (tensor_page(made), tensor_fragment(made)):

@@ -52,11 +52,11 @@ def keep_counting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def counted(J: jb.JacobianTensor, tensor: Any, extra: list[Any]) -> int:
     """The operations of a contraction of the terms of J."""
-    values = [np.array(v).view(Counting) for v in J._values.values()]
+    values = [np.array(v).view(Counting) for v in J.operands.values()]
     upstream = [np.array(x).view(Counting) for x in extra]
     arrays = [*values, *upstream]
     bound = program_for(
-        numbered(tensor, (*J._values, "upstream")), tuple(v.shape for v in arrays),
+        numbered(tensor, (*J.operands, "upstream")), tuple(v.shape for v in arrays),
         tuple(v.dtype for v in arrays), J.dtype,
     )  # fmt: skip
     Counting.count = 0

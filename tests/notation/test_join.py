@@ -40,10 +40,10 @@ from tests.notation.strategies import (
     touched,
 )
 
-Equation = tuple[Slot, Slot]
+SlotPair = tuple[Slot, Slot]
 
 
-def solutions(sizes: Sequence[int], equations: Sequence[Equation]) -> Counter[tuple[int, ...]]:
+def solutions(sizes: Sequence[int], equations: Sequence[SlotPair]) -> Counter[tuple[int, ...]]:
     """The values of all letters for which the equations hold, by trying all."""
     return Counter(
         letters
@@ -52,7 +52,7 @@ def solutions(sizes: Sequence[int], equations: Sequence[Equation]) -> Counter[tu
     )
 
 
-def solved(sizes: Sequence[int], equations: Sequence[Equation]) -> Counter[tuple[int, ...]]:
+def solved(sizes: Sequence[int], equations: Sequence[SlotPair]) -> Counter[tuple[int, ...]]:
     """The same from ``unify``: what the letters' own slots have become, over all new letters."""
     found = unify(sizes, equations, plain_slots(sizes))
     if found is None:
@@ -167,7 +167,7 @@ def test_unify_several_windows(data: st.DataObject) -> None:
     assert solved(sizes, equations) == solutions(sizes, equations)
 
 
-def tables_in(sizes: Sequence[int], *equations: Equation) -> bool | None:
+def tables_in(sizes: Sequence[int], *equations: SlotPair) -> bool | None:
     found = unify(sizes, equations, plain_slots(sizes))
     return None if found is None else has_table(*found[1])
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 
 from jacobians.notation.slots import Slot, letter_slot, table_slot
@@ -13,6 +14,7 @@ from jacobians.notation.writing import (
     SUM,
     Style,
     Written,
+    exact_number,
     join_terms,
     subscript,
     write,
@@ -84,7 +86,7 @@ def test_inputs_are_ordered_alphabetically() -> None:
         (-0.5, "−½ δ_ik C_lj", r"-\tfrac{1}{2} \delta_{ik} C_{lj}"),
         (0.25, "¼ δ_ik C_lj", r"\tfrac{1}{4} \delta_{ik} C_{lj}"),
         (1.5, "1.5 δ_ik C_lj", r"1.5 \delta_{ik} C_{lj}"),
-        (1 / 3, "0.333333 δ_ik C_lj", r"0.333333 \delta_{ik} C_{lj}"),
+        (1 / 3, "⅓ δ_ik C_lj", r"\tfrac{1}{3} \delta_{ik} C_{lj}"),
     ],
 )
 def test_coefficients(number: float, written: str, tex: str) -> None:
@@ -166,6 +168,34 @@ def test_parentheses() -> None:
     assert join_terms([Written("a b", PRODUCT)], "text").binds == PRODUCT
 
 
+def test_a_letter_of_one_factor_alone_has_a_sum_sign() -> None:
+    def function(operand: Any, letters: Sequence[str], style: Style, _fresh: object) -> Written:
+        plain = Written(subscript(operand, letters, style), entry=True)
+        return (
+            plain if operand.isupper() else Written(f"{operand}({subscript('X', letters, style)})")
+        )
+
+    rows = one((3,), 2, (3, 4), [Factor("exp", (i, j))], [i])
+    assert write(rows, "i", function).text == "2 Σ_r exp(X_ir)"
+    assert write(rows, "i", function, "latex").text == r"2 \sum_{r} exp(X_{ir})"
+    entries = one((3,), 2, (3, 4), [Factor("X", (i, j))], [i])
+    assert write(entries, "i", function).text == "2 X_ir"
+    both = one((3,), 1, (3, 4), [Factor("exp", (i, j)), Factor("X", (i, j))], [i])
+    assert write(both, "i", function).text == "exp(X_ir) X_ir"
+
+
+def test_a_letter_that_ends_early_says_where() -> None:
+    shifted = letter_slot(0, 1, 1)
+    shapes = {"X": (5,), "x": (4,)}
+    for size, sign in ((4, ""), (3, "Σ_(r<3) ")):
+        tensor = one((5,), 1, (size,), [Factor("X", (i,))], [shifted])
+        assert write(tensor, "i", label, "text", shapes.__getitem__).text == f"{sign}δ_(i,r+1) X_r"
+    digits = one((6,), 1, (3, 2), [Factor("X", (i, j))], [Slot(0, ((0, 2), (1, 1)))])
+    assert write(digits, "i", label, "text", lambda _: (3, 2)).text == "δ_(i,2r+p) X_rp"
+    table = one((3,), 1, (2,), [Factor("x", (table_slot(0, [2, 0]),))], [table_slot(0, [0, 2])])
+    assert "Σ" not in write(table, "i", label, "text", shapes.__getitem__).text
+
+
 def test_an_operand_that_is_a_sum() -> None:
     tensor = one((2, 3), 2, (2, 3), [Factor("W x − t", (i,)), Factor("x", (j,))], [i, j])
     assert text(tensor, "kl") == "2 (W x − t)_k x_l"
@@ -177,6 +207,31 @@ def test_numbers_alone() -> None:
     assert write_number(12) == ("", "12")
     assert write_number(-0.1) == ("−", "0.1")
     assert write_number(0) == ("", "0")
+    assert write_number(-2 / 3) == ("−", "⅔")
+    assert write_number(1 / 7) == ("", "(1/7)")
+    assert write_number(-0.123456789) == ("−", "0.123456789")
+    assert write_number(np.pi / 180, "latex") == ("", r"\tfrac{\pi}{180}")
+
+
+@pytest.mark.parametrize(
+    ("number", "expected"),
+    [
+        (0.3, "0.3"), (1e-8, "1e-08"), (12.0, "12"), (float("inf"), "inf"), (5 / 12, "5/12"),
+        (2 * np.log(2), "2 log(2)"), (1 / np.log(10), "1/log(10)"), (np.sqrt(2) / 2, "√(2)/2"),
+        (3 / np.sqrt(2 * np.pi), "3/√(2 π)"), (0.1 + 0.2, "0.3"),
+    ],
+)  # fmt: skip
+def test_numbers_without_loss(number: float, expected: str) -> None:
+    written = exact_number(number)
+    assert written is not None
+    assert written.text == expected
+
+
+@pytest.mark.parametrize("number", [0.123456789, 7.00696, 1.7976931348623157e308, 1 / 3 + 1e-12])
+def test_numbers_that_would_be_rounded(number: float) -> None:
+    written = exact_number(number)
+    assert (written is None) == (number != 7.00696)
+    assert written is None or float(written.text) == number
 
 
 def test_subscripts() -> None:
@@ -186,3 +241,18 @@ def test_subscripts() -> None:
     assert subscript("X", ["2i+1", "j"], "text") == "X_(2i+1,j)"
     assert subscript("X", ["3−i", "j"], "latex") == "X_{3-i,j}"
     assert subscript("δ", ["i", "k"], "latex") == r"\delta_{ik}"
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [("ij", "2i+j+1"), (["3", "j"], "j+7"), (["3", "2"], "9"), (["k+1", "j"], "2(k+1)+j+1")],
+)
+def test_slots_of_positions(names: Sequence[str], expected: str) -> None:
+    assert write_slot(Slot(1, ((0, 2), (1, 1))), dict(enumerate(names))) == expected
+
+
+def test_slots_of_what_is_no_letter() -> None:
+    assert write_slot(letter_slot(0, -1, 3), {0: "i+1"}) == "3−(i+1)"
+    assert write_slot(table_slot(0, [2, 0, 1]), {0: "1"}) == "0"
+    assert write_slot(table_slot(0, [2, 0, 1]), {0: "2i"}) == "t(2i)+2"
+    assert write_slot(letter_slot(0, 3), {0: "2i"}) == "3(2i)"

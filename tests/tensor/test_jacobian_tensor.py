@@ -540,3 +540,18 @@ def test_a_vjp_never_returns_the_upstream_itself() -> None:
     assert found is not G
     assert not np.may_share_memory(found, G)
     np.testing.assert_array_equal(found, G)
+
+
+def test_operands_are_what_the_terms_are_made_of_and_read_only() -> None:
+    B, C = np.arange(6.0).reshape(2, 3), np.arange(15.0).reshape(3, 5)
+    J = jb.ops.matmul.jacobian(B, C, wrt="B")
+    (array,) = J.operands.values()
+    np.testing.assert_array_equal(array, C)
+    assert tuple(J.operands) == J.terms.operands
+    with pytest.raises(ValueError, match="read-only"):
+        array[0, 0] = 7
+    with pytest.raises(TypeError):
+        J.operands[J.terms.operands[0]] = B  # type: ignore[index]
+    np.testing.assert_array_equal(J.dense(), np.einsum("ik,lj->ijkl", np.eye(2), C))
+    again = jb.JacobianTensor(J.terms, 2, J.operands, dtype=J.dtype)
+    np.testing.assert_array_equal(again.dense(), J.dense())

@@ -33,8 +33,8 @@ RESOLVERS.append(ufunc_of_scipy)
 
 
 @implements(reductions.logsumexp)
-def logsumexp(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
-    """scipy.special.logsumexp of real arrays, without weights."""
+def logsumexp(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
+    """scipy.special.logsumexp of real arrays, without weights (SciPy's third argument)."""
     a = as_traced(a)
     axes = axes_tuple(axis, a.ndim)
     if len(axes) == a.ndim:

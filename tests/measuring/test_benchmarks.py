@@ -22,7 +22,7 @@ from jacobians.measuring.measurement import Measured, Measurement, measured
 from jacobians.measuring.rivals import APPLY, NAMES, PACKAGES, NotRun, contender, value_of
 from jacobians.measuring.sweeping import fitted_exponent
 from jacobians.measuring.task import task
-from jacobians.measuring.timing import Times, interleaved, peak_bytes
+from jacobians.measuring.timing import Times, interleaved
 from jacobians.measuring.translation import written_for
 from tests.numerical import differences
 
@@ -173,10 +173,6 @@ def test_ratios_are_of_the_same_rounds():
     assert Times((2.0, 4.0, 6.0)).over(Times((1.0, 2.0, 2.0))) == 2
     times = interleaved({"a": lambda: 1, "b": lambda: 2}, seconds=0.001, pause=0.0001)
     assert len(times["a"].samples) == len(times["b"].samples) >= 7
-
-
-def test_peak_bytes_sees_what_a_call_drops_again():
-    assert 800_000 < peak_bytes(lambda: np.ones(100_000).sum()) < 900_000
 
 
 def test_the_machine_is_described_in_80_columns(monkeypatch):

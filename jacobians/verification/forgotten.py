@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.display.expressions import aligned, label
-from jacobians.display.matrix_forms import distinct_names
+from jacobians.display.formulas import formula_of, written_out
 from jacobians.graph.node import Node, evaluate, input_node, ordered
 from jacobians.notation.explicit import letter_names
 from jacobians.notation.terms import Factor, Sum, Term
-from jacobians.notation.writing import write_slot, write_term
+from jacobians.notation.writing import write_slot
 from jacobians.operations.declare import Multilinear
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 
@@ -34,8 +34,7 @@ class _Swap(NamedTuple):
 
 def terms_of(J: JacobianTensor) -> list[tuple[str, Array]]:
     """The terms with their texts, as dense tensors."""
-    with distinct_names(J._values):
-        texts = [write_term(t, J.shape, J.axes, label, "text").text for t in J.terms.terms]
+    texts = [str(formula_of(Sum(J.shape, (t,)), J.axes, J.operands)) for t in J.terms.terms]
     return [(text, _dense(J, term, {})) for text, term in zip(texts, J.terms.terms, strict=True)]
 
 
@@ -75,7 +74,7 @@ def _with_leaf(term: Term, place: int, shape: tuple[int, ...]) -> tuple[Term, No
 
 
 def _dense(J: JacobianTensor, term: Term, more: Mapping[Node, Any]) -> Array:
-    values = {**J._values, **more}
+    values = {**J.operands, **more}
     return JacobianTensor(Sum(J.shape, (term,)), J.out_ndim, values, dtype=J.dtype).dense()
 
 
@@ -83,13 +82,12 @@ def _swaps(
     J: JacobianTensor, term: Term, factor: Factor, inputs: Mapping[str, Any]
 ) -> Iterator[_Swap]:
     """What a mistake puts in the place of a factor."""
-    node, value = factor.operand, J._values[factor.operand]
+    node, value = factor.operand, J.operands[factor.operand]
     names, _ = letter_names(term, J.shape, J.axes)
     letters = [write_slot(slot, names) for slot in factor.slots]
 
     def said(part: Node) -> str:
-        with distinct_names(J._values):
-            return label(part, aligned(part, node, letters), "text").text
+        return _said(part, aligned(part, node, letters), J.operands)
 
     yield from _mistaken(said(node), value)
     parts = _operands(node, inputs)
@@ -134,14 +132,14 @@ def _of_contraction(
 
     if len(terms) > 1:
         for term in terms:
-            text = write_term(term, node.shape, axes, label, "text").text
+            text = str(formula_of(Sum(node.shape, (term,)), axes, values))
             yield _Swap(f"the summand {text} is missing", value - made(term, {}))
         return
     for term in terms:
         names, _ = letter_names(term, node.shape, axes)
         for place, factor in enumerate(term.factors if len(term.factors) > 1 else ()):
             slots = [write_slot(slot, names) for slot in factor.slots]
-            text = label(factor.operand, slots, "text").text
+            text = _said(factor.operand, slots, values)
             for clause, other in _mistaken(text, np.asarray(values[factor.operand])):
                 changed, leaf = _with_leaf(term, place, other.shape)
                 yield _Swap(clause, made(changed, {leaf: other}))
@@ -156,6 +154,11 @@ def _mistaken(text: str, value: Array) -> Iterator[_Swap]:
 
 def _filled(part: Any, value: Array) -> Array:
     return np.broadcast_to(np.asarray(part, value.dtype), value.shape)
+
+
+def _said(node: Node, letters: Sequence[str], values: Mapping[Node, Any]) -> str:
+    """A node at letters, in words."""
+    return str(written_out(lambda: label(node, letters, "text").text, values))
 
 
 def _operands(node: Node, inputs: Mapping[str, Any]) -> list[Any] | None:

@@ -26,7 +26,7 @@ _POSITIVE = {("log", "X"), ("sqrt", "X"), ("power", "X"), ("divide", "B")}
 _UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "ki": 1 << 10, "mi": 1 << 20, "gi": 1 << 30}
 
 
-class Call(NamedTuple):
+class Request(NamedTuple):
     """An operation, what to differentiate by, and its arrays.
 
     Attributes
@@ -90,7 +90,7 @@ def prepare(
     data: Sequence[str] | None = None,
     sizes: Sequence[int] = (),
     max_default_bytes: float = inf,
-) -> Call:
+) -> Request:
     """The operation with arrays: the user's, and random ones of fitting shapes.
 
     Parameters
@@ -115,7 +115,7 @@ def prepare(
         raise JacobiansError(f"--subscripts is for einsum only; {name} has its own letters")
     if seed < 0:
         raise JacobiansError(f"--seed must not be negative, not {seed}")
-    sample, _ = operation._sample(0, subscripts)
+    sample, _ = operation.sample(0, subscripts)
     usual = {node.name: node.shape for node in sample.operands}
     position = operation.position(_position(wrt), len(usual))
     arrays, sources = _read_all(operation, list(usual), data or ())
@@ -145,7 +145,7 @@ def prepare(
             arrays[argument] = 0.5 + np.abs(array) if (name, argument) in _POSITIVE else array
             sources[argument] = "random"
     ordered = {argument: arrays[argument] for argument in usual}
-    return Call(operation, position, ordered, sources, subscripts)
+    return Request(operation, position, ordered, sources, subscripts)
 
 
 def _position(wrt: str | None) -> str | int:

@@ -23,7 +23,7 @@ from jacobians.verification.case import (
     tolerances,
     unit_of,
 )
-from jacobians.verification.judging import Explanation, Guess, Judge
+from jacobians.verification.judging import Diagnosis, Guess, Judge
 from jacobians.verification.values import Terms
 
 _MOST = 4  # findings that are worth reading
@@ -164,7 +164,7 @@ def _ranked(case: Case, terms: Terms | None, variants: Terms | None) -> list[Fin
     if not found:
         return [_unexplained(case)]
     best = found[0]
-    kept: list[Explanation] = []
+    kept: list[Diagnosis] = []
     for one in found:
         alike = sum(other.kind == one.kind for other in kept)
         near = one.weight <= best.weight + (0.3 if alike else 0.8)
@@ -175,12 +175,12 @@ def _ranked(case: Case, terms: Terms | None, variants: Terms | None) -> list[Fin
     return [_finding(one) for one in kept[:_MOST]]
 
 
-def _explanations(case: Case, terms: Terms | None, variants: Terms | None) -> Iterator[Explanation]:
+def _explanations(case: Case, terms: Terms | None, variants: Terms | None) -> Iterator[Diagnosis]:
     """Everything that is tried: plain guesses first, intricate ones where no plain one holds."""
     judge = Judge(case)
-    plain: list[Explanation] = []
+    plain: list[Diagnosis] = []
 
-    def tried(guesses: Iterator[Guess]) -> Iterator[Explanation]:
+    def tried(guesses: Iterator[Guess]) -> Iterator[Diagnosis]:
         for guess in guesses:
             one = judge(guess)
             if one is not None:
@@ -214,7 +214,7 @@ def _explanations(case: Case, terms: Terms | None, variants: Terms | None) -> It
             yield one_more
 
 
-def _finding(one: Explanation) -> Finding:
+def _finding(one: Diagnosis) -> Finding:
     """An explanation as a sentence."""
     text = ", and ".join(one.clauses)
     text = text[:1].upper() + text[1:]

@@ -1,0 +1,130 @@
+"""Whether anything in a product may cancel: quick answers, by which nodes there are.
+
+Both functions may say yes where nothing cancels; no is certain as far as they look.
+"""
+
+from collections.abc import Iterable, Iterator
+from weakref import WeakKeyDictionary
+
+from jacobians.graph.node import Node
+from jacobians.operations import elementwise, functions, piecewise
+from jacobians.operations.declare import Multilinear
+from jacobians.operations.products import contraction
+
+DEEPEST = 8  # products within products, and sums within sums, that are looked into
+ABSOLUTE = {elementwise.absolute, piecewise.fabs}
+POWERS = {elementwise.power, functions.float_power}
+SUMS = {elementwise.add, elementwise.subtract}
+_NEAR = 3  # products within products, up to which a quotient is looked for
+_DIVIDING = {elementwise.divide, elementwise.ratio, elementwise.sign, functions.reciprocal}
+_MULTIPLYING = {contraction, elementwise.multiply, elementwise.square, *POWERS}
+_COMPOUND = {
+    *_MULTIPLYING,
+    elementwise.divide,
+    elementwise.sqrt,
+    elementwise.negative,
+    functions.reciprocal,
+}
+_QUOTIENTS = {functions.cosh: functions.sinh, functions.expm1: elementwise.exp}
+"""What is below, and what above it has a quotient that is known."""
+
+
+_KNOWN: WeakKeyDictionary[Node, bool] = WeakKeyDictionary()
+
+
+def may_cancel(node: Node) -> bool:
+    """Whether a quotient, a kink's slope or a negative power stands in a factor of this node."""
+    if node.operation not in _MULTIPLYING:
+        return node.operation in _DIVIDING
+    known = _KNOWN.get(node)
+    if known is None:
+        known = _KNOWN[node] = _holds_quotient(node, _NEAR)
+    return known
+
+
+def _holds_quotient(node: Node, depth: int) -> bool:
+    operation = node.operation
+    if operation in _DIVIDING:
+        return True
+    if operation in POWERS and _inverts(node):
+        return True
+    if depth and operation in _MULTIPLYING:
+        for operand in node.operands:
+            if operand.operation is not None and _holds_quotient(operand, depth - 1):
+                return True
+    return False
+
+
+def could_cancel(inner: Iterable[Node], outer: Iterable[Node], below: Iterable[Node]) -> bool:
+    """Whether something in a product may cancel that stands in one of the inner factors.
+
+    Looks at which nodes there are, not at the slots where they are read: quick, and often enough no.
+    """
+    near = _within(inner)
+    under = _within(below)
+    if not near.isdisjoint(under) or any(_inverts(node) for node in under):
+        return True
+    for node in under:
+        operation = node.operation
+        if operation in SUMS and not near.isdisjoint(_within(_addends(node, DEEPEST))):
+            return True
+        if operation in _QUOTIENTS and any(n.operation is _QUOTIENTS[operation] for n in near):
+            return True
+    every = near | _within(outer)
+    for node in every:
+        kinked: Iterable[Node] = ()
+        if node.operation is elementwise.ratio:
+            kinked = (n for n in (_unwrapped(node.operands[1]),) if n in every)
+        elif node.operation is elementwise.sign:
+            kinked = (n for n in every if n.operation in ABSOLUTE)
+        elif node in near and _inverts(node):
+            return True
+        if any(node in near or n in near for n in kinked):
+            return True
+    return False
+
+
+def _within(nodes: Iterable[Node]) -> set[Node]:
+    """The nodes, and those of which they are products and powers."""
+    found: set[Node] = set()
+    waiting = [(node, _NEAR) for node in nodes]
+    while waiting:
+        node, depth = waiting.pop()
+        node = _unwrapped(node)
+        if node in found or type(node.value) in (int, float):
+            continue
+        found.add(node)
+        if depth and node.operation in _COMPOUND and _multiplies(node):
+            waiting.extend((operand, depth - 1) for operand in node.operands)
+    return found
+
+
+def _unwrapped(node: Node) -> Node:
+    while isinstance(node.operation, Multilinear) and len(node.operands) == 1:
+        if node.operation is contraction:
+            break
+        (node,) = node.operands
+    return node
+
+
+def _multiplies(node: Node) -> bool:
+    """Whether a contraction is a product of its operands, nothing summed; any other node is."""
+    if node.operation is not contraction:
+        return True
+    terms = node.parameters[0][1].terms
+    return len(terms) == 1 and len(terms[0].kept) == len(terms[0].sizes)
+
+
+def _inverts(node: Node) -> bool:
+    """Whether what the node is made of stands below in it."""
+    if node.operation in POWERS:
+        exponent = node.operands[1].value
+        return type(exponent) in (int, float) and exponent < 0
+    return node.operation in (functions.reciprocal, elementwise.divide)
+
+
+def _addends(node: Node, depth: int) -> Iterator[Node]:
+    for operand in node.operands:
+        yield operand
+        if depth and operand.operation in SUMS:
+            yield from _addends(operand, depth - 1)
