@@ -301,6 +301,7 @@ FORMS: dict[str, JaxForm] = {
     "nonzero_log": lambda j, X: j.np.where(X == 0, 0, j.np.log(j.np.where(X == 0, 1, X))),
     "ratio": lambda j, A, B: _over(j, j.np.equal(B, 0), A, B),
     "quotient": lambda j, A, B: _over(j, j.np.equal(A, 0), A, B),
+    "portion": lambda j, A, R, S: j.np.where(j.np.isinf(A), 1 / (1 + R / A), A / S),
     "round": lambda j, X, decimals: j.np.round(X, decimals),
     "imag": lambda j, X: j.np.imag(X),
     "angle": lambda j, X, deg: j.np.angle(X, deg),
