@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from jacobians.display.expressions import entry, label, shape_of
 from jacobians.display.matrix_forms import written_name
-from jacobians.display.naming import Names, distinct_names, structure_of
+from jacobians.display.naming import Names, distinct_names, names, structure_of
 from jacobians.graph.node import Node
 from jacobians.notation.explicit import axis_names
 from jacobians.notation.slots import Table
@@ -73,20 +73,23 @@ def formula_of(
     most : int, optional
         Parts that are defined; more take their time, and are not there.
     """
-    while (core := _alone(tensor)) is not None:
-        tensor = core
-    return written_out(
-        lambda: write(tensor, axes, label, style, shape_of).text, operands, style, taken, most
-    )
+
+    def main() -> str:
+        shown = tensor
+        while (core := _alone(shown)) is not None:
+            shown = core
+        return write(shown, axes, label, style, shape_of).text
+
+    return written_out(main, operands, style, taken, most)
 
 
 def _alone(tensor: Sum) -> Sum | None:
-    """The terms of the node that the tensor is, and nothing else; None where it is more, or no sum."""
+    """The terms of the part that the tensor is, and nothing else; None where it is more, or no sum."""
     if len(tensor.terms) != 1 or len(tensor.terms[0].factors) != 1:
         return None
     (term,) = tensor.terms
     (factor,) = term.factors
-    core = structure_of(factor.operand)
+    core = structure_of(factor.operand) if names().is_part(factor.operand) else None
     if term.coefficient != 1 or factor.mask or core is None or factor.operand.operation.notation:
         return None
     return core if term.slots == factor.slots and tensor.shape == core.shape else None
@@ -114,35 +117,35 @@ def settled(
 
     It is made again where a node was named after it had been written out: one way for one array.
     """
-    with distinct_names(operands, taken) as names:
+    with distinct_names(operands, taken) as given:
         for _ in range(_TRIES):
-            wanted = names.wanted
-            names.begin()
+            wanted = given.wanted
+            given.begin()
             made = main()
-            parts = tuple(islice(definitions(names, style), most))
-            if names.wanted == wanted:
+            parts = tuple(islice(definitions(given, style), most))
+            if given.wanted == wanted:
                 break
     return made, parts
 
 
-def definitions(names: Names, style: Style) -> Iterator[tuple[str, str]]:
+def definitions(given: Names, style: Style) -> Iterator[tuple[str, str]]:
     """Left and right sides for all that was named, also by the definitions before."""
     done: set[Any] = set()
-    while left := [key for key in (*names.parts, *names.tables) if key not in done]:
+    while left := [key for key in (*given.parts, *given.tables) if key not in done]:
         key = left[0]
         done.add(key)
         if isinstance(key, Table):
             shown = [str(n) for n in key.values[:_LISTED]] + ["…"] * (key.values.size > _LISTED)
-            yield names.tables[key], f"({', '.join(shown)})".replace("…", _dots(style))
+            yield given.tables[key], f"({', '.join(shown)})".replace("…", _dots(style))
         elif isinstance(key, Sum):
             axes = axis_names(len(key.shape), 0)
-            side = subscript(written_name(names.parts[key], style), axes, style)
+            side = subscript(written_name(given.parts[key], style), axes, style)
             yield side, write(key, axes, label, style, shape_of).text
         elif not isinstance(key, Node):
-            yield written_name(names.parts[key], style), repr(float(key))
+            yield written_name(given.parts[key], style), repr(float(key))
         elif key.operation is not None:
             axes = axis_names(key.ndim, 0)
-            side = subscript(written_name(names.parts[key], style), axes, style)
+            side = subscript(written_name(given.parts[key], style), axes, style)
             yield side, defined(key, axes, style)
 
 

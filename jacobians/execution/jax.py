@@ -21,7 +21,7 @@ MOSTLY_ZERO = 2
 """How many times more entries a result has than are written, from which NumPy places them
 (``python -m benchmarks.suite --rivals dense,on-jax,in-jax``)."""
 Values = dict[str, Any]
-KernelFunction = Callable[[Step, list[Any]], Any]
+Running = Callable[[Step, list[Any]], Any]
 
 
 class JaxProgram(NumpyProgram):
@@ -249,7 +249,7 @@ def _function(step: Step) -> Callable[[Step, Values], Any]:
     """How a step is done; raises UnsupportedError where JAX has no such function."""
     if step.kernel in (Kernel.STORE, Kernel.ADD_TO):
         return _write
-    run: KernelFunction
+    run: Running
     if isinstance(step.kernel, Ufunc):
         run = _ufunc(step.kernel)
     elif isinstance(step.kernel, Call):
@@ -265,7 +265,7 @@ def _function(step: Step) -> Callable[[Step, Values], Any]:
     return done
 
 
-def _ufunc(kernel: Ufunc) -> KernelFunction:
+def _ufunc(kernel: Ufunc) -> Running:
     form, numpys = form_of(kernel), getattr(np, kernel.name)
 
     def run(step: Step, operands: list[Any]) -> Any:  # noqa: ARG001
@@ -278,7 +278,7 @@ def _ufunc(kernel: Ufunc) -> KernelFunction:
     return run
 
 
-def _call(kernel: Call) -> KernelFunction:
+def _call(kernel: Call) -> Running:
     form = form_of(kernel)
 
     def run(step: Step, operands: list[Any]) -> Any:
@@ -289,7 +289,7 @@ def _call(kernel: Call) -> KernelFunction:
     return run
 
 
-def _product(name: str) -> KernelFunction:
+def _product(name: str) -> Running:
     """A product of arrays by jax.numpy's function of this name."""
 
     def run(step: Step, operands: list[Any]) -> Any:
@@ -370,7 +370,7 @@ def _zeros(step: Step, operands: list[Any]) -> Any:  # noqa: ARG001
     return _Zeros(step.shape, step.dtype)
 
 
-_KERNELS: Mapping[Kernel, KernelFunction] = {
+_KERNELS: Mapping[Kernel, Running] = {
     Kernel.VIEW: _same, Kernel.COPY: _as_dtype, Kernel.CAST: _as_dtype, Kernel.DOT: _product("dot"),
     Kernel.MATMUL: _product("matmul"), Kernel.ADD_UP: _add_up, Kernel.SELECT: _select,
     Kernel.TAKE: _take, Kernel.ZEROS: _zeros, Kernel.EMPTY: _zeros, Kernel.EXACT: _exact,

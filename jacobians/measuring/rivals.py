@@ -233,13 +233,13 @@ def _on_jax(task: Task) -> dict[str, Prepare]:
 def _in_jax(task: Task) -> dict[str, Prepare]:
     """The plan inside JAX: a jitted function of its arrays, as JAX's own derivative is."""
 
-    def prepare() -> Thunk:
+    def build() -> Thunk:
         jax = import_module("jax")
         args = tuple(import_module("jax.numpy").asarray(a) for a in task.args)
         run = _jax_plan(task, args)
         return lambda: jax.block_until_ready(run())
 
-    return {"": prepare}
+    return {"": build}
 
 
 def _jax_plan(task: Task, args: Sequence[Any]) -> Thunk:

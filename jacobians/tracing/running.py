@@ -225,7 +225,7 @@ def _input(here: Session, name: str, value: Any, what: str) -> Traced:
 def real_leaves(
     tree: Any, what: str, array: Callable[[Any, str], Any] = float_array
 ) -> tuple[list[Any], TreeDef]:
-    """The arrays of a tree, traced ones and plain ones of floats, and its structure."""
+    """The arrays of a tree and its structure; ``array`` makes those that are not traced."""
     found, treedef = flatten(tree)
     leaves = [
         leaf if isinstance(leaf, Traced) else array(leaf, f"{what}{path}")

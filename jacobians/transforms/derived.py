@@ -70,7 +70,7 @@ class Block(NamedTuple):
         return dict(zip(named, plain, strict=True))
 
 
-class Order(NamedTuple):
+class Accumulation(NamedTuple):
     """How to derive: by which nodes (with their names), what of, in which order; and where steps go.
 
     Attributes
@@ -106,11 +106,11 @@ class Order(NamedTuple):
 Rows = list[list[Block]]
 
 
-def _jacobian_rows(results: Sequence[Node], order: Order) -> Rows:
+def _jacobian_rows(results: Sequence[Node], order: Accumulation) -> Rows:
     return [order.row(order.jacobians(node), node, order.title) for node in results]
 
 
-def _hessian_rows(results: Sequence[Node], order: Order) -> Rows:
+def _hessian_rows(results: Sequence[Node], order: Accumulation) -> Rows:
     rows = []
     for node in results:
         for first, name in zip(order.jacobians(node), order.starts.values(), strict=True):
@@ -119,7 +119,7 @@ def _hessian_rows(results: Sequence[Node], order: Order) -> Rows:
     return rows
 
 
-def _gradient_rows(results: Sequence[Node], order: Order) -> Rows:
+def _gradient_rows(results: Sequence[Node], order: Accumulation) -> Rows:
     (node,) = results
     found = reverse(node, list(order.starts), record=order.record)
     return [[b._replace(dtype=b.start.dtype) for b in order.row(found, node, "L")]]
@@ -143,7 +143,7 @@ class Kind(NamedTuple):
     """
 
     name: str
-    rows: Callable[[Sequence[Node], Order], Rows]
+    rows: Callable[[Sequence[Node], Accumulation], Rows]
     gradient: bool = False
     valued: bool = False
     nested: bool = False
@@ -194,7 +194,7 @@ class Derived:
         self.outputs = [output_node(output) for output in run.outputs]
         if kind.gradient:
             only_number(self.name, self.outputs)
-        self.rows = kind.rows(self.outputs, Order(starts, run.title, strategy, record))
+        self.rows = kind.rows(self.outputs, Accumulation(starts, run.title, strategy, record))
         self._columns = len(starts)
 
     @property
