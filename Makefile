@@ -1,4 +1,4 @@
-# make demo | test | check | bench | test-peers | clean
+# make demo | test | check | bench | test-peers | functions | clean
 #
 # Needs Python 3.11 or newer with venv and pip. The first run of a target makes its environment; later
 # ones use it, until pyproject.toml, the Python version or this folder's place changes.
@@ -22,7 +22,7 @@ PEERS := .venv-peers
 WORKERS ?= auto
 ARGS ?=
 
-.PHONY: help demo test check bench test-peers clean
+.PHONY: help demo test check bench test-peers functions clean
 .DELETE_ON_ERROR:
 
 help:
@@ -31,6 +31,7 @@ help:
 	@echo "make check       ruff (lint and format) and mypy --strict"
 	@echo "make bench       the benchmarks beside JAX and PyTorch; nothing is asserted"
 	@echo "make test-peers  the tests against JAX and PyTorch, which it installs"
+	@echo "make functions   write the list of NumPy's functions in docs/functions.md anew"
 	@echo "make clean       remove the environments and caches"
 
 demo: $(DEMO)/ready-$(KEY)
@@ -54,6 +55,9 @@ bench: $(PEERS)/ready-$(KEY)
 # Exit code 5 of pytest: no test was selected.
 test-peers: $(PEERS)/ready-$(KEY)
 	$(PEERS)/bin/python -m pytest -m peers -n $(WORKERS) --maxprocesses 8 $(ARGS) || [ $$? -eq 5 ]
+
+functions: $(TEST)/ready-$(KEY)
+	$(TEST)/bin/python -m jacobians.tracing.documenting docs/functions.md
 
 clean:
 	rm -rf $(DEMO) $(TEST) $(PEERS) build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache

@@ -7,7 +7,7 @@ For ``A(B)``, matrices both, the derivative is ``J_ijkl = ∂A_ij/∂B_kl``.
 >>> J.formula()
 'δ_ik C_lj'
 
-Floor 11. Imports errors, display, tensor, contraction, transforms, measuring, verification,
+Floor 11. Imports errors, tracing, display, tensor, contraction, transforms, measuring, verification,
 numerical, testing.
 """
 
@@ -24,6 +24,7 @@ from jacobians.errors import (
 )
 from jacobians.measuring.sweeping import sweep
 from jacobians.tensor.jacobian_tensor import JacobianTensor
+from jacobians.tracing.numpy.filling import array, empty, full, zeros
 from jacobians.transforms.functional import (
     grad,
     hessian,
@@ -50,9 +51,12 @@ __all__ = [
     "TensorTooLargeError",
     "UnsupportedError",
     "VerificationError",
+    "array",
     "chain",
     "check",
     "compare",
+    "empty",
+    "full",
     "grad",
     "hessian",
     "jacobian",
@@ -65,4 +69,5 @@ __all__ = [
     "testing",
     "value_and_grad",
     "vjp",
+    "zeros",
 ]

@@ -263,6 +263,28 @@ def test_functions_page_puts_none_on_the_wrong_side() -> None:
         assert [name for name in names & set(FUNCTIONS) if is_supported(name) != side] == []
 
 
+def test_the_list_of_functions_is_what_the_tables_say() -> None:
+    """The page is of one NumPy; what another has not, the page may list."""
+    text = FUNCTIONS_PAGE.read_text(encoding="utf-8")
+    shown = text.split(documenting.START)[1].split(documenting.END)[0].splitlines()
+    made = documenting.listed().splitlines()
+    assert [line for line in made if line not in shown] == [], "make functions"
+    names = {line.split(" | ")[0] for line in made}
+    assert [line for line in shown if line.split(" | ")[0] in names and line not in made] == []
+    assert listing.page_with_list(text).count(documenting.START) == 1
+
+
+def test_the_list_says_what_each_function_is() -> None:
+    rows = {name: (result, refused) for name, result, refused in listing.rows()}
+    assert rows["sum"] == ("copy, or a number", "")
+    assert rows["reshape"][0] == "view where NumPy's is one"
+    assert rows["exp"][1] == "`where` without `out`"
+    assert "cut-off" in rows["linalg.pinv"][1]
+    assert rows["put"][0] == "changes its argument"
+    assert rows["roots"][0].startswith("not supported: ")
+    assert len(rows) > 400
+
+
 KINKS = [
     (function, *(cell.strip("`") for cell in row[1:3]))
     for row in table_under("Kinks")

@@ -25,6 +25,7 @@ SHARED_FILES = {
     "products": "a family",
     "reductions": "a family",
     "special": "a family",
+    "fourier": "a family",
     "passes": "all that is rewritten before it is run: terms, then steps",
     "checking": "jb.check, and the command of that name",
 }

@@ -49,7 +49,8 @@ def as_single_node(tensor: Sum) -> Node:
         if term.coefficient == 1 and len(term.factors) == 1 and not term.factors[0].mask:
             factor = term.factors[0]
             plain = tuple(letter_slot(axis) for axis in range(len(tensor.shape)))
-            if term.slots == factor.slots == plain and factor.operand.shape == tensor.shape:
+            whole = term.sizes == tensor.shape == factor.operand.shape  # not the corner of one
+            if whole and term.slots == factor.slots == plain:
                 node: Node = factor.operand
                 return node
     return combine(numbered(tensor), tensor.operands)

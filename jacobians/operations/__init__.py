@@ -2,5 +2,5 @@
 
 ``declare`` has the ways to declare one; each family is a list of declarations.
 
-Floor 5. Imports errors, notation, graph, execution.
+Floor 5. Imports errors, ground, notation, graph, execution.
 """

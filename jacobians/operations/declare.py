@@ -581,7 +581,7 @@ def multilinear(
                 f"{'give at least one' if not arguments else 'expected ' + ', '.join(arguments)}"
             )
     made = Multilinear(name, arguments, forms=forms, value=value or numpy, **display)
-    return _known_to_numpy(made, numpy)
+    return known_to_numpy(made, numpy)
 
 
 def _named(form: str) -> tuple[str, ...]:
@@ -602,7 +602,7 @@ def index_map(
 ) -> Multilinear:
     """Declare an operation whose terms ``build(*shapes, **parameters)`` gives."""
     made = kind(name, arguments, build=build, value=value or numpy, **display)
-    return _known_to_numpy(made, numpy)
+    return known_to_numpy(made, numpy)
 
 
 def elementwise(
@@ -655,7 +655,7 @@ def by_derivatives(
     signature = f"{result}_… = {name}({', '.join(f'{a}_…' for a in arguments)})"
     form = parse_form(signature, rules)
     made = Rule(name, value, [form], where=where, elementwise=True, **display)
-    return _known_to_numpy(made, numpy)
+    return known_to_numpy(made, numpy)
 
 
 def _numbered(letter: str) -> Iterator[str]:
@@ -685,7 +685,7 @@ def rule(
         else:
             forms.append((text, []))
     made = Rule(name, value, [parse_form(s, j) for s, j in forms], where=where, **display)
-    return _known_to_numpy(made, numpy)
+    return known_to_numpy(made, numpy)
 
 
 def check_parameters(operation: Multilinear | Rule, value: Function | None) -> None:
@@ -716,7 +716,8 @@ def check_parameters(operation: Multilinear | Rule, value: Function | None) -> N
             check_function(f"{start} {what}", function, parameters)
 
 
-def _known_to_numpy(operation: OperationT, numpy: Any) -> OperationT:
+def known_to_numpy(operation: OperationT, numpy: Any) -> OperationT:
+    """The operation, entered as what a NumPy callable means."""
     if numpy is not None:
         NUMPY[numpy] = operation
     return operation

@@ -4,6 +4,7 @@ Declared by their slots. Positions are affine where the map is (slices, flips, r
 and tables where it is not (fancy indices).
 """
 
+from collections.abc import Mapping, Sequence
 from math import prod
 from typing import Any
 
@@ -15,7 +16,7 @@ from jacobians.notation.join import restricted
 from jacobians.notation.slots import ZERO, Slot, Table, combine, letter_slot, positions, table_slot
 from jacobians.notation.terms import Factor, Sum, Term, normal, plain_slots, total
 from jacobians.operations.arrangement import Arrangement, Stretch
-from jacobians.operations.declare import Shape, index_map
+from jacobians.operations.declare import Multilinear, Shape, index_map
 
 
 def _reshape(X: Shape, *, shape: Shape) -> Sum:
@@ -111,6 +112,55 @@ def _pick_value(X: Any, *, moves: Arrangement, shape: Shape) -> Any:
 
 pick = index_map("pick", ("X",), _pick, value=_pick_value)
 """Any entries of the whole array, read and written at any slots; the rest of the result is 0."""
+
+
+def _spread_value(X: Any, *, moves: Arrangement, shape: Shape) -> Any:
+    sizes, reads, writes = moves
+    result = np.zeros(shape, X.dtype)
+    letters = range(len(sizes))
+    taken = X[tuple(positions(slot, sizes, letters) for slot in reads)]
+    at = (np.broadcast_to(positions(slot, sizes, letters), sizes) for slot in writes)
+    np.add.at(result, tuple(at), np.broadcast_to(taken, sizes))
+    return result
+
+
+spread = index_map("spread", ("X",), _pick, value=_spread_value)
+"""As ``pick``, of entries that may be written to one place: they are added up."""
+
+
+class _Assembly(Multilinear):
+    """One array from entries of several: a term for each operand, made without the others'."""
+
+    def infer(
+        self, operands: Sequence[Node], parameters: Mapping[str, Any]
+    ) -> tuple[Shape, np.dtype[Any]]:
+        return parameters["shape"], np.result_type(*(node.dtype for node in operands))
+
+    def local(self, node: Node, position: int) -> Sum:
+        sizes, reads, writes = dict(node.parameters)["moves"][position]
+        shape = node.shape + node.operands[position].shape
+        return total(shape, [normal(1, sizes, [], writes + reads)])
+
+
+def _assemble(*_: Shape, moves: tuple[Arrangement, ...], shape: Shape) -> Sum:
+    terms = [
+        normal(1, sizes, [Factor(number, reads)], writes)
+        for number, (sizes, reads, writes) in enumerate(moves)
+    ]
+    return total(shape, terms)
+
+
+def _assemble_value(*arrays: Any, moves: tuple[Arrangement, ...], shape: Shape) -> Any:
+    result = np.zeros(shape, np.result_type(*(np.asarray(array).dtype for array in arrays)))
+    for array, (sizes, reads, writes) in zip(arrays, moves, strict=True):
+        letters = range(len(sizes))
+        taken = np.asarray(array)[tuple(positions(slot, sizes, letters) for slot in reads)]
+        result[tuple(positions(slot, sizes, letters) for slot in writes)] = taken
+    return result
+
+
+assemble = index_map("assemble", (), _assemble, value=_assemble_value, kind=_Assembly)
+"""One array from entries of several, each written once; the rest of the result is 0."""
 
 
 def _pieces(X: Shape, *, runs: tuple[Stretch, ...], axis: int) -> Sum:

@@ -148,6 +148,24 @@ p_norm: Rule = rule(
     },
     notation="‖{0}‖_{1}", latex="\\lVert {0} \\rVert_{{{1}}}",
 )  # fmt: skip
+
+
+def _negative_norm(X: Any, p: Any) -> Any:
+    with np.errstate(divide="ignore"):  # an entry of 0 makes the norm 0
+        return _p_norm(X, p)
+
+
+negative_norm: Rule = rule(
+    # An order below 0: ∂y/∂x_k = sign(x_k) (y / |x_k|)^(1−p), 0 where an entry is 0, as for a kink.
+    "p_norm", _negative_norm,
+    "y_… = p_norm(X_…n, p)",
+    "∂y_…/∂X_…k = M_…k U_…k",
+    where={
+        "M": lambda X, p, y: np.absolute(X) > 0,
+        "U": lambda X, p, y: np.sign(X) * apply(ratio, [_per_row(y), np.absolute(X)]) ** (1 - p),
+    },
+    notation="‖{0}‖_{1}", latex="\\lVert {0} \\rVert_{{{1}}}",
+)  # fmt: skip
 squared_error: Rule = rule(
     "squared_error", lambda y, t: 0.5 * np.sum(np.square(y - t)),
     "L = squared_error(y_…, t_…)",

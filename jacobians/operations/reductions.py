@@ -67,9 +67,36 @@ def _extreme(name: str, value: Callable[..., Any]) -> tuple[Rule, Rule]:
     return whole, last
 
 
+def _running(name: str, ufunc: np.ufunc) -> Rule:
+    """The extreme entry so far, along the last axis."""
+
+    def attained(X: Any, y: Any) -> Any:
+        so_far = np.tri(X.shape[-1], dtype=np.bool_)
+        return _attains(X[..., None, :], y[..., :, None]) & so_far
+
+    takes = rule(
+        "attains", attained, "M_…nn = attains(X_…n, y_…n)", "∂M_…ij/∂X_…k = 0", "∂M_…ij/∂y_…k = 0",
+        dtype=boolean,
+    )  # fmt: skip
+    return rule(
+        name, lambda X: ufunc.accumulate(X, axis=-1), f"y_…n = {name}(X_…n)", "∂y_…i/∂X_…k = M_…ik S_…i",
+        where={
+            "M": lambda X, y: apply(takes, [X, y]),
+            "S": lambda X, y: apply(_share, [apply(takes, [X, y]), y]),
+        },
+        notation=f"{name}({{0}})",
+    )  # fmt: skip
+
+
+running_maximum = _running("running_max", np.maximum)
+running_minimum = _running("running_min", np.minimum)
+
+
 def _order_statistic(X: Any, axis: int | None, k: int) -> Any:
     found = np.partition(X, k, axis=axis)
     found = np.asarray(found[k] if axis is None else found[..., k])
+    if X.dtype.kind != "f":
+        return found
     return np.where(np.any(np.isnan(X), axis=axis), np.asarray(np.nan, found.dtype), found)
 
 

@@ -25,8 +25,9 @@ _refuse(
 )  # fmt: skip
 _refuse(
     np.fft,
-    "fft ifft fft2 ifft2 fftn ifftn rfft irfft rfft2 irfft2 rfftn irfftn hfft ihfft",
-    "a Fourier transform is complex and Jacobians here are real; multiply by the cosine and sine matrices instead",
+    "fft2 ifft2 fftn ifftn rfft2 irfft2 rfftn irfftn",
+    "along its second axis it transforms a complex array, and Jacobians here are real; multiply by the cosine and "
+    "sine matrices instead",
 )  # fmt: skip
 for _name in np.lib.scimath.__all__:
     _refuse(
@@ -74,7 +75,8 @@ _refuse(
 
 _refuse(
     np, "array asarray asanyarray ascontiguousarray asfortranarray require full arange",
-    "it would make a plain array of a traced one and lose its derivative; leave it out, or use np.stack([...])",
+    "it would make a plain array of a traced one and lose its derivative; leave it out, or use jb.array([...]), "
+    "jb.full(shape, value) or np.stack([...])",
 )  # fmt: skip
 
 # Counting: constant but for jumps

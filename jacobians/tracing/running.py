@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
-from numbers import Integral
+from numbers import Integral, Number
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -210,16 +210,17 @@ def _input(here: Session, name: str, value: Any, what: str) -> Traced:
             f"{what} is a {type(value).__name__} of arrays; pass them as separate arguments and name "
             "several in wrt=(0, 1)"
         )
+    number = value.number if isinstance(value, Traced) else isinstance(value, Number | np.generic)
     if isinstance(value, Traced):
         x = value if value.dtype.kind == "f" else call_astype(value, np.float64)
-        here.values[x.node] = x.value
         node = apply(_alias, [x.node], token=next(_tokens))
-        array = x.value
+        array = x.value.copy()
+        here.values.setdefault(x.node, array)
     else:
-        array = np.array(float_array(value, what))  # the caller may change theirs later
+        array = np.array(float_array(value, what), order="C")  # the caller may change theirs later
         node = input_node(name, array.shape, array.dtype)
     here.values[node] = array
-    return Traced(node, array)
+    return Traced(node, array, number=number)
 
 
 def real_leaves(

@@ -98,6 +98,11 @@ def current() -> Session:
     return _current.get() or Session()
 
 
+def running() -> bool:
+    """Whether a function runs on traced arrays now."""
+    return _current.get() is not None
+
+
 def guard(what: str) -> None:
     """Note that the trace holds for these values only: a branch was taken on one."""
     here = _current.get()
@@ -120,7 +125,9 @@ def scipy_functions() -> list[str]:
     for frame in _frames():
         name = frame.f_code.co_filename
         if name.startswith(_SCIPY):
-            names.append(frame.f_code.co_name)
+            # Decorators of SciPy call what they decorate ``f``.
+            decorated = frame.f_locals.get("f")
+            names.append(getattr(decorated, "__name__", frame.f_code.co_name))
         elif not name.startswith(_LIBRARIES):
             break
     return names

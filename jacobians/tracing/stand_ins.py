@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from jacobians.errors import JacobiansError
+from jacobians.tracing.handle import leaves, plainly, scratch
 from jacobians.tracing.session import guard
-from jacobians.tracing.tables import implements
+from jacobians.tracing.tables import Result, ResultKind, implements
 from jacobians.tracing.traced import Traced
 
 Implementation = Callable[..., Any]
@@ -16,23 +17,15 @@ untyped: Any = np
 """NumPy, to be asked with arguments as they come: its overloads cannot say what is passed on."""
 
 
-def plainly(value: Any) -> Any:
-    """The value with plain arrays for traced ones, also inside tuples, lists and dicts."""
-    if isinstance(value, Traced):
-        return value.value
-    if isinstance(value, tuple | list) and type(value) in (tuple, list):
-        return type(value)(plainly(item) for item in value)
-    if isinstance(value, dict):
-        return {key: plainly(item) for key, item in value.items()}
-    return value
-
-
-def mirrors(*functions: Any) -> Callable[[Implementation], Implementation]:
+def mirrors(
+    *functions: Any, result: ResultKind = Result.NEW, **refused: str
+) -> Callable[[Implementation], Implementation]:
     """As ``implements``; where the implementation fails, NumPy's own error is raised instead."""
 
     def enter(implementation: Implementation) -> Implementation:
         for function in functions:
-            implements(function)(_with_errors_of(function, implementation))
+            run = _with_errors_of(function, implementation)
+            implements(function, result=result, **refused)(run)
         return implementation
 
     return enter
@@ -47,7 +40,7 @@ def _with_errors_of(function: Any, implementation: Implementation) -> Implementa
             raise
         except Exception as error:
             try:
-                function(*plainly(args), **plainly(kwargs))
+                function(*scratch(args), **scratch(kwargs))
             except Exception as numpys:
                 raise numpys from None
             raise error
@@ -58,12 +51,13 @@ def _with_errors_of(function: Any, implementation: Implementation) -> Implementa
 def concrete(*functions: Any) -> None:
     """Enter functions whose result depends on values but has no derivative: plain, with a guard."""
     for function in functions:
-        implements(function)(_concretely(function))
+        implements(function, result=Result.PLAIN)(_concretely(function))
 
 
 def _concretely(function: Any) -> Implementation:
     def run(*args: Any, **kwargs: Any) -> Any:
-        guard(f"numpy.{function.__name__}")
+        if not all(leaf.constant for leaf in leaves((args, kwargs))):
+            guard(f"numpy.{function.__name__}")
         return function(*plainly(args), **plainly(kwargs))
 
     return run
@@ -72,7 +66,7 @@ def _concretely(function: Any) -> Implementation:
 def constant(*functions: Any) -> None:
     """Enter functions whose result depends on shapes and dtypes only: plain, and no guard."""
     for function in functions:
-        implements(function)(_constantly(function))
+        implements(function, result=Result.PLAIN)(_constantly(function))
 
 
 def _constantly(function: Any) -> Implementation:

@@ -1,16 +1,22 @@
 """``Traced``: what a function sees in place of an array while it is recorded."""
 
+import operator
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.errors import ShapeError, UnsupportedError
+from jacobians.errors import UnsupportedError
 from jacobians.graph.node import Node, Operation, apply, of_dtype
-from jacobians.operations.registry import OPERATIONS
-from jacobians.tracing.session import current, guard, scipy_functions, user_line
-from jacobians.tracing.tables import call
+from jacobians.tracing.attributes import refuse, refused_attribute
+from jacobians.tracing.dispatch import call
+from jacobians.tracing.entries import Put
+from jacobians.tracing.flat import Flat
+from jacobians.tracing.handle import Handle, concrete_index, holds_traced, plainly
+from jacobians.tracing.replacements import REPLACEMENTS
+from jacobians.tracing.session import current, scipy_functions, user_line
+from jacobians.tracing.tables import ArrayMethod, reduced
 
 Array = NDArray[Any]
 
@@ -36,25 +42,15 @@ def _unary(ufunc: np.ufunc) -> Any:
     return method
 
 
-def _in_place(ufunc: np.ufunc, sign: str) -> Any:
-    """``y += x``: the array becomes the result, for all who hold it, as NumPy's would."""
+def _in_place(ufunc: np.ufunc) -> Any:
+    """``y += x``: an array changes for all who hold it or a view of it; a number does not change."""
 
-    def method(self: "Traced", other: Any) -> "Traced":
-        if self.shared:
-            raise UnsupportedError(
-                f"y {sign}= ... at {user_line()} changes an array that has views or is one, which a traced array "
-                f"cannot follow; write y = y {sign} ..."
-            )
-        result = call(ufunc, (self, other), {})
-        if result.shape != self.shape:
-            raise ShapeError(
-                f"y {sign}= ... at {user_line()}: the result has shape {result.shape}, y {self.shape}; "
-                f"write y = y {sign} ..."
-            )
-        if result.dtype != self.dtype:
-            result = call(ASTYPE, (result, self.dtype), {})
-        self.node, self.value = result.node, result.value
-        return self
+    def method(self: "Traced", other: Any) -> Any:
+        if self.number:
+            return call(ufunc, (self, other), {})
+        if ufunc is np.matmul:
+            np.ndarray.__imatmul__(self.value.copy(), plainly(other))  # NumPy's own errors
+        return call(ufunc, (self, other), {"out": (self,)})
 
     return method
 
@@ -66,7 +62,7 @@ def _as_method(function: Any) -> Any:
     return method
 
 
-class Traced:
+class Traced(Handle):
     """An array that is being recorded: it has a value, and NumPy's functions and operators work on it.
 
     Attributes
@@ -75,45 +71,8 @@ class Traced:
         What it is for the arguments that the function was called with.
     """
 
-    __slots__ = ("node", "shared", "value")
+    __slots__ = ()
     __array_priority__ = 1000.0
-
-    def __init__(self, node: Node, value: Array) -> None:
-        self.node = node
-        self.value = value
-        self.shared = False  # whether another traced array may be a view of it, or it of another
-
-    # Shape queries are plain numbers: control flow on them is free.
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape."""
-        return self.value.shape
-
-    @property
-    def ndim(self) -> int:
-        """The number of axes."""
-        return self.value.ndim
-
-    @property
-    def size(self) -> int:
-        """The number of entries."""
-        return self.value.size
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """The dtype."""
-        return self.value.dtype
-
-    @property
-    def nbytes(self) -> int:
-        """The bytes of the value."""
-        return self.value.nbytes
-
-    @property
-    def itemsize(self) -> int:
-        """The bytes of an entry."""
-        return self.value.itemsize
 
     @property
     def T(self) -> Any:  # noqa: N802 - the name of NumPy
@@ -123,12 +82,16 @@ class Traced:
     @property
     def mT(self) -> Any:  # noqa: N802 - the name of NumPy
         """The transpose of the last two axes."""
-        return call(np.swapaxes, (self, -1, -2), {})
+        return call(np.matrix_transpose, (self,), {})
 
     @property
     def real(self) -> Any:
         """The array itself: it is real."""
         return call(np.real, (self,), {})
+
+    @real.setter
+    def real(self, value: Any) -> None:
+        self[...] = value
 
     @property
     def imag(self) -> Any:
@@ -136,9 +99,15 @@ class Traced:
         return call(np.imag, (self,), {})
 
     @property
-    def flat(self) -> Any:
-        """The entries in row-major order: to go through, or to index."""
-        return self.ravel()
+    def flat(self) -> "Flat":
+        """The entries in row-major order: to go through, to index, to assign."""
+        return Flat(self.owner() if self.number else self)
+
+    @flat.setter
+    def flat(self, value: Any) -> None:
+        if self.number:
+            self[...] = value  # raises
+        Flat(self)[...] = value
 
     def __len__(self) -> int:
         if not self.shape:
@@ -161,45 +130,56 @@ class Traced:
     # A copy has the same derivative; a stored one would lose it.
 
     def __copy__(self) -> "Traced":
-        return Traced(self.node, self.value)
+        return self.owner(number=self.number)
 
     def __deepcopy__(self, memo: object) -> "Traced":
-        return Traced(self.node, self.value)
+        return self.owner(number=self.number)
 
     def __reduce__(self) -> Any:
         raise UnsupportedError(
             f"a traced array at {user_line()} cannot be pickled: it would lose its derivative"
         )
 
+    def __getattr__(self, name: str) -> Any:
+        raise refused_attribute(name)
+
     # NumPy's protocols
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
         if method == "__call__":
             return call(ufunc, inputs, kwargs)
-        return call(_ReducedUfunc(ufunc, method), inputs, kwargs)
+        return call(reduced(ufunc, method), inputs, kwargs)
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
         return call(function, args, dict(kwargs))
 
-    def __array__(self, *_: Any, **__: Any) -> Array:
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
+        if self.constant:
+            return np.array(self.value, dtype)  # it depends on no input
         called = scipy_functions()
-        known = [name for name in called if name in OPERATIONS]
+        known = [name for name in called if name in REPLACEMENTS]
         if called:
-            instead = f"write jb.ops.{known[-1]}" if known else "write it with NumPy's functions"
+            instead = (
+                f"write {REPLACEMENTS[known[-1]]}" if known else "write it with NumPy's functions"
+            )
             raise UnsupportedError(
                 f"SciPy's {(known or called)[-1]} at {user_line()} works on plain arrays only, which would cut a "
                 f"traced one off from its derivative; {instead}"
             )
         raise UnsupportedError(
             f"a traced array was to be made a plain array at {user_line()}, which would cut it off from its "
-            "derivative; write np.stack([...]) or np.concatenate([...]) for np.array([...]), leave np.asarray(x) "
-            "out (or write x.astype(float)), and use NumPy's own functions in place of compiled ones"
+            "derivative; write jb.array([...]) for np.array([...]), fill an array made by jb.zeros(shape) (or "
+            "np.zeros_like(x)) in place of one by np.zeros, leave np.asarray(x) out (or write "
+            "x.astype(float)), and use NumPy's own functions in place of compiled ones"
         )
 
     def _number(self, what: str) -> Any:
+        if self.constant:
+            return self.value.item()  # it depends on no input
         raise UnsupportedError(
             f"{what} of a traced array at {user_line()} would cut it off from its derivative; keep it an array "
-            "(0-d arrays work like numbers), use np.stack([...]) to collect several"
+            "(0-d arrays work like numbers), use np.stack([...]) or jb.array([...]) to collect several, and fill "
+            "an array made by jb.zeros(shape), not np.zeros(shape)"
         )
 
     def __float__(self) -> float:
@@ -208,46 +188,91 @@ class Traced:
     def __complex__(self) -> complex:
         return complex(self._number("complex()"))
 
-    def item(self, *_: Any) -> Any:
-        """Not possible: it would cut the value off from its derivative."""
-        self._number("item()")
+    def item(self, *args: Any) -> Any:
+        """Of a constant; else not possible: it would cut the value off from its derivative."""
+        return self.value.item(*args) if self.constant else self._number("item()")
 
     def tolist(self) -> Any:
-        """Not possible: it would cut the value off from its derivative."""
-        self._number("tolist()")
+        """Of a constant; else not possible: it would cut the value off from its derivative."""
+        return self.value.tolist() if self.constant else self._number("tolist()")
+
+    # Writing
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        raise UnsupportedError(
-            f"a traced array cannot be assigned to at {user_line()}; build the result with np.where(mask, a, b), "
-            "np.concatenate([...]) or np.stack([...])"
-        )
+        if self.number:
+            raise TypeError(
+                f"'numpy.{self.dtype}' object does not support item assignment: at {user_line()} it is a number, "
+                "as in NumPy; make an array with jb.array(...)"
+            )
+        where = concrete_index(index)
+        self.assign(lambda array, values: array.__setitem__(where, values), value)
+
+    def assign(self, put: Put, value: Any) -> None:
+        """Let ``put(array, values)`` write a value, traced or plain, into the array."""
+        value = gathered(value)
+        if isinstance(value, Traced) and value.dtype != self.dtype:
+            value = call(ASTYPE, (value, self.dtype), {})
+        self.write(put, value)
+
+    def fill(self, value: Any) -> None:
+        """Assign one value to all entries; NumPy's scalars stay as they are."""
+        if self.number:
+            np.zeros(()).fill(plainly(value))  # NumPy's own error
+            return
+        self.assign(lambda array, number: array.fill(number), value)
+
+    def sort(
+        self, axis: int = -1, kind: Any = None, order: Any = None, *, stable: Any = None
+    ) -> None:
+        """Sort in place."""
+        self[...] = call(np.sort, (self, axis, kind, order), {"stable": stable})
+
+    def partition(
+        self, kth: Any, axis: int = -1, kind: str = "introselect", order: Any = None
+    ) -> None:
+        """Partition in place."""
+        self[...] = call(np.partition, (self, kth, axis, kind, order), {})
+
+    def put(self, indices: Any, values: Any, mode: str = "raise") -> None:
+        """Assign to entries by their row-major positions."""
+        call(np.put, (self, indices, values), {"mode": mode})
 
     # Values that steer Python: they hold for these arguments only.
 
     def __bool__(self) -> bool:
         answer = bool(self.value)
-        guard("bool()")
+        self.steer("bool()")
         return answer
 
     def __int__(self) -> int:
         answer = int(self.value)
-        guard("int()")
+        self.steer("int()")
         return answer
 
     def __index__(self) -> int:
         if self.dtype.kind not in "iub":
             raise TypeError("only integer arrays can be converted to an index")
-        guard("an index")
+        self.steer("an index")
         return int(self.value)
 
     def __round__(self, digits: int = 0) -> Any:
         return call(np.round, (self, digits), {})
 
     def __getitem__(self, index: Any) -> Any:
+        if self.stale:
+            return self._entries(concrete_index(index))
         return call(GETITEM, (self, index), {})
 
+    def _entries(self, index: Any) -> Any:
+        """Entries of an array that was written, from where they come."""
+        value, node = self.entries(index)
+        if node is None:
+            return self.viewed(value, None)
+        number = not isinstance(value, np.ndarray)
+        return Traced(node, np.array(value), number=number)
+
     def __contains__(self, item: Any) -> bool:
-        guard("'in'")
+        self.steer("'in'")
         return bool(np.any(self.value == getattr(item, "value", item)))
 
     # Operators
@@ -269,13 +294,16 @@ class Traced:
     __neg__, __pos__ = _unary(np.negative), _unary(np.positive)
     __abs__, __invert__ = _unary(np.absolute), _unary(np.invert)
 
-    __iadd__, __isub__ = _in_place(np.add, "+"), _in_place(np.subtract, "-")
-    __imul__, __itruediv__ = _in_place(np.multiply, "*"), _in_place(np.divide, "/")
-    __ipow__, __imod__ = _in_place(np.power, "**"), _in_place(np.remainder, "%")
-    __ifloordiv__, __imatmul__ = _in_place(np.floor_divide, "//"), _in_place(np.matmul, "@")
-
-    def __divmod__(self, other: Any) -> tuple[Any, Any]:
-        return self // other, self % other
+    __iadd__, __isub__ = _in_place(np.add), _in_place(np.subtract)
+    __imul__, __itruediv__ = _in_place(np.multiply), _in_place(np.divide)
+    __ipow__, __imod__ = _in_place(np.power), _in_place(np.remainder)
+    __ifloordiv__, __imatmul__ = _in_place(np.floor_divide), _in_place(np.matmul)
+    __iand__, __ior__ = _in_place(np.bitwise_and), _in_place(np.bitwise_or)
+    __ixor__, __ilshift__ = _in_place(np.bitwise_xor), _in_place(np.left_shift)
+    __irshift__ = _in_place(np.right_shift)
+    __lshift__, __rlshift__ = _binary(np.left_shift), _reflected(np.left_shift)
+    __rshift__, __rrshift__ = _binary(np.right_shift), _reflected(np.right_shift)
+    __divmod__, __rdivmod__ = _binary(np.divmod), _reflected(np.divmod)
 
     # Methods of ndarray
 
@@ -295,23 +323,39 @@ class Traced:
         _as_method(np.argpartition),
     )
     clip, round = _as_method(np.clip), _as_method(np.round)
-    conj, conjugate = _as_method(np.conjugate), _as_method(np.conjugate)
-    copy = _as_method(np.copy)
+
+    def copy(self, order: str = "C") -> Any:
+        """An array with entries of its own."""
+        return self.owner(number=True) if self.number else call(np.copy, (self,), {"order": order})
+
+    def conj(self) -> Any:
+        """The array itself, as it is real."""
+        return call(CONJ, (self,), {})
+
+    conjugate = conj
+
+    def view(self, dtype: Any = None, type: Any = None) -> Any:
+        """The array on the same memory."""
+        if (dtype is not None and np.dtype(dtype) != self.dtype) or type is not None:
+            refuse("x.view(...) with another type", "write x.astype(dtype)")
+        return call(VIEW, (self,), {})
 
     def ravel(self, order: str = "C") -> Any:
-        """The entries as one axis."""
+        """The entries as one axis: a view where they lie so, as in NumPy."""
         return call(np.ravel, (self, order), {})
 
-    flatten = ravel
+    def flatten(self, order: str = "C") -> Any:
+        """The entries as one axis, always a copy."""
+        return call(FLATTEN, (self, order), {})
 
-    def compress(self, condition: Any, axis: Any = None) -> Any:
+    def compress(self, condition: Any, axis: Any = None, out: Any = None) -> Any:
         """The entries of an axis where the condition holds."""
-        return call(np.compress, (condition, self), {"axis": axis})
+        return call(np.compress, (condition, self), {"axis": axis, "out": out})
 
-    def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Any:  # noqa: ARG002
+    def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Any:
         """The array with another shape."""
         wanted = shape[0] if len(shape) == 1 else shape
-        return call(np.reshape, (self, wanted), {"order": order})
+        return call(np.reshape, (self, wanted), {"order": order, "copy": copy})
 
     def transpose(self, *axes: Any) -> Any:
         """The array with its axes in another order."""
@@ -320,68 +364,73 @@ class Traced:
         order = axes[0] if len(axes) == 1 and np.ndim(axes[0]) else axes
         return call(np.transpose, (self, order), {})
 
-    def astype(self, dtype: Any, *_: Any, **__: Any) -> Any:
+    def astype(
+        self,
+        dtype: Any,
+        order: str = "K",
+        casting: str = "unsafe",
+        subok: bool = True,
+        copy: bool = True,
+    ) -> Any:
         """The array with another dtype."""
-        return call(ASTYPE, (self, dtype), {})
-
-    def sort(self, *_: Any, **__: Any) -> None:
-        """Not possible in place."""
-        raise UnsupportedError(f"x.sort() at {user_line()} sorts in place; write x = np.sort(x)")
+        return call(ASTYPE, (self, dtype, order, casting, subok, copy), {})
 
 
-class _ReducedUfunc:
-    """A ufunc's method, ``np.add.reduce``, as a key of the tables."""
-
-    def __init__(self, ufunc: np.ufunc, method: str) -> None:
-        self.ufunc, self.method = ufunc, method
-        self.__name__ = f"{ufunc.__name__}.{method}"
-        self.__module__ = "numpy"
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _ReducedUfunc) and self._key() == other._key()
-
-    def __hash__(self) -> int:
-        return hash(self._key())
-
-    def _key(self) -> tuple[np.ufunc, str]:
-        return self.ufunc, self.method
+GETITEM = ArrayMethod("__getitem__", operator.getitem)
+ASTYPE = ArrayMethod("astype", lambda x, *how: x.astype(*how))
+CONJ = ArrayMethod("conj", lambda x: x.conj())
+VIEW = ArrayMethod("view", lambda x: x.view())
+FLATTEN = ArrayMethod("flatten", lambda x, order: x.flatten(order))
 
 
-def reduced(ufunc: np.ufunc, method: str = "reduce") -> Any:
-    """The table's key for ``ufunc.reduce`` and the like."""
-    return _ReducedUfunc(ufunc, method)
-
-
-class _Named:
-    def __init__(self, name: str) -> None:
-        self.__name__, self.__module__ = name, "numpy.ndarray"
-
-
-GETITEM, ASTYPE = _Named("__getitem__"), _Named("astype")
+def gathered(value: Any) -> Any:
+    """Nested lists that hold traced arrays as one array; anything else as it is."""
+    if isinstance(value, Flat):
+        return value.copy()
+    if isinstance(value, list | tuple) and holds_traced(value):
+        return call(np.stack, ([gathered(part) for part in value],), {})
+    return value
 
 
 def record(operation: Operation, operands: Sequence[Any], **parameters: Any) -> Traced:
-    """Apply an operation to traced arrays and constants: its value now, its node for later."""
+    """Apply an operation to traced arrays and constants: its value now, its node for later.
+
+    The result is a number where it has no axes; ``dispatch`` says what it is for the user.
+    """
     here = current()
     nodes: list[Node] = []
     values: list[Any] = []
+    fixed, live = True, False
     for operand in operands:
         if isinstance(operand, Traced):
             nodes.append(operand.node)
             values.append(operand.value)
-            here.values[operand.node] = operand.value
+            fixed = fixed and operand.constant
+            live = live or operand.live
+            if operand.node not in here.values:
+                here.values[operand.node] = operand.value.copy() if operand.live else operand.value
         else:
             node = here.constant_node(operand)
             nodes.append(node)
             values.append(operand if node.operation else node.value)
-    node = apply(operation, nodes, **parameters)
-    value = here.values.get(node)
-    if value is None:
+            fixed = fixed and type(operand) in (int, float)
+    if fixed and nodes:
         value = np.asarray(operation.evaluate(values, parameters))
+        return Traced(here.constant_node(value), value, number=not value.ndim)
+    node = apply(operation, nodes, **parameters)
+    known = here.values.get(node)
+    if known is None:
+        value = np.asarray(operation.evaluate(values, parameters))
+        if any(value is given for given in values):
+            value = value.copy()
+        if live and any(
+            np.may_share_memory(value, x.value)
+            for x in operands
+            if isinstance(x, Traced) and x.live
+        ):
+            value = value.copy()  # what a node's value is must not change
         node = of_dtype(node, value.dtype)
         here.values[node] = value
-    result = Traced(node, value)
-    for operand in operands:
-        if isinstance(operand, Traced) and np.may_share_memory(value, operand.value):
-            operand.shared = result.shared = True
-    return result
+    else:
+        value = known.copy(order="K")  # two arrays, if of one node
+    return Traced(node, value, number=not value.ndim)

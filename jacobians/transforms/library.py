@@ -33,6 +33,8 @@ from jacobians.operations.products import einsum as _einsum
 from jacobians.operations.products import split_subscripts
 from jacobians.operations.registry import OPERATIONS
 from jacobians.tensor.jacobian_tensor import JacobianTensor
+from jacobians.tracing.dispatch import call as dispatched
+from jacobians.tracing.numpy.scipys import FUNCTIONS
 from jacobians.tracing.running import output_node, output_value, traced
 from jacobians.tracing.session import session
 from jacobians.tracing.tables import SUPPORTED
@@ -91,7 +93,7 @@ class LibraryOperation:
         call = self._bind(args, named)
         if any(isinstance(value, Traced) for value in call.arrays):
             if self._implementation is not None:
-                return self._implementation(*call.arrays, **call.options)
+                return dispatched(self.declaration, call.arrays, call.options)
             return record(self.declaration, call.arrays, **call.parameters)
         if any(isinstance(a, Node) for a in call.arrays):
             return self._in_a_rule(call)
@@ -120,7 +122,8 @@ class LibraryOperation:
     @property
     def _implementation(self) -> Callable[..., Any] | None:
         """What the operation means on traced arrays, where that takes more than arrays."""
-        return SUPPORTED.get(self.declaration)
+        entry = SUPPORTED.get(self.declaration)
+        return None if entry is None else entry.run
 
     @cached_property
     def options(self) -> dict[str, bool]:
@@ -132,11 +135,9 @@ class LibraryOperation:
 
     def _along(self, options: Mapping[str, Any]) -> Callable[..., Any]:
         """The call with options as a function of arrays, named as the operation's result."""
-        implementation = self._implementation
-        assert implementation is not None
 
         def along(*arrays: Any) -> Any:
-            return implementation(*arrays, **options)
+            return dispatched(self.declaration, arrays, options)
 
         kind = inspect.Parameter.POSITIONAL_ONLY
         names = [inspect.Parameter(name, kind) for name in self.arguments]
@@ -400,11 +401,42 @@ def _owned(result: Array, arrays: Sequence[Array]) -> Array:
     return result
 
 
+class LibraryFunction:
+    """A function of SciPy that its own does not hand over: ``jb.ops.solve_triangular``.
+
+    It takes SciPy's arguments, plain or traced. It is made of operations and has no one formula; its
+    Jacobian at arguments is ``jb.jacobian(jb.ops.expm)(A)``.
+    """
+
+    def __init__(self, name: str, run: Callable[..., Any]) -> None:
+        self.name, self.__name__, self._run = name, name, run
+        self.__wrapped__ = run  # its signature
+        self.__doc__ = run.__doc__
+
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        """The value: a new array, or traced in a function that is being differentiated."""
+        return self._run(*args, **named)
+
+    def __repr__(self) -> str:
+        return f"<jb.ops.{self.name}{inspect.signature(self._run)}>"
+
+    def __reduce__(self) -> Any:
+        return _function_by_name, (self.name,)
+
+
+def _function_by_name(name: str) -> LibraryFunction:
+    return ops.functions[name]
+
+
 class Library(Mapping[str, LibraryOperation]):
-    """All operations: ``jb.ops.matmul``, ``jb.ops["matmul"]``, ``list(jb.ops)``."""
+    """All operations: ``jb.ops.matmul``, ``jb.ops["matmul"]``, ``list(jb.ops)``.
+
+    ``functions`` are those of SciPy that are made of operations; they are attributes too.
+    """
 
     def __init__(self, operations: Mapping[str, Operation]) -> None:
         self._operations = {n: LibraryOperation(o) for n, o in sorted(operations.items())}
+        self.functions = {n: LibraryFunction(n, run) for n, run in sorted(FUNCTIONS.items())}
 
     def __getitem__(self, name: str) -> LibraryOperation:
         try:
@@ -414,9 +446,11 @@ class Library(Mapping[str, LibraryOperation]):
                 f"there is no operation {name!r}; there are {', '.join(self._operations)}"
             ) from None
 
-    def __getattr__(self, name: str) -> LibraryOperation:
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
+        if name in self.functions:
+            return self.functions[name]
         return self[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -426,7 +460,7 @@ class Library(Mapping[str, LibraryOperation]):
         return len(self._operations)
 
     def __dir__(self) -> list[str]:
-        return [*super().__dir__(), *self._operations]
+        return [*super().__dir__(), *self._operations, *self.functions]
 
     def __repr__(self) -> str:
         return f"<jb.ops: {', '.join(self._operations)}>"

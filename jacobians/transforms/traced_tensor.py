@@ -16,6 +16,8 @@ from jacobians.notation.join import restricted
 from jacobians.notation.terms import Sum, contracted, relabelled, total, transposed
 from jacobians.tensor.batching import per_sample
 from jacobians.tensor.jacobian_tensor import JacobianTensor
+from jacobians.tracing.attributes import refuse
+from jacobians.tracing.handle import serials
 from jacobians.tracing.numpy.basics import call_astype, reshape
 from jacobians.tracing.running import output_node
 from jacobians.tracing.session import current, user_line
@@ -62,36 +64,60 @@ def _refused(name: str) -> Callable[..., Any]:
 class TracedTensor(Traced):
     """A Jacobian tensor in a trace; see ``JacobianTensor``."""
 
-    __slots__ = ("_block", "_dense", "_tensor")
+    __slots__ = ("_block", "_dense_node", "_dense_value", "_tensor")
 
     def __init__(self, block: Block) -> None:
         self._block = block
-        self._dense: Traced | None = None
+        self._dense_node: Node | None = None
+        self._dense_value: Any = None
         self._tensor: JacobianTensor | None = None
-        self.shared = False
+        self._memory, self._version, self._anchor = None, 0, None  # type: ignore[assignment]
+        self.number, self.writeable, self.serial = False, True, next(serials)
 
-    # The dense array, for NumPy
+    # The dense array, for NumPy: made when it is first asked for
+
+    def _make(self) -> None:
+        if self._dense_value is None:
+            dense = in_session(as_single_node(self._block.terms))
+            dense = like(dense, self._block.dtype)
+            self._dense_node, self._dense_value = dense.node, dense.value
+            self._anchor = dense.value
+
+    @property
+    def _node(self) -> Node | None:
+        self._make()
+        return self._dense_node
+
+    @_node.setter
+    def _node(self, node: Node | None) -> None:
+        self._dense_node = node
+
+    @property
+    def _value(self) -> Any:
+        self._make()
+        return self._dense_value
+
+    @_value.setter
+    def _value(self, value: Any) -> None:
+        self._dense_value = value
 
     @property
     def _array(self) -> Traced:
-        if self._dense is None:
-            self._dense = like(in_session(as_single_node(self._block.terms)), self._block.dtype)
-        return self._dense
+        """The dense array as a traced array and no more."""
+        return Traced(self.node, self.value)
 
-    @property
-    def node(self) -> Node:  # type: ignore[override]
-        """Of the dense array."""
-        return self._array.node
-
-    @property
-    def value(self) -> Any:  # type: ignore[override]
-        """The dense array at the values of this trace."""
-        return self._array.value
+    def another(self, node: Node | None, value: Any, *, number: bool = False) -> Any:
+        """A traced array like the dense one of another node, which is no tensor."""
+        return Traced(node, value, number=number)  # type: ignore[arg-type]
 
     @property
     def shape(self) -> tuple[int, ...]:
         """Output axes, then input axes."""
         return self._block.terms.shape
+
+    @shape.setter
+    def shape(self, _: Any) -> None:
+        refuse("J.shape = ...", "write J.dense().reshape(...)")
 
     @property
     def ndim(self) -> int:

@@ -178,3 +178,13 @@ def test_growth_through_shifts_is_bounded():
         )
         assert many < 2.2 * few
     np.testing.assert_allclose(jb.grad(lambda u: np.sum(f(u) ** 2))(u), 2 * f(u) @ expected)
+
+
+def test_the_corner_of_an_array_is_not_the_array():
+    c = np.array([1.0, 2.0, 3.0, 4.0])
+
+    def f(x):
+        return np.sum(c * np.pad(x[:2], (0, 2)))
+
+    np.testing.assert_array_equal(jb.grad(f)(np.ones(4)), [1, 2, 0, 0])
+    np.testing.assert_array_equal(jb.grad(f).compile(np.ones(4))(np.ones(4)), [1, 2, 0, 0])

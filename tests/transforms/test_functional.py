@@ -254,9 +254,7 @@ def test_errors_name_what_is_wrong():
         jb.grad(loss)(W * 1j, X)
     with pytest.raises(jb.UnsupportedError, match=r"float\(\).*test_functional\.py:\d+"):
         jb.grad(lambda x: float(x[0]) * 2)(X)
-    with pytest.raises(jb.UnsupportedError, match=r"assigned.*test_functional\.py:\d+.*np\.where"):
-        jb.grad(lambda x: x.__setitem__(0, 1.0))(X)
-    with pytest.raises(jb.UnsupportedError, match=r"np\.stack\(\[\.\.\.\]\)"):
+    with pytest.raises(jb.UnsupportedError, match=r"jb\.array\(\[\.\.\.\]\)"):
         jb.grad(lambda x: np.array([x, x]).sum())(X)
 
     def fill(x):
@@ -264,7 +262,9 @@ def test_errors_name_what_is_wrong():
         y[0] = x[0]
         return y
 
-    with pytest.raises(jb.UnsupportedError, match=r"float\(\).*test_functional\.py:\d+.*np\.stack"):
+    with pytest.raises(
+        jb.UnsupportedError, match=r"float\(\).*test_functional\.py:\d+.*np\.stack.*jb\.zeros"
+    ):
         jb.jacobian(fill)(X)
     with pytest.raises(jb.UnsupportedError, match=r"returned None; is a 'return' missing"):
         jb.jacobian(lambda x: None)(X)
@@ -338,12 +338,9 @@ def test_in_place_operators_change_the_array_for_all_who_hold_it():
             row /= row.sum()
         return M.sum()
 
-    for f in (through_a_view, by_rows):
-        with pytest.raises(
-            jb.UnsupportedError, match=r"test_functional\.py:\d+ changes an array that has views"
-        ):
-            jb.grad(f)(X)
-    with pytest.raises(jb.ShapeError, match=r"result has shape \(3, 3\), y \(3,\)"):
+    np.testing.assert_array_equal(jb.grad(through_a_view)(X), [10, 10, 1])
+    np.testing.assert_allclose(jb.grad(by_rows)(X), 0, atol=1e-15)  # each row sums up to 1
+    with pytest.raises(ValueError, match=r"shape \(3,\) doesn't match the broadcast shape \(3,3\)"):
         jb.grad(lambda x: np.sum(x.__iadd__(np.ones((3, 3)))))(X)
 
 

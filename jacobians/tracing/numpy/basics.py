@@ -14,10 +14,19 @@ from jacobians.notation.slots import Table
 from jacobians.operations import index_maps, products
 from jacobians.operations.arrangement import arrangement, coordinates
 from jacobians.operations.declare import elementwise
-from jacobians.tracing.session import guard, user_line
+from jacobians.tracing.handle import concrete_index, plainly
+from jacobians.tracing.session import user_line
 from jacobians.tracing.stand_ins import mirrors
-from jacobians.tracing.tables import SUPPORTED, implements
-from jacobians.tracing.traced import ASTYPE, GETITEM, Traced, record
+from jacobians.tracing.tables import SUPPORTED, Result, TableEntry, implements
+from jacobians.tracing.traced import (
+    ASTYPE,
+    CONJ,
+    FLATTEN,
+    GETITEM,
+    VIEW,
+    Traced,
+    record,
+)
 
 cast = elementwise("cast", lambda X: X, X="1", how=lambda _: ByCast())  # changes the dtype only
 
@@ -25,23 +34,51 @@ cast = elementwise("cast", lambda X: X, X="1", how=lambda _: ByCast())  # change
 def plain(value: Any) -> Any:
     """The value of a traced array, anything else as it is; taking it leaves a guard."""
     if isinstance(value, Traced):
-        guard("a value that steers the computation")
-        return value.value
+        return value.steer("a value that steers the computation")
     return value
 
 
-def _ufunc(operation: Operation, ufunc: Any) -> Callable[..., Any]:
+def ufunc(operation: Operation, function: Any) -> Callable[..., Any]:
+    """An elementwise operation with the keywords of NumPy's ufuncs."""
+
     def run(*inputs: Any, **kwargs: Any) -> Any:
-        for name, value in kwargs.items():
-            if name == "where" and value is not True:
-                raise UnsupportedError(
-                    f"numpy.{ufunc.__name__}(where=...) at {user_line()}: write np.where(mask, a, b)"
-                )
-            if name == "dtype" and value is not None:
-                inputs = tuple(call_astype(x, value) for x in inputs)
+        if kwargs:
+            inputs = _in_loop(function, inputs, **kwargs)
         return record(operation, inputs)
 
     return run
+
+
+def in_loop(function: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give an implementation of a ufunc the keywords of ufuncs."""
+
+    def decorate(implementation: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*inputs: Any, **kwargs: Any) -> Any:
+            return implementation(*(_in_loop(function, inputs, **kwargs) if kwargs else inputs))
+
+        return run
+
+    return decorate
+
+
+def _in_loop(function: Any, inputs: Any, **kwargs: Any) -> Any:
+    """The inputs in the types of the loop that ``dtype``, ``signature`` and ``casting`` choose."""
+    # NumPy's own errors, on arrays without entries.
+    empty = [
+        x if type(x) in (int, float, bool) else np.empty(0, np.asarray(plainly(x)).dtype)
+        for x in inputs
+    ]
+    function(*empty, **kwargs)
+    chosen = kwargs.get("signature", kwargs.get("sig"))
+    if chosen is None:
+        chosen = (*(None,) * function.nin, *(kwargs.get("dtype"),) * function.nout)
+    given = [type(x) if type(x) in (int, float) else np.asarray(x).dtype for x in empty]
+    loop = function.resolve_dtypes(
+        (*given, *(None,) * function.nout),
+        signature=chosen,
+        casting=kwargs.get("casting", "same_kind"),
+    )
+    return tuple(call_astype(x, dtype) for x, dtype in zip(inputs, loop, strict=False))
 
 
 def call_astype(x: Any, dtype: Any) -> Any:
@@ -50,12 +87,19 @@ def call_astype(x: Any, dtype: Any) -> Any:
         return np.asarray(x, dtype)
     wanted = np.dtype(dtype)
     if wanted == x.dtype:
-        return Traced(x.node, x.value)  # NumPy's astype copies
+        return x
     if wanted.kind in "iub":
         return record(truncate[wanted.str], [x])
     if wanted.kind != "f":
         raise UnsupportedError(f"astype({wanted}) at {user_line()}: a Jacobian here is real")
     return record(casts[wanted.str], [x])
+
+
+@implements(ASTYPE, result=Result.NUMPYS)
+def _astype(x: Any, dtype: Any, order: str = "K", casting: str = "unsafe", *_: Any) -> Any:
+    if casting != "unsafe":
+        np.empty(0, x.dtype).astype(dtype, order, casting)  # type: ignore[call-overload] # NumPy's error
+    return call_astype(x, dtype)
 
 
 class _Casts(dict[str, Operation]):
@@ -73,23 +117,22 @@ class _Casts(dict[str, Operation]):
 
 
 casts, truncate = _Casts("1"), _Casts(None)
-SUPPORTED[ASTYPE] = call_astype
 
 
 def register() -> None:
     """Enter every operation that was declared with a NumPy ufunc."""
     for function, operation in NUMPY.items():
         if isinstance(function, np.ufunc):
-            SUPPORTED.setdefault(function, _ufunc(operation, function))
+            SUPPORTED.setdefault(function, TableEntry(ufunc(operation, function)))
 
 
-@mirrors(np.reshape)
+@mirrors(np.reshape, result=Result.NUMPYS)
 def reshape(a: Any, /, shape: Any = None, order: str = "C", *, copy: Any = None) -> Any:  # noqa: ARG001
     """numpy.reshape."""
     if shape is None:
         raise TypeError("reshape() missing 1 required positional argument: 'shape'")
     wanted = (index(shape),) if isinstance(shape, Integral) else tuple(index(n) for n in shape)
-    if order == "A":
+    if order in ("A", "K"):
         order = memory_order(a, "reshape")
     if order == "F":
         turned = reshape(transpose(a), wanted[::-1])
@@ -100,16 +143,24 @@ def reshape(a: Any, /, shape: Any = None, order: str = "C", *, copy: Any = None)
 
 
 def memory_order(a: Any, name: str) -> str:
-    """What order "A" or "K" means; only for arrays whose entries lie in row-major order."""
-    if np.asarray(getattr(a, "value", a)).flags.c_contiguous:
+    """What order "A" or "K" means, by how the entries lie: as they would in NumPy."""
+    flags = np.asarray(getattr(a, "value", a)).flags
+    if flags.c_contiguous:
         return "C"
+    if flags.f_contiguous:
+        return "F"
     raise UnsupportedError(
-        f"numpy.{name} at {user_line()} by the order in memory: a traced array has none that lasts; "
+        f"numpy.{name} at {user_line()} by the order in memory of an array that lies in neither; "
         "write order='C' or order='F'"
     )
 
 
-@mirrors(np.transpose)
+@implements(FLATTEN)
+def _flatten(x: Any, order: str = "C") -> Any:
+    return reshape(x, (x.size,), memory_order(x, "flatten") if order in ("A", "K") else order)
+
+
+@mirrors(np.transpose, result=Result.NUMPYS)
 def transpose(a: Any, axes: Any = None) -> Any:
     """numpy.transpose."""
     # The axes of an array that takes no memory are told apart by their sizes.
@@ -122,10 +173,16 @@ def transpose(a: Any, axes: Any = None) -> Any:
     return record(index_maps.permute, [a], axes=order)
 
 
-@implements(GETITEM)
+@implements(CONJ, VIEW, result=Result.NUMPYS)
+def _same(x: Any) -> Any:
+    return x
+
+
+@implements(GETITEM, result=Result.NUMPYS)
 def getitem(x: Traced, where: Any) -> Any:
     """``x[where]``: basic indices stay affine, of the others what is affine is found again."""
-    items = tuple(_item(item) for item in (where if isinstance(where, tuple) else (where,)))
+    items = concrete_index(where if isinstance(where, tuple) else (where,))
+    items = tuple(_item(item) for item in items)
     if all(_is_basic(item) for item in items):
         return _basic(x, items)
     axis = len(items) - 1
@@ -137,10 +194,11 @@ def getitem(x: Traced, where: Any) -> Any:
 
 
 def _item(item: Any) -> Any:
-    item = [_item(part) for part in item] if isinstance(item, list) else plain(item)
-    if isinstance(item, np.ndarray) and item.ndim == 0 and item.dtype.kind in "iu":
-        return int(item)
-    return np.asarray(item, np.intp) if isinstance(item, list) and not item else item
+    return (
+        int(item)
+        if isinstance(item, np.ndarray) and not item.ndim and item.dtype.kind in "iu"
+        else item
+    )
 
 
 def _is_basic(item: Any) -> bool:
@@ -202,25 +260,19 @@ def _basic(x: Traced, items: tuple[Any, ...]) -> Any:
 
 def axes_tuple(axis: Any, ndim: int) -> tuple[int, ...]:
     """An ``axis=`` argument in all its forms as a sorted tuple."""
-    if axis is None:
+    if axis is None or (ndim == 0 and axis in (0, -1)):  # NumPy reduces a number along axis 0
         return tuple(range(ndim))
     given = (axis,) if isinstance(axis, Integral) else tuple(axis)
     return tuple(sorted(np.lib.array_utils.normalize_axis_tuple(given, ndim)))
 
 
-@implements(np.sum)
-def sum_over(
-    a: Any, axis: Any = None, dtype: Any = None, keepdims: Any = False, **kwargs: Any
-) -> Any:
-    """numpy.sum."""
-    reject(kwargs, "sum")
-    if dtype is not None:
-        a = call_astype(a, dtype)
+def sum_over(a: Any, axis: Any = None, keepdims: bool = False) -> Any:
+    """The sum over axes."""
     axes = axes_tuple(axis, a.ndim)
     result = record(products.total_sum, [a]) if len(axes) == a.ndim else a
     if axes and len(axes) < a.ndim:
         result = record(index_maps.add_up, [a], axes=axes)
-    return expand(result, axes) if keepdims is True else result
+    return expand(result, axes) if keepdims else result
 
 
 def expand(x: Any, axes: tuple[int, ...]) -> Any:
@@ -229,19 +281,6 @@ def expand(x: Any, axes: tuple[int, ...]) -> Any:
     for axis in axes:
         shape.insert(axis, 1)
     return reshape(x, tuple(shape))
-
-
-def reject(kwargs: dict[str, Any], name: str) -> None:
-    """Refuse keyword arguments that have no meaning here, where they were given."""
-    for key, value in kwargs.items():
-        if (
-            value is not np._NoValue
-            and not (key == "where" and value is True)
-            and value is not None
-        ):
-            raise UnsupportedError(
-                f"numpy.{name}({key}=...) at {user_line()} is not supported while tracing"
-            )
 
 
 register()

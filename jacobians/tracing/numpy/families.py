@@ -3,11 +3,14 @@
 from jacobians.tracing import reasons
 from jacobians.tracing.numpy import (
     basics,
+    filling,
+    fourier,
     grids,
     joining,
     linalg,
     products,
     reductions,
+    scipys,
     selection,
     sequences,
     shapes,
@@ -18,6 +21,6 @@ from jacobians.tracing.numpy import (
 )
 
 FAMILIES = (
-    basics, ufuncs, reductions, statistics, sequences, special, shapes, joining, grids,
-    selection, products, signals, linalg, reasons,
+    basics, ufuncs, filling, reductions, statistics, sequences, special, shapes, joining, grids,
+    selection, products, signals, fourier, linalg, scipys, reasons,
 )  # fmt: skip

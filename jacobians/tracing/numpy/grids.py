@@ -10,11 +10,13 @@ from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from jacobians.errors import UnsupportedError
 from jacobians.operations import index_maps
+from jacobians.tracing.handle import plainly
 from jacobians.tracing.numpy.basics import call_astype, plain, reshape
 from jacobians.tracing.numpy.joining import concatenate
 from jacobians.tracing.numpy.shapes import along, entries
 from jacobians.tracing.session import user_line
-from jacobians.tracing.stand_ins import array, mirrors, plainly, untyped
+from jacobians.tracing.stand_ins import array, mirrors, untyped
+from jacobians.tracing.tables import Result
 from jacobians.tracing.traced import Traced, record
 
 # Padding: the array grows by one axis after the other, so that later axes own the corners.
@@ -25,18 +27,23 @@ _BY_SUMMARY: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
-@mirrors(np.pad)
+@mirrors(np.pad, result=Result.ARRAY)
 def pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> Any:
     """numpy.pad."""
     x = array if isinstance(array, Traced) else np.asarray(array)
-    if callable(mode) or mode == "empty":
+    if callable(mode):
         raise UnsupportedError(
-            f"numpy.pad(mode={'a function' if callable(mode) else repr(mode)}) at {user_line()} writes in place; "
-            "join np.concatenate([...]) from what stands before, within and behind"
+            f"numpy.pad(mode=a function) at {user_line()}: what a function writes into a plain array has no "
+            "derivative; join np.concatenate([...]) from what stands before, within and behind"
         )
     # NumPy's own errors: only names of modes and of their options, and widths, can be wrong.
     untyped.pad(np.ones((1,) * x.ndim), _small(pad_width), mode, **_plain_options(kwargs))
     widths = _pairs(pad_width, x.ndim)
+    if mode == "empty":
+        shape = tuple(b + n + a for n, (b, a) in zip(x.shape, widths, strict=True))
+        wide = Traced.allocated(np.empty(shape, x.dtype), unset=True)
+        wide[tuple(slice(b, b + n) for n, (b, _) in zip(x.shape, widths, strict=True))] = x
+        return wide
     if mode == "constant":
         return _pad_constant(x, widths, kwargs.get("constant_values", 0))
     for axis, (before, after) in enumerate(widths):
@@ -112,7 +119,7 @@ def _pad_axis(
             raise ValueError(
                 f"can't extend empty axis {axis} using modes other than 'constant' or 'empty'"
             )
-        if options.get("reflect_type", "even") == "odd":
+        if options.get("reflect_type", "even") == "odd" and mode != "wrap" and size > 1:
             return _pad_odd(x, axis, before, after, mode)
         return entries(x, axis, untyped.pad(np.arange(size), (before, after), mode))
     parts = []
@@ -120,14 +127,16 @@ def _pad_axis(
         if mode == "linear_ramp":
             end = _option(options.get("end_values", 0), axis, x.ndim, side)
             edge = along(x, axis, slice(0, 1) if side == 0 else slice(size - 1, size))
-            ramp = np.arange(width)[:: 1 - 2 * side] / max(width, 1)
-            weight = np.asarray(ramp, x.dtype).reshape(width, *(1,) * (x.ndim - axis - 1))
-            parts.append(call_astype(end + (edge - end) * weight, x.dtype))
+            edge = np.squeeze(edge, axis)
+            ramp = np.linspace(end, edge, width, endpoint=False, dtype=x.dtype, axis=axis)
+            parts.append(np.flip(ramp, axis) if side else ramp)
         else:
             given = options.get("stat_length")
             length = size if given is None else min(int(_option(given, axis, x.ndim, side)), size)
             part = along(x, axis, slice(0, length) if side == 0 else slice(size - length, size))
             summary = _BY_SUMMARY[mode](part, axis=axis, keepdims=True)
+            if x.dtype.kind in "iu":
+                summary = call_astype(np.round(summary), x.dtype)
             parts.append(np.broadcast_to(summary, (*x.shape[:axis], width, *x.shape[axis + 1 :])))
     return concatenate([parts[0], x, parts[1]], axis)
 
@@ -136,11 +145,11 @@ def _pad_odd(x: Any, axis: int, before: int, after: int, mode: str) -> Any:
     # What is reflected is the difference to the edge: 2 · edge − x.
     size = x.shape[axis]
     period = size - 1 if mode == "reflect" else size
-    if max(before, after) > period:
-        raise UnsupportedError(
-            f"numpy.pad(reflect_type='odd') at {user_line()} by more than {period} entries on an axis of "
-            f"size {size}: pad twice"
+    if max(before, after) > period:  # over and over: what NumPy does to each of the entries
+        lines = untyped.pad(
+            np.eye(size, dtype=x.dtype), ((before, after), (0, 0)), mode, reflect_type="odd"
         )
+        return np.moveaxis(np.tensordot(lines, x, (1, axis)), 0, axis)
     order = untyped.pad(np.arange(size), (before, after), mode)
     first, last = along(x, axis, slice(0, 1)), along(x, axis, slice(size - 1, size))
     left = 2 * first - entries(x, axis, order[:before])

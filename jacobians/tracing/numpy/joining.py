@@ -8,9 +8,11 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from jacobians.operations import index_maps
+from jacobians.tracing.handle import plainly
 from jacobians.tracing.numpy.basics import call_astype, plain, reshape
 from jacobians.tracing.numpy.shapes import along, atleast_1d, atleast_2d, atleast_3d, entries, ravel
-from jacobians.tracing.stand_ins import array, mirrors, plainly, stand_in, untyped
+from jacobians.tracing.stand_ins import array, mirrors, stand_in, untyped
+from jacobians.tracing.tables import Result
 from jacobians.tracing.traced import record
 
 # Joining
@@ -21,7 +23,6 @@ def concatenate(
     arrays: Any,
     /,
     axis: Any = 0,
-    out: None = None,  # noqa: ARG001
     *,
     dtype: Any = None,
     casting: str = "same_kind",
@@ -46,7 +47,6 @@ def concatenate(
 def stack(
     arrays: Any,
     axis: int = 0,
-    out: None = None,  # noqa: ARG001
     *,
     dtype: Any = None,
     casting: str = "same_kind",
@@ -92,7 +92,7 @@ def append(arr: Any, values: Any, axis: Any = None) -> Any:
     return concatenate([arr, values], axis)
 
 
-@mirrors(np.block)
+@mirrors(np.block, result=Result.ARRAY)
 def block(arrays: Any) -> Any:
     """numpy.block: lists are joined along the last axis, lists of lists along the one before."""
     expected = np.block(plainly(arrays))  # NumPy's own errors about the nesting
@@ -153,7 +153,7 @@ def _pieces_of(a: Any, axis: int, parts: Sequence[Any]) -> list[Any]:
 
 
 def _splitting(function: Any, axis_of: Callable[[int], int] | None = None) -> None:
-    @mirrors(function)
+    @mirrors(function, result=Result.NUMPYS)
     def run(ary: Any, indices_or_sections: Any, axis: Any = 0) -> list[Any]:
         ary = array(ary)
         if axis_of is not None:
@@ -171,8 +171,7 @@ _splitting(np.hsplit, lambda ndim: 0 if ndim == 1 else 1)
 _splitting(np.dsplit, lambda _: 2)
 
 
-@mirrors(np.unstack)
+@mirrors(np.unstack, result=Result.NUMPYS)
 def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
     """numpy.unstack."""
-    axis = normalize_axis_index(index(axis), x.ndim)
-    return tuple(along(x, axis, n) for n in range(x.shape[axis]))
+    return tuple(np.moveaxis(x, axis, 0))

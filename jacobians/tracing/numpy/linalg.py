@@ -12,9 +12,11 @@ import numpy as np
 
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.operations import factorisations, linalg
+from jacobians.tracing.handle import plainly
 from jacobians.tracing.numpy.basics import axes_tuple, call_astype, expand, plain
 from jacobians.tracing.session import user_line
-from jacobians.tracing.stand_ins import array, mirrors, plainly
+from jacobians.tracing.stand_ins import array, mirrors
+from jacobians.tracing.tables import Result
 from jacobians.tracing.traced import record
 
 # NumPy has no public name for its named tuples.
@@ -63,7 +65,7 @@ def _tensorinv(a: Any, ind: int = 2) -> Any:
     return np.reshape(np.linalg.inv(square), (*columns, *rows))
 
 
-@mirrors(np.linalg.tensorsolve)
+@mirrors(np.linalg.tensorsolve, result=Result.ARRAY)
 def _tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
     a, b = array(a), array(b)
     if axes is not None:
@@ -77,14 +79,12 @@ def _tensorsolve(a: Any, b: Any, axes: Any = None) -> Any:
 # Least squares: with at least as many rows as columns; else the transposed problem
 
 
-@mirrors(np.linalg.pinv)
-def _pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = None) -> Any:
+_CUT_OFF = "only the default cut-off for small singular values has a derivative here"
+
+
+@mirrors(np.linalg.pinv, rcond=_CUT_OFF, rtol=_CUT_OFF, hermitian=_CUT_OFF)
+def _pinv(a: Any, rcond: None = None, hermitian: bool = False, *, rtol: None = None) -> Any:  # noqa: ARG001
     a = _matrices(a, "pinv")
-    given = [x for x in (rcond, rtol) if x is not None and x is not np._NoValue]
-    if given or hermitian:
-        raise UnsupportedError(
-            f"pinv at {user_line()}: only the default cut-off for small singular values has a derivative here"
-        )
     if a.shape[-2] < a.shape[-1]:
         return _flipped(record(factorisations.pinv, [_flipped(a)]))
     return record(factorisations.pinv, [a])
@@ -124,6 +124,8 @@ def _vector_norm(x: Any, order: Any, axes: tuple[int, ...], keepdims: bool) -> A
         result = np.sum(np.absolute(x), axis=axes)
     elif isinstance(order, str):
         raise ValueError(f"Invalid norm order {order!r} for vectors")
+    elif order < 0:
+        result = record(linalg.negative_norm, [_one_axis(x, axes), float(order)])
     else:
         result = record(linalg.p_norm, [_one_axis(x, axes), float(order)])
     return expand(result, axes) if keepdims else result
@@ -159,6 +161,8 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     x = array(x)
     x = x if x.dtype.kind == "f" else call_astype(x, np.float64)
     order = plain(ord)
+    if x.size == 0:
+        return np.linalg.norm(x.value, order, axis, keepdims)
     if axis is None:
         axes = tuple(range(x.ndim))
         if order is None:
@@ -184,7 +188,11 @@ def _linalg_matrix_norm(x: Any, /, *, keepdims: bool = False, ord: Any = "fro") 
 def _linalg_vector_norm(
     x: Any, /, *, axis: Any = None, keepdims: bool = False, ord: Any = 2
 ) -> Any:
-    return _vector_norm(array(x), plain(ord), axes_tuple(axis, np.ndim(x)), keepdims)
+    x = array(x)
+    x = x if x.dtype.kind == "f" else call_astype(x, np.float64)
+    if x.size == 0 or (x.ndim == 0 and axis is not None):
+        return np.linalg.vector_norm(x.value, axis=axis, keepdims=keepdims, ord=plain(ord))
+    return _vector_norm(x, plain(ord), axes_tuple(axis, np.ndim(x)), keepdims)
 
 
 @mirrors(np.linalg.cond)
@@ -233,13 +241,14 @@ def _eigvalsh(a: Any, UPLO: str = "L") -> Any:
     return record(factorisations.eigenvalues, [_triangle(a, UPLO, "eigvalsh")])
 
 
-@mirrors(np.linalg.svd)
+@mirrors(np.linalg.svd, hermitian="use np.linalg.eigh for a symmetric matrix")
 def _svd(
-    a: Any, full_matrices: bool = True, compute_uv: bool = True, hermitian: bool = False
+    a: Any,
+    full_matrices: bool = True,
+    compute_uv: bool = True,
+    hermitian: bool = False,  # noqa: ARG001
 ) -> Any:
     a = _matrices(a, "svd")
-    if hermitian:
-        raise UnsupportedError(f"svd(hermitian=True) at {user_line()}: use np.linalg.eigh")
     s = record(factorisations.singular_values(a.shape), [a])
     if not compute_uv:
         return s

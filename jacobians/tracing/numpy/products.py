@@ -15,9 +15,11 @@ import numpy as np
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.notation.coordinates import ELLIPSIS
 from jacobians.operations import index_maps, products
+from jacobians.tracing.handle import plainly
 from jacobians.tracing.numpy.basics import call_astype, expand
 from jacobians.tracing.session import user_line
-from jacobians.tracing.stand_ins import array, mirrors, plainly
+from jacobians.tracing.stand_ins import array, mirrors
+from jacobians.tracing.tables import Result
 from jacobians.tracing.traced import Traced, record
 
 Function = Callable[..., Any]
@@ -152,7 +154,7 @@ def _linalg_outer(x1: Any, x2: Any, /) -> Any:
     return _outer(x1, x2)
 
 
-@mirrors(np.tensordot)
+@mirrors(np.tensordot, result=Result.ARRAY)
 def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     """numpy.tensordot."""
     a, b = array(a), array(b)
@@ -182,7 +184,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
     return contract(f"{''.join(first)},{''.join(second)}->{''.join(kept)}", a, b)
 
 
-@mirrors(np.linalg.tensordot)
+@mirrors(np.linalg.tensordot, result=Result.ARRAY)
 def _linalg_tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Any:
     return tensordot(x1, x2, axes)
 
@@ -190,7 +192,14 @@ def _linalg_tensordot(x1: Any, x2: Any, /, *, axes: Any = 2) -> Any:
 # einsum
 
 
-@mirrors(np.einsum)
+def _einsum_kind(*operands: Any, **kwargs: Any) -> Result:
+    """View where one array's axes are renamed, else copy."""
+    if len(operands) == 2 if isinstance(operands[0], str) else len(operands) < 4:
+        return Result.NUMPYS
+    return Result.ARRAY if kwargs.get("optimize", False) else Result.NEW
+
+
+@mirrors(np.einsum, result=_einsum_kind)
 def _einsum(*operands: Any, optimize: Any = False, dtype: Any = None, **_: Any) -> Any:
     del optimize  # an order of contraction is the planner's own choice
     subscripts, arrays = _as_text(operands)
@@ -238,7 +247,7 @@ def _without_ones(inputs: list[str], result: str, arrays: list[Any]) -> tuple[An
     return (f"{','.join(texts)}->{result}".replace(ELLIPSIS, "..."), *kept)
 
 
-@mirrors(np.einsum_path)
+@mirrors(np.einsum_path, result=Result.PLAIN)
 def _einsum_path(*operands: Any, optimize: Any = "greedy") -> Any:
     # A path depends on shapes only, so that nothing is cut off here.
     return np.einsum_path(*plainly(operands), optimize=optimize)
@@ -265,11 +274,16 @@ def _multi_dot(arrays: Sequence[Any]) -> Any:
     return contract(f"{','.join(inputs)}->{''.join(ends)}", *factors)
 
 
-@mirrors(np.linalg.matrix_power)
+def _power_kind(a: Any, n: Any) -> Result:  # noqa: ARG001
+    """The array itself for n = 1, else copy."""
+    return Result.NUMPYS if n == 1 else Result.NEW
+
+
+@mirrors(np.linalg.matrix_power, result=_power_kind)
 def _matrix_power(a: Any, n: int) -> Any:
     power = index(n)
     if power == 0:
-        return np.broadcast_to(np.eye(a.shape[-1], dtype=a.dtype), a.shape)
+        return np.broadcast_to(np.eye(a.shape[-1], dtype=a.dtype), a.shape).copy()
     square = np.linalg.inv(a) if power < 0 else a
     factors = []
     for bit in reversed(f"{abs(power):b}"):
@@ -328,7 +342,13 @@ def _square_part(x: Any, offset: int, axis1: int, axis2: int) -> Any:
 
 
 @mirrors(np.trace)
-def _trace(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1, dtype: Any = None) -> Any:
+def _trace(
+    a: Any,
+    offset: int = 0,
+    axis1: int = 0,
+    axis2: int = 1,
+    dtype: Any = None,
+) -> Any:
     square = _square_part(a, offset, axis1, axis2)
     if dtype is not None:
         square = call_astype(square, dtype)

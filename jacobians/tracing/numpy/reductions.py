@@ -3,6 +3,7 @@
 ``axis`` may be None, an integer of either sign, or a tuple of them, as in NumPy.
 """
 
+from itertools import accumulate
 from math import prod
 from typing import Any
 
@@ -23,8 +24,8 @@ from jacobians.tracing.numpy.basics import (
 from jacobians.tracing.numpy.ufuncs import where
 from jacobians.tracing.session import user_line
 from jacobians.tracing.stand_ins import concrete, mirrors
-from jacobians.tracing.tables import implements
-from jacobians.tracing.traced import Traced, record, reduced
+from jacobians.tracing.tables import implements, reduced
+from jacobians.tracing.traced import Traced, record
 
 GIVEN = np._NoValue
 
@@ -32,14 +33,6 @@ GIVEN = np._NoValue
 def given(value: Any) -> bool:
     """Whether an optional argument was passed."""
     return value is not GIVEN and value is not None
-
-
-def unwritten(out: Any) -> None:
-    """Refuse an ``out`` that was passed by position."""
-    if out is not None:
-        raise UnsupportedError(
-            f"out=... at {user_line()}: a traced array is never written into; use the returned value"
-        )
 
 
 def as_traced(x: Any) -> Any:
@@ -53,7 +46,7 @@ def as_traced(x: Any) -> Any:
 
 def chosen(a: Any, mask: Any, neutral: Any) -> Any:
     """The array with a neutral element where ``where=`` excludes entries."""
-    return a if mask is GIVEN or mask is True or mask is None else where(mask, a, neutral)
+    return a if mask is GIVEN else where(mask, a, neutral)
 
 
 def last(a: Any, axes: tuple[int, ...]) -> Any:
@@ -73,19 +66,19 @@ def reduced_last(
         result = record(whole, [a], **parameters)
     else:
         result = record(along, [last(a, axes)], **parameters) if axes else a
-    return expand(result, axes) if keepdims is True else result
+    return expand(result, axes) if keepdims else result
 
 
 @mirrors(np.sum)
 def total(
-    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, initial: Any = GIVEN,
+    a: Any, axis: Any = None, dtype: Any = None, keepdims: Any = False, initial: Any = GIVEN,
     where: Any = GIVEN,
 ) -> Any:  # fmt: skip
     """numpy.sum."""
-    unwritten(out)
     a = chosen(as_traced(a), where, 0)
-    result = sum_over(a, axis=axis, dtype=dtype, keepdims=keepdims)
-    return result + initial if given(initial) else result
+    a = a if dtype is None else call_astype(a, dtype)
+    result = sum_over(a, axis=axis, keepdims=keepdims)
+    return result + call_astype(initial, result.dtype) if given(initial) else result
 
 
 @mirrors(np.mean)
@@ -93,14 +86,14 @@ def mean(
     a: Any,
     axis: Any = None,
     dtype: Any = None,
-    out: Any = None,
     keepdims: Any = False,
     *,
     where: Any = GIVEN,
 ) -> Any:
     """numpy.mean."""
-    unwritten(out)
     a = real(as_traced(a), dtype)
+    if a.ndim == 0 and axis is not None:
+        np.mean(np.zeros(()), axis)  # NumPy's own error, which sums do not raise
     return total(a, axis=axis, keepdims=keepdims, where=where) / counted(a, axis, keepdims, where)
 
 
@@ -113,21 +106,22 @@ def real(a: Any, dtype: Any = None) -> Any:
 
 def counted(a: Any, axis: Any, keepdims: Any, mask: Any) -> Any:
     """How many entries are reduced: a number, or an array of them where a mask excludes some."""
-    if mask is GIVEN or mask is True or mask is None:
+    if mask is GIVEN:
         return prod(a.shape[n] for n in axes_tuple(axis, a.ndim))
     shaped = np.broadcast_to(plain(mask), a.shape)
-    return np.sum(shaped, axis=axis, keepdims=keepdims is True).astype(a.dtype)
+    return np.sum(shaped, axis=axis, keepdims=keepdims).astype(a.dtype)
 
 
 @mirrors(np.var)
 def variance(
-    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, ddof: Any = 0, keepdims: Any = False, *,
+    a: Any, axis: Any = None, dtype: Any = None, ddof: Any = 0, keepdims: Any = False, *,
     where: Any = GIVEN, mean: Any = GIVEN, correction: Any = GIVEN,
 ) -> Any:  # fmt: skip
     """numpy.var: the mean square distance from the mean, which may be given."""
-    unwritten(out)
     ddof = correction if given(correction) else ddof
     a = chosen(real(as_traced(a), dtype), where, 0.0)  # what is excluded may be NaN
+    if a.ndim == 0 and axis is not None:
+        np.var(np.zeros(()), axis)
     count = counted(a, axis, keepdims, where)
     degrees = max(count - ddof, 0) if isinstance(count, int) else np.maximum(count - ddof, 0)
     if isinstance(count, int) and axes_tuple(axis, a.ndim) and not given(mean):
@@ -145,17 +139,16 @@ def deviation(*args: Any, **how: Any) -> Any:
 
 @mirrors(np.prod)
 def product(
-    a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims: Any = False, initial: Any = GIVEN,
+    a: Any, axis: Any = None, dtype: Any = None, keepdims: Any = False, initial: Any = GIVEN,
     where: Any = GIVEN,
 ) -> Any:  # fmt: skip
     """numpy.prod: right where entries are 0."""
-    unwritten(out)
     a = chosen(as_traced(a), where, 1)
     a = a if dtype is None else call_astype(a, dtype)
     axes = axes_tuple(axis, a.ndim)
     result = record(reductions.product(0, running=False), [last(a, axes)])
-    result = expand(result, axes) if keepdims is True else result
-    return result * initial if given(initial) else result
+    result = expand(result, axes) if keepdims else result
+    return result * call_astype(initial, result.dtype) if given(initial) else result
 
 
 def _extreme(
@@ -163,28 +156,29 @@ def _extreme(
     initial: Any, mask: Any,
 ) -> Any:  # fmt: skip
     a = as_traced(a)
-    if mask is not GIVEN and mask is not True and mask is not None:
+    if mask is not GIVEN:
         if not given(initial):
             raise ValueError("a reduction with where= needs initial=")  # as NumPy
+        if a.dtype.kind in "iu":
+            limits = np.iinfo(a.dtype)
+            neutral = limits.max if neutral > 0 else limits.min
         a = where(mask, a, neutral)
     if given(initial) and a.size == 0:
-        shape = np.sum(np.empty(a.shape), axis=axis, keepdims=keepdims is True).shape
+        shape = np.sum(np.empty(a.shape), axis=axis, keepdims=keepdims).shape
         return np.full(shape, plain(initial), a.dtype)
     result = reduced_last(operations, a, axis, keepdims)
-    return pair(result, initial) if given(initial) else result
+    return pair(result, call_astype(initial, result.dtype)) if given(initial) else result
 
 
 @mirrors(np.max, np.amax)
 def maximum(
     a: Any,
     axis: Any = None,
-    out: Any = None,
     keepdims: Any = False,
     initial: Any = GIVEN,
     where: Any = GIVEN,
 ) -> Any:
     """numpy.max: ties share equally."""
-    unwritten(out)
     return _extreme(reductions.maximum, np.maximum, -np.inf, a, axis, keepdims, initial, where)
 
 
@@ -192,13 +186,11 @@ def maximum(
 def minimum(
     a: Any,
     axis: Any = None,
-    out: Any = None,
     keepdims: Any = False,
     initial: Any = GIVEN,
     where: Any = GIVEN,
 ) -> Any:
     """numpy.min: ties share equally."""
-    unwritten(out)
     return _extreme(reductions.minimum, np.minimum, np.inf, a, axis, keepdims, initial, where)
 
 
@@ -206,13 +198,11 @@ def minimum(
 def nanmax(
     a: Any,
     axis: Any = None,
-    out: Any = None,
     keepdims: Any = False,
     initial: Any = GIVEN,
     where: Any = GIVEN,
 ) -> Any:
     """numpy.nanmax."""
-    unwritten(out)
     return _extreme(reductions.nanmaximum, np.fmax, -np.inf, a, axis, keepdims, initial, where)
 
 
@@ -220,20 +210,17 @@ def nanmax(
 def nanmin(
     a: Any,
     axis: Any = None,
-    out: Any = None,
     keepdims: Any = False,
     initial: Any = GIVEN,
     where: Any = GIVEN,
 ) -> Any:
     """numpy.nanmin."""
-    unwritten(out)
     return _extreme(reductions.nanminimum, np.fmin, np.inf, a, axis, keepdims, initial, where)
 
 
 @mirrors(np.ptp)
-def peak_to_peak(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False) -> Any:
+def peak_to_peak(a: Any, axis: Any = None, keepdims: Any = False) -> Any:
     """numpy.ptp."""
-    unwritten(out)
     return maximum(a, axis, keepdims=keepdims) - minimum(a, axis, keepdims=keepdims)
 
 
@@ -246,13 +233,11 @@ NAN_REDUCERS = {np.fmax: nanmax, np.fmin: nanmin}
 
 
 def _reduce(function: Any) -> Any:
-    def run(
-        array: Any, axis: Any = 0, dtype: Any = None, out: Any = None, *args: Any, **how: Any
-    ) -> Any:
-        unwritten(out)
+    def run(array: Any, axis: Any = 0, dtype: Any = None, *args: Any, **how: Any) -> Any:
         how |= dict(zip(("keepdims", "initial", "where"), args, strict=False))
+        array = as_traced(array)
         if dtype is not None:
-            array = call_astype(as_traced(array), dtype)
+            array = call_astype(array, dtype)
         return function(array, axis=axis, **how)
 
     return run
@@ -260,7 +245,45 @@ def _reduce(function: Any) -> Any:
 
 for _ufunc, _function in (REDUCERS | NAN_REDUCERS).items():
     implements(reduced(_ufunc))(_reduce(_function))
-for _ufunc, _function in {np.logical_and: np.all, np.logical_or: np.any}.items():
-    implements(reduced(_ufunc))(
-        lambda array, axis=0, _run=_function, **how: _run(array, axis=axis, **how)
-    )
+concrete(reduced(np.logical_and), reduced(np.logical_or))
+
+
+def _fold(ufunc: np.ufunc, *, running: bool) -> Any:
+    """What a ufunc without a reduction of its own does with one entry after the other."""
+
+    def run(
+        array: Any, axis: Any = 0, dtype: Any = None, keepdims: Any = False,
+        initial: Any = GIVEN, where: Any = GIVEN,
+    ) -> Any:  # fmt: skip
+        a = as_traced(array)
+        if dtype is not None:
+            a = call_astype(a, dtype)
+        axes = axes_tuple(axis, a.ndim)
+        if where is not GIVEN:
+            raise UnsupportedError(
+                f"{ufunc.__name__}.reduce with where= at {user_line()}: write it as a loop"
+            )
+        if not axes:
+            return ufunc.accumulate(a.value) if running else a  # NumPy's own error
+        moved = np.moveaxis(last(a, axes), -1, 0)
+        parts = ([initial] if given(initial) else []) + [moved[n] for n in range(len(moved))]
+        found = list(accumulate(parts, ufunc))
+        if not found:  # of what is empty, or NumPy's own error
+            return (
+                ufunc.accumulate(a.value, axis)
+                if running
+                else ufunc.reduce(a.value, axis, keepdims=keepdims)
+            )
+        if running:
+            return np.moveaxis(np.stack(found), 0, axes[0])
+        return expand(as_traced(found[-1]), axes) if keepdims else found[-1]
+
+    return run
+
+
+_WITH_REDUCE: set[Any] = {*REDUCERS, *NAN_REDUCERS, np.logical_and, np.logical_or}
+for _one in [u for u in vars(np).values() if isinstance(u, np.ufunc)]:
+    if _one.nin == 2 and _one.nout == 1 and _one.signature is None:
+        if _one not in _WITH_REDUCE:
+            implements(reduced(_one))(_fold(_one, running=False))
+        implements(reduced(_one, "accumulate"))(_fold(_one, running=True))

@@ -11,19 +11,20 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from jacobians.errors import UnsupportedError
+from jacobians.tracing.handle import plainly
 from jacobians.tracing.numpy.basics import arranged, call_astype, plain, reshape, take_along
 from jacobians.tracing.numpy.joining import concatenate, stack
 from jacobians.tracing.numpy.shapes import along, ravel
 from jacobians.tracing.session import user_line
-from jacobians.tracing.stand_ins import array, concrete, constant, mirrors, plainly, untyped
-from jacobians.tracing.tables import unsupported
+from jacobians.tracing.stand_ins import array, concrete, constant, mirrors, untyped
+from jacobians.tracing.tables import Result, unsupported
 from jacobians.tracing.traced import Traced
 
 # By positions
 
 
 @mirrors(np.take)
-def take(a: Any, indices: Any, axis: Any = None, out: None = None, mode: str = "raise") -> Any:  # noqa: ARG001
+def take(a: Any, indices: Any, axis: Any = None, mode: str = "raise") -> Any:
     """numpy.take."""
     a, indices = array(a), np.asarray(plain(indices))
     if axis is None:
@@ -54,9 +55,10 @@ def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
 
 
 @mirrors(np.compress)
-def compress(condition: Any, a: Any, axis: Any = None, out: None = None) -> Any:  # noqa: ARG001
+def compress(condition: Any, a: Any, axis: Any = None) -> Any:
     """numpy.compress."""
     kept = np.asarray(plain(condition))
+    a = np.ravel(a) if np.ndim(a) == 0 and axis in (0, -1) else a
     if kept.ndim != 1:
         raise ValueError("condition must be a 1-d array")
     return take(a, np.flatnonzero(kept), axis)
@@ -69,7 +71,7 @@ def extract(condition: Any, arr: Any) -> Any:
 
 
 @mirrors(np.choose)
-def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any:  # noqa: ARG001
+def choose(a: Any, choices: Any, mode: str = "raise") -> Any:
     """numpy.choose: one entry from each place of the stacked choices."""
     which = np.asarray(plain(a))
     parts = [array(c) for c in choices]
@@ -81,7 +83,7 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Any: 
     )
 
 
-@mirrors(np.select)
+@mirrors(np.select, result=Result.ARRAY)
 def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     """numpy.select: nested numpy.where."""
     expected = np.select(
@@ -93,7 +95,7 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     return call_astype(np.broadcast_to(result, expected.shape), expected.dtype)
 
 
-@mirrors(np.piecewise)
+@mirrors(np.piecewise, result=Result.ARRAY)
 def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> Any:
     """numpy.piecewise: each function sees the entries where its condition holds."""
     x, conditions = array(x), plain(condlist)
@@ -116,9 +118,11 @@ def piecewise(x: Any, condlist: Any, funclist: Any, *args: Any, **kw: Any) -> An
     return reshape(take(concatenate(values), order, 0), x.shape)
 
 
-@mirrors(np.trim_zeros)
+@mirrors(np.trim_zeros, result=Result.NUMPYS)
 def trim_zeros(filt: Any, trim: str = "fb", axis: Any = None) -> Any:
     """numpy.trim_zeros: which entries are 0 is concrete."""
+    if not filt.ndim:
+        return filt
     values = np.asarray(plain(filt))
     sides = trim.lower()
     untyped.trim_zeros(values, trim, axis)  # NumPy's own errors
@@ -307,28 +311,13 @@ def apply_over_axes(func: Callable[..., Any], a: Any, axes: Any) -> Any:
 
 constant(
     np.shape, np.ndim, np.size, np.result_type, np.can_cast, np.min_scalar_type, np.common_type,
-    np.iscomplexobj, np.isrealobj, np.iscomplex, np.isreal, np.zeros_like, np.ones_like, np.empty_like,
+    np.iscomplexobj, np.isrealobj, np.iscomplex, np.isreal,
     np.tril_indices_from, np.triu_indices_from, np.diag_indices_from,
 )  # fmt: skip
-concrete(np.array_repr, np.array_str, np.array2string, np.may_share_memory, np.shares_memory)
+concrete(np.array_repr, np.array_str, np.array2string)
+constant(np.may_share_memory, np.shares_memory)  # the values share memory as NumPy's would
 
 
-@mirrors(np.full_like)
-def full_like(
-    a: Any, fill_value: Any, dtype: Any = None, *_: Any, shape: Any = None, **__: Any
-) -> Any:
-    """numpy.full_like: the fill value may be traced."""
-    plain_like = np.empty_like(plainly(a), dtype=dtype, shape=shape)
-    if not isinstance(fill_value, Traced):
-        return np.full_like(plain_like, fill_value)
-    return np.broadcast_to(call_astype(fill_value, plain_like.dtype), plain_like.shape)
-
-
-unsupported(
-    "it changes its argument; build the result with np.where(mask, a, b), np.concatenate([...]) or "
-    "np.stack([...]) instead",
-    np.put, np.place, np.putmask, np.fill_diagonal, np.copyto, np.put_along_axis,
-)  # fmt: skip
 unsupported(
     "it writes a file; save the result of the function instead",
     np.save, np.savez, np.savez_compressed, np.savetxt,

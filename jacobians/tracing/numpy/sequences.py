@@ -6,34 +6,37 @@ import numpy as np
 
 from jacobians.operations import reductions
 from jacobians.tracing.numpy.basics import axes_tuple, call_astype, reshape, transpose
-from jacobians.tracing.numpy.reductions import GIVEN, as_traced, given, total, unwritten
+from jacobians.tracing.numpy.reductions import GIVEN, as_traced, given, total
 from jacobians.tracing.numpy.statistics import filled
-from jacobians.tracing.stand_ins import mirrors, stand_in
-from jacobians.tracing.tables import implements
-from jacobians.tracing.traced import record, reduced
+from jacobians.tracing.stand_ins import array, mirrors, stand_in
+from jacobians.tracing.tables import Result, implements, reduced
+from jacobians.tracing.traced import record
 
 
 @mirrors(np.cumsum)
-def cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
+def cumsum(a: Any, axis: Any = None, dtype: Any = None) -> Any:
     """numpy.cumsum."""
-    unwritten(out)
     a, axis = _along(as_traced(a), axis, dtype)
     return record(reductions.cumsum, [a], axis=axis)
 
 
 @mirrors(np.cumprod)
-def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
+def cumprod(a: Any, axis: Any = None, dtype: Any = None) -> Any:
     """numpy.cumprod: right where entries are 0."""
-    unwritten(out)
-    a, axis = _along(as_traced(a), axis, dtype)
+    return _running(reductions.product(0, running=True), *_along(as_traced(a), axis, dtype))
+
+
+def _running(operation: Any, a: Any, axis: int) -> Any:
+    """An operation along the last axis, along any."""
     order = [n for n in range(a.ndim) if n != axis] + [axis]
-    found = record(reductions.product(0, running=True), [transpose(a, tuple(order))])
+    found = record(operation, [transpose(a, tuple(order))])
     return transpose(found, tuple(int(n) for n in np.argsort(order)))
 
 
 def _along(a: Any, axis: Any, dtype: Any) -> tuple[Any, int]:
     a = a if dtype is None else call_astype(a, dtype)
-    if axis is None:
+    if axis is None or a.ndim == 0:
+        np.cumsum(np.empty((1,) * a.ndim), axis)  # NumPy's own error
         return reshape(a, -1), 0
     return a, axes_tuple(axis, a.ndim)[0]
 
@@ -61,17 +64,25 @@ if hasattr(np, "cumulative_sum"):  # NumPy 2.1
     implements(np.cumulative_prod)(_cumulative(cumprod, 1.0))
 
 
-@mirrors(np.diff)
+def _diff_kind(a: Any, n: int = 1, *_: Any, **__: Any) -> Result:  # noqa: ARG001
+    """The array itself for n = 0, else copy."""
+    return Result.NEW if n else Result.NUMPYS
+
+
+@mirrors(np.diff, result=_diff_kind)
 def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = GIVEN, append: Any = GIVEN) -> Any:
     """numpy.diff."""
     a = as_traced(a)
+    if n == 0:
+        return a
     along = axes_tuple(axis, a.ndim)[0]
     edges = [(prepend, 0), (append, 1)]
     for edge, after in edges:
         if given(edge):
             shape = (*a.shape[:along], 1, *a.shape[along + 1 :])
-            if np.ndim(stand_in(edge)) == 0:
-                edge = edge + np.zeros(shape)
+            edge = array(edge)
+            if edge.ndim == 0:
+                edge = np.broadcast_to(edge, shape)
             parts = [a, edge] if after else [edge, a]
             a = np.concatenate(parts, axis=along)
     if n < 0:
@@ -86,11 +97,16 @@ def diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = GIVEN, append: Any =
 @mirrors(np.ediff1d)
 def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
     """numpy.ediff1d."""
-    middle = diff(reshape(as_traced(ary), -1))
-    parts = [
-        reshape(as_traced(part), -1) for part in (to_begin, middle, to_end) if part is not None
-    ]
-    return np.concatenate(parts)
+    ary = as_traced(ary)
+    ends = [None if end is None else reshape(as_traced(end), -1) for end in (to_begin, to_end)]
+    for end in ends:
+        if end is not None and not np.can_cast(end.dtype, ary.dtype, "same_kind"):
+            raise TypeError(
+                f"ediff1d: {end.dtype} does not go into {ary.dtype}"
+            )  # NumPy says which
+    begin, end = (None if end is None else call_astype(end, ary.dtype) for end in ends)
+    parts = (begin, diff(reshape(ary, -1)), end)
+    return np.concatenate([part for part in parts if part is not None])
 
 
 def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
@@ -114,24 +130,40 @@ for _name in ("trapezoid", "trapz"):  # the second until NumPy 2.4
 
 
 @mirrors(np.nancumsum)
-def nancumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
+def nancumsum(a: Any, axis: Any = None, dtype: Any = None) -> Any:
     """numpy.nancumsum."""
-    unwritten(out)
     return cumsum(filled(a, 0.0), axis=axis, dtype=dtype)
 
 
 @mirrors(np.nancumprod)
-def nancumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Any:
+def nancumprod(a: Any, axis: Any = None, dtype: Any = None) -> Any:
     """numpy.nancumprod."""
-    unwritten(out)
     return cumprod(filled(a, 1.0), axis=axis, dtype=dtype)
 
 
 @implements(reduced(np.add, "accumulate"))
-def _add_up(array: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
-    return cumsum(array, axis, dtype, out)
+def _add_up(array: Any, axis: int = 0, dtype: Any = None) -> Any:
+    return cumsum(_accumulable(array), axis, dtype)
+
+
+def _accumulable(array: Any) -> Any:
+    a = as_traced(array)
+    if not a.ndim:
+        np.add.accumulate(a.value)  # NumPy's own error
+    return a
 
 
 @implements(reduced(np.multiply, "accumulate"))
-def _multiply_up(array: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
-    return cumprod(array, axis, dtype, out)
+def _multiply_up(array: Any, axis: int = 0, dtype: Any = None) -> Any:
+    return cumprod(_accumulable(array), axis, dtype)
+
+
+def _extreme_so_far(operation: Any) -> Any:
+    def run(array: Any, axis: int = 0, dtype: Any = None) -> Any:
+        return _running(operation, *_along(_accumulable(array), axis, dtype))
+
+    return run
+
+
+implements(reduced(np.maximum, "accumulate"))(_extreme_so_far(reductions.running_maximum))
+implements(reduced(np.minimum, "accumulate"))(_extreme_so_far(reductions.running_minimum))

@@ -24,6 +24,7 @@ from jacobians.tracing.numpy.basics import (
     transpose,
 )
 from jacobians.tracing.stand_ins import array, mirrors, stand_in, untyped
+from jacobians.tracing.tables import Result
 from jacobians.tracing.traced import Traced, record
 
 _FEW = 8  # more arithmetic progressions than this are read through a table
@@ -52,7 +53,7 @@ def entries(x: Any, axis: int, positions: Any) -> Any:
 
 
 def _permuting(function: Any) -> None:
-    @mirrors(function)
+    @mirrors(function, result=Result.NUMPYS)
     def run(a: Any, *args: Any, **kwargs: Any) -> Any:
         a = array(a)
         # The axes of an array that takes no memory are told apart by their sizes.
@@ -61,7 +62,7 @@ def _permuting(function: Any) -> None:
 
 
 def _reshaping(function: Any) -> None:
-    @mirrors(function)
+    @mirrors(function, result=Result.NUMPYS)
     def run(a: Any, *args: Any, **kwargs: Any) -> Any:
         return reshape(array(a), function(stand_in(a), *args, **kwargs).shape)
 
@@ -75,7 +76,7 @@ for _function in (np.expand_dims, np.squeeze):
     _reshaping(_function)
 
 
-@mirrors(np.ravel)
+@mirrors(np.ravel, result=Result.NUMPYS)
 def ravel(a: Any, order: str = "C") -> Any:
     """numpy.ravel."""
     a = array(a)
@@ -83,7 +84,7 @@ def ravel(a: Any, order: str = "C") -> Any:
 
 
 def _at_least(function: Any) -> Any:
-    @mirrors(function)
+    @mirrors(function, result=Result.NUMPYS)
     def run(*arrays: Any) -> Any:
         found = tuple(reshape(array(a), function(stand_in(a)).shape) for a in arrays)
         return found[0] if len(found) == 1 else found
@@ -94,13 +95,14 @@ def _at_least(function: Any) -> Any:
 atleast_1d, atleast_2d, atleast_3d = map(_at_least, (np.atleast_1d, np.atleast_2d, np.atleast_3d))
 
 
-@mirrors(np.copy)
+@mirrors(np.copy, result=Result.ARRAY)
 def copy(a: Any, order: str = "K", subok: bool = False) -> Any:  # noqa: ARG001
-    """numpy.copy: another array of the same node."""
-    return Traced(a.node, a.value) if isinstance(a, Traced) else np.copy(a)
+    """numpy.copy: another array of the same node, which lies in memory as ``order`` says."""
+    value = np.array(a.value, order=order, copy=True)  # type: ignore[call-overload]
+    return Traced(a.node, value)
 
 
-@mirrors(np.astype)
+@mirrors(np.astype, result=Result.NUMPYS)
 def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> Any:  # noqa: ARG001
     """numpy.astype."""
     return call_astype(x, dtype)
@@ -109,7 +111,7 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True, device: Any = None) -> A
 # Broadcasting and repeating
 
 
-@mirrors(np.broadcast_to)
+@mirrors(np.broadcast_to, result=Result.NUMPYS)
 def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:  # noqa: ARG001
     """numpy.broadcast_to."""
     final = np.broadcast_to(stand_in(array), shape).shape
@@ -118,15 +120,17 @@ def broadcast_to(array: Any, shape: Any, subok: bool = False) -> Any:  # noqa: A
     return record(index_maps.broadcast, [array], shape=final)
 
 
-@mirrors(np.broadcast_arrays)
+@mirrors(np.broadcast_arrays, result="read-only views, or the arrays themselves")
 def broadcast_arrays(*args: Any, subok: bool = False) -> tuple[Any, ...]:  # noqa: ARG001
-    """numpy.broadcast_arrays."""
+    """numpy.broadcast_arrays: read-only views, as NumPy announces; the arrays where nothing is to do."""
     parts = [array(a) for a in args]
     shape = np.broadcast_shapes(*(p.shape for p in parts))
+    if all(p.shape == shape for p in parts):
+        return tuple(parts)
     return tuple(np.broadcast_to(p, shape) for p in parts)
 
 
-@mirrors(np.meshgrid)
+@mirrors(np.meshgrid, result=Result.NUMPYS)
 def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> Any:  # noqa: ARG001
     """numpy.meshgrid."""
     parts = [array(x) for x in xi]
@@ -154,7 +158,7 @@ def tile(A: Any, reps: Any) -> Any:
 def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
     """numpy.repeat: a new axis of copies behind the axis; unequal numbers through a table."""
     a = array(a)
-    if axis is None:
+    if axis is None or (a.ndim == 0 and axis in (0, -1)):
         a, axis = ravel(a), 0
     axis = normalize_axis_index(index(axis), a.ndim)
     size = a.shape[axis]
@@ -185,7 +189,7 @@ def resize(a: Any, new_shape: Any) -> Any:
 # Turning
 
 
-@mirrors(np.flip)
+@mirrors(np.flip, result=Result.NUMPYS)
 def flip(m: Any, axis: Any = None) -> Any:
     """numpy.flip."""
     m = array(m)
@@ -193,20 +197,20 @@ def flip(m: Any, axis: Any = None) -> Any:
     return m[tuple(slice(None, None, -1 if a in axes else 1) for a in range(m.ndim))]
 
 
-@mirrors(np.flipud)
+@mirrors(np.flipud, result=Result.NUMPYS)
 def flipud(m: Any) -> Any:
     """numpy.flipud."""
     return flip(m, 0)
 
 
-@mirrors(np.fliplr)
+@mirrors(np.fliplr, result=Result.NUMPYS)
 def fliplr(m: Any) -> Any:
     """numpy.fliplr."""
     np.fliplr(stand_in(m))
     return flip(m, 1)
 
 
-@mirrors(np.rot90)
+@mirrors(np.rot90, result=Result.NUMPYS)
 def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
     """numpy.rot90: flips and a transpose."""
     m = array(m)
@@ -221,7 +225,7 @@ def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
     return np.swapaxes(turned, first, second)
 
 
-@mirrors(np.roll)
+@mirrors(np.roll, result=Result.ARRAY)
 def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     """numpy.roll."""
     a, shift = array(a), plain(shift)
@@ -242,19 +246,19 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
 # Diagonals and triangles
 
 
-@mirrors(np.diagonal, np.linalg.diagonal)
+@mirrors(np.diagonal, result=Result.NUMPYS)
 def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """numpy.diagonal."""
     return arranged(array(a), lambda c: np.diagonal(c, offset, axis1, axis2))
 
 
-@mirrors(np.linalg.diagonal)
+@mirrors(np.linalg.diagonal, result=Result.NUMPYS)
 def linalg_diagonal(x: Any, /, *, offset: int = 0) -> Any:
     """numpy.linalg.diagonal."""
     return diagonal(x, offset, -2, -1)
 
 
-@mirrors(np.diag)
+@mirrors(np.diag, result=Result.NUMPYS)
 def diag(v: Any, k: int = 0) -> Any:
     """numpy.diag."""
     v = array(v)
@@ -296,7 +300,7 @@ _triangle(np.triu)
 # Windows
 
 
-@mirrors(np.lib.stride_tricks.sliding_window_view)
+@mirrors(np.lib.stride_tricks.sliding_window_view, result=Result.NUMPYS)
 def sliding_window_view(x: Any, window_shape: Any, axis: Any = None, **_: Any) -> Any:
     """numpy.lib.stride_tricks.sliding_window_view."""
     x = array(x)

@@ -9,8 +9,10 @@ import numpy as np
 
 from jacobians.errors import ShapeError
 from jacobians.operations import index_maps
+from jacobians.tracing.numpy.basics import call_astype
 from jacobians.tracing.numpy.products import padded
 from jacobians.tracing.stand_ins import array, mirrors
+from jacobians.tracing.tables import Result
 from jacobians.tracing.traced import Traced, record
 
 
@@ -25,7 +27,9 @@ def _slid(a: Any, v: Any, mode: str) -> Any:
 
 
 def _slide_arguments(a: Any, v: Any, mode: str, name: str) -> tuple[Any, Any]:
-    a, v = (np.reshape(x, (1,)) if x.ndim == 0 else x for x in (array(a), array(v)))
+    a, v = array(a), array(v)
+    if name == "convolve":
+        a, v = (np.reshape(x, (1,)) if x.ndim == 0 else x for x in (a, v))
     if a.ndim != 1 or v.ndim != 1 or not a.shape[0] or not v.shape[0]:
         raise ShapeError(
             f"{name} takes two vectors that are not empty; the shapes are {a.shape} and {v.shape}"
@@ -59,6 +63,7 @@ def _vander(x: Any, N: int | None = None, increasing: bool = False) -> Any:
     if x.ndim != 1:
         raise ShapeError(f"vander takes a vector; the shape here is {x.shape}")
     count = len(x) if N is None else int(N)
+    x = call_astype(x, np.promote_types(x.dtype, int))
     if count == 0:
         return np.empty((len(x), 0), x.dtype)
     powers = range(count) if increasing else reversed(range(count))
@@ -79,7 +84,12 @@ def _typed(*arguments: Any) -> bool:
     return all(hasattr(x, "dtype") for x in arguments)
 
 
-@mirrors(np.polyder)
+def _polyder_kind(p: Any, m: int = 1) -> Result:  # noqa: ARG001
+    """The array itself for m = 0, else copy."""
+    return Result.NEW if m else Result.NUMPYS
+
+
+@mirrors(np.polyder, result=_polyder_kind)
 def _polyder(p: Any, m: int = 1) -> Any:
     for _ in range(index(m)):
         p = p[:-1] * np.arange(len(p) - 1, 0, -1)

@@ -4,20 +4,19 @@ Its ufuncs reach NumPy's protocol; ``logsumexp`` and ``softmax`` do not, and hav
 ``jb.ops``, which along some axes are called through here.
 """
 
-from collections.abc import Callable
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from jacobians.operations import reductions, special
-from jacobians.tracing.numpy.basics import axes_tuple, expand, reshape, transpose
+from jacobians.tracing.numpy.basics import axes_tuple, expand, reshape, transpose, ufunc
 from jacobians.tracing.numpy.reductions import as_traced, last
-from jacobians.tracing.tables import RESOLVERS, implements
+from jacobians.tracing.tables import RESOLVERS, TableEntry, implements
 from jacobians.tracing.traced import record
 
 
-def ufunc_of_scipy(function: Any) -> Callable[..., Any] | None:
+def ufunc_of_scipy(function: Any) -> TableEntry | None:
     """What a ufunc of ``scipy.special`` means on traced arrays; None if there is no operation."""
     operation = special.UFUNCS.get(getattr(function, "__name__", ""))
     if operation is None or not isinstance(function, np.ufunc):
@@ -26,7 +25,7 @@ def ufunc_of_scipy(function: Any) -> Callable[..., Any] | None:
 
     if getattr(scipys, function.__name__) is not function:
         return None
-    return lambda *inputs, **_: record(operation, inputs)
+    return TableEntry(ufunc(operation, function))
 
 
 RESOLVERS.append(ufunc_of_scipy)

@@ -18,24 +18,28 @@ from jacobians.tracing.numpy.reductions import (
     real,
     reduced_last,
     total,
-    unwritten,
     variance,
 )  # fmt: skip
 from jacobians.tracing.numpy.ufuncs import where
 from jacobians.tracing.session import user_line
 from jacobians.tracing.stand_ins import mirrors
-from jacobians.tracing.tables import unsupported
+from jacobians.tracing.tables import Result, unsupported
 from jacobians.tracing.traced import Traced
+
+_WEIGHTS = "weights are not supported; write the sums out with them"
 
 
 @mirrors(np.median)
 def median(
-    a: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False, keepdims: Any = False,  # noqa: ARG001
+    a: Any, axis: Any = None, overwrite_input: bool = False, keepdims: Any = False,  # noqa: ARG001
 ) -> Any:  # fmt: skip
     """numpy.median: the mean of the two middle entries; ties share equally."""
-    unwritten(out)
     a = real(as_traced(a))
+    if a.ndim == 0 and axis is not None:
+        np.median(np.zeros(()), axis)  # NumPy's own error
     count = counted(a, axis, False, GIVEN)
+    if count == 0:
+        return mean(a, axis, keepdims=keepdims)
     middle = reduced_last(reductions.order_statistic, a, axis, keepdims, k=(count - 1) // 2)
     if count % 2:
         return middle
@@ -45,21 +49,23 @@ def median(
 _POSITIONS = {"lower": np.floor, "higher": np.ceil, "nearest": np.rint}
 
 
-@mirrors(np.quantile)
+@mirrors(np.quantile, weights=_WEIGHTS)
 def quantile(
-    a: Any, q: Any, axis: Any = None, out: Any = None, overwrite_input: bool = False,  # noqa: ARG001
-    method: str = "linear", keepdims: Any = False, *, weights: Any = None, interpolation: Any = None,
+    a: Any, q: Any, axis: Any = None, overwrite_input: bool = False,  # noqa: ARG001
+    method: str = "linear", keepdims: Any = False, *, weights: None = None,  # noqa: ARG001
+    interpolation: Any = None,
 ) -> Any:  # fmt: skip
     """numpy.quantile, by the methods that take one entry or lie between two."""
-    unwritten(out)
     method = method if interpolation is None else interpolation
-    if weights is not None or method not in ("linear", "midpoint", *_POSITIONS):
-        what = "weights=..." if weights is not None else f"method={method!r}"
+    if method not in ("linear", "midpoint", *_POSITIONS):
         raise UnsupportedError(
-            f"numpy.quantile({what}) at {user_line()}: there are the methods linear, lower, higher, nearest and "
-            "midpoint, without weights"
+            f"numpy.quantile(method={method!r}) at {user_line()}: there are the methods linear, lower, "
+            "higher, nearest and midpoint"
         )
-    a = real(as_traced(a))
+    a = as_traced(a)
+    a = a if method in _POSITIONS else real(a)
+    if a.ndim == 0 and axis is not None:
+        np.quantile(np.zeros(()), 0.5, axis)  # NumPy's own error
     wanted = np.asarray(plain(q), np.float64)
     if wanted.size and not (wanted.min() >= 0 and wanted.max() <= 1):
         raise ValueError("Quantiles must be in the range [0, 1]")
@@ -86,10 +92,12 @@ def _quantile(a: Any, q: Any, wanted: float, axis: Any, method: str, keepdims: A
     return low + (high - low) * (q * (count - 1) - k)
 
 
-@mirrors(np.percentile)
+@mirrors(np.percentile, weights=_WEIGHTS)
 def percentile(a: Any, q: Any, *args: Any, **how: Any) -> Any:
     """numpy.percentile."""
-    return quantile(a, np.divide(q, 100), *args, **how)
+    a = as_traced(a)
+    hundred = a.dtype.type(100) if a.dtype.kind == "f" else 100
+    return quantile(a, np.divide(q, hundred), *args, **how)
 
 
 @mirrors(np.average)
@@ -99,9 +107,12 @@ def average(
     """numpy.average, by the weights too."""
     a = real(as_traced(a))
     if weights is None:
+        if a.size == 0:
+            np.average(a.value, axis, keepdims=keepdims)  # NumPy's own error
         found = mean(a, axis=axis, keepdims=keepdims)
-        total_weight: Any = np.full(found.shape, float(counted(a, axis, False, GIVEN)))
-        return (found, total_weight) if returned else found
+        if not returned:
+            return found
+        return found, np.average(a.value, axis, returned=True, keepdims=keepdims)[1]
     weights = as_traced(weights)
     if weights.shape != a.shape:
         axes = (axis,) if isinstance(axis, Integral) else tuple(axis or ())
@@ -112,31 +123,55 @@ def average(
             )  # its own error
         weights = transpose(weights, tuple(int(n) for n in np.argsort(places)))
         weights = reshape(weights, tuple(a.shape[n] if n in places else 1 for n in range(a.ndim)))
+    if a.size == 0:
+        np.average(a.value, axis, keepdims=keepdims)  # NumPy's own error
     scale = total(weights + np.zeros(a.shape, a.dtype), axis=axis, keepdims=keepdims)
+    if np.any(scale.value == 0):
+        raise ZeroDivisionError("Weights sum to zero, can't be normalized")  # as NumPy
     found = total(a * weights, axis=axis, keepdims=keepdims) / scale
     return (found, scale) if returned else found
 
 
-@mirrors(np.cov)
+@mirrors(np.cov, result=Result.ARRAY, fweights=_WEIGHTS, aweights=_WEIGHTS)
 def cov(
     m: Any, y: Any = None, rowvar: bool = True, bias: bool = False, ddof: Any = None,
-    fweights: Any = None, aweights: Any = None, *, dtype: Any = None,
+    fweights: None = None, aweights: None = None, *, dtype: Any = None,  # noqa: ARG001
 ) -> Any:  # fmt: skip
     """numpy.cov without weights."""
-    if fweights is not None or aweights is not None:
-        raise UnsupportedError(f"numpy.cov at {user_line()}: weights are not supported")
-    rows = [_rows(part, rowvar, dtype) for part in (m, y) if part is not None]
+    parts = [as_traced(part) for part in (m, y) if part is not None]
+    # NumPy computes with float64 at least, and says where an argument has too many axes.
+    dtype = np.result_type(*parts_types(parts), np.float64) if dtype is None else dtype
+    shapes = [np.zeros((2,) * part.ndim) for part in parts]
+    np.cov(shapes[0], shapes[1] if len(shapes) > 1 else None)
+    rows = [
+        _rows(part, turned, dtype)
+        for part, turned in zip(parts, _turned(parts, rowvar), strict=False)
+    ]
     data = rows[0] if len(rows) == 1 else np.concatenate(rows)
     free = data.shape[1] - ((0 if bias else 1) if ddof is None else ddof)
     centered = data - mean(data, axis=1, keepdims=True)
-    found = np.matmul(centered, transpose(centered)) / max(free, 0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = np.matmul(centered, transpose(centered)) / max(free, 0)
     return reshape(found, ()) if found.size == 1 else found
 
 
-def _rows(x: Any, rowvar: bool, dtype: Any) -> Any:
-    x = real(as_traced(x), dtype)
+def parts_types(parts: Any) -> list[Any]:
+    """The dtypes of arrays."""
+    return [part.dtype for part in parts]
+
+
+def _turned(parts: Any, rowvar: Any) -> tuple[bool, bool]:
+    """Which of the arguments of ``cov`` NumPy transposes."""
+    first, *rest = parts
+    return not rowvar and first.ndim != 1, bool(rest) and not rowvar and rest[0].ndim == 2 and len(
+        rest[0]
+    ) != 1
+
+
+def _rows(x: Any, turned: bool, dtype: Any) -> Any:
+    x = real(x, dtype)
     x = reshape(x, (1, -1)) if x.ndim < 2 else x
-    return x if rowvar or x.shape[0] == 1 else transpose(x)
+    return transpose(x) if turned else x
 
 
 @mirrors(np.corrcoef)
@@ -171,25 +206,40 @@ def nanprod(a: Any, *args: Any, **how: Any) -> Any:
 def _numbers(a: Any, mask: Any) -> Any:
     """Where an array has numbers that ``where=`` does not exclude."""
     there = ~np.isnan(plain(a))
-    return there if mask is GIVEN or mask is True else there & plain(mask)
+    return there if mask is GIVEN else there & plain(mask)
 
 
 @mirrors(np.nanmean)
 def nanmean(a: Any, *args: Any, where: Any = GIVEN, **how: Any) -> Any:
     """numpy.nanmean."""
+    if not np.ndim(a):
+        args = (None, *args[1:])
+        how.pop("axis", None)
     return mean(a, *args, where=_numbers(a, where), **how)
 
 
 @mirrors(np.nanvar)
 def nanvar(a: Any, *args: Any, where: Any = GIVEN, **how: Any) -> Any:
-    """numpy.nanvar."""
-    return variance(a, *args, where=_numbers(a, where), **how)
+    """numpy.nanvar: NaN where there are too few numbers."""
+    return _enough(variance, a, args, _numbers(a, where), how)
+
+
+def _enough(function: Any, a: Any, args: Any, there: Any, how: Any) -> Any:
+    if not np.ndim(a):
+        args = (None, *args[1:])
+        how.pop("axis", None)
+    found = function(a, *args, where=there, **how)
+    given = dict(zip(("axis", "dtype"), args, strict=False)) | how
+    ddof = how.get("correction", given.get("ddof", 0))
+    count = np.sum(there, axis=given.get("axis"), keepdims=bool(given.get("keepdims", False)))
+    few = count - ddof <= 0
+    return where(few, np.nan, found) if np.any(few) else found
 
 
 @mirrors(np.nanstd)
 def nanstd(a: Any, *args: Any, where: Any = GIVEN, **how: Any) -> Any:
     """numpy.nanstd: derivative 0 where it is 0."""
-    return deviation(a, *args, where=_numbers(a, where), **how)
+    return _enough(deviation, a, args, _numbers(a, where), how)
 
 
 unsupported(

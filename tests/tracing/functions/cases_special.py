@@ -18,8 +18,13 @@ UFUNCS: dict[Any, tuple[float, float]] = {
     special.expit: REAL, special.log_expit: REAL, special.logit: UNIT, special.erf: REAL,
     special.erfc: REAL, special.gammaln: POSITIVE, special.gamma: POSITIVE, special.psi: POSITIVE,
     special.ndtr: REAL, special.log_ndtr: REAL, special.i0: REAL, special.i1: REAL,
+    special.erfinv: (-0.8, 0.8), special.erfcinv: (0.3, 1.7), special.ndtri: UNIT, special.entr: POSITIVE,
+    special.i0e: POSITIVE, special.i1e: POSITIVE, special.exprel: REAL,
 }  # fmt: skip
-OF_TWO: tuple[Any, ...] = (special.xlogy, special.xlog1py, special.betaln)
+OF_TWO: tuple[Any, ...] = (
+    special.xlogy, special.xlog1py, special.betaln, special.rel_entr, special.kl_div, special.huber,
+    special.pseudo_huber,
+)  # fmt: skip
 
 
 def _axis_aware(name: str) -> Callable[..., Any]:
@@ -38,6 +43,10 @@ T = values(2, 3, 2)
 OTHERS: list[tuple[str, Callable[..., Any], tuple[np.ndarray, ...]]] = [
     ("expit in a layer", lambda W, x: special.expit(W @ x), (X, values(3))),
     ("log_ndtr far out", lambda x: special.log_ndtr(x), (X * 3 - 20,)),
+    ("exprel at and around 0", lambda x: special.exprel(x), (np.array([0.0, 1e-9, -0.3, 4.5, -6.0]),)),
+    ("i0e and i1e of negatives", lambda x: special.i0e(x) * special.i1e(x), (-X - 1.5,)),
+    ("entr and its sum", lambda p: np.sum(special.entr(p)), (X + 2,)),
+    ("rel_entr at 0", lambda y: special.rel_entr(0.0, y), (X + 2,)),
     ("xlogy at 0", lambda y: special.xlogy(0.0, y), (X + 2,)),
     ("digamma of a negative", lambda x: special.digamma(x), (X * 0.2 - 0.5,)),
     ("entropy", lambda p: -np.sum(special.xlogy(p, p)), (X + 2,)),
