@@ -14,8 +14,11 @@ def executor(name: str) -> type[NumpyProgram]:
     ------
     UnsupportedError
         Naming those there are.
+    JacobiansError
+        Where the library that it runs on is not installed.
     """
     found = EXECUTORS.get(name)
     if found is None:
         raise UnsupportedError(f"on={name!r} is no executor; there are {', '.join(EXECUTORS)}")
+    found.check_installed()
     return found

@@ -63,6 +63,11 @@ class JaxProgram(NumpyProgram):
         return super().fresh(made, dtypes, given)
 
     @staticmethod
+    def check_installed() -> None:
+        """Raise where JAX is not installed, naming the extra."""
+        imported()
+
+    @staticmethod
     def native(value: Any) -> bool:
         """Whether it is an array of JAX's, traced or not."""
         return isinstance(value, imported().Array)

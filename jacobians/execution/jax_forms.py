@@ -39,7 +39,10 @@ def imported() -> Any:
     try:
         import jax
     except ImportError:
-        raise JacobiansError("on='jax' needs JAX, an extra: pip install 'jacobians[jax]'") from None
+        raise JacobiansError(
+            "on='jax' needs JAX, which is not installed; it is an extra: pip install 'jacobians[jax]', or "
+            "pip install '.[jax]' in a copy of the repository"
+        ) from None
     return jax
 
 
@@ -55,16 +58,21 @@ def form_of(kernel: Call | Ufunc) -> JaxForm:
     if isinstance(kernel, Ufunc):
         return _ufunc(j, kernel.name)
     key = kernel.attribute
-    family = key.rstrip("0123456789")
+    family = family_of(key)
     if not kernel.home:
         reason = f"{key} is your own operation, whose function computes with NumPy"
     elif key in FORMS:
         return partial(FORMS[key], j)
     elif family in FAMILIES:
-        return partial(FAMILIES[family], j, order=int(key[len(family) :] or 0))
+        return partial(FAMILIES[family], j, order=int("".join(filter(str.isdigit, key)) or 0))
     else:
         reason = f"{key}: {MISSING.get(family, 'it has no form on JAX')}"
     raise UnsupportedError(f"on='jax': {reason}; compile it on='numpy'")
+
+
+def family_of(key: str) -> str:
+    """The key of an operation of some order without its number: ``polygamma``, ``ie`` for ``i2e``."""
+    return "".join(letter for letter in key if not letter.isdigit())
 
 
 def _ufunc(j: Jax, name: str) -> JaxForm:
@@ -83,9 +91,8 @@ def _parts() -> Jax:
     return Jax(jax.numpy, special, linalg, jax.lax)
 
 
-MISSING = {
-    "i": "jax.scipy.special has no modified Bessel functions beyond order 1",
-}
+_BESSEL = "jax.scipy.special has no modified Bessel functions beyond order 1"
+MISSING = {"i": _BESSEL, "ie": _BESSEL}
 """Operations that JAX cannot do, with the reason; of a family, those that ``FORMS`` has no row for."""
 
 
@@ -99,6 +106,10 @@ def _over(j: Jax, zero: Any, A: Any, B: Any) -> Any:
 
 def _attains(j: Jax, X: Any, y: Any) -> Any:
     return (X == y) | (j.np.isnan(X) & j.np.isnan(y))
+
+
+def _attains_so_far(j: Jax, X: Any, y: Any) -> Any:
+    return _attains(j, X[..., None, :], y[..., :, None]) & np.tri(X.shape[-1], dtype=bool)
 
 
 def _order(j: Jax, X: Any, k: int, axis: int | None) -> Any:
@@ -198,6 +209,50 @@ def _betaln(j: Jax, A: Any, B: Any) -> Any:
     return j.np.where(pole, np.inf, j.special.betaln(A, B))
 
 
+def _times_log(j: Jax, A: Any, B: Any) -> Any:
+    """``A log(A / B)``."""
+    near = (A < 2 * B) & (B < 2 * A)
+    return A * j.np.where(near, j.np.log1p((A - B) / B), j.np.log(A) - j.np.log(B))
+
+
+def _entropy(j: Jax, A: Any, B: Any, inside: Any, edge: Any) -> Any:
+    """A value inside of the domain, at A = 0, infinite outside; JAX's own differ beside NaN and inf."""
+    found = j.np.where((A == 0) & (B >= 0), edge, np.inf)
+    found = j.np.where((A > 0) & (B > 0), inside, found)
+    return j.np.where(j.np.isnan(A) | j.np.isnan(B), np.nan, found)
+
+
+def _huber(j: Jax, D: Any, R: Any) -> Any:
+    found = j.np.where(abs(R) <= D, R**2 / 2, D * (abs(R) - D / 2))
+    return j.np.where(D < 0, np.inf, found)
+
+
+def _pseudo_huber(j: Jax, D: Any, R: Any) -> Any:
+    ratio = R / j.np.where(D == 0, 1, D)
+    root = j.np.hypot(1, ratio)
+    found = j.np.where((abs(ratio) < 1) & j.np.isfinite(D), R**2 / (root + 1), D**2 * (root - 1))
+    return j.np.where(D < 0, np.inf, j.np.where((D == 0) | (R == 0), 0, found))
+
+
+def _spectrum(j: Jax, X: Any, size: int) -> Any:
+    return j.np.fft.fft(X) if size == X.shape[-1] else j.np.fft.rfft(X)
+
+
+def _exponential_moment(j: Jax, X: Any, *, order: int) -> Any:
+    """``∫₀¹ tᵏ exp(x t) dt``: by k E_{k−1} + x E_k = exp(x), or its power series."""
+    if order == 0:
+        found = j.np.where(X == 0, 1, j.np.expm1(X) / j.np.where(X == 0, 1, X))
+        return j.np.where(X == np.inf, X, found)
+    small = abs(X) <= order + 2
+    far, near = j.np.where(small, order + 3.0, X), j.np.where(small, X, 0)
+    result, series = j.np.expm1(far) / far, j.np.zeros_like(near)
+    for k in range(1, order + 1):
+        result = (j.np.exp(far) - k * result) / far
+    for m in range(30 + 4 * order, -1, -1):
+        series = series * near + 1 / (factorial(m) * (m + order + 1))
+    return j.np.where(small, series, result)
+
+
 def _zero_like(j: Jax, value: Any, sign: Any) -> Any:
     """The value; a 0 has the sign."""
     return j.np.where(value == 0, j.np.copysign(value, sign), value)
@@ -288,10 +343,14 @@ FORMS: dict[str, JaxForm] = {
     # products
     "einsum": lambda j, *operands, subscripts: j.np.einsum(subscripts, *operands),
     "squared_error": lambda j, y, t: 0.5 * j.np.square(y - t).sum(),
+    "fft_real": lambda j, X, size: _spectrum(j, X, size).real,
+    "fft_imag": lambda j, X, size: _spectrum(j, X, size).imag,
+    "irfft_real": lambda j, X, size: j.np.fft.irfft(X + 0j, size),
+    "irfft_imag": lambda j, X, size: j.np.fft.irfft(1j * X, size),
     "cumsum": lambda j, X, axis: j.np.cumsum(X, axis=axis),
     "centered": lambda j, X, axes: X - X.mean(axis=axes, keepdims=True),
-    "spread": lambda j, X: _spread(j, X, None),
-    "spread_2": lambda j, X: _spread(j, X, -1),
+    "squares": lambda j, X: _spread(j, X, None),
+    "squares_2": lambda j, X: _spread(j, X, -1),
     # entry by entry
     "sigmoid": lambda j, X: 1 / (1 + j.np.exp(-X)),
     "relu": lambda j, X: j.np.maximum(X, 0),
@@ -327,6 +386,10 @@ FORMS: dict[str, JaxForm] = {
     "nanmax_2": lambda j, X: j.np.nanmax(X, axis=-1),
     "nanmin": lambda j, X: j.np.nanmin(X),
     "nanmin_2": lambda j, X: j.np.nanmin(X, axis=-1),
+    "running_max": lambda j, X: j.lax.cummax(X, axis=X.ndim - 1),
+    "running_min": lambda j, X: j.lax.cummin(X, axis=X.ndim - 1),
+    "running_max_takes": _attains_so_far,
+    "running_min_takes": _attains_so_far,
     "order": lambda j, X, k: _order(j, X, k, None),
     "order_2": lambda j, X, k: _order(j, X, k, -1),
     "logsumexp": lambda j, X: _logsumexp(j, X, -1),
@@ -336,6 +399,7 @@ FORMS: dict[str, JaxForm] = {
     # norms and matrices
     "norm": lambda j, X: j.np.sqrt(j.np.square(X).sum()),
     "row_norm": lambda j, X: j.np.sqrt(j.np.square(X).sum(axis=-1)),
+    "negative_norm": lambda j, X, p: (abs(X) ** p).sum(axis=-1) ** (1 / p),
     "p_norm": lambda j, X, p: (abs(X) ** p).sum(axis=-1) ** (1 / p),
     "det": lambda j, X: j.np.linalg.det(X),
     "cofactor": _cofactor,
@@ -354,7 +418,7 @@ FORMS: dict[str, JaxForm] = {
     "eigenvalues": lambda j, X: _eigh(j, X)[0],
     "eigenvectors": lambda j, X: _eigh(j, X)[1],
     "inverse_gaps": _inverse_gaps,
-    "positive": lambda j, s: s > _tolerance(j, s),
+    "is_positive": lambda j, s: s > _tolerance(j, s),
     "inverse_of_positive": lambda j, s: 1 / j.np.where(s > _tolerance(j, s), s, j.np.nan),
     "singular_values": lambda j, X: _svd(j, X)[1],
     "singular_values_2": lambda j, X: _svd(j, X)[1],
@@ -378,13 +442,23 @@ FORMS: dict[str, JaxForm] = {
     "xlog1py": lambda j, A, B: j.special.xlog1py(A, B),
     "betaln": _betaln,
     "digamma": lambda j, X: j.np.where(X == 0, -j.np.copysign(np.inf, X), j.special.digamma(X)),
+    "erfinv": lambda j, X: j.special.erfinv(X),
+    "erfcinv": lambda j, X: -j.special.ndtri(X / 2) / np.sqrt(2),
+    "ndtri": lambda j, X: j.special.ndtri(X),
+    "entr": lambda j, X: j.special.entr(X),
+    "rel_entr": lambda j, A, B: _entropy(j, A, B, _times_log(j, A, B), 0),
+    "kl_div": lambda j, A, B: _entropy(j, A, B, A * j.np.log(A / B) - A + B, B),
+    "huber": _huber,
+    "pseudo_huber": _pseudo_huber,
+    "i0e": lambda j, X: j.special.i0e(X),
+    "i1e": lambda j, X: j.special.i1e(X),
     "i0": lambda j, X: j.special.i0(X),
     "i1": lambda j, X: j.special.i1(X),
 }
 """By the operation's key."""
 FAMILIES: dict[str, JaxForm] = {
     "polygamma": _polygamma, "power_slope": _power_slope, "sinc": _sinc, "prod": _product,
-    "cumprod": _running_product,
+    "cumprod": _running_product, "exprel": _exponential_moment,
 }  # fmt: skip
 """Operations of any order, by the key without the number."""
 UFUNCS: dict[str, JaxForm] = {

@@ -340,6 +340,10 @@ class NumpyProgram:
         return found
 
     @staticmethod
+    def check_installed() -> None:
+        """Raise where the library that it runs on is not there."""
+
+    @staticmethod
     def native(value: Any) -> bool:  # noqa: ARG004
         """Whether a value is an array of another library, which this executor takes as it is."""
         return False

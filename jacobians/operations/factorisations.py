@@ -83,7 +83,7 @@ inverse_of_positive: Rule = elementwise(
 )
 positive: Rule = rule(
     # A singular value of 0 has a kink, as |x| has: its derivative there is taken to be 0.
-    "positive", lambda s: s > tolerance(s), "m_…n = positive(s_…n)", "∂m_…i/∂s_…k = 0", dtype=boolean,
+    "is_positive", lambda s: s > tolerance(s), "m_…n = is_positive(s_…n)", "∂m_…i/∂s_…k = 0", dtype=boolean,
     notation="[{0} > 0]",
 )  # fmt: skip
 

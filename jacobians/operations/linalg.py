@@ -157,8 +157,8 @@ def _negative_norm(X: Any, p: Any) -> Any:
 
 negative_norm: Rule = rule(
     # An order below 0: ∂y/∂x_k = sign(x_k) (y / |x_k|)^(1−p), 0 where an entry is 0, as for a kink.
-    "p_norm", _negative_norm,
-    "y_… = p_norm(X_…n, p)",
+    "negative_norm", _negative_norm,
+    "y_… = negative_norm(X_…n, p)",
     "∂y_…/∂X_…k = M_…k U_…k",
     where={
         "M": lambda X, p, y: np.absolute(X) > 0,

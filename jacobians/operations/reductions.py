@@ -75,7 +75,7 @@ def _running(name: str, ufunc: np.ufunc) -> Rule:
         return _attains(X[..., None, :], y[..., :, None]) & so_far
 
     takes = rule(
-        "attains", attained, "M_…nn = attains(X_…n, y_…n)", "∂M_…ij/∂X_…k = 0", "∂M_…ij/∂y_…k = 0",
+        f"{name}_takes", attained, f"M_…nn = {name}_takes(X_…n, y_…n)", "∂M_…ij/∂X_…k = 0", "∂M_…ij/∂y_…k = 0",
         dtype=boolean,
     )  # fmt: skip
     return rule(
@@ -131,12 +131,12 @@ def _spread(X: Any, axis: int | None) -> Any:
 # The sum of square distances from the mean; the mean's own derivative cancels.
 spread = (
     rule(
-        "spread", lambda X: _spread(X, None), "s = spread(X_…)", "∂s/∂X_… = 2 C_…",
+        "squares", lambda X: _spread(X, None), "s = squares(X_…)", "∂s/∂X_… = 2 C_…",
         where={"C": lambda X, s: apply(centered, [X], axes=tuple(range(X.ndim)))},
         notation="spread({0})", latex="\\operatorname{{spread}}({0})",
     ),
     rule(
-        "spread", lambda X: _spread(X, -1), "s_… = spread(X_…n)", "∂s_…/∂X_…k = 2 C_…k",
+        "squares", lambda X: _spread(X, -1), "s_… = squares(X_…n)", "∂s_…/∂X_…k = 2 C_…k",
         where={"C": lambda X, s: apply(centered, [X], axes=(X.ndim - 1,))},
         notation="spread({0})", latex="\\operatorname{{spread}}({0})",
     ),

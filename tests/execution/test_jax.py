@@ -1,21 +1,16 @@
 """The executor on JAX: its interface, writing at slots, forms, and wrong numbers of every kind."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
 import jacobians as jb
-import jacobians.tracing.numpy.families
-from jacobians.execution.jax_forms import FAMILIES, FORMS, MISSING, UFUNCS, form_of
+from jacobians.execution.jax_forms import FORMS, MISSING, UFUNCS, family_of, form_of
 from jacobians.execution.steps import Call, Ufunc
-from jacobians.graph.how import ByCall
 from jacobians.operations.declare import DECLARED
-from jacobians.operations.elementwise import power_slope
-from jacobians.operations.functions import bessel, sinc
 from jacobians.operations.reductions import product
-from jacobians.operations.special import polygamma
+from tests.execution.test_jax_tables import CALLS
 
 jax = pytest.importorskip("jax", reason="the peers extra (jax) is not installed")
 jnp = jax.numpy
@@ -392,48 +387,6 @@ def test_signed_zeros(name: str) -> None:
 
 # Forms
 
-_ = [sinc(1), sinc(2), polygamma(1), polygamma(2), power_slope(1), power_slope(2), bessel(2)]
-_ += [product(n, running=running) for n in range(4) for running in (False, True)]
-
-
-def _calls() -> dict[str, Any]:
-    """The operations whose program is a call; the others take parameters that say how."""
-    found = {}
-    operand = SimpleNamespace(shape=(2, 2), value=None)
-    for key, operation in DECLARED.items():
-        node = SimpleNamespace(
-            operands=(operand, operand), parameters=(), shape=(2, 2), operation=operation
-        )
-        try:
-            how = operation.how(node)
-        except Exception:  # by views or terms, of parameters that are missing here
-            continue
-        if isinstance(how, ByCall) and how.home:
-            found[key] = how
-    return found
-
-
-def test_every_call_has_a_form_or_a_reason() -> None:
-    calls = _calls()
-    assert len(calls) > 90
-    for key in calls:
-        family = key.rstrip("0123456789")
-        rows = [
-            key in FORMS,
-            family in FAMILIES and key not in FORMS,
-            family in MISSING and key not in FORMS,
-        ]
-        assert sum(rows) == 1, f"{key}: give it a row in FORMS, or a reason in MISSING"
-    assert set(FORMS) <= set(calls), "rows of operations that there are not"
-
-
-def test_an_operation_is_declared_once() -> None:
-    """A second one of the same name has another key, and a row under that key only."""
-    for key in DECLARED:
-        first, _, number = key.rpartition("_")
-        if number.isdigit():
-            assert DECLARED[first].forms != DECLARED[key].forms, f"{key} is {first} again"
-
 
 def test_every_ufunc_has_a_form() -> None:
     for operation in DECLARED.values():
@@ -499,14 +452,14 @@ def test_forms_have_numpys_values(key: str) -> None:
     function = operation.function
     if function is None:
         pytest.skip("no function of its own")
-    if key.rstrip("0123456789") in MISSING and key not in FORMS:
-        pytest.skip(MISSING[key.rstrip("0123456789")])
+    if family_of(key) in MISSING and key not in FORMS:
+        pytest.skip(MISSING[family_of(key)])
     try:
         with np.errstate(all="ignore"):
             expected = function(*args)
     except TypeError:
         pytest.skip("of integers only")
-    known = _calls().get(key)
+    known = CALLS.get(key)
     kernel = Ufunc(operation.name) if known is None else Call(key, function, known.home, known.name)
     found = np.asarray(jax.jit(form_of(kernel))(*args))
     np.testing.assert_allclose(found * 1.0, expected * 1.0, rtol=1e-11, atol=1e-15)
