@@ -262,7 +262,9 @@ def test_errors_name_what_is_wrong():
         y[0] = x[0]
         return y
 
-    with pytest.raises(jb.UnsupportedError, match=r"float\(\).*test_functional\.py:\d+.*np\.stack.*jb\.zeros"):
+    with pytest.raises(
+        jb.UnsupportedError, match=r"float\(\).*test_functional\.py:\d+.*np\.stack.*jb\.zeros"
+    ):
         jb.jacobian(fill)(X)
     with pytest.raises(jb.UnsupportedError, match=r"returned None; is a 'return' missing"):
         jb.jacobian(lambda x: None)(X)
