@@ -178,8 +178,8 @@ class Traced(Handle):
             return self.value.item()  # it depends on no input
         raise UnsupportedError(
             f"{what} of a traced array at {user_line()} would cut it off from its derivative; keep it an array "
-            "(0-d arrays work like numbers), use np.stack([...]) or jb.array([...]) to collect several, and fill "
-            "an array made by jb.zeros(shape), not np.zeros(shape)"
+            "(0-d arrays work like numbers), use np.stack([...]) or jb.array([...]) to collect several, and "
+            "fill an array made by jb.zeros(shape), not np.zeros(shape)"
         )
 
     def __float__(self) -> float:
