@@ -3,6 +3,7 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 Made = TypeVar("Made")
@@ -24,11 +25,11 @@ class ByteCache(Generic[Made]):
 
     def get(self, key: Hashable, make: Callable[[], Made]) -> Made:
         """The entry of a key, made now if there is none."""
-        with self._lock:
-            known = self._entries.get(key)
-            if known is not None:
+        known = self._entries.get(key)
+        if known is not None:
+            with suppress(KeyError):  # another thread may have let it go
                 self._entries.move_to_end(key)
-                return known[0]
+            return known[0]
         made = make()  # not under the lock: it may ask for other entries
         weight = _OVERHEAD + self._weigh(key, made)
         if weight > self.limit:

@@ -25,6 +25,7 @@ from jacobians.errors import JacobiansError, ShapeError, UnsupportedError
 from jacobians.execution.interpret import contract
 from jacobians.graph.how import ByCall, ByTerms, ByUfunc, How
 from jacobians.graph.node import NUMPY, Node, Operation, as_node, weak_type
+from jacobians.ground.caches import ByteCache
 from jacobians.notation.coordinates import (
     DELTA,
     ELLIPSIS,
@@ -38,7 +39,7 @@ from jacobians.notation.coordinates import (
     parse_name,
 )
 from jacobians.notation.slots import Table
-from jacobians.notation.terms import Factor, Sum, Term, normal, relabelled, total
+from jacobians.notation.terms import Factor, Sum, Term, normal, relabelled, table_bytes, total
 from jacobians.notation.writing import ATOM
 from jacobians.operations.checks import check_function, check_slope, check_value
 
@@ -124,9 +125,11 @@ class Multilinear(Declared):
     def structure(self, shapes: tuple[Shape, ...], parameters: tuple[tuple[str, Any], ...]) -> Sum:
         """The operation at given shapes as a sum of terms over operand positions."""
         if not parameters:
-            return _structure(self, shapes, parameters)
-        cached = _structure if _is_light(parameters) else _structure.__wrapped__
-        return cached(self, shapes, parameters)
+            return _STRUCTURES.get((self, shapes, ()), lambda: self.make_structure(shapes, {}))
+        if not _is_light(parameters):
+            return self.make_structure(shapes, dict(parameters))
+        key = self, shapes, parameters
+        return _STRUCTURES.get(key, lambda: self.make_structure(shapes, dict(parameters)))
 
     def make_structure(self, shapes: tuple[Shape, ...], parameters: Mapping[str, Any]) -> Sum:
         """As ``structure``, not remembered."""
@@ -205,8 +208,11 @@ class Multilinear(Declared):
     def local(self, node: Node, position: int) -> Sum:
         """The product rule: each term that has the operand, without it."""
         shapes = tuple(operand.shape for operand in node.operands)
-        cached = _derivative if _is_light(node.parameters) else _derivative.__wrapped__
-        tensor = cached(self, shapes, node.parameters, position)
+        key = self, shapes, node.parameters, position
+        if _is_light(node.parameters):
+            tensor = _DERIVATIVES.get(key, lambda: _derivative(*key))
+        else:
+            tensor = _derivative(*key)
         return _numbers_out(relabelled(tensor, node.operands.__getitem__))
 
 
@@ -233,14 +239,14 @@ def _is_light(value: Any) -> bool:
     )
 
 
-@lru_cache(maxsize=2048)
-def _structure(
-    operation: Multilinear, shapes: tuple[Shape, ...], parameters: tuple[tuple[str, Any], ...]
-) -> Sum:
-    return operation.make_structure(shapes, dict(parameters))
+def _table_weight(_: Any, tensor: Sum) -> int:
+    return table_bytes(tensor)
 
 
-@lru_cache(maxsize=2048)
+_STRUCTURES: ByteCache[Sum] = ByteCache(4 << 20, _table_weight)
+_DERIVATIVES: ByteCache[Sum] = ByteCache(4 << 20, _table_weight)
+
+
 def _derivative(
     operation: Multilinear,
     shapes: tuple[Shape, ...],

@@ -4,7 +4,6 @@ import csv
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -250,8 +249,7 @@ def test_gradients_that_differ_are_exit_code_1(found, field, monkeypatch, capsys
     capsys.readouterr()
 
 
-def test_the_demo_as_a_process_stays_within_its_time(tmp_path):
-    start = time.perf_counter()
+def test_the_demo_as_a_process(tmp_path):
     ran = subprocess.run(
         [sys.executable, "-X", "utf8", "-W", "error", "-m", "jacobians", "demo"],
         cwd=tmp_path,
@@ -262,4 +260,3 @@ def test_the_demo_as_a_process_stays_within_its_time(tmp_path):
     )
     assert (ran.returncode, ran.stderr) == (0, "")
     assert "4  How both grow" in ran.stdout
-    assert time.perf_counter() - start < 20
