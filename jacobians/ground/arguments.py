@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.errors import ShapeError, UnsupportedError
+from jacobians.errors import JacobiansError, ShapeError, UnsupportedError
 
 _REASONS = {
     "c": "complex numbers have no Jacobian here: differentiate real and imaginary parts as two real arrays",
@@ -44,6 +44,8 @@ def real_array(value: Any, what: str) -> NDArray[Any]:
         array = np.asarray(value)
     except ValueError as error:
         raise ShapeError(f"{what} is no array of numbers: {error}") from None
+    except JacobiansError:
+        raise  # what is traced says itself why it is no array
     except TypeError as error:
         raise UnsupportedError(
             f"{what} is a {type(value).__name__} that has no values as an array ({type(error).__name__}); what "

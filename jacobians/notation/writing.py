@@ -121,12 +121,22 @@ def write_sums(
         if (
             limited
             and shape_of is not None
-            and room(term, letter, shape, shape_of) != term.sizes[letter]
+            and _shown_room(term, letter, written, shape, shape_of) != term.sizes[letter]
         ):
             found.append(f"{names[letter]}<{term.sizes[letter]}")
         elif letter not in kept and len(having) == 1 and not written[having[0]].entry:
             found.append(names[letter])
     return [Written(subscript("Σ", found, style))] if found else []
+
+
+def _shown_room(
+    term: Term, letter: int, written: Sequence[Written], shape: Sequence[int], shape_of: ShapeOf
+) -> int | None:
+    """How far a letter can run by what is seen: a factor that is written out does not show its end."""
+    entries = tuple(f for f, text in zip(term.factors, written, strict=True) if text.entry)
+    shown = term._replace(factors=entries)
+    found = room(shown, letter, shape, shape_of) if entries else None
+    return room(term, letter, shape, shape_of) if found is None else found
 
 
 def room(term: Term, letter: int, shape: Sequence[int], shape_of: ShapeOf) -> int | None:

@@ -48,7 +48,8 @@ def call(function: Any, args: Any, kwargs: Any) -> Any:
         raise UnsupportedError(f"{name_of(function)}(where=...) at {user_line()}: {_NO_OUT}")
     kind = entry.kind(args, kwargs)
     judged = None
-    if odd and kind in (Result.NEW, Result.ARRAY) and not any(map(_is_function, args)):
+    numpys = odd and callable(function)  # an operation of jb.ops has no function of NumPy's
+    if numpys and kind in (Result.NEW, Result.ARRAY) and not any(map(_is_function, args)):
         with np.errstate(all="ignore"):
             # NumPy's own error, if it refuses that.
             judged = function(*plainly(tuple(as_given[0])), **plainly(as_given[1]))

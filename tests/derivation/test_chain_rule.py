@@ -112,7 +112,7 @@ def test_deriving_a_deep_network_takes_calls_in_proportion_to_its_depth():
     derive(100)  # structures are worked out once
     few, many = (calls(lambda depth=depth: derive(depth)) for depth in (50, 100))
     assert many < 2.2 * few
-    assert many < 700 * 100  # some 570 a layer
+    assert many < 850 * 100  # some 760 a layer, the trace among them
     f = residual(weights)
     J = derive(100)
     gradient = jb.grad(lambda W, x: np.sum(f(W, x)))(weights[0], x)

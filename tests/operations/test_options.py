@@ -25,9 +25,9 @@ every_case = pytest.mark.parametrize(("name", "options"), CASES, ids=str)
 
 def test_every_operation_with_options_is_in_the_table() -> None:
     found = {
-        name: tuple(inspect.signature(SUPPORTED[operation]).parameters)[1:]
+        name: tuple(inspect.signature(SUPPORTED[operation].run).parameters)[1:]
         for name, operation in OPERATIONS.items()
-        if operation in SUPPORTED and not isinstance(SUPPORTED[operation], np.ufunc)
+        if operation in SUPPORTED and not isinstance(SUPPORTED[operation].run, np.ufunc)
     }
     assert set(found) == set(OPTIONS)
     for name in jb.ops:
