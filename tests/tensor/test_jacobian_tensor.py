@@ -6,6 +6,7 @@ import math
 import pickle
 import tracemalloc
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -298,6 +299,7 @@ def test_copies_are_the_tensor_itself() -> None:
         assert other.formula() == J.formula()
 
 
+@cache
 def _examples() -> dict[str, jb.JacobianTensor]:
     X, b = random(3, 3, seed=3) + 3 * np.eye(3), random(3)
     return {
