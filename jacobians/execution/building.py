@@ -61,7 +61,9 @@ class Builder:
             return literal(value)
         usable = name.isidentifier() and not keyword.iskeyword(name) and name not in self._taken
         wanted = self.free(name) if usable else self.fresh("c")
-        self.constants[wanted] = np.asarray(value)
+        array = np.asarray(value).view()
+        array.setflags(write=False)  # it is handed out with the program
+        self.constants[wanted] = array
         return Ref(wanted)
 
     def known(self, operand: Operand) -> Any:

@@ -25,11 +25,12 @@ SHORT = 512
 
 
 class Array(NamedTuple):
-    """An operand that terms may read: where it is, and its shape and dtype."""
+    """An operand that terms may read: where it is, its shape and dtype, and if it is a Python number."""
 
     operand: Operand
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+    weak: bool = False
 
 
 class Contraction:
@@ -76,9 +77,9 @@ class Contraction:
         return value
 
     def _read(self, factor: Factor, sizes: Sequence[int]) -> Value:
-        operand, shape, own = self._arrays(factor.operand)
+        operand, shape, own, weak = self._arrays(factor.operand)
         dtype = own
-        if not factor.mask:  # integers would overflow, and booleans multiply as logic
+        if not factor.mask and not weak:  # integers would overflow, and booleans multiply as logic
             operand = self.builder.cast(operand, own, self.dtype, shape)
             dtype = self.dtype
         return read(self.builder, operand, factor.slots, sizes, shape, dtype)

@@ -5,7 +5,6 @@ A program is *bound* once: each step becomes a function of the variables' values
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from math import prod
 from operator import itemgetter
 from typing import Any
 
@@ -14,7 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from jacobians.execution.lowering import lower_terms
 from jacobians.execution.numerics import exact, strided, view
-from jacobians.execution.parallel import LARGE, parallel
+from jacobians.execution.parallel import parallel
 from jacobians.execution.passes import in_memory, last_reads
 from jacobians.execution.steps import OUT, Call, Kernel, Literal, Place, Program, Ref, Step, Ufunc
 from jacobians.graph.how import Broadcast, Index, Range, Reshape, Strided, Transpose, View
@@ -139,14 +138,14 @@ def _ufunc(step: Step, operands: list[Read]) -> Read:
     function = getattr(np, step.kernel.name)
     into = step.into
     if into is None:
-        if step.size >= LARGE:
+        if step.shared:
             return lambda values: parallel(function, *[read(values) for read in operands])
         if len(operands) == 2:
             first, second = operands
             return lambda values: function(first(values), second(values))
         return lambda values: function(*[read(values) for read in operands])
     place = _placer(into) if isinstance(into, Place) else reader(into)
-    if step.size >= LARGE:
+    if step.shared:
         return lambda values: parallel(
             function, *[read(values) for read in operands], out=place(values)
         )
@@ -234,13 +233,13 @@ def _write(step: Step, operands: list[Read]) -> Read:
 
         return at
     part = _placer(place)
-    large = prod(place.written) >= LARGE
+    shared = step.shared
 
     def write(values: Values) -> None:
         target, value = part(values), read(values)
         if adds:
             np.add(target, value, out=target)
-        elif large:
+        elif shared:
             parallel(np.positive, value, out=target)
         else:
             np.copyto(target, value)

@@ -47,7 +47,7 @@ class JaxProgram(NumpyProgram):
     def _check_precision(self, arrays: Sequence[Any]) -> None:
         if self._jax.config.jax_enable_x64:
             return
-        if self._double or any(array.dtype == np.float64 for array in arrays):
+        if self._double or any(getattr(a, "dtype", None) == np.float64 for a in arrays):
             raise UnsupportedError(
                 "on='jax': the derivative is computed in float64, which JAX cuts to float32 unless it is enabled; "
                 "call jax.config.update('jax_enable_x64', True) first, or pass float32 arrays"

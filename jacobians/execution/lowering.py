@@ -6,6 +6,7 @@ factors at a time, and writes. The same lowering serves what is run at once and 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import prod
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,11 +14,11 @@ from numpy.typing import DTypeLike
 
 from jacobians.execution.building import Builder, Operand, aligned, seen
 from jacobians.execution.contracting import Array, Contraction
-from jacobians.execution.passes import alive
+from jacobians.execution.passes import alive, into_out
 from jacobians.execution.placing import is_whole, placed
-from jacobians.execution.steps import OUT, Kernel, Literal, Program, Ref, Ufunc
+from jacobians.execution.steps import Kernel, Literal, Program, Ref, Ufunc
 from jacobians.graph.how import ByAdding, ByCall, ByCast, ByTerms, ByUfunc, ByViews
-from jacobians.graph.node import Node, ordered
+from jacobians.graph.node import Node, ordered, weak_type
 from jacobians.notation.terms import Sum, whole
 
 Shape = tuple[int, ...]
@@ -39,7 +40,7 @@ def lower_dense(inputs: Mapping[Node, str], result: Node, dtype: DTypeLike) -> P
     if isinstance(how, ByTerms):
         terms, nodes = how.terms, list(result.operands)
     operands = _needed(builder, inputs, nodes)
-    arrays = [Array(operands[n], n.shape, n.dtype) for n in nodes]
+    arrays = [_array(operands[n], n) for n in nodes]
     return _dense(builder, inputs.values(), terms, arrays.__getitem__, dtype)
 
 
@@ -69,7 +70,7 @@ def _dense(
     if last is None or not new or (last.dtype, last.shape) != (wanted, tensor.shape):
         name = builder.emit(Kernel.COPY, [Ref(name)], tensor.shape, wanted).root
     elif isinstance(last.kernel, Ufunc) or last.kernel in (Kernel.DOT, Kernel.MATMUL):
-        builder.steps[-1] = last._replace(into=Ref(OUT))
+        builder.steps[:] = into_out(builder.steps)
         return _program(builder, inputs, [name], dense=True)
     return _program(builder, inputs, [name], dense=True, copied=True)
 
@@ -80,7 +81,7 @@ def _program(
     steps = alive(builder.steps, returned)
     read = {name for step in steps for name in step.reads}.union(returned)
     constants = {name: array for name, array in builder.constants.items() if name in read}
-    return Program(tuple(inputs), constants, tuple(steps), tuple(returned), **how)
+    return Program(tuple(inputs), MappingProxyType(constants), tuple(steps), tuple(returned), **how)
 
 
 def _variable(builder: Builder, operand: Operand, shape: Shape, dtype: np.dtype[Any]) -> str:
@@ -128,9 +129,7 @@ def _lowered(builder: Builder, node: Node, operands: list[Operand]) -> Operand:
         case ByCast():
             return builder.emit(Kernel.CAST, operands, node.shape, node.dtype)
         case ByTerms(terms):
-            arrays = [
-                Array(o, n.shape, n.dtype) for o, n in zip(operands, node.operands, strict=True)
-            ]
+            arrays = [_array(o, n) for o, n in zip(operands, node.operands, strict=True)]
             return Ref(_sum(builder, terms, arrays.__getitem__, node.dtype))
         case ByCall(name, function, parameters, home, flops):
             kernel = builder.call(name, function, home)
@@ -139,6 +138,11 @@ def _lowered(builder: Builder, node: Node, operands: list[Operand]) -> Operand:
 
 
 # Sums of terms
+
+
+def _array(operand: Operand, node: Node) -> Array:
+    weak = isinstance(operand, Literal) or not isinstance(weak_type(node), np.dtype)
+    return Array(operand, node.shape, node.dtype, weak)
 
 
 def _sum(
@@ -165,5 +169,5 @@ def _common(arrays: Sequence[Array], dtype: np.dtype[Any]) -> np.dtype[Any]:
     """The dtype to compute in: the result's, or a wider one that a factor has."""
     if dtype.kind != "f":
         return dtype
-    given = [a.dtype for a in arrays if a.dtype.kind == "f" and not isinstance(a.operand, Literal)]
+    given = [a.dtype for a in arrays if a.dtype.kind == "f" and not a.weak]
     return np.result_type(dtype, *given)

@@ -5,6 +5,7 @@ Text is only ever written here: what the steps read, write and share is known fr
 
 import linecache
 import textwrap
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from itertools import count
 from typing import Any
@@ -12,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from jacobians.execution import numerics
-from jacobians.execution.parallel import LARGE
 from jacobians.execution.passes import in_memory
 from jacobians.execution.steps import OUT, Call, Kernel, Literal, Place, Program, Ref, Step, Ufunc
 from jacobians.graph.how import Broadcast, Index, Range, Reshape, Strided, Transpose, View
@@ -59,6 +59,7 @@ def compiled(program: Program) -> Callable[..., Any]:
     space: dict[str, Any] = {"np": np, **functions, **helpers}
     exec(compile(text, name, "exec"), space)
     function: Callable[..., Any] = space["bind"](**program.constants)
+    weakref.finalize(function, linecache.cache.pop, name, None)  # tracebacks show it while it lives
     return function
 
 
@@ -105,15 +106,9 @@ def _helpers(program: Program) -> list[str]:
             found.add("view")
         if step.kernel is Kernel.EXACT:
             found.add("exact")
-        if step.size >= LARGE and (isinstance(step.kernel, Ufunc) or _is_shared_store(step)):
+        if step.shared:
             found.add("parallel")
     return sorted(found)
-
-
-def _is_shared_store(step: Step) -> bool:
-    """Whether a store is shared among threads."""
-    plain = isinstance(step.into, Place) and not step.into.at
-    return step.kernel is Kernel.STORE and plain and step.size >= LARGE
 
 
 # Operands and places
@@ -205,7 +200,7 @@ def _writing(step: Step) -> str:
         return f"{at} += {value}" if place.at or place.whole else f"part = {at}; part += {value}"
     if place.at:
         return f"{at} = {value}"
-    if _is_shared_store(step):
+    if step.shared:
         return f"parallel(np.positive, {value}, out={at})"
     return f"np.copyto({at}, {value})"
 
@@ -216,7 +211,7 @@ def _expression(step: Step) -> str:
     listed = ", ".join(texts)
     if isinstance(step.kernel, Ufunc):
         name = f"np.{step.kernel.name}"
-        called = f"parallel({name}, " if step.size >= LARGE else f"{name}("
+        called = f"parallel({name}, " if step.shared else f"{name}("
         return f"{called}{listed}{into})"
     if isinstance(step.kernel, Call):
         given = [f"{key}={value_text(value)}" for key, value in step.parameters]

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from jacobians.execution.parallel import LARGE
 from jacobians.execution.steps import OUT, Kernel, Literal, Place, Program, Ref, Step, Ufunc
 
 REUSE = 1 << 10
@@ -11,7 +12,7 @@ REUSE = 1 << 10
 def in_memory(program: Program) -> Program:
     """The program as NumPy runs it best: products go straight to their places, dead arrays are reused."""
     steps = stored_at_once(program.steps, program.returned)
-    return program._replace(steps=tuple(reused(steps, program.returned)))
+    return program._replace(steps=tuple(threaded(reused(steps, program.returned))))
 
 
 def alive(steps: Sequence[Step], returned: Iterable[str]) -> list[Step]:
@@ -50,6 +51,22 @@ def stored_at_once(steps: Sequence[Step], returned: Iterable[str]) -> list[Step]
         else:
             found.append(step)
     return found
+
+
+def into_out(steps: Sequence[Step]) -> list[Step]:
+    """The last step writes into the caller's array for the result, if there is one."""
+    return [*steps[:-1], steps[-1]._replace(into=Ref(OUT))]
+
+
+def threaded(steps: Sequence[Step]) -> list[Step]:
+    """Large elementwise work is shared among threads."""
+
+    def is_large(step: Step) -> bool:
+        plain = isinstance(step.into, Place) and not step.into.at
+        elementwise = isinstance(step.kernel, Ufunc) or (step.kernel is Kernel.STORE and plain)
+        return elementwise and step.size >= LARGE
+
+    return [step._replace(shared=True) if is_large(step) else step for step in steps]
 
 
 def reused(steps: Sequence[Step], returned: Iterable[str]) -> list[Step]:

@@ -140,6 +140,8 @@ class Step(NamedTuple):
         Operations; a multiply-add counts as 2.
     given : bool
         Of ZEROS and EMPTY: whether the caller's array, if there is one, takes the new one's place.
+    shared : bool
+        Of a ufunc and STORE: whether several threads share the work.
     """
 
     target: str
@@ -151,6 +153,7 @@ class Step(NamedTuple):
     into: Ref | Place | None = None
     flops: int = 0
     given: bool = False
+    shared: bool = False
 
     @property
     def size(self) -> int:

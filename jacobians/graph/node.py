@@ -336,8 +336,12 @@ def by_bits(value: Any) -> Hashable:
 
     ``0.0`` is not ``-0.0``, ``1`` is neither ``1.0`` nor ``True``, and a NaN is itself.
     """
+    if isinstance(value, np.generic):
+        return type(value), value.tobytes()
     if isinstance(value, float):
         return type(value), value.hex()
+    if isinstance(value, complex):
+        return type(value), value.real.hex(), value.imag.hex()
     if type(value) is tuple:
         return tuple, *map(by_bits, value)
     return type(value), value

@@ -31,17 +31,27 @@ class ByteCache(Generic[Made]):
                 self._entries.move_to_end(key)
             return known[0]
         made = make()  # not under the lock: it may ask for other entries
+        self._put(key, made)
+        return made
+
+    def reweigh(self, key: Hashable) -> None:
+        """Weigh an entry again that has grown since."""
+        known = self._entries.get(key)
+        if known is not None and known[1] != _OVERHEAD + self._weigh(key, known[0]):
+            self._put(key, known[0])
+
+    def _put(self, key: Hashable, made: Made) -> None:
         weight = _OVERHEAD + self._weigh(key, made)
-        if weight > self.limit:
-            return made
         with self._lock:
             before = self._entries.pop(key, None)
+            self.weight -= before[1] if before else 0
+            if weight > self.limit:
+                return
             self._entries[key] = made, weight
-            self.weight += weight - (before[1] if before else 0)
+            self.weight += weight
             while self.weight > self.limit:
                 _, (_, gone) = self._entries.popitem(last=False)
                 self.weight -= gone
-        return made
 
     def items(self) -> list[tuple[Any, Made]]:
         """The entries by their keys, the one to go first first."""

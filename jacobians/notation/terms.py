@@ -268,3 +268,12 @@ def table_bytes(tensor: Sum) -> int:
     ]
     tables = {id(s): s for slot in slots for _, s in slot.parts if isinstance(s, Table)}
     return sum(table.values.nbytes for table in tables.values()) + 128 * len(slots)
+
+
+def bytes_of(value: Any) -> int:
+    """The bytes of the tables in the parameters of an operation."""
+    if isinstance(value, Table):
+        return value.values.nbytes
+    if isinstance(value, Sum):
+        return table_bytes(value)
+    return sum(map(bytes_of, value)) if isinstance(value, tuple) else 0

@@ -70,15 +70,24 @@ DECLARED: WeakValueDictionary[str, Any] = WeakValueDictionary()
 """Operations by their keys, the name or ``name_2`` and so on: what printed plans call."""
 
 
+_MOST = 1 << 20  # bytes of what an operation keeps for later: a table of 350 × 350 pairs
+
+
+def _weight(_: Any, found: Any) -> int:
+    return table_bytes(found) if isinstance(found, Sum) else 64
+
+
 class Declared(Operation):
-    """An operation that has a key, and is found by it."""
+    """An operation that has a key, is found by it, and keeps what was worked out for shapes."""
+
+    _known: ByteCache[Any]
 
     def __init__(self, name: str, **fields: Any) -> None:
         key, number = name, 1
         while key in DECLARED:
             number += 1
             key = f"{name}_{number}"
-        super().__init__(name=name, key=key, **fields)
+        super().__init__(name=name, key=key, _known=ByteCache(_MOST, _weight), **fields)
         DECLARED[key] = self
 
 
@@ -125,11 +134,13 @@ class Multilinear(Declared):
     def structure(self, shapes: tuple[Shape, ...], parameters: tuple[tuple[str, Any], ...]) -> Sum:
         """The operation at given shapes as a sum of terms over operand positions."""
         if not parameters:
-            return _STRUCTURES.get((self, shapes, ()), lambda: self.make_structure(shapes, {}))
+            return self._known.get(shapes, lambda: self.make_structure(shapes, {}))  # type: ignore[no-any-return]
         if not _is_light(parameters):
             return self.make_structure(shapes, dict(parameters))
-        key = self, shapes, parameters
-        return _STRUCTURES.get(key, lambda: self.make_structure(shapes, dict(parameters)))
+        key = shapes, parameters
+        return self._known.get(  # type: ignore[no-any-return]
+            key, lambda: self.make_structure(shapes, dict(parameters))
+        )
 
     def make_structure(self, shapes: tuple[Shape, ...], parameters: Mapping[str, Any]) -> Sum:
         """As ``structure``, not remembered."""
@@ -208,11 +219,11 @@ class Multilinear(Declared):
     def local(self, node: Node, position: int) -> Sum:
         """The product rule: each term that has the operand, without it."""
         shapes = tuple(operand.shape for operand in node.operands)
-        key = self, shapes, node.parameters, position
+        key = shapes, node.parameters, position
         if _is_light(node.parameters):
-            tensor = _DERIVATIVES.get(key, lambda: _derivative(*key))
+            tensor = self._known.get(key, lambda: _derivative(self, *key))
         else:
-            tensor = _derivative(*key)
+            tensor = _derivative(self, *key)
         return _numbers_out(relabelled(tensor, node.operands.__getitem__))
 
 
@@ -237,14 +248,6 @@ def _is_light(value: Any) -> bool:
     return not isinstance(value, Sum) and (
         not isinstance(value, tuple) or all(map(_is_light, value))
     )
-
-
-def _table_weight(_: Any, tensor: Sum) -> int:
-    return table_bytes(tensor)
-
-
-_STRUCTURES: ByteCache[Sum] = ByteCache(4 << 20, _table_weight)
-_DERIVATIVES: ByteCache[Sum] = ByteCache(4 << 20, _table_weight)
 
 
 def _derivative(
@@ -379,7 +382,7 @@ class Rule(Declared):
     ) -> tuple[Shape, np.dtype[Any]]:
         """The shape by the signature's letters."""
         shapes = tuple(node.shape for node in operands)
-        return _signature_shape(self, shapes), self._dtype(operands)
+        return self.shape(shapes), self._dtype(operands)
 
     def evaluate(self, arrays: Sequence[Any], parameters: Mapping[str, Any]) -> Any:
         """The value."""
@@ -388,7 +391,8 @@ class Rule(Declared):
 
     def shape(self, shapes: tuple[Shape, ...]) -> Shape:
         """The result's shape by the signature's letters."""
-        return _signature_shape(self, shapes)
+        found: Shape = self._known.get(shapes, lambda: _signature_shape(self, shapes))
+        return found
 
     def local(self, node: Node, position: int) -> Sum:
         """The declared formula at the node's shapes."""
@@ -410,7 +414,8 @@ class Rule(Declared):
         used = {f.name for product in products for f in product.factors if f.name != DELTA}
         operand_shapes = tuple((name, named[name].shape) for name in sorted(used))
         masks = frozenset(name for name in used if named[name].dtype == np.bool_)
-        tensor = _rule_terms(self, argument, node.shape, shapes, operand_shapes, masks)
+        key = argument, node.shape, shapes, operand_shapes, masks
+        tensor = self._known.get(key, lambda: _rule_terms(self, *key))
         return _numbers_out(relabelled(tensor, named.__getitem__))
 
     def _slope(self, name: str, argument: str, node: Node) -> Node:
@@ -489,7 +494,6 @@ def _checked(operation: "Multilinear | Rule", arrays: Sequence[Any], result: Any
     return check_value(what, result, shapes, operation.shape(shapes))
 
 
-@lru_cache(maxsize=2048)
 def _signature_shape(operation: Rule, shapes: tuple[Shape, ...]) -> Shape:
     form = operation.form_for(shapes)
     operands = {
@@ -500,7 +504,6 @@ def _signature_shape(operation: Rule, shapes: tuple[Shape, ...]) -> Shape:
     return instantiate([product], [], operands, context, result=[form.result.letters]).shape
 
 
-@lru_cache(maxsize=4096)
 def _rule_terms(
     operation: Rule,
     argument: str,

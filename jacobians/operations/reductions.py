@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.graph.node import Node, apply, constant
+from jacobians.ground.caches import ByteCache
 from jacobians.notation.slots import letter_slot, table_slot
 from jacobians.notation.terms import Factor, Sum, normal, plain_slots, total
 from jacobians.operations.declare import Rule, Shape, elementwise, index_map, rule
@@ -194,9 +195,11 @@ def product(count: int, *, running: bool) -> Rule:
     )  # fmt: skip
 
 
-@lru_cache(maxsize=64)
+_TRIANGLES: ByteCache[Node] = ByteCache(1 << 22, lambda _, node: node.value.nbytes)
+
+
 def _triangle(size: int) -> Node:
-    return constant(np.tri(size, dtype=bool), "L")
+    return _TRIANGLES.get(size, lambda: constant(np.tri(size, dtype=bool), "L"))
 
 
 def _running_sum(X: Shape, *, axis: int) -> Sum:

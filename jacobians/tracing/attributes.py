@@ -1,6 +1,6 @@
 """Attributes of NumPy's arrays that traced ones do not have: each refused with its reason and the line."""
 
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
 
@@ -46,8 +46,3 @@ def refused_attribute(name: str) -> AttributeError:
     return RefusedAttribute(
         f"x.{name} of a traced array at {user_line()} is not supported: {reason}"
     )
-
-
-def known_attributes() -> dict[str, Any]:
-    """The attributes that are refused, with the reasons."""
-    return dict(_REASONS)

@@ -90,6 +90,11 @@ def _places(
 ) -> list[int | str]:
     """Positions, or names of keyword arguments, that ``wrt`` means."""
     several: list[Any] = [wrt] if isinstance(wrt, int | Integral | str) else list(wrt)
+    if not several:
+        raise ShapeError(
+            f"{name_of(function)}: wrt={wrt!r} names no argument; name one, or a tuple of several: "
+            f"{', '.join([*names, *kwargs]) or 'it has none here'}"
+        )
     places: list[int | str] = []
     defaults = default_values(function)
     for one in several:

@@ -18,11 +18,12 @@ from jacobians.execution.steps import Cost
 from jacobians.graph.node import Node, ordered
 from jacobians.ground.arguments import float_array, owned, shaped_array
 from jacobians.ground.memory import SMALL, check_bytes, check_size
+from jacobians.notation.terms import bytes_of, table_bytes
 from jacobians.optimising.passes import optimised
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.tracing.running import real_leaves
 from jacobians.transforms.derived import Block, Contracted, Derived
-from jacobians.transforms.inputs import Signature
+from jacobians.transforms.inputs import Signature, by_position
 
 Array = NDArray[Any]
 
@@ -86,9 +87,25 @@ class Compiled:
 
     @property
     def nbytes(self) -> int:
-        """The bytes of the constants that the derivative keeps alive."""
-        nodes = ordered(n for block in self._derived.blocks for n in block.terms.operands)
-        return sum(np.asarray(n.value).nbytes for n in nodes if n.value is not None)
+        """The bytes that the derivative keeps alive: constants and tables, of it and of its programs."""
+        known = vars(self)
+        programs = [known.get("_dense"), known.get("_valued")]
+        programs += [known[name][1] for name in ("_operands", "_vjp", "_jvp") if name in known]
+        made: int = sum(
+            array.nbytes
+            for program in programs
+            if program is not None
+            for array in program.program.constants.values()
+        )
+        return self._own_bytes + made
+
+    @cached_property
+    def _own_bytes(self) -> int:
+        blocks = self._derived.blocks
+        nodes = ordered(n for block in blocks for n in block.terms.operands)
+        held = sum(np.asarray(n.value).nbytes for n in nodes if n.value is not None)
+        held += sum(bytes_of(node.parameters) for node in nodes)
+        return int(held) + sum(table_bytes(block.terms) for block in blocks)
 
     def __str__(self) -> str:
         inputs = ", ".join(f"{name} {node.shape}" for node, name in self._inputs.items())
@@ -134,8 +151,9 @@ class Compiled:
 
     # Running them
 
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *args: Any, **named: Any) -> Any:
         """What the transform gives: JacobianTensors, or gradients."""
+        by_position(self._name, named)
         kind = self._derived.kind
         if kind.gradient and not kind.valued:
             return self.dense(*args)

@@ -13,7 +13,14 @@ from jacobians.ground.caches import ByteCache
 from jacobians.tracing.running import Wrt, name_of, positions_of, traced
 from jacobians.transforms.compiled import Compiled, CompiledOne
 from jacobians.transforms.derived import Derived, Kind
-from jacobians.transforms.inputs import Described, Signature, described, is_input
+from jacobians.transforms.inputs import (
+    Described,
+    Signature,
+    Static,
+    by_position,
+    described,
+    is_input,
+)
 
 
 class Transform(Protocol):
@@ -97,6 +104,7 @@ class _Guarded(UnsupportedError):
             "hold for other values; use np.where, or call the transform uncompiled"
         )
         self.guard = guard
+        self.told: list[bool] = []  # whether a warning was given
 
 
 _MOST = 64 << 20  # bytes that the plans of one derivative may keep alive
@@ -141,14 +149,21 @@ class CompiledOnUse:
         """What was compiled, by signature."""
         return {key: made for key, made in self._cache.items() if isinstance(made, Compiled)}
 
-    def __call__(self, *args: Any) -> Any:
+    def __call__(self, *args: Any, **named: Any) -> Any:
         """What the transform gives: JacobianTensors, or gradients."""
-        plan = self._plan(args)
-        if plan is not None:
-            return plan(*args)
-        if any(map(self._executor.traced, args)):
-            raise self._branches("a derivative that JAX traces")
-        return self._executor.like(self._transform(*args), args)
+        by_position(name_of(self._f), named)
+        found = self._plan(args)
+        if isinstance(found, Compiled):
+            return found(*args)
+        if not found.told:
+            found.told.append(True)
+            warnings.warn(
+                f"{name_of(self._f)} branches on a value ({found.guard}): it is derived anew at every call; "
+                "use np.where to have it compiled",
+                GuardWarning,
+                stacklevel=2,
+            )
+        return self._transform(*args)
 
     def dense(self, *args: Any, out: Any = None, max_bytes: float | None = None) -> Any:
         """The dense derivative; see ``Compiled.dense``."""
@@ -162,38 +177,31 @@ class CompiledOnUse:
         """``Σ derivative · direction`` over the input axes; see ``Compiled.jvp``."""
         return self._needed("jvp", args).jvp(direction, *args)
 
-    def _plan(self, args: Sequence[Any]) -> Compiled | None:
-        """The plan for arguments like these; None where each call must be derived anew."""
+    def _plan(self, args: Sequence[Any]) -> "Compiled | _Guarded":
+        """The plan for arguments like these; what guards them where each call must be derived anew."""
         if not args:
             raise UnsupportedError(
                 f"{self}: it is called without arguments; pass them, by position"
             )
-        found = self._cache.get(described(args, self._executor), lambda: self._compile(args))
-        return None if isinstance(found, _Guarded) else found
+        key = described(args, self._executor)
+        found = self._cache.get(key, lambda: self._compile(args))
+        self._cache.reweigh(key)  # plans are made at their first use
+        return found
 
-    def _compile(self, args: Sequence[Any]) -> Compiled | _Guarded:
+    def _compile(self, args: Sequence[Any]) -> "Compiled | _Guarded":
         try:
             return _compiled(self._f, self._kind, self._wrt, self._strategy, args, self._executor)
         except _Guarded as guarded:
-            warnings.warn(
-                f"{name_of(self._f)} branches on a value ({guarded.guard}): it is derived anew at every call; "
-                "use np.where to have it compiled",
-                GuardWarning,
-                stacklevel=5,
-            )
             return guarded
 
     def _needed(self, what: str, args: Sequence[Any]) -> Compiled:
         plan = self._plan(args)
-        if plan is None:
-            raise self._branches(what)
+        if isinstance(plan, _Guarded):
+            raise UnsupportedError(
+                f"{name_of(self._f)}: {what} needs one plan for all values, and the function branches on one "
+                f"({plan.guard}); call the transform itself, which derives anew, and use what it returns"
+            )
         return plan
-
-    def _branches(self, what: str) -> UnsupportedError:
-        return UnsupportedError(
-            f"{name_of(self._f)}: {what} needs one plan for all values, and the function branches on one; use "
-            "np.where, or call the transform itself, which derives anew, and use what it returns"
-        )
 
     def __iter__(self) -> Iterator[Any]:
         raise TypeError("a compiled derivative is called, not iterated over; see .plans")
@@ -216,5 +224,6 @@ class _OnPlan(UnsupportedError, AttributeError):
     """What only a plan has."""
 
 
-def _bytes(key: Any, made: Compiled | _Guarded) -> int:  # noqa: ARG001
-    return _PLAN + (made.nbytes if isinstance(made, Compiled) else 0)
+def _bytes(key: Described, made: Compiled | _Guarded) -> int:
+    static = sum(one.nbytes for one in key if isinstance(one, Static))
+    return _PLAN + static + (made.nbytes if isinstance(made, Compiled) else 0)

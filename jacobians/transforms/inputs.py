@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import dataclass, field, fields, is_dataclass
 from numbers import Number
 from typing import Any, NamedTuple
 
@@ -42,11 +43,13 @@ class Input(NamedTuple):
         return f"{self.dtype} {self.shape}" if self.number is None else self.number.__name__
 
 
-class Static(NamedTuple):
+@dataclass(frozen=True)
+class Static:
     """An argument that is the same in every call; two are equal if their contents are, bit by bit."""
 
     key: Hashable
-    text: str
+    text: str = field(compare=False)
+    nbytes: int = field(compare=False, default=0)
 
     def __str__(self) -> str:
         return self.text
@@ -70,37 +73,47 @@ def _float_type(value: Any) -> np.dtype[Any]:
     return found if isinstance(found, np.dtype) else np.asarray(value).dtype
 
 
-def _static(value: Any) -> Static:
-    text = repr(value)
-    return Static(_content(value), text if len(text) < 40 else f"{text[:36]} …")
+def _static(value: Any, what: str = "an argument") -> Static:
+    text = repr(value) if np.size(value) < 100 else f"{type(value).__name__} of {np.size(value)}"
+    key = _content(value, what)
+    return Static(key, text if len(text) < 40 else f"{text[:36]} …", _key_bytes(key))
 
 
-def _content(value: Any) -> Hashable:
-    """A key that is equal for values of equal contents; an object without such is only itself."""
+def _key_bytes(key: Any) -> int:
+    if isinstance(key, bytes):
+        return len(key)
+    return sum(map(_key_bytes, key)) if isinstance(key, tuple) else 16
+
+
+def _content(value: Any, what: str) -> Hashable:
+    """A key that is equal for values of equal contents.
+
+    Raises
+    ------
+    UnsupportedError
+        For what has no contents that could be compared: it might change between two calls.
+    """
     if isinstance(value, np.ndarray):
+        if value.dtype.kind == "O":
+            return np.ndarray, value.shape, *(_content(item, what) for item in value.flat)
         return np.ndarray, value.shape, value.dtype.str, value.tobytes()
     if isinstance(value, tuple | list):
-        return type(value), *map(_content, value)
+        return type(value), *(_content(item, what) for item in value)
     if isinstance(value, dict):
-        return dict, *((_content(k), _content(v)) for k, v in value.items())
+        return dict, *((_content(k, what), _content(v, what)) for k, v in value.items())
+    if isinstance(value, set | frozenset):
+        return type(value), frozenset(_content(item, what) for item in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        named = ((f.name, _content(getattr(value, f.name), what)) for f in fields(value))
+        return type(value), *named
     try:
         hash(value)
     except TypeError:
-        return _Itself(value)
+        raise UnsupportedError(
+            f"{what} is a {type(value).__name__}, which is static and cannot be compared with a later one; pass a "
+            "number, text, tuple, list, dict, set, dataclass or array, or close over it"
+        ) from None
     return by_bits(value)
-
-
-class _Itself:
-    """An object that is equal to nothing but itself; it lives as long as the key does."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Itself) and self.value is other.value
-
-    def __hash__(self) -> int:
-        return id(self.value)
 
 
 class Signature:
@@ -114,7 +127,10 @@ class Signature:
         self._count = len(args)
         # Arrays and lists are copied: the caller may change theirs later.
         self._static = {
-            n: (_content(value), deepcopy(value) if _is_mutable(value) else value)
+            n: (
+                _content(value, f"{name}: argument {n}"),
+                deepcopy(value) if _is_mutable(value) else value,
+            )
             for n, value in enumerate(args)
             if n not in inputs
         }
@@ -127,7 +143,8 @@ class Signature:
         """The input arrays, checked against what was compiled for."""
         if len(args) != self._count:
             raise ShapeError(
-                f"{self._name}: compiled for {self._count} arguments, called with {len(args)}"
+                f"{self._name}: compiled for {self._count} arguments, called with {len(args)}; pass as many, "
+                "by position"
             )
         arrays = []
         for place, shape, dtype, number in self._specs:
@@ -138,7 +155,7 @@ class Signature:
             arrays.append(array)
         for place, (content, before) in self._static.items() if self._static else ():
             given = self._chosen.example(args[place])
-            if _content(given) != content:
+            if _content(given, f"{self._name}: argument {place}") != content:
                 raise UnsupportedError(
                     f"{self._name}: argument {place} is static and was {before!r} when compiled, now {given!r}; "
                     "compile again for another value, or compile() without example arguments"
@@ -155,6 +172,8 @@ class Signature:
             array = real_array(value, f"{self._name}: argument {place}")
             if not isinstance(value, np.ndarray):
                 array = array.astype(dtype)
+        if number and self._chosen.native(value) and not array.shape:
+            return array  # what JAX makes of a Python float
         if array.shape != shape or array.dtype != dtype:
             raise ShapeError(
                 f"{self._name}: argument {place} has shape {array.shape} and dtype {array.dtype}, but was "
@@ -175,4 +194,12 @@ def is_number(value: Any) -> bool:
 
 
 def _is_mutable(value: Any) -> bool:
-    return isinstance(value, np.ndarray | list | dict)
+    return isinstance(value, np.ndarray | list | dict | set) or is_dataclass(value)
+
+
+def by_position(name: str, named: Mapping[str, Any]) -> None:
+    """Raise where arguments were passed by name: a plan knows positions only."""
+    if named:
+        raise UnsupportedError(
+            f"{name}: a compiled derivative takes its arguments by position, not by name ({', '.join(named)})"
+        )
