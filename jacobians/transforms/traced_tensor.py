@@ -12,6 +12,7 @@ import numpy as np
 from jacobians.derivation.chain_rule import as_single_node
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.graph.node import Node, evaluate, of_dtype
+from jacobians.ground.memory import check_size
 from jacobians.notation.join import restricted
 from jacobians.notation.terms import Sum, contracted, relabelled, total, transposed
 from jacobians.tensor.batching import per_sample
@@ -164,6 +165,26 @@ class TracedTensor(Traced):
         return self.tensor.title
 
     @property
+    def names(self) -> tuple[str, str]:
+        """What output and input are called."""
+        return self._block.names
+
+    @property
+    def out_ndim(self) -> int:
+        """How many axes are the output's."""
+        return self._block.out_ndim
+
+    @property
+    def axes(self) -> str:
+        """The names of the axes."""
+        return self.tensor.axes
+
+    @property
+    def terms(self) -> Sum:
+        """The terms, over the nodes of the trace."""
+        return self._block.terms
+
+    @property
     def nnz(self) -> int:
         """How many entries can be nonzero."""
         return self.tensor.nnz
@@ -175,18 +196,19 @@ class TracedTensor(Traced):
 
     # The numbers, traced
 
-    def dense(self, max_bytes: float | None = None, out: None = None) -> Traced:  # noqa: ARG002
+    def dense(self, max_bytes: float | None = None, out: None = None) -> Traced:
         """The full tensor."""
         if out is not None:
             raise UnsupportedError(
                 f"{self.title}.dense(out=...) at {user_line()}: a traced tensor is not written into an array; "
                 "leave out= away"
             )
+        check_size(self.title, self.shape, self.dtype.itemsize, max_bytes)
         return self._array
 
-    def explicit(self, max_bytes: float | None = None) -> Traced:  # noqa: ARG002
+    def explicit(self, max_bytes: float | None = None) -> Traced:
         """The full tensor: its derivative is the same however it is built."""
-        return self._array
+        return self.dense(max_bytes)
 
     def vjp(self, G: Any) -> Traced:
         """``Σ_ij G_ij J_ijkl``."""
@@ -207,18 +229,20 @@ class TracedTensor(Traced):
         ]
         return self._of(total(self.out_shape, terms))
 
-    def blocks(self, batch_axis: Any = 0, max_bytes: float | None = None) -> Traced:  # noqa: ARG002
+    def blocks(self, batch_axis: Any = 0, max_bytes: float | None = None) -> Traced:
         """The Jacobian of each sample."""
         part = per_sample(self.tensor, batch_axis)
+        check_size(self.title, part.shape, self.dtype.itemsize, max_bytes)
         return self._of(relabelled(part, self._block.values.__getitem__))
 
-    def matrix(self, order: str = "C", max_bytes: float | None = None) -> Any:  # noqa: ARG002
+    def matrix(self, order: str = "C", max_bytes: float | None = None) -> Any:
         """The dense matrix ``∂vec(A)/∂vec(B)``."""
         form = (int(np.prod(self.out_shape)), int(np.prod(self.in_shape)))
         if order == "C":
-            return reshape(self._array, form)
+            return reshape(self.dense(max_bytes), form)
         if order != "F":
             return self.tensor.matrix(order)  # raises
+        check_size(self.title, self.shape, self.dtype.itemsize, max_bytes)
         axes = [*reversed(self._block.out_axes), *reversed(self._block.in_axes)]
         return reshape(self._of(transposed(self._block.terms, axes)), form)
 

@@ -1,5 +1,6 @@
 """``compile()`` without example arguments: a plan for each signature, found again, and bounded."""
 
+import dataclasses
 import warnings
 from typing import Any
 
@@ -125,3 +126,66 @@ def test_closed_over_arrays_are_read_at_the_first_use_of_a_signature() -> None:
     scale[:] = 5
     np.testing.assert_allclose(c(np.ones(2)), [2, 4])
     np.testing.assert_allclose(jb.grad(lambda x: np.sum(scale * x**2))(np.ones(2)), [10, 10])
+
+
+def test_index_tables_are_weighed_too() -> None:
+    x, rng = RNG.normal(size=100), np.random.default_rng(0)
+    c = jb.jacobian(lambda x, places: x[places] ** 2).compile()
+    for _ in range(40):
+        places = rng.integers(0, 100, size=100_000)
+        found = c.vjp(np.ones(100_000), x, places)
+        wanted = np.bincount(places, 2 * x[places], 100)
+        np.testing.assert_allclose(found, wanted, rtol=1e-9)
+    assert 1 <= len(c.plans) < 40  # each holds the table several times: 64 MiB are not 40 of them
+
+
+def test_contents_of_sets_and_dataclasses_count() -> None:
+    @dataclasses.dataclass
+    class Options:
+        power: int
+
+    f = lambda x, chosen, options: np.sum(x[: len(chosen)] ** options.power)  # noqa: E731
+    chosen, options = {1}, Options(2)
+    c, on_use = jb.grad(f).compile(X, chosen, options), jb.grad(f).compile()
+    np.testing.assert_allclose(on_use(X, chosen, options), [2 * X[0], 0, 0])
+    chosen.add(2)
+    np.testing.assert_allclose(on_use(X, chosen, options), [*(2 * X[:2]), 0])
+    with pytest.raises(
+        jb.UnsupportedError, match=r"argument 1 is static and was \{1\} when compiled"
+    ):
+        c(X, chosen, options)
+    options.power = 3
+    np.testing.assert_allclose(on_use(X, chosen, options), [*(3 * X[:2] ** 2), 0])
+    with pytest.raises(
+        jb.UnsupportedError, match="is a bytearray, which is static and cannot be compared"
+    ):
+        on_use(X, bytearray(b"1"), options)
+
+
+def test_signed_zeros_of_every_kind_are_different_statics() -> None:
+    f = lambda x, given: np.sum(x * np.copysign(1.0, np.real(given["a"])))  # noqa: E731
+    c = jb.grad(f).compile()
+    for zero in (np.float32(0.0), np.float64(0.0), 0.0, complex(0.0, 1.0)):
+        np.testing.assert_array_equal(c(X, {"a": zero}), np.ones(3))
+        np.testing.assert_array_equal(c(X, {"a": -zero}), -np.ones(3))
+
+
+def test_the_warning_is_at_the_users_line() -> None:
+    c = jb.grad(lambda x: np.sum(x) if x[0] > 0 else x[1]).compile()
+    with pytest.warns(jb.GuardWarning) as caught:
+        c(np.ones(2))
+    assert caught[0].filename == __file__
+
+
+def test_constants_are_read_only() -> None:
+    places = np.array([2, 0, 0])
+    c = jb.jacobian(lambda x: x[places] ** 2).compile(X)
+    for array in c.constants.values():
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 0
+
+
+def test_arguments_by_name_are_refused_in_a_call() -> None:
+    for c in (jb.grad(loss).compile(W, X), jb.grad(loss).compile()):
+        with pytest.raises(jb.UnsupportedError, match=r"by position, not by name \(x\)"):
+            c(W, x=X)

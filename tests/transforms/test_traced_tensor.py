@@ -125,3 +125,11 @@ def test_shapes_are_checked() -> None:
         jb.jacobian(lambda x: jb.jacobian(layer)(x).diagonal())(x)
     with pytest.raises(jb.UnsupportedError, match=r"dense\(out=\.\.\.\) at"):
         jb.jacobian(lambda x: jb.jacobian(layer)(x).dense(out=np.zeros((4, 3))))(x)
+
+
+def test_what_would_be_too_large_is_refused() -> None:
+    for way in (lambda J: J.dense(max_bytes=95), lambda J: J.matrix("F", max_bytes=95)):
+        with pytest.raises(jb.TensorTooLargeError, match=r"needs .*96 bytes.*95 bytes"):
+            jb.jacobian(lambda x, way=way: way(jb.jacobian(layer)(x)))(x)
+    J = jb.jacobian(lambda x: jb.jacobian(layer)(x).dense(max_bytes=96))(x)
+    assert J.shape == (4, 3, 3)
