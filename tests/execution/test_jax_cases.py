@@ -11,9 +11,8 @@ import pytest
 
 import jacobians as jb
 from tests import numerical
-from tests.tracing.functions.driver import Case
+from tests.tracing.functions.driver import Case, compiled
 from tests.tracing.functions.test_functions import CASES
-from tests.transforms.test_compiled import compiled
 
 jax = pytest.importorskip("jax", reason="the peers extra (jax) is not installed")
 pytestmark = pytest.mark.peers

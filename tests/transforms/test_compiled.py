@@ -2,14 +2,11 @@
 
 import threading
 import warnings
-from typing import Any
 
 import numpy as np
 import pytest
 
 import jacobians as jb
-from tests.tracing.functions.driver import Case
-from tests.tracing.functions.test_functions import CASES
 
 RNG = np.random.default_rng(3)
 W, X, T = RNG.normal(size=(2, 3)), RNG.normal(size=3), RNG.normal(size=2)
@@ -17,51 +14,6 @@ W, X, T = RNG.normal(size=(2, 3)), RNG.normal(size=3), RNG.normal(size=2)
 
 def loss(W, x):
     return 0.5 * np.sum((W @ x - T) ** 2)
-
-
-def compiled(f: Any, *args: Any, wrt: int = 0, kind: str = "jacobian", on: str = "numpy") -> Any:
-    """The compiled transform, or None for a function that branches on values."""
-    try:
-        return getattr(jb, kind)(f, wrt=wrt).compile(*args, on=on)
-    except jb.UnsupportedError as error:
-        if "branches on a value" in str(error) or "is static" in str(error):
-            return None
-        raise
-
-
-def run_alone(c: Any, args: Any) -> Any:
-    """Run the printed source, as a person would who pasted it."""
-    space: dict[str, Any] = {}
-    exec(c.source, space)
-    inputs = [a for a in args if np.asarray(a).dtype.kind == "f"]
-    with np.errstate(all="ignore"):
-        return space["derivative"](*inputs, **c.constants)
-
-
-@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
-def test_case(case: Case) -> None:
-    args = list(case.arguments)
-    positions = case.wrt if case.wrt is not None else range(len(args))
-    for position in positions:
-        c = compiled(case.function, *args, wrt=position)
-        if c is None:
-            continue
-        J = jb.jacobian(case.function, wrt=position)(*args)
-        expected = J.dense()
-        close = {"rtol": 1e-9, "atol": 1e-10 * max(1.0, float(np.max(np.abs(expected), initial=0)))}
-        found = c.dense(*args)
-        assert found.dtype == expected.dtype
-        np.testing.assert_allclose(found, expected, **close)
-        assert not any(np.may_share_memory(found, a) for a in args)
-        np.testing.assert_allclose(c(*args).dense(), expected, **close)
-        np.testing.assert_allclose(run_alone(c, args), expected, **close)
-        buffer = c.buffer()
-        for _ in range(2):
-            np.testing.assert_allclose(c.dense(*args, out=buffer), expected, **close)
-        G, dX = RNG.normal(size=J.out_shape), RNG.normal(size=J.in_shape)
-        np.testing.assert_allclose(c.vjp(G, *args), J.vjp(G), rtol=1e-8, atol=1e-9)
-        np.testing.assert_allclose(c.jvp(dX, *args), J.jvp(dX), rtol=1e-8, atol=1e-9)
-        assert c.cost().bytes > 0 or not expected.size
 
 
 def test_other_values_of_the_same_shapes():

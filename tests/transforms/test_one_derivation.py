@@ -118,3 +118,4 @@ def test_a_float_does_not_widen_float32() -> None:
     c = jb.grad(lambda x, rate: np.sum(rate * x * x)).compile(x, 0.1)
     assert c(x, 0.2).dtype == np.float32
     np.testing.assert_allclose(c(x, 0.2), 0.4 * x, rtol=1e-6)
+    assert {step.dtype for step in c._dense.program.steps} == {np.dtype(np.float32)}
