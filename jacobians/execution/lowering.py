@@ -12,34 +12,39 @@ from typing import Any
 import numpy as np
 from numpy.typing import DTypeLike
 
+from jacobians.errors import UnsupportedError
 from jacobians.execution.building import Builder, Operand, aligned, seen
 from jacobians.execution.contracting import Array, Contraction
 from jacobians.execution.passes import alive, into_out
 from jacobians.execution.placing import is_whole, placed
 from jacobians.execution.steps import Kernel, Literal, Program, Ref, Ufunc
 from jacobians.graph.how import ByAdding, ByCall, ByCast, ByTerms, ByUfunc, ByViews
-from jacobians.graph.node import Node, ordered, weak_type
+from jacobians.graph.node import Node, is_weak, ordered
 from jacobians.notation.terms import Sum, whole
 
 Shape = tuple[int, ...]
 
 
-def lower_nodes(inputs: Mapping[Node, str], results: Sequence[Node]) -> Program:
-    """The program that gives the values of nodes."""
+def lower_nodes(
+    inputs: Mapping[Node, str], results: Sequence[Node], fixed: Mapping[Node, Any] = {}
+) -> Program:
+    """The program that gives the values of nodes; ``fixed`` are those of further inputs, as constants."""
     builder = Builder(inputs.values())
-    operands = _needed(builder, inputs, results)
+    operands = _needed(builder, inputs, results, fixed)
     returned = [_variable(builder, operands[n], n.shape, n.dtype) for n in results]
     return _program(builder, inputs.values(), returned)
 
 
-def lower_dense(inputs: Mapping[Node, str], result: Node, dtype: DTypeLike) -> Program:
+def lower_dense(
+    inputs: Mapping[Node, str], result: Node, dtype: DTypeLike, fixed: Mapping[Node, Any] = {}
+) -> Program:
     """The program that gives a node as a new array of a dtype, or writes it into the caller's."""
     builder = Builder(inputs.values())
     how = None if result in inputs or result.operation is None else result.operation.how(result)
     terms, nodes = whole(0, result.shape), [result]
     if isinstance(how, ByTerms):
         terms, nodes = how.terms, list(result.operands)
-    operands = _needed(builder, inputs, nodes)
+    operands = _needed(builder, inputs, nodes, fixed)
     arrays = [_array(operands[n], n) for n in nodes]
     return _dense(builder, inputs.values(), terms, arrays.__getitem__, dtype)
 
@@ -97,18 +102,26 @@ def _variable(builder: Builder, operand: Operand, shape: Shape, dtype: np.dtype[
 
 
 def _needed(
-    builder: Builder, inputs: Mapping[Node, str], nodes: Iterable[Node]
+    builder: Builder, inputs: Mapping[Node, str], nodes: Iterable[Node], fixed: Mapping[Node, Any]
 ) -> dict[Node, Operand]:
     """Steps for nodes and what they depend on; the operand that each is."""
     known: dict[Node, Operand] = {node: Ref(name) for node, name in inputs.items()}
     for node in ordered(nodes, known):
-        known[node] = _lowered(builder, node, [known[operand] for operand in node.operands])
+        if node in fixed:
+            known[node] = builder.constant(fixed[node], node.name)
+        else:
+            known[node] = _lowered(builder, node, [known[operand] for operand in node.operands])
     return known
 
 
 def _lowered(builder: Builder, node: Node, operands: list[Operand]) -> Operand:
     operation = node.operation
     if operation is None:
+        if node.value is None:
+            raise UnsupportedError(
+                f"{node!r} has no value here: a traced array was kept and used after the function that "
+                "it belongs to; pass it on as an argument or a result"
+            )
         return builder.constant(node.value, node.name)
     values = [builder.known(operand) for operand in operands]
     if operands and all(value is not None for value in values):
@@ -117,7 +130,10 @@ def _lowered(builder: Builder, node: Node, operands: list[Operand]) -> Operand:
     how = operation.how(node)
     match how:
         case ByViews(views):
-            return seen(operands[0], *views)
+            (operand,) = operands
+            if views and is_weak(node.operands[0]):  # a Python float has no views
+                operand = builder.emit(Kernel.COPY, operands, (), node.dtype)
+            return seen(operand, *views)
         case ByUfunc(name, places):
             chosen = operands if places is None else [operands[place] for place in places]
             return builder.ufunc(name, chosen, node.shape, node.dtype)
@@ -126,6 +142,8 @@ def _lowered(builder: Builder, node: Node, operands: list[Operand]) -> Operand:
             return builder.emit(
                 Kernel.ADD_UP, operands, node.shape, node.dtype, (axes,), flops=flops
             )
+        case ByCast() if is_weak(node.operands[0]):
+            return builder.emit(Kernel.COPY, operands, (), node.dtype)
         case ByCast():
             return builder.emit(Kernel.CAST, operands, node.shape, node.dtype)
         case ByTerms(terms):
@@ -141,8 +159,7 @@ def _lowered(builder: Builder, node: Node, operands: list[Operand]) -> Operand:
 
 
 def _array(operand: Operand, node: Node) -> Array:
-    weak = isinstance(operand, Literal) or not isinstance(weak_type(node), np.dtype)
-    return Array(operand, node.shape, node.dtype, weak)
+    return Array(operand, node.shape, node.dtype, isinstance(operand, Literal) or is_weak(node))
 
 
 def _sum(

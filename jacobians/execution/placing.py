@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-from jacobians.execution.building import Builder, Operand, Value, aligned
+from jacobians.execution.building import Builder, Operand, Value, aligned, seen
 from jacobians.execution.contracting import Contraction
 from jacobians.execution.steps import Kernel, Place, Ref, literal
+from jacobians.graph.how import Broadcast
 from jacobians.notation.slots import Slot, positions
 from jacobians.notation.structure import count, injective, meet, pattern
 from jacobians.notation.terms import Sum, Term, letter_count
@@ -50,6 +51,8 @@ def placed(
         operand: Operand = literal(term.coefficient)
         if value is not None:
             operand = _spread(value, place)
+            if not place.once:  # numpy.add.at of fewer axes than the index reads out of bounds
+                operand = seen(operand, Broadcast(place.written))
         kernel = Kernel.STORE if alone else Kernel.ADD_TO
         builder.write(
             kernel, [operand], place, dtype, place.written, 0 if alone else prod(place.written)

@@ -347,9 +347,14 @@ def by_bits(value: Any) -> Hashable:
     return type(value), value
 
 
+def is_weak(node: Node) -> bool:
+    """Whether it is an input that is given as a Python float."""
+    return node.operation is None and node.parameters == WEAK
+
+
 def weak_type(node: Node) -> Any:
     """What ``numpy.result_type`` should see: the number itself where it is a Python number."""
-    if node.parameters == WEAK and node.operation is None:
+    if is_weak(node):
         return 0.0
     return node.value if type(node.value) in _NUMBERS else node.dtype
 

@@ -132,19 +132,22 @@ def _into(function: Any, entry: Any, args: Any, kwargs: Any, out: Any) -> Any:
     alone = len(scratch) == 1
     with np.errstate(all="ignore"):
         real = function(*plainly(args), **plainly(kwargs), out=scratch[0] if alone else scratch)
+    mask = kwargs.get("where", True) if isinstance(function, np.ufunc) else True
+    result = real
     if holds_traced((args, kwargs)):
-        mask = kwargs.get("where", True) if isinstance(function, np.ufunc) else True
         if mask is not True:
             kwargs = {name: value for name, value in kwargs.items() if name != "where"}
         result = entry.run(*args, **kwargs)
-    else:
-        mask, result = True, real
     parts = result if isinstance(result, tuple) else (result,)
     final = []
     for place, part in zip(places, parts, strict=True):
         if place is None:
             final.append(_new(part, args, kwargs, next(serials), number=True))
             continue
-        place.assign(lambda a, v: np.copyto(a, v, where=plainly(mask), casting="unsafe"), part)
+        if isinstance(mask, Handle):  # what it selects may differ for other values
+            part, where = call(np.where, (mask, part, place), {}), True
+        else:
+            where = mask
+        place.assign(lambda a, v, where=where: np.copyto(a, v, where=where, casting="unsafe"), part)
         final.append(place)
     return final[0] if alone else tuple(final)

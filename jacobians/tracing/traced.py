@@ -125,7 +125,7 @@ class Traced(Handle):
     __hash__ = None  # type: ignore[assignment]
 
     def __format__(self, form: str) -> str:
-        return format(self.value if form else repr(self), form)
+        return format(self.steer("formatting") if form else repr(self), form)
 
     # A copy has the same derivative; a stored one would lose it.
 

@@ -54,10 +54,11 @@ class Compiled:
 
     def __init__(
         self, derived: Derived, signature: Signature, inputs: Mapping[int, Node],
-        executor: type[NumpyProgram] = NumpyProgram,
+        executor: type[NumpyProgram] = NumpyProgram, fixed: Mapping[Node, Array] = {},
     ) -> None:  # fmt: skip
         self._derived = derived
         self._executor = executor
+        self._fixed = fixed
         self._name = derived.name
         self._signature = signature
         self._inputs = _variables(inputs.values())
@@ -147,7 +148,7 @@ class Compiled:
         return contraction, self._program(contraction.nodes, seeds)
 
     def _program(self, nodes: Sequence[Node], seeds: Mapping[Node, str] = {}) -> NumpyProgram:
-        return self._executor(lower_nodes({**self._inputs, **seeds}, optimised(nodes)))
+        return self._executor(lower_nodes({**self._inputs, **seeds}, optimised(nodes), self._fixed))
 
     # Running them
 
@@ -290,10 +291,10 @@ class CompiledOne(Compiled):
 
     def __init__(
         self, derived: Derived, signature: Signature, inputs: Mapping[int, Node],
-        executor: type[NumpyProgram] = NumpyProgram,
+        executor: type[NumpyProgram] = NumpyProgram, fixed: Mapping[Node, Array] = {},
     ) -> None:  # fmt: skip
         (self._block,) = derived.blocks
-        super().__init__(derived, signature, inputs, executor)
+        super().__init__(derived, signature, inputs, executor, fixed)
         self.terms = self._block.named
         # Asking for the memory there is costs more than a small result.
         self._small = prod(self.terms.shape) * self._block.dtype.itemsize < SMALL
@@ -302,7 +303,7 @@ class CompiledOne(Compiled):
     @cached_property
     def _dense(self) -> NumpyProgram:
         (node,) = optimised([as_single_node(self._block.terms)])
-        return self._executor(lower_dense(self._inputs, node, self._block.dtype))
+        return self._executor(lower_dense(self._inputs, node, self._block.dtype, self._fixed))
 
     def dense(self, *args: Any, out: Any = None, max_bytes: float | None = None) -> Any:
         """The dense derivative: a new array, or ``out``, which is overwritten whole.

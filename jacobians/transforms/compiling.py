@@ -4,13 +4,16 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from jacobians.derivation.chain_rule import Strategy
 from jacobians.errors import GuardWarning, UnsupportedError
 from jacobians.execution.executors import executor
 from jacobians.execution.numpy_source import NumpyProgram
-from jacobians.graph.node import Node
+from jacobians.graph.node import Node, ordered
 from jacobians.ground.caches import ByteCache
-from jacobians.tracing.running import Wrt, name_of, positions_of, traced
+from jacobians.tracing.running import Run, Wrt, name_of, positions_of, traced
 from jacobians.transforms.compiled import Compiled, CompiledOne
 from jacobians.transforms.derived import Derived, Kind
 from jacobians.transforms.inputs import (
@@ -91,8 +94,20 @@ def _compiled(
                 )
             starts[inputs[place]] = run.arguments[inputs[place]]
         derived = Derived(f, kind, wrt, run, starts, strategy)
+        fixed = _inner_points(derived, run)
     made = CompiledOne if derived.single else Compiled
-    return made(derived, Signature(name, args, inputs, chosen), inputs, chosen)
+    return made(derived, Signature(name, args, inputs, chosen), inputs, chosen, fixed)
+
+
+def _inner_points(derived: Derived, run: Run) -> dict[Node, NDArray[Any]]:
+    """The points at which transforms inside the function took derivatives of plain arrays."""
+    nodes = [node for block in derived.blocks for node in block.terms.operands]
+    return {
+        node: np.array(run.here.values[node])
+        for node in ordered([*nodes, *derived.outputs])
+        if node.operation is None and node.value is None and node not in run.inputs
+        and node in run.here.values
+    }  # fmt: skip
 
 
 class _Guarded(UnsupportedError):

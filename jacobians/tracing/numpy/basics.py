@@ -109,7 +109,7 @@ class _Casts(dict[str, Operation]):
 
     def __missing__(self, name: str) -> Operation:
         made = elementwise(
-            f"astype_{name[1:]}", lambda X: X.astype(name), X=self.derivative,
+            f"astype_{name[1:]}", lambda X: np.asarray(X).astype(name), X=self.derivative,
             dtype=lambda _: np.dtype(name), notation="{0}", how=lambda _: ByCast(),
         )  # fmt: skip
         self[name] = made
