@@ -21,7 +21,7 @@ from jacobians.operations import elementwise, functions, linalg
 from jacobians.operations.declare import number_times
 from jacobians.operations.products import contraction
 
-_MANY = 5  # times that one factor may stand below, each time as the quotient that there is
+_MANY = 5  # times that one factor may stand in a term, below as the quotient that there is
 _LARGEST = 64  # exponent of a power that is read as one
 _HALF = Fraction(1, 2)
 _KINKED = {
@@ -266,7 +266,7 @@ def _written(powers: _Powers) -> Cancelled:
         left = exponent
         given = sorted(powers.given.get(base, []), key=lambda one: -abs(one[0]))
         for power, factor in given:
-            while abs(power) > 1 and abs(left) >= abs(power):
+            while abs(power) > 1 and abs(power) <= abs(left) and abs(left / power) < _MANY:
                 sides[(left > 0) == (power > 0)].append(factor)
                 left -= abs(power) if left > 0 else -abs(power)
         while left:

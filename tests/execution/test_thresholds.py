@@ -221,6 +221,20 @@ def saturated(n: int) -> Judged:
     return Judged(lambda x: (1 + np.exp(-x)) ** -n, (x,), np.diag(n * e * (1 + e) ** (-n - 1)))
 
 
+def squared_often(n: int) -> Judged:
+    """``x`` squared n times, by ``x``: squares of squares that cancel."""
+    x = rng(n).uniform(0.9, 1.1, size=5)
+
+    def f(x: Any) -> Any:
+        over = x
+        for _ in range(n):
+            over = np.square(over)
+        return np.square(over) / x
+
+    power = 2 ** (n + 1) - 1
+    return Judged(f, (x,), np.diag(power * x ** (power - 1)))
+
+
 def shares(n: int) -> Judged:
     """``e^x`` by a sum of n and it, within each other."""
     x, v = rng(n).normal(size=5), rng(n + 1).random((n, 5)) + 1
@@ -312,7 +326,7 @@ BOTH_SIDES: dict[str, tuple[tuple[Make, tuple[int, ...]], ...]] = {
     "derivation.chain_rule._FAR": ((layers, (1, 2, 3, 4, 5)),),
     "derivation.likely.DEEPEST": ((shares, (1, 7, 8, 9, 10)), (nested_products, (1, 8, 9, 10))),
     "derivation.likely._NEAR": ((shares, (1, 2, 3, 4)), (nested_products, (2, 3, 4, 5))),
-    "derivation.powers._MANY": ((saturated, (1, 3, 4, 5, 6)),),
+    "derivation.powers._MANY": ((saturated, (1, 3, 4, 5, 6)), (squared_often, (1, 2, 3, 4, 8))),
     "derivation.powers._LARGEST": ((powers, (2, 3, 63, 64, 65, 67)),),
     "derivation.quotients._DEEPEST": ((centred, (1, 7, 8, 9)),),
     "derivation.quotients._SUMMANDS": ((norms, (2, 5, 6, 7, 8)),),
@@ -337,6 +351,7 @@ NO_SIZE = {
     "ground.memory.SHARE": "a part of what is available",
     "ground.memory._FALLBACK": "what is available where the system does not say",
     "ground.stopwatch._REPEATS": "of a measurement",
+    "operations.declare._MOST": "bytes of a cache",
     "tensor.jacobian_tensor._LONGEST": "text",
     "tensor.jacobian_tensor._LONGEST_LATEX": "text",
     "tensor.jacobian_tensor._TERMS": "text",

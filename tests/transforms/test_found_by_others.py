@@ -122,3 +122,17 @@ def test_formatting_with_digits_reads_a_value() -> None:
     f = lambda x: x * 2 if f"{x[0]:.1f}" == "1.0" else x**2  # noqa: E731
     with pytest.raises(jb.UnsupportedError, match="branches on a value"):
         jb.jacobian(f).compile(np.ones(1))
+
+
+@pytest.mark.parametrize("times", [4, 5, 7, 8, 10])
+def test_high_powers_that_cancel_stay_few_factors(times: int) -> None:
+    def f(x: Any) -> Any:
+        for _ in range(times):
+            x = np.square(x)
+        return np.square(x) / x
+
+    x, n = np.array([1.001, 0.999]), 2**times
+    for found in both("jacobian", f, x):
+        np.testing.assert_allclose(found, np.diag(n * x ** (n - 1)), rtol=1e-9)
+    wide = jb.jacobian(lambda x: np.square(np.square(x) ** 64) / np.square(x) ** 2)(x)
+    np.testing.assert_allclose(wide.explicit(), np.diag(252 * x**251), rtol=1e-9)
