@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from jacobians.errors import UnsupportedError
 from jacobians.graph.node import Node
 from jacobians.tracing.attributes import refuse
 from jacobians.tracing.entries import UNSET, Memory, Put, layout, lying
@@ -284,4 +285,11 @@ def concrete_index(index: Any) -> Any:
     if isinstance(index, list):
         items = [concrete_index(item) for item in index]
         return items if items else np.asarray(items, np.intp)
-    return index.steer("an index") if isinstance(index, Handle) else index
+    if not isinstance(index, Handle):
+        return index
+    if index.dtype.kind == "f":
+        raise UnsupportedError(
+            f"index: {index.node!r} is an array of floats, as every argument is that is differentiated; "
+            "index with .astype(int) of it, or with an array that is not differentiated"
+        )
+    return index.steer("an index")

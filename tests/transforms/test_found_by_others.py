@@ -136,3 +136,19 @@ def test_high_powers_that_cancel_stay_few_factors(times: int) -> None:
         np.testing.assert_allclose(found, np.diag(n * x ** (n - 1)), rtol=1e-9)
     wide = jb.jacobian(lambda x: np.square(np.square(x) ** 64) / np.square(x) ** 2)(x)
     np.testing.assert_allclose(wide.explicit(), np.diag(252 * x**251), rtol=1e-9)
+
+
+def test_an_index_that_is_differentiated_is_refused_with_the_remedy() -> None:
+    x, i = np.arange(5.0), np.array([0, 2])
+    said = r"(i|indices) \(2,\).*array of floats.*index with \.astype\(int\)"
+    for call in (
+        lambda: jb.vjp(lambda x, i: x[i], x, i),
+        lambda: jb.jvp(lambda x, i: x[i], (x, i), (x, i)),
+        lambda: jb.jacobian(lambda x, i: x[i], wrt=("x", "i"))(x, i),
+        lambda: jb.vjp(np.take, x, i),
+        lambda: jb.vjp(lambda x, i: np.take_along_axis(x, i, 0), x, i),
+    ):
+        with pytest.raises(jb.UnsupportedError, match=said):
+            call()
+    _, pullback = jb.vjp(lambda x, i: x[i.astype(int)] * 3, x, i)
+    np.testing.assert_array_equal(pullback(np.ones(2))[0], [3, 0, 3, 0, 0])

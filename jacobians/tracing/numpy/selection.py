@@ -11,7 +11,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
 from jacobians.errors import UnsupportedError
-from jacobians.tracing.handle import plainly
+from jacobians.tracing.handle import concrete_index, plainly
 from jacobians.tracing.numpy.basics import arranged, call_astype, plain, reshape, take_along
 from jacobians.tracing.numpy.joining import concatenate, stack
 from jacobians.tracing.numpy.shapes import along, ravel
@@ -26,14 +26,14 @@ from jacobians.tracing.traced import Traced
 @mirrors(np.take)
 def take(a: Any, indices: Any, axis: Any = None, mode: str = "raise") -> Any:
     """numpy.take."""
-    a, indices = array(a), np.asarray(plain(indices))
+    a, indices = array(a), np.asarray(concrete_index(indices))
     if axis is None:
         a, axis = ravel(a), 0
     axis = normalize_axis_index(index(axis), a.ndim)
     size = a.shape[axis]
     if mode not in ("raise", "wrap", "clip"):
         raise ValueError(f"mode {mode!r} is unknown")
-    indices = indices.astype(np.intp)
+    indices = indices.astype(np.intp, casting="same_kind")
     if mode == "wrap" and size:
         indices = indices % size
     elif mode == "clip" and size:
@@ -48,7 +48,7 @@ def take(a: Any, indices: Any, axis: Any = None, mode: str = "raise") -> Any:
 @mirrors(np.take_along_axis)
 def take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Any:
     """numpy.take_along_axis."""
-    arr, where = array(arr), plain(indices)
+    arr, where = array(arr), concrete_index(indices)
     if axis is None:
         arr, axis = ravel(arr), 0
     return arranged(arr, lambda c: np.take_along_axis(c, where, axis))
