@@ -337,6 +337,14 @@ def _distinct(j: Jax, part: Any, order: int) -> Any:
     return part
 
 
+def _matrix_exponential(j: Jax, X: Any, order: int) -> Any:
+    """The derivative of an order: the axes of the result, then pairs of axes of X."""
+    function = j.linalg.expm
+    for _ in range(order):
+        function = imported().jacfwd(function)
+    return j.np.vectorize(function, signature=f"(n,n)->(n,n{',n,n' * order})")(X)
+
+
 # The tables
 
 FORMS: dict[str, JaxForm] = {
@@ -458,7 +466,8 @@ FORMS: dict[str, JaxForm] = {
 """By the operation's key."""
 FAMILIES: dict[str, JaxForm] = {
     "polygamma": _polygamma, "power_slope": _power_slope, "sinc": _sinc, "prod": _product,
-    "cumprod": _running_product, "exprel": _exponential_moment,
+    "cumprod": _running_product, "exprel": _exponential_moment, "expm": _matrix_exponential,
+    "expm_derivative": _matrix_exponential,
 }  # fmt: skip
 """Operations of any order, by the key without the number."""
 UFUNCS: dict[str, JaxForm] = {

@@ -42,7 +42,7 @@ def _derivatives(X: Any, order: int) -> Any:
 def exponential(order: int = 0) -> Rule:
     """A derivative of the exponential of matrices; of order 0 the exponential itself."""
     letters = "abcdefghopqrstuvwxyz"[: 2 * order]
-    name = f"expm{order or ''}"
+    name = f"expm_derivative{order}" if order else "expm"
     return rule(
         name, lambda X: _derivatives(X, order),
         f"Y_…nn{'n' * 2 * order} = {name}(X_…nn)",

@@ -170,6 +170,8 @@ class CompiledOnUse:
         found = self._plan(args)
         if isinstance(found, Compiled):
             return found(*args)
+        if any(map(self._executor.traced, args)):
+            raise self._branches("a derivative that JAX traces", found)
         if not found.told:
             found.told.append(True)
             warnings.warn(
@@ -178,7 +180,7 @@ class CompiledOnUse:
                 GuardWarning,
                 stacklevel=2,
             )
-        return self._transform(*args)
+        return self._executor.like(self._transform(*args), args)
 
     def dense(self, *args: Any, out: Any = None, max_bytes: float | None = None) -> Any:
         """The dense derivative; see ``Compiled.dense``."""
@@ -212,11 +214,14 @@ class CompiledOnUse:
     def _needed(self, what: str, args: Sequence[Any]) -> Compiled:
         plan = self._plan(args)
         if isinstance(plan, _Guarded):
-            raise UnsupportedError(
-                f"{name_of(self._f)}: {what} needs one plan for all values, and the function branches on one "
-                f"({plan.guard}); call the transform itself, which derives anew, and use what it returns"
-            )
+            raise self._branches(what, plan)
         return plan
+
+    def _branches(self, what: str, found: _Guarded) -> UnsupportedError:
+        return UnsupportedError(
+            f"{name_of(self._f)}: {what} needs one plan for all values, and the function branches on one; use "
+            f"np.where ({found.guard}), or call the transform itself, which derives anew, and use what it returns"
+        )
 
     def __iter__(self) -> Iterator[Any]:
         raise TypeError("a compiled derivative is called, not iterated over; see .plans")
