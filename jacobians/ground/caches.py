@@ -58,6 +58,10 @@ class ByteCache(Generic[Made]):
         with self._lock:
             return [(key, made) for key, (made, _) in self._entries.items()]
 
+    def __reduce__(self) -> tuple[type["ByteCache[Made]"], tuple[int, Callable[[Any, Made], int]]]:
+        """A copy starts empty."""
+        return ByteCache, (self.limit, self._weigh)
+
     def __len__(self) -> int:
         return len(self._entries)
 
