@@ -15,7 +15,7 @@ from numpy.typing import DTypeLike
 from jacobians.errors import UnsupportedError
 from jacobians.execution.building import Builder, Operand, aligned, seen
 from jacobians.execution.contracting import Array, Contraction
-from jacobians.execution.passes import alive, into_out
+from jacobians.execution.passes import alive, filled_out, into_out
 from jacobians.execution.placing import is_whole, placed
 from jacobians.execution.steps import Kernel, Literal, Program, Ref, Ufunc
 from jacobians.graph.how import ByAdding, ByCall, ByCast, ByTerms, ByUfunc, ByViews
@@ -67,6 +67,8 @@ def _dense(
     wanted = np.dtype(dtype)
     name = _sum(builder, tensor, arrays, wanted, given=True)
     last = builder.steps[-1] if builder.steps else None
+    if last is not None and not last.target and last.writes == name:
+        builder.steps[:] = filled_out(builder.steps, name, tensor.shape, wanted)
     begun = next((s for s in builder.steps if s.given), None)
     if begun is not None and begun.target == name:
         return _program(builder, inputs, [name], dense=True)

@@ -1,6 +1,9 @@
 """Passes over steps: each takes the steps of a program and returns others with the same results."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
 
 from jacobians.execution.parallel import LARGE
 from jacobians.execution.steps import OUT, Kernel, Literal, Place, Program, Ref, Step, Ufunc
@@ -56,6 +59,18 @@ def stored_at_once(steps: Sequence[Step], returned: Iterable[str]) -> list[Step]
 def into_out(steps: Sequence[Step]) -> list[Step]:
     """The last step writes into the caller's array for the result, if there is one."""
     return [*steps[:-1], steps[-1]._replace(into=Ref(OUT))]
+
+
+def filled_out(
+    steps: Sequence[Step], name: str, shape: Sequence[int], dtype: np.dtype[Any]
+) -> list[Step]:
+    """An array that the last step fills is the caller's for the result, if there is one."""
+
+    def fits(step: Step) -> bool:
+        own = (step.target, step.kernel, step.shape, step.dtype)
+        return own == (name, Kernel.EMPTY, tuple(shape), dtype)
+
+    return [step._replace(given=True) if fits(step) else step for step in steps]
 
 
 def threaded(steps: Sequence[Step]) -> list[Step]:

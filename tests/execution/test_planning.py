@@ -60,6 +60,23 @@ def test_short_inner_loops_are_widened() -> None:
     np.testing.assert_allclose(out, wanted, atol=1e-12)
 
 
+def test_an_outer_product_is_computed_in_the_memory_of_the_result() -> None:
+    X = np.eye(24) + RNG.normal(size=(24, 24)) / 8
+    c = jb.jacobian(np.linalg.inv).compile(X)
+    out = np.empty(c.shape)
+    peaks = []
+    for given in (None, out):
+        c.dense(X, out=given)
+        tracemalloc.start()
+        try:
+            c.dense(X, out=given)
+            peaks.append(tracemalloc.get_traced_memory()[1])
+        finally:
+            tracemalloc.stop()
+    assert peaks[0] < 1.3 * out.nbytes
+    assert peaks[1] < 0.3 * out.nbytes
+
+
 GRADIENTS = [w for w in ALL if w.what == "grad"]
 
 
