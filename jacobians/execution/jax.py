@@ -259,8 +259,9 @@ def _function(step: Step) -> Callable[[Step, Values], Any]:
 
     def done(step: Step, values: Values) -> Any:
         made = run(step, [_read(operand, values) for operand in step.operands])
-        # JAX promotes otherwise than NumPy.
-        return _cast(made, step.dtype)
+        made = _cast(made, step.dtype)  # JAX promotes otherwise than NumPy
+        # An array may be filled as one of other axes.
+        return made if step.target else made.reshape(values[step.writes].shape)
 
     return done
 

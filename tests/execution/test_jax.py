@@ -11,6 +11,7 @@ from jacobians.execution.steps import Call, Ufunc
 from jacobians.operations.declare import DECLARED
 from jacobians.operations.reductions import product
 from tests.execution.test_jax_tables import CALLS
+from tests.execution.test_thresholds import BOTH_SIDES, Judged
 
 jax = pytest.importorskip("jax", reason="the peers extra (jax) is not installed")
 jnp = jax.numpy
@@ -510,3 +511,44 @@ def test_constants_that_the_function_closes_over() -> None:
     np.testing.assert_array_equal(linear.dense(x), M)
     linear.dense(x)[...] = 0
     np.testing.assert_array_equal(linear.dense(x), M)
+
+
+@pytest.mark.parametrize("n", [3, 8, 24, 40])
+def test_outer_products_of_every_size(n: int) -> None:
+    X = np.eye(n) + np.random.default_rng(n).normal(size=(n, n)) / (2 * n)
+    Y = np.linalg.inv(X)
+    wanted = -np.einsum("ik,lj->ijkl", Y, Y)
+    c = jb.jacobian(np.linalg.inv).compile(X, on="jax")
+    for found in (c.dense(X), c.dense(jnp.asarray(X)), jax.jit(c.dense)(X)):
+        np.testing.assert_allclose(found, wanted, atol=1e-11)
+    out = np.full(wanted.shape, np.nan)
+    assert c.dense(X, out=out) is out
+    np.testing.assert_allclose(out, wanted, atol=1e-11)
+
+
+AT_THRESHOLDS = [
+    pytest.param(make, n, id=f"{make.__name__}-{n}")
+    for make, n in dict.fromkeys(
+        (make, n) for rows in BOTH_SIDES.values() for make, sizes in rows for n in sizes
+    )
+]
+
+
+@pytest.mark.parametrize(("make", "n"), AT_THRESHOLDS)
+def test_both_sides_of_every_threshold(make: Any, n: int) -> None:
+    case = make(n)
+    if not isinstance(case, Judged):
+        pytest.skip("no function that is compiled")
+    f, args, exact, kind = case
+    try:
+        c = getattr(jb, kind)(f).compile(*args, on="jax")
+    except jb.UnsupportedError as refused:
+        pytest.skip(str(refused))
+    scale = max(1.0, float(np.max(np.abs(exact), initial=0)))
+    close: dict[str, Any] = {"rtol": 1e-8, "atol": 1e-9 * scale * np.sqrt(n)}
+    np.testing.assert_allclose(c.dense(*args), exact, **close)
+    first, *rest = args
+    np.testing.assert_allclose(c.dense(jnp.asarray(first), *rest), exact, **close)
+    if exact.size < 1 << 21 and kind != "grad":
+        out = c.buffer()
+        np.testing.assert_allclose(c.dense(*args, out=out), exact, **close)
