@@ -14,7 +14,7 @@ from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.execution.building import RESERVED
 from jacobians.execution.lowering import lower_dense, lower_nodes
 from jacobians.execution.numpy_source import NumpyProgram, wrapped
-from jacobians.execution.steps import Cost
+from jacobians.execution.steps import Cost, Program
 from jacobians.graph.node import Node, ordered
 from jacobians.ground.arguments import float_array, owned, shaped_array
 from jacobians.ground.memory import SMALL, check_bytes, check_size
@@ -59,6 +59,7 @@ class Compiled:
         self._derived = derived
         self._executor = executor
         self._fixed = fixed
+        self._made_bytes = 0  # of the programs' constants
         self._name = derived.name
         self._signature = signature
         self._inputs = _variables(inputs.values())
@@ -89,16 +90,7 @@ class Compiled:
     @property
     def nbytes(self) -> int:
         """The bytes that the derivative keeps alive: constants and tables, of it and of its programs."""
-        known = vars(self)
-        programs = [known.get("_dense"), known.get("_valued")]
-        programs += [known[name][1] for name in ("_operands", "_vjp", "_jvp") if name in known]
-        made: int = sum(
-            array.nbytes
-            for program in programs
-            if program is not None
-            for array in program.program.constants.values()
-        )
-        return self._own_bytes + made
+        return self._own_bytes + self._made_bytes
 
     @cached_property
     def _own_bytes(self) -> int:
@@ -148,7 +140,12 @@ class Compiled:
         return contraction, self._program(contraction.nodes, seeds)
 
     def _program(self, nodes: Sequence[Node], seeds: Mapping[Node, str] = {}) -> NumpyProgram:
-        return self._executor(lower_nodes({**self._inputs, **seeds}, optimised(nodes), self._fixed))
+        return self._loaded(lower_nodes({**self._inputs, **seeds}, optimised(nodes), self._fixed))
+
+    def _loaded(self, program: Program) -> NumpyProgram:
+        made = self._executor(program)
+        self._made_bytes += sum(array.nbytes for array in made.program.constants.values())
+        return made
 
     # Running them
 
@@ -303,7 +300,7 @@ class CompiledOne(Compiled):
     @cached_property
     def _dense(self) -> NumpyProgram:
         (node,) = optimised([as_single_node(self._block.terms)])
-        return self._executor(lower_dense(self._inputs, node, self._block.dtype, self._fixed))
+        return self._loaded(lower_dense(self._inputs, node, self._block.dtype, self._fixed))
 
     def dense(self, *args: Any, out: Any = None, max_bytes: float | None = None) -> Any:
         """The dense derivative: a new array, or ``out``, which is overwritten whole.

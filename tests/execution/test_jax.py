@@ -12,6 +12,7 @@ from jacobians.operations.declare import DECLARED
 from jacobians.operations.reductions import product
 from tests.execution.test_jax_tables import CALLS
 from tests.execution.test_thresholds import BOTH_SIDES, Judged
+from tests.execution.test_wrong_numbers import ruled_out
 
 jax = pytest.importorskip("jax", reason="the peers extra (jax) is not installed")
 jnp = jax.numpy
@@ -330,18 +331,8 @@ def test_both_sides_of_where_numpy_places(wide: int) -> None:
 @pytest.mark.parametrize("n", [3, 4_097])
 @pytest.mark.parametrize("bad", [0.0, np.nan, np.inf, -1.0])
 def test_what_a_mask_rules_out_is_zero(n: int, bad: float) -> None:
-    rng = np.random.default_rng(n)
-    X, w, c = 1 + rng.random((n, 3)), rng.normal(size=3), rng.normal(size=n)
-    t = rng.normal(size=n)
-    X[1, 1], t[1] = bad, -1.0
-
-    def g(w, X, c, t):
-        return np.sum(np.where(t > 0, c * (np.log(X) @ w), 0))
-
-    chosen = t > 0  # no row with a zero or a negative number
-    gradient = np.log(X[chosen]).T @ c[chosen]
-    value = (c[chosen] * (np.log(X[chosen]) @ w)).sum()
-    args = w, X, c, t
+    g, args, value, gradient = ruled_out(n, bad)
+    w = args[0]
     J = jb.jacobian(g).compile(*args, on="jax")
     both = jb.value_and_grad(g).compile(*args, on="jax")
     close = {"rtol": 1e-11, "atol": 1e-11 * n}

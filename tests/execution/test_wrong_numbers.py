@@ -1,5 +1,7 @@
 """Kinds of wrong numbers: sizes beyond a threshold, signed zeros, masks beside infinite numbers."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -59,10 +61,8 @@ def test_a_constant_array_that_changes_its_sign_of_zero_is_another() -> None:
     np.testing.assert_array_equal(jb.grad(f)(np.array([2.0, 2.0])), [4.0, -2.0])
 
 
-@pytest.mark.filterwarnings("ignore:divide by zero", "ignore:invalid value")
-@pytest.mark.parametrize("n", [3, 4_097])
-@pytest.mark.parametrize("bad", [0.0, np.nan, np.inf, -1.0])
-def test_what_a_mask_rules_out_is_zero_on_every_path(n: int, bad: float) -> None:
+def ruled_out(n: int, bad: float) -> tuple[Any, tuple[Any, ...], Any, Any]:
+    """A function that never takes the row with a bad number; arguments, value and gradient by the first."""
     rng = np.random.default_rng(n)
     X, w, c = 1 + rng.random((n, 3)), rng.normal(size=3), rng.normal(size=n)
     t = rng.normal(size=n)
@@ -71,10 +71,17 @@ def test_what_a_mask_rules_out_is_zero_on_every_path(n: int, bad: float) -> None
     def g(w, X, c, t):
         return np.sum(np.where(t > 0, c * (np.log(X) @ w), 0))
 
-    with np.errstate(all="ignore"):
-        chosen = t > 0
-        gradient = np.log(X[chosen]).T @ c[chosen]
-        value = (c[chosen] * (np.log(X[chosen]) @ w)).sum()
+    chosen = t > 0  # no row with a zero or a negative number
+    gradient = np.log(X[chosen]).T @ c[chosen]
+    value = (c[chosen] * (np.log(X[chosen]) @ w)).sum()
+    return g, (w, X, c, t), value, gradient
+
+
+@pytest.mark.filterwarnings("ignore:divide by zero", "ignore:invalid value")
+@pytest.mark.parametrize("n", [3, 4_097])
+@pytest.mark.parametrize("bad", [0.0, np.nan, np.inf, -1.0])
+def test_what_a_mask_rules_out_is_zero_on_every_path(n: int, bad: float) -> None:
+    g, (w, X, c, t), value, gradient = ruled_out(n, bad)
     J, compiled = jb.jacobian(g)(w, X, c, t), jb.jacobian(g).compile(w, X, c, t)
     both = jb.value_and_grad(g).compile(w, X, c, t)(w, X, c, t)
     close = {"rtol": 1e-11, "atol": 1e-11 * n}
