@@ -16,21 +16,22 @@ from typing import Literal
 from jacobians.derivation.history import Action, Record, Taken, changed
 from jacobians.derivation.quotients import existing, local, reduced
 from jacobians.errors import UnsupportedError
-from jacobians.execution.interpret import program_for
-from jacobians.execution.steps import Cost
-from jacobians.graph.node import Node, apply, ordered
+from jacobians.graph.node import Node, apply
 from jacobians.notation import rewrite
+from jacobians.notation.batching import batched
+from jacobians.notation.gathering import gather, listed
 from jacobians.notation.join import composed
 from jacobians.notation.replay import replayed
 from jacobians.notation.slots import letter_slot
-from jacobians.notation.terms import Sum, added, identity, letter_count, numbered
+from jacobians.notation.terms import Sum, added, identity, numbered
 from jacobians.operations.products import contraction
 
 Strategy = Literal["auto", "forward", "reverse"]
 _READABLE = 3  # terms that may stay apart, as a formula would have them
 _DEEP = 24  # operations in a row, beyond which terms need not stay apart to be read
-_FAR = 4  # how many times larger an end may be for its order still to win
-_FEW = 6  # terms that may be carried before they are gathered into one
+_LONG = 400  # operations, beyond which a sum costs more to read than cancelling in it can save
+_FEW = 6  # terms that may be carried before they are stacked, or gathered into one
+_MANY = 16  # terms beyond which their entries are listed
 
 
 def combine(tensor: Sum, operands: tuple[Node, ...]) -> Node:
@@ -76,15 +77,17 @@ def between(output: Node, inputs: Iterable[Node]) -> list[Node]:
 
 
 def tidied(
-    tensor: Sum, newest: int, *, deep: bool = False, at: Node | None = None,
+    tensor: Sum, newest: int, *, steps: int = 0, at: Node | None = None,
     record: Record | None = None,
 ) -> Sum:  # fmt: skip
     """The tensor with few terms; nodes up to the serial number ``newest`` are computed anyway.
 
-    In a ``deep`` program, whose formula nobody will read, what is as large as all terms together may
-    as well be one: ``δ_ik + M_ik`` of a residual network is carried as one matrix. What is done at
-    the node ``at`` goes into the ``record``.
+    In a program of many ``steps``, whose formula nobody will read, what is as large as all terms
+    together may as well be one: ``δ_ik + M_ik`` of a residual network is carried as one matrix; and in a
+    very long one sums are not read as their summands to see whether one cancels. What is done at the
+    node ``at`` goes into the ``record``.
     """
+    deep, distribute = steps > _DEEP, steps <= _LONG
     if not tensor.terms:
         return tensor
 
@@ -93,15 +96,17 @@ def tidied(
             record.append(Taken(at, rule, (tensor,), after))
         return after
 
-    terms = tuple([t for one in tensor.terms for t in reduced(one, newest)])
+    terms = tuple([t for one in tensor.terms for t in reduced(one, newest, distribute)])
     tensor = taken(Action.CANCEL, Sum(tensor.shape, terms))
     tensor = taken(Action.TIDY, replayed(rewrite.tidy, tensor, combine))
+    if len(tensor.terms) > _FEW:
+        tensor = taken(Action.STACK, replayed(batched, tensor, combine))
     if len(tensor.terms) > _READABLE:
         tensor = taken(Action.COLLAPSE, replayed(rewrite.collapse, tensor, combine))
-    if deep and len(tensor.terms) > 1:
-        tensor = taken(Action.GATHER, replayed(rewrite.gather_small, tensor, combine))
-    if len(tensor.terms) > _FEW:
-        tensor = taken(Action.GATHER, replayed(rewrite.gather, tensor, combine))
+    if len(tensor.terms) > (1 if deep else _FEW):
+        tensor = taken(Action.GATHER, replayed(gather, tensor, combine))
+    if len(tensor.terms) > _MANY:
+        tensor = taken(Action.LIST, replayed(listed, tensor, combine))
     return tensor
 
 
@@ -137,7 +142,7 @@ def reverse(
     found: dict[Node, Sum] = {}
     wanted = set(inputs)
     nodes = between(output, inputs)
-    deep = len(nodes) > _DEEP
+    steps = len(nodes)
     active = set(nodes)
     for node in reversed(nodes):
         parts = carried.pop(node, None)
@@ -145,7 +150,7 @@ def reverse(
             continue
         tensor = _added(parts, node, record) if len(parts) > 1 else parts[0]
         if len(parts) > 1:
-            tensor = tidied(tensor, output.serial, deep=deep, at=node, record=record)
+            tensor = tidied(tensor, output.serial, steps=steps, at=node, record=record)
         if node in wanted:
             found[node] = tensor
         if node.operation is None or not tensor.terms:
@@ -154,7 +159,7 @@ def reverse(
             if operand in active:
                 own = local(node, position)
                 part = _through(tensor, own, node, operand, node.ndim, record)
-                part = tidied(part, output.serial, deep=deep, at=operand, record=record)
+                part = tidied(part, output.serial, steps=steps, at=operand, record=record)
                 carried.setdefault(operand, []).append(part)
     return [found.get(node, Sum((*lead, *node.shape), ())) for node in inputs]
 
@@ -170,7 +175,7 @@ def forward(
     if seeds is None:
         seeds = [identity(node.shape) for node in inputs]
     nodes = between(output, inputs)
-    deep = len(nodes) > _DEEP
+    steps = len(nodes)
     results = []
     for start, seed in zip(inputs, seeds, strict=True):
         tail = seed.shape[start.ndim :]
@@ -188,7 +193,7 @@ def forward(
             ]
             if parts:
                 tensor = _added(parts, node, record)
-                tensor = tidied(tensor, output.serial, deep=deep, at=node, record=record)
+                tensor = tidied(tensor, output.serial, steps=steps, at=node, record=record)
                 if tensor.terms:
                     carried[node] = tensor
             for operand in node.operands:
@@ -200,22 +205,22 @@ def forward(
 
 def cuts(output: Node, start: Node) -> list[Node]:
     """Nodes that every path from the start to the output crosses, both ends excluded."""
-    return _crossed(between(output, [start]))
+    return [node for _, node in _crossed(between(output, [start]))]
 
 
-def _crossed(nodes: Sequence[Node]) -> list[Node]:
-    """The cuts among all nodes from a start to an output, in order."""
+def _crossed(nodes: Sequence[Node]) -> list[tuple[int, Node]]:
+    """The cuts among all nodes from a start to an output, in order, with their places."""
     place = {node: number for number, node in enumerate(nodes)}
     reach = list(range(len(nodes)))
     for node in nodes:
         for operand in node.operands:
             if operand in place:
                 reach[place[operand]] = max(reach[place[operand]], place[node])
-    found: list[Node] = []
+    found: list[tuple[int, Node]] = []
     furthest = 0
     for number, node in enumerate(nodes):
         if 0 < number < len(nodes) - 1 and furthest <= number:
-            found.append(node)
+            found.append((number, node))
         furthest = max(furthest, reach[number])
     return found
 
@@ -247,55 +252,30 @@ def jacobians(
 
 
 def _cheapest(output: Node, start: Node) -> tuple[Sum, Record]:
-    """Derive in each order that could win, and keep the cheapest by predicted operations."""
-    if prod(start.shape) == 1:
-        return _ordered(forward, output, start)
+    """Derive in the order that is predicted to cost least.
+
+    What an order carries has the size of its end times a node's: reverse the output's, forward the
+    start's. A cut carries its own size on both sides, and joins them.
+    """
     nodes = between(output, [start])
-    if len(nodes) <= 3:
-        return _ordered(reverse, output, start)  # one or two operations: all orders are the same
-    ends = min(prod(output.shape), prod(start.shape))
-    narrow = [node for node in _crossed(nodes) if prod(node.shape) < ends]
-    candidates = []
+    ends = prod(output.shape), prod(start.shape)
+    direct = reverse if ends[0] <= ends[1] or len(nodes) <= 3 else forward
+    narrow = [n for n, node in _crossed(nodes) if prod(node.shape) < min(ends)]
     if narrow:
-        waist = min(narrow, key=lambda node: prod(node.shape))
-        (left, steps), (right, more) = _cheapest(output, waist), _cheapest(waist, start)
-        both = composed(left, right, waist.ndim)
-        joined = Taken(waist, Action.JOIN, (left, right), both)
-        candidates.append((both, [*steps, *more, joined]))
-        if _FAR * prod(waist.shape) <= ends:
-            return candidates[0]
-    # What an order carries has the size of its end times a node: far apart, only one can win. At ends
-    # alike reverse does, or all but does: in the suite forward never won there by more than 4 %.
-    if prod(output.shape) <= _FAR * prod(start.shape):
-        candidates.append(_ordered(reverse, output, start))
-    if prod(start.shape) < prod(output.shape):
-        candidates.append(_ordered(forward, output, start))
-    if len(candidates) == 1:
-        return candidates[0]
-    known = set(nodes)
-    return min(candidates, key=lambda found: (work(found[0], known), len(found[0].terms)))
+        sizes = [prod(node.shape) for node in nodes]
+        place = min(narrow, key=sizes.__getitem__)
+        waist = sizes[place]
+        below = waist * sum(sizes[1:place])
+        above = waist * sum(sizes[place + 1 : -1])
+        if below + above + waist * prod(ends) < min(ends) * sum(sizes[1:-1]):
+            cut = nodes[place]
+            (left, steps), (right, more) = _cheapest(output, cut), _cheapest(cut, start)
+            both = composed(left, right, cut.ndim)
+            return both, [*steps, *more, Taken(cut, Action.JOIN, (left, right), both)]
+    return _ordered(direct, output, start)
 
 
 def _ordered(order: Callable[..., list[Sum]], output: Node, start: Node) -> tuple[Sum, Record]:
     """The Jacobian in one order, and its steps."""
     record: Record = []
     return order(output, [start], record=record)[0], record
-
-
-def work(tensor: Sum, known: Iterable[Node] = ()) -> int:
-    """Predicted operations to compute the operands of a tensor, and to build it densely."""
-    total = 0
-    for node in ordered(tensor.operands, dict.fromkeys(known)):
-        if node.operation is contraction:
-            total += node_cost(node).flops
-        elif node.operation is not None:
-            total += prod(node.shape)
-    return total + sum(letter_count(t.sizes, range(len(t.sizes))) for t in tensor.terms)
-
-
-def node_cost(node: Node) -> Cost:
-    """Predicted cost of a contraction node."""
-    tensor: Sum = dict(node.parameters)["tensor"]
-    shapes = tuple(operand.shape for operand in node.operands)
-    dtypes = tuple(operand.dtype for operand in node.operands)
-    return program_for(tensor, shapes, dtypes, node.dtype).program.cost()

@@ -18,8 +18,10 @@ class Action(Enum):
     ADD = "the paths through a node add up"
     CANCEL = "quotients cancel, and sums that exist already are read"
     TIDY = "letters are summed, factors multiplied, equal terms merged"
+    STACK = "terms that look alike become one, which says by a letter which of them is meant"
     COLLAPSE = "terms with the same deltas become one"
     GATHER = "all terms become one array"
+    LIST = "the entries that the terms reach are listed"
     JOIN = "both sides of a node that every path crosses are composed"
 
 

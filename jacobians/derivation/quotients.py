@@ -128,10 +128,11 @@ def _in_order(tensor: Sum) -> Counter[Term | None]:
     )
 
 
-def reduced(term: Term, newest: int) -> list[Term]:
+def reduced(term: Term, newest: int, distribute: bool = True) -> list[Term]:
     """The term with quotients cancelled; none where it is 0, several where a sum in it must be read.
 
-    Nodes up to the serial number ``newest`` are computed in any case.
+    Nodes up to the serial number ``newest`` are computed in any case. Without ``distribute`` no sum is
+    read.
     """
     if not _may_change(term):
         return [term]
@@ -143,7 +144,8 @@ def reduced(term: Term, newest: int) -> list[Term]:
     found, gone = _summed(whole, held, term.sizes)
     deeper = _deeper(_cancelled(found))
     if deeper is None:
-        parts = _distributed(term, [origin for _, origin in whole.below])
+        below = [origin for _, origin in whole.below]
+        parts = _distributed(term, below) if distribute else None
         if parts is not None:
             return [found for part in parts for found in reduced(part, newest)]
         if not whole.below and not gone:

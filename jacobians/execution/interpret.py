@@ -35,11 +35,14 @@ class Bound:
         self.program = in_memory(program)
         self._constants = dict(program.constants)
         steps = self.program.steps
-        last = last_reads(steps, self.program.returned)
-        self._steps = []
-        for number, step in enumerate(steps):
-            done = [name for name, read in last.items() if read == number and name != OUT]
-            self._steps.append((step.target, _bound(step), tuple(done)))
+        done: list[list[str]] = [[] for _ in steps]
+        for name, read in last_reads(steps, self.program.returned).items():
+            if 0 <= read < len(steps) and name != OUT:
+                done[read].append(name)
+        self._steps = [
+            (step.target, _bound(step), tuple(names))
+            for step, names in zip(steps, done, strict=True)
+        ]
 
     def __call__(self, arrays: Sequence[Any], out: Array | None = None) -> list[Any]:
         """The values of what the program returns."""

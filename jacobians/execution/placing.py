@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
+import numpy as np
+
 from jacobians.execution.building import Builder, Operand, Value, aligned, seen
 from jacobians.execution.contracting import Contraction
 from jacobians.execution.steps import Kernel, Place, Ref, literal
 from jacobians.graph.how import Broadcast
 from jacobians.notation.slots import Slot, positions
-from jacobians.notation.structure import count, injective, meet, pattern
+from jacobians.notation.structure import addresses, count, injective, meet, neighbours, pattern
 from jacobians.notation.terms import Sum, Term, letter_count
 
 
@@ -40,7 +42,7 @@ def placed(
     ordered = sorted(
         tensor.terms, key=lambda t: (not fills(t, shape), -letter_count(t.sizes, t.kept))
     )
-    stored = [_writes_alone(n, ordered) for n in range(len(ordered))]
+    stored = _written_alone(ordered, shape)
     places = [_place(builder, term, shape, out.root) for term in ordered]
     if given:
         for n, place in enumerate(places):
@@ -73,11 +75,24 @@ def _place(builder: Builder, term: Term, shape: tuple[int, ...], root: str) -> P
     return Place(root, shape, term.slots, letters, term.sizes, once, index)
 
 
-def _writes_alone(n: int, terms: Sequence[Term]) -> bool:
-    """Whether a term writes each of its positions once, and none that an earlier term writes."""
-    own = pattern(terms[n])
-    once = injective(terms[n])
-    return once and all(meet(own, pattern(other)) is None for other in terms[:n])
+def _written_alone(terms: Sequence[Term], shape: Sequence[int]) -> list[bool]:
+    """Which terms write each of their positions once, and none that an earlier term writes."""
+    patterns = [pattern(term) for term in terms]
+    if any(not slot.affine for p in patterns for slot in p.slots):  # what tables list is looked up
+        marks = np.zeros(prod(shape), bool)
+        found = []
+        for p in patterns:
+            places = addresses(p, shape).ravel()
+            free = not marks[places].any()
+            before = np.count_nonzero(marks) if free else 0
+            marks[places] = True
+            found.append(free and int(np.count_nonzero(marks) - before) == len(places))
+        return found
+    near = neighbours(patterns, shape)
+    return [
+        injective(own) and all(meet(own, patterns[m]) is None for m in earlier)
+        for own, earlier in zip(patterns, near, strict=True)
+    ]
 
 
 def _covered(n: int, terms: Sequence[Term], shape: Sequence[int]) -> bool:

@@ -362,13 +362,13 @@ def weak_type(node: Node) -> Any:
 def ordered(nodes: Iterable[Node], known: Mapping[Node, Any] = {}) -> list[Node]:
     """The nodes and all that they depend on, operands first; nothing behind a known node."""
     result: list[Node] = []
-    seen: set[Node] = set(known)
+    seen: set[Node] = set()
     stack = [(node, False) for node in reversed(list(nodes))]
     while stack:
         node, ready = stack.pop()
         if ready:
             result.append(node)
-        elif node not in seen:
+        elif node not in seen and node not in known:
             seen.add(node)
             if node.operation is None:
                 result.append(node)

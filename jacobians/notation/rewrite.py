@@ -4,7 +4,7 @@ Each takes a sum of terms in normal form and returns another one. The contract, 
 **the tensor is the same up to rounding, its shape too, and no structure is lost**: every position
 that the result can write, the argument could write. Where operands must be combined, the
 caller's ``make(tensor, operands)`` does it: ``tensor`` is a sum over operand *positions*, and the
-result is an operand that stands for its value. (``gather`` alone may widen the pattern.)
+result is an operand that stands for its value.
 
 A mask that is summed over, or that only some of several terms have, is joined like any factor: what
 it rules out becomes the number 0 inside the new operand. All other masks stay masks.
@@ -22,7 +22,6 @@ from jacobians.notation.terms import (
     Factor,
     Sum,
     Term,
-    full_letter,
     letter_count,
     normal,
     numbered,
@@ -292,55 +291,3 @@ def _collapsed(group: list[Term], make: Make) -> list[Term]:
     core = _core(products, keep, sizes, make)
     result = normal(1, group[0].sizes[:known], [*common, core], group[0].slots)
     return [] if result is None else [result]
-
-
-def gather(tensor: Sum, make: Make, growth: float = 4) -> Sum:
-    """Many terms with different slots become one, where that is not much larger than they are.
-
-    It may have ``growth`` times the entries that they write together.
-
-    Axes that share a plain letter in every term keep sharing it (a batch stays a batch); the
-    others become axes of their own in the new operand, which holds the sum of all terms.
-    """
-    if len(tensor.terms) < 2:
-        return tensor
-    axes = range(len(tensor.shape))
-    letters = [
-        [full_letter(slot, term.sizes, n) for slot, n in zip(term.slots, tensor.shape, strict=True)]
-        for term in tensor.terms
-    ]
-    classes: dict[tuple[int | None, ...], list[int]] = defaultdict(list)
-    for axis in axes:
-        key = tuple(row[axis] for row in letters)
-        if None not in key:
-            classes[key].append(axis)
-    # A letter that also stands in an axis outside its class would be tied in some terms only.
-    shared = [
-        found
-        for key, found in classes.items()
-        if all(
-            sum(a in slot.letters for slot in term.slots) == len(found)
-            for a, term in zip(key, tensor.terms, strict=True)
-        )
-    ]
-    alone = [[axis] for axis in axes if not any(axis in found for found in shared)]
-    groups = sorted(shared + alone)
-    shape = [tensor.shape[found[0]] for found in groups]
-    held = sum(letter_count(t.sizes, t.kept) for t in tensor.terms)
-    if prod(shape) > growth * max(held, 1):
-        return tensor
-    terms = [
-        normal(t.coefficient, t.sizes, t.factors, [t.slots[found[0]] for found in groups])
-        for t in tensor.terms
-    ]
-    core = total(shape, terms)
-    made = make(numbered(core), core.operands)
-    place = {axis: number for number, found in enumerate(groups) for axis in found}
-    slots = tuple(letter_slot(place[axis]) for axis in axes)
-    factor = Factor(made, tuple(letter_slot(number) for number in range(len(groups))))
-    return total(tensor.shape, [normal(1, shape, [factor], slots)])
-
-
-def gather_small(tensor: Sum, make: Make) -> Sum:
-    """As ``gather``, where the new operand is no larger than what the terms write together."""
-    return gather(tensor, make, growth=1)

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 Integers = NDArray[np.intp]
+_WIDER = 16  # times as many marks as integers take longer than sorting them
 
 
 class Table:
@@ -210,10 +211,24 @@ def determined(slots: Iterable[Slot], sizes: Sequence[int]) -> frozenset[int]:
     return frozenset(known)
 
 
+def distinct(values: Integers) -> bool:
+    """Whether no integer stands there twice."""
+    if values.size < 2:
+        return True
+    low = int(values.min())
+    span = int(values.max()) - low + 1
+    if span < values.size:
+        return False
+    if span > _WIDER * values.size:
+        return len(np.unique(values)) == values.size
+    marks = np.zeros(span, bool)
+    marks[values - low] = True
+    return int(np.count_nonzero(marks)) == values.size
+
+
 def _positional(parts: Sequence[tuple[int, int | Table]], sizes: Sequence[int]) -> bool:
     if len(parts) == 1 and isinstance(parts[0][1], Table):
-        values = parts[0][1].values
-        return len(np.unique(values)) == len(values)
+        return distinct(parts[0][1].values)
     strides: list[tuple[int, int]] = []
     for letter, stride in parts:
         if isinstance(stride, Table):

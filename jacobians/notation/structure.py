@@ -10,10 +10,19 @@ from math import prod
 import numpy as np
 
 from jacobians.notation.join import restricted, shifted
-from jacobians.notation.slots import Integers, Slot, bounds, combine, determined, positions
+from jacobians.notation.slots import (
+    Integers,
+    Slot,
+    bounds,
+    combine,
+    determined,
+    distinct,
+    positions,
+)
 from jacobians.notation.terms import Sum, Term, letter_count, normal
 
 _FEW_ADDRESSES = 1 << 8  # as many are listed in the time that a join of two patterns takes
+_LONGER = 8  # times what tables list, or marks take: tables are lists already
 
 
 def pattern(term: Term) -> Term:
@@ -24,8 +33,20 @@ def pattern(term: Term) -> Term:
 
 def injective(term: Term) -> bool:
     """Whether no two values of the kept letters write to one position (sound, not complete)."""
-    kept = term.kept
-    return kept <= determined(term.slots, term.sizes)
+    left = term.kept - determined(term.slots, term.sizes)
+    if len(left) != 1:
+        return not left
+    # One letter with several tables is determined by them together.
+    (letter,) = left
+    own = [Slot(0, tuple(part for part in s.parts if part[0] == letter)) for s in term.slots]
+    if any(slot.parts and len(slot.letters) > 1 for slot in term.slots if letter in slot.letters):
+        return False
+    reach = [bounds(slot, term.sizes) for slot in own]
+    strides = [prod(high - low + 1 for low, high in reach[n + 1 :]) for n in range(len(own))]
+    flat = positions(
+        combine(list(zip(strides, own, strict=True)), term.sizes), term.sizes, [letter]
+    )
+    return distinct(flat.ravel())
 
 
 def addresses(term: Term, shape: Sequence[int]) -> Integers:
@@ -45,7 +66,7 @@ def count(term: Term, shape: Sequence[int]) -> int:
     """How many positions the pattern of a term has."""
     if injective(term):
         return letter_count(term.sizes, term.kept)
-    return len(np.unique(addresses(pattern(term), shape)))
+    return _listed([addresses(pattern(term), shape).ravel()], prod(shape))
 
 
 def nonzeros(tensor: Sum) -> int:
@@ -54,24 +75,96 @@ def nonzeros(tensor: Sum) -> int:
     A pattern whose letters are determined by its positions is counted by multiplication; several
     are united by inclusion and exclusion, where an intersection is a join of slots.
     """
-    patterns = _outermost(list(dict.fromkeys(map(pattern, tensor.terms))), tensor.shape)
-    listed = sum(letter_count(p.sizes, p.kept) for p in patterns)
-    if 1 < len(patterns) and listed <= _FEW_ADDRESSES << len(patterns):
-        found = [addresses(p, tensor.shape).ravel() for p in patterns]
-        return len(np.unique(np.concatenate(found)))
-    return _union(patterns, tensor.shape)
+    patterns = list(dict.fromkeys(map(pattern, tensor.terms)))
+    near = neighbours(patterns, tensor.shape)
+    return sum(_united(group, tensor.shape) for group in _connected(patterns, near))
 
 
-def _outermost(patterns: list[Term], shape: Sequence[int]) -> list[Term]:
+def _united(patterns: Sequence[Term], shape: Sequence[int]) -> int:
+    """How many positions some patterns have together."""
+    if len(patterns) == 1:
+        return count(patterns[0], shape)
+    sizes = [letter_count(p.sizes, p.kept) for p in patterns]
+    tabled = sum(
+        size for p, size in zip(patterns, sizes, strict=True) if not all(s.affine for s in p.slots)
+    )
+    if sum(sizes) <= max(_FEW_ADDRESSES << len(patterns), _LONGER * tabled):
+        return _listed([addresses(p, shape).ravel() for p in patterns], prod(shape))
+    outer = _outermost(patterns, shape)
+    near = neighbours(outer, shape)
+    met = [
+        [m for m in earlier if meet(outer[n], outer[m]) is not None]
+        for n, earlier in enumerate(near)
+    ]
+    return sum(_union(group, shape) for group in _connected(outer, met))
+
+
+def _listed(places: Sequence[Integers], size: int) -> int:
+    """How many different positions there are, of as many as ``size``."""
+    if size > _LONGER * sum(map(len, places)):
+        together = np.sort(np.concatenate(places))
+        return int(np.count_nonzero(np.diff(together))) + 1
+    marks = np.zeros(size, bool)
+    for found in places:
+        marks[found] = True
+    return int(np.count_nonzero(marks))
+
+
+def neighbours(patterns: Sequence[Term], shape: Sequence[int]) -> list[list[int]]:
+    """For each pattern, the earlier ones whose bounding box its own touches; others share nothing.
+
+    Boxes are compared along the axis that tells most of them apart, in the order of their starts.
+    """
+    found: list[list[int]] = [[] for _ in patterns]
+    if len(patterns) < 2 or not shape:
+        return [list(range(n)) for n in range(len(patterns))]
+    boxes = np.array([[bounds(s, p.sizes) for s in p.slots] for p in patterns])
+    lows, highs = boxes[..., 0], boxes[..., 1]
+    starts = np.sort(lows, axis=0)
+    reach = [
+        int(np.searchsorted(starts[:, a], highs[:, a], "right").sum()) for a in range(len(shape))
+    ]
+    axis = int(np.argmin(reach))
+    order = np.argsort(lows[:, axis], kind="stable")
+    ends = np.searchsorted(starts[:, axis], highs[:, axis], "right")
+    for place, n in enumerate(order.tolist()):
+        after = order[place + 1 : ends[n]]
+        touching = ((lows[after] <= highs[n]) & (highs[after] >= lows[n])).all(axis=1)
+        for m in after[touching].tolist():
+            found[max(n, m)].append(min(n, m))
+    return [sorted(earlier) for earlier in found]
+
+
+def _connected(patterns: Sequence[Term], near: Sequence[Sequence[int]]) -> list[list[Term]]:
+    """The patterns in groups: those that are near each other, directly or by others, are in one."""
+    group = list(range(len(patterns)))
+
+    def first(n: int) -> int:
+        while group[n] != n:
+            group[n] = group[group[n]]
+            n = group[n]
+        return n
+
+    for n, earlier in enumerate(near):
+        for m in earlier:
+            group[first(n)] = first(m)
+    members: dict[int, list[Term]] = {}
+    for n, one in enumerate(patterns):
+        members.setdefault(first(n), []).append(one)
+    return list(members.values())
+
+
+def _outermost(patterns: Sequence[Term], shape: Sequence[int]) -> list[Term]:
     """The patterns that do not lie inside another one."""
     sizes = [count(p, shape) for p in patterns]
     order = sorted(range(len(patterns)), key=lambda n: -sizes[n])
-    kept: list[int] = []
-    for n in order:
-        shared = (meet(patterns[n], patterns[m]) for m in kept)
+    patterns, sizes = [patterns[n] for n in order], [sizes[n] for n in order]
+    kept: set[int] = set()
+    for n, earlier in enumerate(neighbours(patterns, shape)):
+        shared = (meet(patterns[n], patterns[m]) for m in earlier if m in kept)
         if not any(both is not None and count(both, shape) == sizes[n] for both in shared):
-            kept.append(n)
-    return [patterns[n] for n in kept]
+            kept.add(n)
+    return [patterns[n] for n in sorted(kept)]
 
 
 def _union(patterns: Sequence[Term], shape: Sequence[int]) -> int:

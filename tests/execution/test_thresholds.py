@@ -25,7 +25,7 @@ from jacobians.execution.interpret import contract
 from jacobians.execution.parallel import parallel
 from jacobians.ground.caches import ByteCache
 from jacobians.notation.rewrite import merge
-from jacobians.notation.slots import letter_slot
+from jacobians.notation.slots import distinct, letter_slot, table_slot
 from jacobians.notation.structure import nonzeros
 from jacobians.notation.terms import Factor, Sum, Term
 from jacobians.operations.products import einsum
@@ -289,6 +289,33 @@ def crossed(n: int) -> Direct:
     return Direct(lambda: nonzeros(Sum((n, n), terms)), np.count_nonzero(mask | mask[::-1]))
 
 
+def rowwise(n: int) -> Judged:
+    x = rng(n).normal(size=n)
+    return Judged(lambda x: np.stack([x[i] ** 2 for i in range(n)]), (x,), np.diag(2 * x))
+
+
+def scattered(n: int) -> Direct:
+    """A permutation's places and the diagonal, counted."""
+    order = rng(n).permutation(n)
+    slots = ((letter_slot(0), table_slot(0, order)), (letter_slot(0), letter_slot(0)))
+    terms = tuple(Term(1, (n,), (), own) for own in slots)
+    exact = np.count_nonzero(np.eye(n, dtype=bool) | (np.arange(n) == order[:, None]))
+    return Direct(lambda: nonzeros(Sum((n, n), terms)), exact)
+
+
+def beside_block(n: int) -> Direct:
+    """Three places by tables, of which one lies in the block of n rows that begins at 1, counted."""
+    block = Term(1, (n, n), (), (letter_slot(0, 1, 1), letter_slot(1, 1, 1)))
+    rows, columns = [0, 2, 0], [n, n, 1]
+    table = Term(1, (3,), (), (table_slot(0, rows), table_slot(0, columns)))
+    return Direct(lambda: nonzeros(Sum((n + 1, n + 1), (block, table))), n * n + 2)
+
+
+def spread(n: int) -> Direct:
+    """Whether 0, n, 3 are distinct."""
+    return Direct(lambda: float(distinct(np.array([0, n, 3]))), 1.0)
+
+
 def alike(n: int) -> Direct:
     """``tr(B^n)`` twice, under other names: n letters that look alike."""
     B = rng(n).normal(size=(3, 3))
@@ -323,7 +350,14 @@ BOTH_SIDES: dict[str, tuple[tuple[Make, tuple[int, ...]], ...]] = {
     "derivation.chain_rule._READABLE": ((shifted, (1, 2, 3, 4)),),
     "derivation.chain_rule._FEW": ((shifted, (4, 5, 6, 7, 8)),),
     "derivation.chain_rule._DEEP": ((residual, (1, 7, 8, 9)),),
-    "derivation.chain_rule._FAR": ((layers, (1, 2, 3, 4, 5)),),
+    "derivation.chain_rule._LONG": ((residual, (1, 132, 133, 140)),),
+    "derivation.chain_rule._MANY": ((shifted, (6, 7, 8, 16)),),
+    "notation.batching._ALIKE": ((rowwise, (1, 2, 6, 7, 8)), (shifted, (6, 7))),
+    "notation.structure._LONGER": (
+        (scattered, (3, 16, 17, 40, 200)),
+        (beside_block, (30, 31, 32, 33)),
+    ),
+    "notation.slots._WIDER": ((spread, (4, 46, 47, 48, 49)),),
     "derivation.likely.DEEPEST": ((shares, (1, 7, 8, 9, 10)), (nested_products, (1, 8, 9, 10))),
     "derivation.likely._NEAR": ((shares, (1, 2, 3, 4)), (nested_products, (2, 3, 4, 5))),
     "derivation.powers._MANY": ((saturated, (1, 3, 4, 5, 6)), (squared_often, (1, 2, 3, 4, 8))),
