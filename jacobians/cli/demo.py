@@ -10,10 +10,10 @@ from jacobians.cli.growth import Growth, measure_growth
 from jacobians.cli.growth import text as growth_text
 from jacobians.cli.iris import SPECIES, Iris, load_iris
 from jacobians.cli.layout import emit_json, entries
-from jacobians.cli.progress import progress
 from jacobians.contraction import Comparison, chain, compare
 from jacobians.display.numbers import human_bytes, human_seconds
 from jacobians.graph.node import Node, evaluate, input_node
+from jacobians.ground.progress import progress
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.transforms.library import ops
 

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.cli.progress import progress
 from jacobians.display.numbers import human_bytes, human_seconds
 from jacobians.ground.memory import available_bytes
+from jacobians.ground.progress import progress
 from jacobians.ground.stopwatch import Thunk, repeated
 from jacobians.transforms.library import ops
 
