@@ -140,7 +140,7 @@ def storage_of(terms: Sum, out_ndim: int, form: str, order: str, dtype: Any, tit
     ends = np.cumsum([0, *(k.size for k in keys)])
     found = [
         _in_data(term, places[start:end].reshape(key.shape))
-        for term, key, start, end in zip(terms.terms, keys, ends, ends[1:], strict=True)
+        for term, key, start, end in zip(terms.terms, keys, ends[:-1], ends[1:], strict=True)
     ]
     return Storage(template, _unfolded(total([template.data.size], found)), form)
 

@@ -18,12 +18,16 @@ import numpy as np
 from jacobians.tracing.session import from_library
 
 _MOST = 4096  # objects that are looked through for generators
+_KINDS = (
+    np.random.Generator, np.random.RandomState, np.random.BitGenerator, random.Random,
+)  # fmt: skip
+_GLOBAL: Any = np.random.rand.__self__  # type: ignore[attr-defined] # NumPy's own
 _PLAIN = (str, bytes, int, float, complex, type(None), np.ndarray, np.generic, range)
 
 
 def generators(function: Callable[..., Any], args: Iterable[Any]) -> list[Any]:
     """The random generators that a call can reach by names, the two global ones first."""
-    found: list[Any] = [random, np.random.mtrand._rand]
+    found: list[Any] = [random, _GLOBAL]
     seen: dict[int, Any] = {}
     waiting: list[Any] = [function, *args]
     while waiting and len(seen) < _MOST:
@@ -31,9 +35,7 @@ def generators(function: Callable[..., Any], args: Iterable[Any]) -> list[Any]:
         if isinstance(value, _PLAIN) or id(value) in seen:
             continue
         seen[id(value)] = value  # kept: an identity is one as long as its object lives
-        if isinstance(
-            value, np.random.Generator | np.random.RandomState | np.random.BitGenerator
-        ) or isinstance(value, random.Random):
+        if isinstance(value, _KINDS):
             found.append(value)
         else:
             waiting += _parts(value)
@@ -67,9 +69,6 @@ def _attributes(value: Any) -> Iterator[Any]:
     if isinstance(held, Mapping):
         yield from held.values()
     yield from (getattr(value, name, None) for name in getattr(kind, "__slots__", ()))
-    call = getattr(kind, "__call__", None)
-    if isinstance(call, FunctionType):
-        yield call
     if not isinstance(value, type):
         yield from (one for one in vars(kind).values() if isinstance(one, FunctionType))
 
@@ -151,7 +150,7 @@ def called(one: Any) -> str:
     """What a generator is called in messages."""
     if one is random:
         return "Python's random"
-    if one is np.random.mtrand._rand:
+    if one is _GLOBAL:
         return "NumPy's global state"
     return f"a {type(one).__module__.split('.')[0]} {type(one).__name__}"
 

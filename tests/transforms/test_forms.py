@@ -213,7 +213,7 @@ def draws() -> dict[str, Callable[[Any], Any]]:
             return np.sum(x * self.generator.normal())
 
     return {
-        "NumPy's global state": lambda x: np.sum(x * np.random.rand()),  # noqa: NPY002
+        "NumPy's global state": lambda x: np.sum(x * np.random.rand()),
         "Python's random": lambda x: np.sum(x * random.random()),
         "a numpy Generator": lambda x: np.sum(x * own.normal(size=6)),
         "a numpy RandomState": lambda x: np.sum(x * old.rand()),
@@ -225,12 +225,12 @@ def draws() -> dict[str, Callable[[Any], Any]]:
 @pytest.mark.parametrize("name", draws())
 def test_a_draw_is_refused_and_leaves_nothing(name: str) -> None:
     f = draws()[name]
-    before, generator = np.random.get_state()[1].copy(), GENERATOR.bit_generator.state  # noqa: NPY002
+    before, generator = np.random.get_state()[1].copy(), GENERATOR.bit_generator.state
     with pytest.raises(jb.UnsupportedError, match=rf"{name}.*test_forms\.py:\d+.*draw outside"):
         jb.grad(f).compile(x)
     with pytest.raises(jb.UnsupportedError, match="draw outside and pass the numbers in"):
         jb.grad(f).compile()(x)
-    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+    np.testing.assert_array_equal(np.random.get_state()[1], before)
     assert GENERATOR.bit_generator.state == generator
     assert jb.grad(f)(x).shape == (6,)
 
