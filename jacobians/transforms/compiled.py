@@ -37,6 +37,7 @@ from jacobians.transforms.derived import Block, Contracted, Derived, samples
 from jacobians.transforms.inputs import Signature, by_position
 
 Array = NDArray[Any]
+_SHOWN = 60  # steps of a repr
 
 
 class Compiled:
@@ -114,11 +115,19 @@ class Compiled:
         return int(held) + sum(table_bytes(block.terms) for block in blocks)
 
     def __str__(self) -> str:
-        inputs = ", ".join(f"{name} {node.shape}" for node, name in self._inputs.items())
-        head = wrapped(f"{self._derived.kind.name} of {self._name}({inputs}) -> {self.shape}", 80)
-        return "\n".join([*head, self._dense.described, str(self.cost())])
+        return "\n".join([*self._head(), self._dense.described, str(self.cost())])
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        """As printed, where that is short and planned already; else what it is, and its size."""
+        program = (self._operands[1] if "_operands" in self.__dict__ else self._dense).program
+        if len(program.steps) <= _SHOWN:
+            return str(self)
+        size = f"    {len(program.steps):,} steps to what it is made of; print it to see those of dense"
+        return "\n".join([*self._head(), size, str(program.cost())])
+
+    def _head(self) -> list[str]:
+        inputs = ", ".join(f"{name} {node.shape}" for node, name in self._inputs.items())
+        return wrapped(f"{self._derived.kind.name} of {self._name}({inputs}) -> {self.shape}", 80)
 
     # Its programs: the call's is made when it is compiled, each other one when it is first needed
 
