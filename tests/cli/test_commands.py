@@ -8,11 +8,11 @@ import time
 
 import numpy as np
 import pytest
-from jacobians.cli.progress import progress
 
 import jacobians as jb
 from jacobians.cli import main
 from jacobians.cli.options import parse_bytes
+from jacobians.ground.progress import progress
 
 
 @pytest.fixture(autouse=True)
