@@ -223,13 +223,13 @@ class Compiled:
             ]
         )  # fmt: skip
 
-    def _plain(self, values: Sequence[Any]) -> list[Array]:
+    def _plain(self, values: Sequence[Any], what: str = "a JacobianTensor") -> list[Array]:
         """Values as NumPy's arrays, which a tensor holds."""
         try:
             return [np.asarray(value) for value in values]
         except TypeError:  # what another library is tracing has no value yet
             raise UnsupportedError(
-                f"{self._name}: a JacobianTensor holds NumPy arrays, and cannot be made while jax.jit or vmap "
+                f"{self._name}: {what} holds NumPy arrays, and cannot be made while jax.jit or vmap "
                 "traces; use dense(...), vjp(G, ...) or jvp(direction, ...)"
             ) from None
 
@@ -353,7 +353,7 @@ class Compiled:
                 self._name, "the sparse array", made.template.data.nbytes + made.nbytes, None,
                 "contract it with vjp(G, ...) or jvp(direction, ...)",
             )  # fmt: skip
-        numbers = self._plain(self._numbers(program, dtypes, arrays))
+        numbers = self._plain(self._numbers(program, dtypes, arrays), "a SciPy sparse array")
         found = [self._handed_out(own, data) for own, data in zip(layouts, numbers, strict=True)]
         return self._derived.structured(found)
 

@@ -241,3 +241,27 @@ def test_a_generator_that_is_not_drawn_from_is_fine() -> None:
         return np.sum(x * fresh) if generator else x
 
     np.testing.assert_array_equal(jb.grad(f).compile(x)(x), np.random.default_rng(5).normal(size=6))
+
+
+# Long programs
+
+
+def test_what_is_long_says_its_size_and_where_to_look() -> None:
+    def f(x: Any) -> Any:
+        for n in range(250):
+            x = np.sin(x) * (1 + n)
+        return x
+
+    J = jb.jacobian(f)(x)
+    for text in (J.formula(), J.latex(), repr(J), J._repr_latex_()):
+        assert "J.explain(i, k)" in text.replace("\n  ", "")
+        assert "jb.record(f, *args)" in " ".join(text.split()).replace("\\_", "_")
+        assert len(text) < 500
+    record = jb.record(f, x)
+    assert len(repr(record).splitlines()) == 61
+    assert "more lines: print it" in repr(record)
+    assert len(str(record).splitlines()) > 500
+    c = jb.jacobian(f).compile(x)
+    assert "steps to what it is made of" in repr(c)
+    assert len(repr(c)) < 300
+    assert "δ" in jb.jacobian(lambda x: np.sin(x))(x).formula()
