@@ -75,7 +75,7 @@ def measure_growth(sizes: Sequence[int] = _SIZES) -> Growth:
     """Time both ways to the gradient ∂L/∂W of one layer over sizes."""
     rows = []
     for n in sizes:
-        with progress(f"measuring growth, n = {n}"):
+        with progress(f"measuring growth, n = {n}", both=True):
             rows.append(_measure(n))
     explicit = [r for r in rows if r.explicit_seconds is not None and r.n >= _EXPLICIT_FROM]
     contracted = [r for r in rows if r.n >= _CONTRACTED_FROM]
