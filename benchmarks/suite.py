@@ -16,8 +16,8 @@ from pathlib import Path
 import jacobians as jb
 from benchmarks.report import Row, report
 from benchmarks.workloads import ALL
-from jacobians.cli.progress import bar
 from jacobians.errors import JacobiansError
+from jacobians.ground.progress import bar
 from jacobians.ground.stopwatch import Stopwatch, Thunk
 from jacobians.ground.trees import plain
 from jacobians.measuring.machine import describe, machine, version_of

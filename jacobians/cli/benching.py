@@ -11,8 +11,8 @@ from typing import Any
 from jacobians.cli.layout import emit_json
 from jacobians.cli.loading import read_function
 from jacobians.cli.options import parse_bytes
-from jacobians.cli.progress import bar
 from jacobians.errors import JacobiansError
+from jacobians.ground.progress import bar
 from jacobians.measuring.sweeping import sweep
 from jacobians.measuring.task import KINDS
 from jacobians.transforms.library import ops

@@ -10,10 +10,10 @@ from jacobians.cli.growth import Growth, measure_growth
 from jacobians.cli.growth import text as growth_text
 from jacobians.cli.iris import SPECIES, Iris, load_iris
 from jacobians.cli.layout import emit_json, entries
-from jacobians.cli.progress import progress
 from jacobians.contraction import Comparison, chain, compare
 from jacobians.display.numbers import human_bytes, human_seconds
 from jacobians.graph.node import Node, evaluate, input_node
+from jacobians.ground.progress import progress
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.transforms.library import ops
 
@@ -128,12 +128,12 @@ def find() -> Demo:
     X, T = iris.features[:, iris.training], iris.targets[:, iris.training]
     W = np.random.default_rng(0).normal(scale=0.5, size=(len(SPECIES), len(X)))
     flower = single_layer(W, X[:, 0], T[:, 0])
-    with progress("comparing full tensors with the shortcut"):
+    with progress("comparing full tensors with the shortcut", both=True):
         batch = single_layer(W, X, T)
         comparison = compare(batch.output, batch.loss.dense())
     shortcut = batch.output.vjp(batch.loss.dense())
     by_hand = (W @ X - T) @ X.T
-    with progress("training"):
+    with progress("training", both=True):
         _, checkpoints = train(iris, W)
     best: Array = np.asarray(np.linalg.lstsq(X.T, T.T, rcond=None)[0].T, float)
     growth = measure_growth()

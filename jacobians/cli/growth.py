@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.cli.progress import progress
 from jacobians.display.numbers import human_bytes, human_seconds
 from jacobians.ground.memory import available_bytes
+from jacobians.ground.progress import progress
 from jacobians.ground.stopwatch import Thunk, repeated
 from jacobians.transforms.library import ops
 
@@ -75,7 +75,7 @@ def measure_growth(sizes: Sequence[int] = _SIZES) -> Growth:
     """Time both ways to the gradient ∂L/∂W of one layer over sizes."""
     rows = []
     for n in sizes:
-        with progress(f"measuring growth, n = {n}"):
+        with progress(f"measuring growth, n = {n}", both=True):
             rows.append(_measure(n))
     explicit = [r for r in rows if r.explicit_seconds is not None and r.n >= _EXPLICIT_FROM]
     contracted = [r for r in rows if r.n >= _CONTRACTED_FROM]

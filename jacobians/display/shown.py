@@ -11,11 +11,12 @@ from numpy.typing import NDArray
 from jacobians.display.expressions import shortcut
 from jacobians.display.formulas import Formula, formula_of, written_out
 from jacobians.execution.steps import Cost
-from jacobians.graph.node import Node
+from jacobians.graph.node import Node, ordered
 from jacobians.notation.terms import Sum
 from jacobians.notation.writing import Style
 
 Array = NDArray[Any]
+_OPERATIONS, _CHARACTERS = 400, 10_000  # of a formula that is still written
 
 
 class ShownCost(Protocol):
@@ -75,8 +76,26 @@ class Shown(Protocol):
 
 
 def formula_shown(J: Shown, style: Style = "text", most: int | None = None) -> Formula:
-    """The tensor as a formula, with at most so many of its parts defined."""
-    return formula_of(J.terms, J.axes, J.operands, style, J.names, most)
+    """The tensor as a formula, with at most so many of its parts defined.
+
+    That of a long program says its size, and where to look.
+    """
+    count = len(ordered(J.operands))
+    if count > _OPERATIONS:
+        return _too_long(J, count, style)
+    found = formula_of(J.terms, J.axes, J.operands, style, J.names, most)
+    return _too_long(J, count, style) if len(str(found)) > _CHARACTERS else found
+
+
+def _too_long(J: Shown, count: int, style: Style) -> Formula:
+    """What stands in the place of a formula that nobody would read."""
+    terms = len(J.terms.terms)
+    entry = ", ".join(J.axes)
+    text = (
+        f"{terms:,} term{'s' * (terms != 1)} over {count:,} arrays, too long to write out: "
+        f"J.explain({entry}) explains an entry, jb.record(f, *args) shows the program"
+    )
+    return Formula(f"\\text{{{text}}}".replace("_", "\\_") if style == "latex" else text)
 
 
 def contracted_formula(J: Shown, style: Style = "text") -> Formula:

@@ -39,6 +39,17 @@ class Builder:
         self._called: dict[Any, str] = {}
         self._casts: dict[tuple[Operand, np.dtype[Any]], Operand] = {}
 
+    def branch(self, inputs: Iterable[str]) -> "Builder":
+        """Another one that begins with what this one has, and has further inputs."""
+        other = Builder(inputs)
+        other.steps, other.constants = list(self.steps), dict(self.constants)
+        other._taken |= self._taken
+        other._number = max(self._number, other._number)
+        other._known, other._called, other._casts = (
+            dict(self._known), dict(self._called), dict(self._casts)
+        )  # fmt: skip
+        return other
+
     def fresh(self, prefix: str = "v") -> str:
         """A variable name that is not taken yet; it is then."""
         while True:

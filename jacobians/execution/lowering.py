@@ -7,7 +7,7 @@ factors at a time, and writes. The same lowering serves what is run at once and 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from math import prod
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -25,26 +25,43 @@ from jacobians.notation.terms import Sum, whole
 Shape = tuple[int, ...]
 
 
-def lower_nodes(
-    inputs: Mapping[Node, str], results: Sequence[Node], fixed: Mapping[Node, Any] = {}
-) -> Program:
-    """The program that gives the values of nodes; ``fixed`` are those of further inputs, as constants."""
+class Begun(NamedTuple):
+    """Steps that several programs begin with: a program that does not read them has none of them."""
+
+    builder: Builder
+    known: Mapping[Node, Operand]
+
+
+def begun(
+    inputs: Mapping[Node, str], nodes: Iterable[Node], fixed: Mapping[Node, Any] = {}
+) -> Begun:
+    """The steps for nodes, lowered once for all programs that need some of them."""
     builder = Builder(inputs.values())
-    operands = _needed(builder, inputs, results, fixed)
+    return Begun(builder, _needed(builder, inputs, nodes, fixed))
+
+
+def lower_nodes(
+    inputs: Mapping[Node, str], results: Sequence[Node], fixed: Mapping[Node, Any] = {},
+    shared: Begun | None = None,
+) -> Program:  # fmt: skip
+    """The program that gives the values of nodes; ``fixed`` are those of further inputs, as constants."""
+    builder, known = _branch(inputs, shared)
+    operands = _needed(builder, inputs, results, fixed, known)
     returned = [_variable(builder, operands[n], n.shape, n.dtype) for n in results]
     return _program(builder, inputs.values(), returned)
 
 
 def lower_dense(
-    inputs: Mapping[Node, str], result: Node, dtype: DTypeLike, fixed: Mapping[Node, Any] = {}
-) -> Program:
+    inputs: Mapping[Node, str], result: Node, dtype: DTypeLike, fixed: Mapping[Node, Any] = {},
+    shared: Begun | None = None,
+) -> Program:  # fmt: skip
     """The program that gives a node as a new array of a dtype, or writes it into the caller's."""
-    builder = Builder(inputs.values())
+    builder, known = _branch(inputs, shared)
     how = None if result in inputs or result.operation is None else result.operation.how(result)
     terms, nodes = whole(0, result.shape), [result]
     if isinstance(how, ByTerms):
         terms, nodes = how.terms, list(result.operands)
-    operands = _needed(builder, inputs, nodes, fixed)
+    operands = _needed(builder, inputs, nodes, fixed, known)
     arrays = [_array(operands[n], n) for n in nodes]
     return _dense(builder, inputs.values(), terms, arrays.__getitem__, dtype)
 
@@ -57,6 +74,14 @@ def lower_terms(
     builder = Builder(names)
     arrays = [Array(Ref(n), s, d) for n, s, d in zip(names, shapes, dtypes, strict=True)]
     return _dense(builder, names, tensor, arrays.__getitem__, dtype)
+
+
+def _branch(
+    inputs: Mapping[Node, str], shared: Begun | None
+) -> tuple[Builder, Mapping[Node, Operand]]:
+    if shared is None:
+        return Builder(inputs.values()), {}
+    return shared.builder.branch(inputs.values()), shared.known
 
 
 def _dense(
@@ -104,10 +129,12 @@ def _variable(builder: Builder, operand: Operand, shape: Shape, dtype: np.dtype[
 
 
 def _needed(
-    builder: Builder, inputs: Mapping[Node, str], nodes: Iterable[Node], fixed: Mapping[Node, Any]
-) -> dict[Node, Operand]:
+    builder: Builder, inputs: Mapping[Node, str], nodes: Iterable[Node], fixed: Mapping[Node, Any],
+    before: Mapping[Node, Operand] = {},
+) -> dict[Node, Operand]:  # fmt: skip
     """Steps for nodes and what they depend on; the operand that each is."""
     known: dict[Node, Operand] = {node: Ref(name) for node, name in inputs.items()}
+    known.update(before)
     for node in ordered(nodes, known):
         if node in fixed:
             known[node] = builder.constant(fixed[node], node.name)

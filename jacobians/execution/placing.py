@@ -34,15 +34,16 @@ def placed(
 ) -> Ref:  # fmt: skip
     """A new array with the terms written into it; the caller's, if it is ``given`` and there is one."""
     builder, shape, dtype = terms.builder, tensor.shape, terms.dtype
-    whole = any(fills(term, shape) for term in tensor.terms)
-    kernel = Kernel.EMPTY if whole else Kernel.ZEROS  # a term that fills it is stored first
-    out = builder.emit(kernel, [], shape, dtype, given=given)
     # One that fills the tensor goes first, then the widest. A term is stored where no earlier one has
     # written, else added; what is added to must hold 0, also in an array with an earlier call's numbers.
     ordered = sorted(
         tensor.terms, key=lambda t: (not fills(t, shape), -letter_count(t.sizes, t.kept))
     )
     stored = _written_alone(ordered, shape)
+    written = sum(letter_count(t.sizes, t.kept) for t in ordered)
+    whole = any(fills(t, shape) for t in ordered) or (all(stored) and written == prod(shape))
+    kernel = Kernel.EMPTY if whole else Kernel.ZEROS  # a term that fills it is stored first
+    out = builder.emit(kernel, [], shape, dtype, given=given)
     places = [_place(builder, term, shape, out.root) for term in ordered]
     if given:
         for n, place in enumerate(places):

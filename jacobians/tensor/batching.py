@@ -44,6 +44,26 @@ def per_sample(tensor: Shown, batch_axis: Any) -> Sum:
     return total([tensor.shape[a] for a in (out, *rest)], found)
 
 
+def on_diagonal(terms: Sum, out_ndim: int, title: str) -> Sum:
+    """``J_ijij`` as terms.
+
+    Raises
+    ------
+    ShapeError
+        Where output and input have different shapes.
+    """
+    out, inner = terms.shape[:out_ndim], terms.shape[out_ndim:]
+    if out != inner:
+        raise ShapeError(
+            f"{title}: a diagonal needs output and input of one shape, not {out} and {inner}"
+        )
+    found = []
+    for term in terms.terms:
+        left, right = term.slots[:out_ndim], term.slots[out_ndim:]
+        found.append(restricted(term, list(zip(left, right, strict=True)), left))
+    return total(out, found)
+
+
 def _axes(tensor: Shown, batch_axis: Any) -> tuple[int, int]:
     pair = (
         batch_axis if isinstance(batch_axis, tuple) and len(batch_axis) == 2 else (batch_axis,) * 2

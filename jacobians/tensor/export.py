@@ -14,10 +14,9 @@ from jacobians.display.naming import names
 from jacobians.display.shown import Shown
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.execution.interpret import contract
-from jacobians.ground.memory import check_bytes, check_size
+from jacobians.ground.memory import check_size
 from jacobians.notation.explicit import letter_names
 from jacobians.notation.slots import Slot, Table, letter_slot, positions
-from jacobians.notation.structure import address_slot
 from jacobians.notation.terms import Sum, Term, full_letter, letter_count, normal, numbered, total
 from jacobians.notation.writing import (
     ATOM,
@@ -28,12 +27,12 @@ from jacobians.notation.writing import (
     write,
     write_number,
 )
+from jacobians.tensor.storage import check_entries, check_storable, matrix_slots, strides_of
 
 if TYPE_CHECKING:
     from scipy.sparse.linalg import LinearOperator
 
 Array = NDArray[Any]
-_FORMATS = ("csr", "csc", "coo", "bsr", "dia", "dok", "lil")
 
 
 def check_order(title: str, order: str) -> None:
@@ -44,37 +43,20 @@ def check_order(title: str, order: str) -> None:
         )
 
 
-def _strides(shape: Sequence[int], order: str) -> list[int]:
-    """Steps through ``vec`` of an array of this shape."""
-    if order == "C":
-        return [prod(shape[axis + 1 :]) for axis in range(len(shape))]
-    return [prod(shape[:axis]) for axis in range(len(shape))]
-
-
 def sparse(J: Shown, form: Any, order: str, max_bytes: float | None = None) -> Any:
     """The matrix of structural nonzeros; entries that several terms write are added."""
     import scipy.sparse as sp
 
     check_order(J.title, order)
-    if form not in _FORMATS:
-        raise UnsupportedError(
-            f"{J.title}: no sparse format {form!r}; SciPy has {', '.join(map(repr, _FORMATS))}"
-        )
-    if J.dtype not in (np.float32, np.float64, np.longdouble):
-        raise UnsupportedError(
-            f"{J.title}: SciPy has no sparse arrays of {J.dtype}; use J.matrix()"
-        )
-    entries = sum(letter_count(t.sizes, t.kept) for t in J.terms.terms)
-    what = f"{entries:,} structural nonzeros with their places"
-    advice = "contract it with J.vjp(G) or J.jvp(dX), use J.operator(), take a slice J[...]"
-    check_bytes(J.title, what, entries * (J.dtype.itemsize + 24), max_bytes, advice)
+    check_storable(J.title, form, J.dtype)
+    check_entries(J.title, J.terms, J.dtype.itemsize, max_bytes)
     shape = (prod(J.out_shape), prod(J.in_shape))
     rows: list[Array] = []
     columns: list[Array] = []
     data: list[Array] = []
     terms = numbered(J.terms, J.operands).terms
     for term in terms:
-        row, column = _addresses(J, term, order)
+        row, column = matrix_slots(J.terms, term, J.out_ndim, order)
         if len(terms) == 1 and form != "coo":
             letters = _by_row(row, column, term.sizes)
             if letters is not None:
@@ -90,16 +72,6 @@ def sparse(J: Shown, form: Any, order: str, max_bytes: float | None = None) -> A
         return sp.coo_array(shape, dtype=J.dtype).asformat(form)
     place = (np.concatenate(rows), np.concatenate(columns))
     return sp.coo_array((np.concatenate(data), place), shape=shape).asformat(form)
-
-
-def _addresses(J: Shown, term: Term, order: str) -> tuple[Slot, Slot]:
-    """Where a term stands in the matrix: its row and its column."""
-    out = term._replace(slots=term.slots[: J.out_ndim])
-    inner = term._replace(slots=term.slots[J.out_ndim :])
-    return (
-        address_slot(out, _strides(J.out_shape, order)),
-        address_slot(inner, _strides(J.in_shape, order)),
-    )
 
 
 def _numbers(J: Shown, term: Term, letters: Sequence[int]) -> Array:
@@ -332,7 +304,7 @@ def _kronecker_term(J: Shown, term: Term, order: str) -> KroneckerTerm:
     inner = [axis for block in blocks for axis in block.inner]
     order_of_columns: tuple[tuple[int, int], ...] = ()
     if inner != sorted(inner, reverse=sign < 0):
-        steps = dict(zip(range(J.out_ndim, J.ndim), _strides(J.in_shape, order), strict=True))
+        steps = dict(zip(range(J.out_ndim, J.ndim), strides_of(J.in_shape, order), strict=True))
         order_of_columns = tuple((J.shape[axis], steps[axis]) for axis in inner)
     coefficient, number, scalars = float(term.coefficient), term.coefficient, []
     if exact_number(abs(number)) is None:

@@ -29,7 +29,7 @@ from jacobians.ground.arguments import shaped_array
 from jacobians.ground.memory import check_bytes, check_size
 from jacobians.notation import explicit, rewrite, structure
 from jacobians.notation.explicit import axis_names
-from jacobians.notation.join import composed, restricted
+from jacobians.notation.join import composed
 from jacobians.notation.slicing import sliced
 from jacobians.notation.terms import (
     Sum,
@@ -38,11 +38,10 @@ from jacobians.notation.terms import (
     numbered,
     relabelled,
     scaled,
-    total,
     transposed,
 )
 from jacobians.tensor import export
-from jacobians.tensor.batching import per_sample
+from jacobians.tensor.batching import on_diagonal, per_sample
 from jacobians.tensor.costs import TensorCost, explicit_cost, predicted
 
 if TYPE_CHECKING:
@@ -427,17 +426,7 @@ class JacobianTensor:
 
     def diagonal(self) -> Array:
         """``J_ijij``: how each entry of the output depends on the same entry of the input."""
-        if self.out_shape != self.in_shape:
-            raise ShapeError(
-                f"{self.title}: a diagonal needs output and input of one shape, not {self.out_shape} and "
-                f"{self.in_shape}"
-            )
-        half = self.out_ndim
-        terms = [
-            restricted(t, list(zip(t.slots[:half], t.slots[half:], strict=True)), t.slots[:half])
-            for t in self.terms.terms
-        ]
-        return self._run(total(self.out_shape, terms))
+        return self._run(on_diagonal(self.terms, self.out_ndim, self.title))
 
     def blocks(
         self, batch_axis: int | tuple[int, int] = 0, max_bytes: float | None = None

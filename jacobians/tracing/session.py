@@ -128,6 +128,11 @@ def user_line() -> str:
     return "an unknown line"
 
 
+def from_library(file: str) -> bool:
+    """Whether code of this file is this package's, NumPy's or SciPy's, and not the user's."""
+    return file.startswith(_LIBRARIES)
+
+
 def scipy_functions() -> list[str]:
     """The names of SciPy's functions that are running, innermost first, up to the user's code."""
     names = []

@@ -1,7 +1,8 @@
 """Compiled transforms: derived and lowered once for given shapes and dtypes, then only run."""
 
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from math import prod
 from typing import Any
@@ -12,20 +13,31 @@ from numpy.typing import NDArray
 from jacobians.derivation.chain_rule import as_single_node
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.execution.building import RESERVED
-from jacobians.execution.lowering import lower_dense, lower_nodes
+from jacobians.execution.lowering import Begun, begun, lower_dense, lower_nodes
 from jacobians.execution.numpy_source import NumpyProgram, wrapped
 from jacobians.execution.steps import Cost, Program
 from jacobians.graph.node import Node, ordered
 from jacobians.ground.arguments import float_array, owned, shaped_array
 from jacobians.ground.memory import SMALL, check_bytes, check_size
-from jacobians.notation.terms import bytes_of, table_bytes
+from jacobians.ground.trees import flatten
+from jacobians.notation.terms import Sum, bytes_of, table_bytes
 from jacobians.optimising.passes import optimised
+from jacobians.tensor.batching import on_diagonal
+from jacobians.tensor.export import check_order
 from jacobians.tensor.jacobian_tensor import JacobianTensor
+from jacobians.tensor.storage import (
+    Storage,
+    check_entries,
+    check_storable,
+    index_arrays,
+    storage_of,
+)
 from jacobians.tracing.running import real_leaves
-from jacobians.transforms.derived import Block, Contracted, Derived
+from jacobians.transforms.derived import Block, Contracted, Derived, samples
 from jacobians.transforms.inputs import Signature, by_position
 
 Array = NDArray[Any]
+_SHOWN = 60  # steps of a repr
 
 
 class Compiled:
@@ -63,8 +75,10 @@ class Compiled:
         self._name = derived.name
         self._signature = signature
         self._inputs = _variables(inputs.values())
-        if executor.ahead:
-            _ = self._valued if derived.kind.valued else self._dense
+        self._forms: dict[tuple[Any, ...], Any] = {}  # programs of sparse, blocks and diagonal
+        self._handed: dict[
+            int, tuple[Any, ...]
+        ] = {}  # sparse arrays that are alive, and their keys
 
     # What it is
 
@@ -101,17 +115,46 @@ class Compiled:
         return int(held) + sum(table_bytes(block.terms) for block in blocks)
 
     def __str__(self) -> str:
+        return "\n".join([*self._head(), self._dense.described, str(self.cost())])
+
+    def __repr__(self) -> str:
+        """As printed, where that is short and planned already; else what it is, and its size."""
+        program = (self._operands[1] if "_operands" in self.__dict__ else self._dense).program
+        if len(program.steps) <= _SHOWN:
+            return str(self)
+        size = f"    {len(program.steps):,} steps to what it is made of; print it to see those of dense"
+        return "\n".join([*self._head(), size, str(program.cost())])
+
+    def _head(self) -> list[str]:
         inputs = ", ".join(f"{name} {node.shape}" for node, name in self._inputs.items())
-        head = wrapped(f"{self._derived.kind.name} of {self._name}({inputs}) -> {self.shape}", 80)
-        return "\n".join([*head, self._dense.described, str(self.cost())])
+        return wrapped(f"{self._derived.kind.name} of {self._name}({inputs}) -> {self.shape}", 80)
 
-    __repr__ = __str__
+    # Its programs: the call's is made when it is compiled, each other one when it is first needed
 
-    # Its programs, each made when it is first needed
+    def plan(self, forms: Iterable[str] = ()) -> None:
+        """Make the programs of the call and of the named forms, with their defaults."""
+        _ = self._valued if self._derived.kind.valued else None
+        _ = self._dense if self._derived.kind.gradient or self._executor.ahead else None
+        _ = None if self._derived.kind.gradient else self._operands
+        for form in forms:
+            with suppress(UnsupportedError, ShapeError):  # what there is not raises at its own call
+                PLANNED[form](self)
+
+    @cached_property
+    def _shared(self) -> Begun:
+        """What the forms have in common is lowered once: what the call computes."""
+        blocks = self._derived.blocks
+        if self._derived.kind.gradient:
+            made = optimised([as_single_node(block.terms) for block in blocks])
+            nodes = [operand for node in made for operand in node.operands]
+        else:
+            nodes = optimised([node for block in blocks for node in block.values.values()])
+        return begun(self._inputs, nodes, self._fixed)
 
     @cached_property
     def _dense(self) -> NumpyProgram:
-        return self._program([as_single_node(block.terms) for block in self._derived.blocks])
+        blocks = self._derived.blocks
+        return self._writing([b.terms for b in blocks], [b.dtype for b in blocks])
 
     @cached_property
     def _valued(self) -> NumpyProgram:
@@ -140,7 +183,12 @@ class Compiled:
         return contraction, self._program(contraction.nodes, seeds)
 
     def _program(self, nodes: Sequence[Node], seeds: Mapping[Node, str] = {}) -> NumpyProgram:
-        return self._loaded(lower_nodes({**self._inputs, **seeds}, optimised(nodes), self._fixed))
+        inputs = {**self._inputs, **seeds}
+        return self._loaded(lower_nodes(inputs, optimised(nodes), self._fixed, self._shared))
+
+    def _writing(self, sums: Sequence[Sum], dtypes: Sequence[np.dtype[Any]]) -> NumpyProgram:  # noqa: ARG002
+        """The program of arrays that are handed out, one for each block."""
+        return self._program([as_single_node(terms) for terms in sums])
 
     def _loaded(self, program: Program) -> NumpyProgram:
         made = self._executor(program)
@@ -175,13 +223,13 @@ class Compiled:
             ]
         )  # fmt: skip
 
-    def _plain(self, values: Sequence[Any]) -> list[Array]:
+    def _plain(self, values: Sequence[Any], what: str = "a JacobianTensor") -> list[Array]:
         """Values as NumPy's arrays, which a tensor holds."""
         try:
             return [np.asarray(value) for value in values]
         except TypeError:  # what another library is tracing has no value yet
             raise UnsupportedError(
-                f"{self._name}: a JacobianTensor holds NumPy arrays, and cannot be made while jax.jit or vmap "
+                f"{self._name}: {what} holds NumPy arrays, and cannot be made while jax.jit or vmap "
                 "traces; use dense(...), vjp(G, ...) or jvp(direction, ...)"
             ) from None
 
@@ -196,22 +244,40 @@ class Compiled:
         dtypes = [block.dtype for block in blocks]
         if out is None:
             self._check_sizes(max_bytes)
-            made = self._dense.run(*arrays)
-            return self._derived.structured(self._dense.fresh(made, dtypes, arrays))
+            return self._derived.structured(self._numbers(self._dense, dtypes, arrays))
+        shapes = [block.terms.shape for block in blocks]
+        self._write(self._dense, arrays, self._places(out, shapes), dtypes)
+        return out
+
+    def _numbers(
+        self, program: NumpyProgram, dtypes: Sequence[Any], arrays: Sequence[Any]
+    ) -> list[Any]:
+        """New arrays, one for each block."""
+        return program.fresh(program.run(*arrays), dtypes, arrays)
+
+    def _write(
+        self, program: NumpyProgram, arrays: Sequence[Any], places: Sequence[Array],
+        dtypes: Sequence[Any], *, clean: bool = False,  # noqa: ARG002
+    ) -> None:  # fmt: skip
+        """Results into the caller's arrays; ``clean`` ones hold 0 where the program never writes."""
         self._check_writable(arrays)
-        places = self._leaves(out, f"{self._name}: out=")
-        if len(places) != len(blocks):
-            raise ShapeError(f"{self._name}: out= has {len(places)} arrays, not {len(blocks)}")
-        for n, (place, block) in enumerate(zip(places, blocks, strict=True)):
-            _check_out(self._name, place, block)
-            if any(np.may_share_memory(place, other) for other in places[:n]):
-                raise ShapeError(f"{self._name}: out= has arrays that share memory with each other")
-        made = self._dense.run(*arrays)
+        made = program.run(*arrays)
         if any(np.may_share_memory(place, array) for place in places for array in made):
-            made = self._dense.fresh(made, dtypes, arrays)  # a result may be an argument itself
+            made = program.fresh(made, dtypes, arrays)  # a result may be an argument itself
         for place, array in zip(places, made, strict=True):
             place[...] = array
-        return out
+
+    def _places(self, out: Any, shapes: Sequence[tuple[int, ...]]) -> list[Array]:
+        """The arrays of ``out``, checked: one of each shape, none in another's memory."""
+        places = self._leaves(out, f"{self._name}: out=")
+        blocks = self._derived.blocks
+        if len(places) != len(blocks):
+            raise ShapeError(f"{self._name}: out= has {len(places)} arrays, not {len(blocks)}")
+        for n, (place, shape, block) in enumerate(zip(places, shapes, blocks, strict=True)):
+            _check_out(self._name, place, shape, block.dtype)
+            if any(np.may_share_memory(place, other) for other in places[:n]):
+                raise ShapeError(f"{self._name}: out= has arrays that share memory with each other")
+        return places
 
     def buffer(self) -> Any:
         """Zeroed result arrays, to be passed as ``out``."""
@@ -231,6 +297,211 @@ class Compiled:
             self._name, f"dense tensors of shapes {shapes}: together this", needed, max_bytes,
             "contract them with vjp(G, ...) or jvp(direction, ...)",
         )  # fmt: skip
+
+    def sparse(self, *args: Any, format: str = "csr", order: str = "C", out: Any = None) -> Any:
+        """The derivative as a SciPy sparse array of its structural nonzeros, as ``J.sparse`` gives it.
+
+        Which entries there are is worked out once for each format and order; a call computes and writes
+        the numbers only. It has the shape that SciPy's solvers take as ``jac``.
+
+        Parameters
+        ----------
+        *args : Any
+            The function's arguments.
+        format : {"csr", "csc", "coo", "bsr", "dia", "dok", "lil"}
+            Of the sparse array.
+        order : {"C", "F"}
+            Of ``vec``: the matrix has a row for each entry of the output, a column for each of the input.
+        out : scipy.sparse.sparray, optional
+            What an earlier call of this method gave, with the same format and order: its numbers are
+            overwritten. By default all arrays of the result are new, those of the indices too.
+
+        Returns
+        -------
+        scipy.sparse.sparray
+            Of shape ``(prod(out_shape), prod(in_shape))``, its indices sorted; with several of them, in the
+            structure of ``dense``.
+
+        Raises
+        ------
+        ShapeError
+            Where ``out`` is no result of this plan, or its index arrays were exchanged.
+        UnsupportedError
+            For other formats, for dtypes that SciPy has no sparse arrays of, and while JAX is tracing.
+
+        Examples
+        --------
+        >>> import numpy as np, jacobians as jb
+        >>> x = np.array([1.0, 2.0, 3.0])
+        >>> c = jb.jacobian(lambda x: x[1:] * x[:-1]).compile(x, forms=("sparse",))
+        >>> A = c.sparse(x)
+        >>> A.toarray()
+        array([[2., 1., 0.],
+               [0., 3., 2.]])
+        >>> c.sparse(2 * x, out=A) is A
+        True
+        """
+        arrays = self._signature.accept(args)
+        layouts, program = self._sparse(format, order)
+        dtypes = [block.dtype for block in self._derived.blocks]
+        if out is not None:
+            places = self._sparse_places(out, layouts)
+            self._write(program, arrays, places, dtypes, clean=True)
+            return out
+        for made in layouts:
+            check_bytes(
+                self._name, "the sparse array", made.template.data.nbytes + made.nbytes, None,
+                "contract it with vjp(G, ...) or jvp(direction, ...)",
+            )  # fmt: skip
+        numbers = self._plain(self._numbers(program, dtypes, arrays), "a SciPy sparse array")
+        found = [self._handed_out(own, data) for own, data in zip(layouts, numbers, strict=True)]
+        return self._derived.structured(found)
+
+    def _sparse(self, form: str = "csr", order: str = "C") -> tuple[list[Storage], NumpyProgram]:
+        known: Any = self._forms.get(("sparse", form, order))
+        if known is None:
+            blocks, layouts = self._derived.blocks, []
+            for block in blocks:
+                check_order(block.title, order)
+                check_storable(block.title, form, block.dtype)
+                check_entries(block.title, block.terms, block.dtype.itemsize)
+                layouts.append(
+                    storage_of(block.terms, block.out_ndim, form, order, block.dtype, block.title)
+                )
+            program = self._writing([own.data for own in layouts], [b.dtype for b in blocks])
+            self._made_bytes += sum(own.nbytes for own in layouts)
+            known = self._forms["sparse", form, order] = layouts, program
+        return known  # type: ignore[no-any-return]
+
+    def _handed_out(self, own: Storage, numbers: Array) -> Any:
+        """A new sparse array, which is known again as ``out``."""
+        made = own.filled(numbers if numbers.flags.c_contiguous else numbers.copy())
+        if own.writable:
+            key, handed = id(made), self._handed
+            gone = weakref.ref(made, lambda _: handed.pop(key, None))
+            handed[key] = gone, own, [*map(weakref.ref, index_arrays(made))]
+        return made
+
+    def _sparse_places(self, out: Any, layouts: Sequence[Storage]) -> list[Array]:
+        """The numbers of the sparse arrays in ``out``."""
+        found = [out] if self._derived.single else flatten(out)[0]
+        if len(found) != len(layouts):
+            raise ShapeError(f"{self._name}: out= has {len(found)} arrays, not {len(layouts)}")
+        places: list[Array] = []
+        for one, own in zip(found, layouts, strict=True):
+            if not own.writable:
+                raise UnsupportedError(
+                    f"{self._name}: out= of format {own.form!r}, whose numbers are Python objects; leave out= "
+                    "away, or use 'csr'"
+                )
+            gone, of, indices = self._handed.get(id(one), (lambda: None, None, ()))
+            same = all(
+                ref() is array for ref, array in zip(indices, index_arrays(one), strict=False)
+            )
+            if gone() is not one or of is not own or not same:
+                raise ShapeError(
+                    f"{self._name}: out= must be a sparse array that sparse(..., format={own.form!r}) of this "
+                    f"plan gave, in the same order of vec and with its index arrays, not {_described(one)}"
+                )
+            _check_out(self._name, one.data, own.template.data.shape, own.template.data.dtype)
+            if not one.data.flags.c_contiguous:
+                raise ShapeError(f"{self._name}: out= has numbers that are no contiguous array")
+            if any(one.data is place or place.base is one.data for place in places):
+                raise ShapeError(f"{self._name}: out= has a sparse array twice")
+            places.append(one.data.reshape(own.data.shape))
+        return places
+
+    def blocks(self, *args: Any, batch_axis: int | tuple[int, int] = 0, out: Any = None) -> Any:
+        """The Jacobian of each sample of a batched function; see ``JacobianTensor.blocks``.
+
+        Parameters
+        ----------
+        *args : Any
+            The function's arguments.
+        batch_axis : int or (int, int)
+            The axis that counts samples, in the output and in the input; two numbers where they differ.
+        out : numpy.ndarray, optional
+            Overwritten whole and returned; of the result's shape and dtype.
+
+        Returns
+        -------
+        numpy.ndarray
+            Of shape ``(b, …out, …in)``, new; with several results or arguments, in the structure of
+            ``dense``.
+
+        Raises
+        ------
+        UnsupportedError
+            Where terms couple samples; it names them.
+        ShapeError
+            Where the output or the input has no such axis, their sizes differ, or ``out`` does not fit.
+
+        Examples
+        --------
+        >>> import numpy as np, jacobians as jb
+        >>> X, W = np.ones((4, 3)), np.ones((3, 2))
+        >>> jb.jacobian(lambda X: np.tanh(X @ W)).compile(X).blocks(X).shape
+        (4, 2, 3)
+        """
+        return self._part(args, out, self._blocks(batch_axis))
+
+    def _blocks(self, batch_axis: Any = 0) -> tuple[list[Sum], NumpyProgram]:
+        return self._parts(("blocks", repr(batch_axis)), lambda b: samples(b, batch_axis))
+
+    def diagonal(self, *args: Any, out: Any = None) -> Any:
+        """``J_ijij``: how each entry of the output depends on the same entry of the input.
+
+        Parameters
+        ----------
+        *args : Any
+            The function's arguments.
+        out : numpy.ndarray, optional
+            Overwritten whole and returned; of the output's shape.
+
+        Returns
+        -------
+        numpy.ndarray
+            Of the output's shape, new; with several results or arguments, in the structure of ``dense``.
+
+        Raises
+        ------
+        ShapeError
+            Where output and input have different shapes, or ``out`` does not fit.
+
+        Examples
+        --------
+        >>> import numpy as np, jacobians as jb
+        >>> x = np.array([0.0, 1.0])
+        >>> jb.jacobian(lambda x: x**3).compile(x).diagonal(x)
+        array([0., 3.])
+        """
+        return self._part(args, out, self._diagonal())
+
+    def _diagonal(self) -> tuple[list[Sum], NumpyProgram]:
+        return self._parts(("diagonal",), lambda b: on_diagonal(b.terms, b.out_ndim, b.title))
+
+    def _parts(
+        self, key: tuple[str, ...], part: Callable[[Block], Sum]
+    ) -> tuple[list[Sum], NumpyProgram]:
+        """A part of each block as terms, and their program."""
+        known: Any = self._forms.get(key)
+        if known is None:
+            blocks = self._derived.blocks
+            sums = [part(block) for block in blocks]
+            known = sums, self._writing(sums, [block.dtype for block in blocks])
+            self._forms[key] = known
+        return known  # type: ignore[no-any-return]
+
+    def _part(self, args: Sequence[Any], out: Any, planned: tuple[list[Sum], NumpyProgram]) -> Any:
+        arrays = self._signature.accept(args)
+        sums, program = planned
+        dtypes = [block.dtype for block in self._derived.blocks]
+        if out is None:
+            for terms, dtype in zip(sums, dtypes, strict=True):
+                check_size(self._name, terms.shape, dtype.itemsize, None)
+            return self._derived.structured(self._numbers(program, dtypes, arrays))
+        self._write(program, arrays, self._places(out, [terms.shape for terms in sums]), dtypes)
+        return out
 
     def vjp(self, G: Any, *args: Any) -> Any:
         """``Σ G · derivative`` over the output axes, never building the derivative.
@@ -297,10 +568,29 @@ class CompiledOne(Compiled):
         self._small = prod(self.terms.shape) * self._block.dtype.itemsize < SMALL
         self._buffers: dict[int, Any] = {}
 
-    @cached_property
-    def _dense(self) -> NumpyProgram:
-        (node,) = optimised([as_single_node(self._block.terms)])
-        return self._loaded(lower_dense(self._inputs, node, self._block.dtype, self._fixed))
+    def _writing(self, sums: Sequence[Sum], dtypes: Sequence[np.dtype[Any]]) -> NumpyProgram:
+        (node,) = optimised([as_single_node(terms) for terms in sums])
+        (dtype,) = dtypes
+        return self._loaded(lower_dense(self._inputs, node, dtype, self._fixed, self._shared))
+
+    def _numbers(
+        self,
+        program: NumpyProgram,
+        dtypes: Sequence[Any],  # noqa: ARG002
+        arrays: Sequence[Any],
+    ) -> list[Any]:
+        return [program.run(*arrays)]
+
+    def _write(
+        self, program: NumpyProgram, arrays: Sequence[Any], places: Sequence[Array],
+        dtypes: Sequence[Any], *, clean: bool = False,  # noqa: ARG002
+    ) -> None:  # fmt: skip
+        (out,) = places
+        self._check_writable(arrays)
+        if not out.flags.c_contiguous or any(np.may_share_memory(out, a) for a in arrays):
+            out[...] = program.run(*arrays)
+        else:
+            program.run(*arrays, out=out, clean=clean)
 
     def dense(self, *args: Any, out: Any = None, max_bytes: float | None = None) -> Any:
         """The dense derivative: a new array, or ``out``, which is overwritten whole.
@@ -313,13 +603,10 @@ class CompiledOne(Compiled):
             if max_bytes is not None or not self._small:
                 check_size(self._name, block.terms.shape, block.dtype.itemsize, max_bytes)
             return self._dense.run(*arrays)
-        _check_out(self._name, out, block)
-        self._check_writable(arrays)
-        if not out.flags.c_contiguous or any(np.may_share_memory(out, a) for a in arrays):
-            out[...] = self._dense.run(*arrays)
-            return out
         known = self._buffers.get(id(out))
-        self._dense.run(*arrays, out=out, clean=known is not None and known() is out)
+        clean = known is not None and known() is out
+        places = self._places(out, [block.terms.shape])
+        self._write(self._dense, arrays, places, [block.dtype], clean=clean)
         return out
 
     def buffer(self) -> Array:
@@ -333,8 +620,20 @@ class CompiledOne(Compiled):
         return [given]  # a list of numbers is an array here
 
 
-def _check_out(name: str, out: Any, block: Block) -> None:
-    shape, dtype = block.terms.shape, block.dtype
+PLANNED: dict[str, Callable[[Any], Any]] = {
+    "dense": lambda c: c._dense, "vjp": lambda c: c._vjp, "jvp": lambda c: c._jvp,
+    "sparse": lambda c: c._sparse(), "blocks": lambda c: c._blocks(),
+    "diagonal": lambda c: c._diagonal(),
+}  # fmt: skip
+"""The forms of a compiled derivative, and what makes the program of each."""
+
+
+def _described(value: Any) -> str:
+    form, shape = getattr(value, "format", ""), getattr(value, "shape", "")
+    return " ".join(str(part) for part in ("a", form, type(value).__name__, shape) if part != "")
+
+
+def _check_out(name: str, out: Any, shape: tuple[int, ...], dtype: Any) -> None:
     if not isinstance(out, np.ndarray) or (out.shape, out.dtype) != (shape, dtype):
         raise ShapeError(
             f"{name}: out= must be an array of shape {shape} and dtype {dtype}, not "

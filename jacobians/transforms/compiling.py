@@ -1,7 +1,7 @@
 """``compile``: for example arguments, or on use, for each new set of shapes, dtypes and static values."""
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,8 +13,10 @@ from jacobians.execution.executors import executor
 from jacobians.execution.numpy_source import NumpyProgram
 from jacobians.graph.node import Node, ordered
 from jacobians.ground.caches import ByteCache
+from jacobians.ground.progress import progress
+from jacobians.tracing.randomness import States, called, drawing_line, generators
 from jacobians.tracing.running import Run, Wrt, name_of, positions_of, traced
-from jacobians.transforms.compiled import Compiled, CompiledOne
+from jacobians.transforms.compiled import PLANNED, Compiled, CompiledOne
 from jacobians.transforms.derived import Derived, Kind
 from jacobians.transforms.inputs import (
     Described,
@@ -40,8 +42,13 @@ def compiler(
 ) -> Callable[..., Any]:
     """The ``compile`` of a transform."""
 
-    def compile(*example_args: Any, on: str = "numpy", **named: Any) -> Any:
+    def compile(
+        *example_args: Any, on: str = "numpy", forms: Iterable[str] | str = (), **named: Any
+    ) -> Any:
         """Derive and plan for arguments like these, or, without any, at each first use.
+
+        The call is planned here, and what all forms share; each form that is not named is planned at its
+        first use, from the shared part.
 
         Parameters
         ----------
@@ -50,6 +57,9 @@ def compiler(
             gives a ``CompiledOnUse``.
         on : {"numpy", "jax"}
             What computes; the results are the same.
+        forms : sequence of {"dense", "sparse", "blocks", "diagonal", "vjp", "jvp"}
+            Forms that are planned here too, with their defaults (``"sparse"`` as CSR). One that there is
+            not (blocks of coupled samples) raises at its own call.
 
         Returns
         -------
@@ -59,22 +69,47 @@ def compiler(
             raise UnsupportedError(
                 f"compile {name_of(f)}: arguments are passed by position, not by name ({', '.join(named)})"
             )
+        ahead = _forms(forms, name_of(f))
         if not example_args:
-            return CompiledOnUse(f, kind, wrt, strategy, transform, executor(on))
-        return _compiled(f, kind, wrt, strategy, example_args, executor(on))
+            return CompiledOnUse(f, kind, wrt, strategy, transform, executor(on), ahead)
+        return _compiled(f, kind, wrt, strategy, example_args, executor(on), ahead)
 
     return compile
 
 
+def _forms(forms: Iterable[str] | str, name: str) -> tuple[str, ...]:
+    """The forms to plan, checked."""
+    wanted = (forms,) if isinstance(forms, str) else tuple(forms)
+    for form in wanted:
+        if form not in PLANNED:
+            raise UnsupportedError(
+                f"compile {name}: forms= has no form {form!r}; there are {', '.join(PLANNED)}"
+            )
+    return wanted
+
+
 def _compiled(
+    f: Callable[..., Any], kind: Kind, wrt: Wrt, strategy: Strategy, args: Sequence[Any],
+    chosen: type[NumpyProgram], forms: Sequence[str] = (),
+) -> Compiled:  # fmt: skip
+    """The derivative compiled for arguments like these; raises where a trace does not hold for others."""
+    with progress(f"compiling the {kind.name} of {name_of(f)}", delay=2.0):
+        made = _derived(f, kind, wrt, strategy, args, chosen)
+        made.plan(forms)
+    return made
+
+
+def _derived(
     f: Callable[..., Any], kind: Kind, wrt: Wrt, strategy: Strategy, args: Sequence[Any],
     chosen: type[NumpyProgram],
 ) -> Compiled:  # fmt: skip
-    """The derivative compiled for arguments like these; raises where a trace does not hold for others."""
     name = name_of(f)
     args = [chosen.example(value) for value in args]
     places = tuple(n for n, value in enumerate(args) if is_input(value))
+    states = States(generators(f, args))
     with traced(f, args, {}, places) as run:
+        if states.changed():
+            _refuse_drawing(f, args, places, states)
         if run.here.guards:
             raise _Guarded(name, run.here.guards[0])
         inputs = dict(zip(places, run.inputs, strict=True))
@@ -97,6 +132,28 @@ def _compiled(
         fixed = _inner_points(derived, run)
     made = CompiledOne if derived.single else Compiled
     return made(derived, Signature(name, args, inputs, chosen), inputs, chosen, fixed)
+
+
+def _refuse_drawing(
+    f: Callable[..., Any], args: Sequence[Any], places: tuple[int, ...], states: States
+) -> None:
+    """Raise where the function drew random numbers, naming the line; nothing of that is left behind."""
+    who = " and ".join(map(called, states.changed()))
+    states.restore()
+
+    def again() -> None:
+        with traced(f, args, {}, places):
+            pass
+
+    try:
+        line = drawing_line(states, again)
+    finally:
+        states.restore()
+    if line:
+        raise UnsupportedError(
+            f"compile {name_of(f)}: it draws random numbers from {who} at {line}, which every later call would "
+            "repeat; draw outside and pass the numbers in, as an argument, or call the transform uncompiled"
+        )
 
 
 def _inner_points(derived: Derived, run: Run) -> dict[Node, NDArray[Any]]:
@@ -153,10 +210,10 @@ class CompiledOnUse:
 
     def __init__(
         self, f: Callable[..., Any], kind: Kind, wrt: Wrt, strategy: Strategy,
-        transform: Callable[..., Any], chosen: type[NumpyProgram],
+        transform: Callable[..., Any], chosen: type[NumpyProgram], forms: Sequence[str] = (),
     ) -> None:  # fmt: skip
         self._f, self._kind, self._wrt, self._strategy = f, kind, wrt, strategy
-        self._transform, self._executor = transform, chosen
+        self._transform, self._executor, self._forms = transform, chosen, forms
         self._cache: ByteCache[Compiled | _Guarded] = ByteCache(_MOST, _bytes)
 
     @property
@@ -186,6 +243,18 @@ class CompiledOnUse:
         """The dense derivative; see ``Compiled.dense``."""
         return self._needed("dense", args).dense(*args, out=out, max_bytes=max_bytes)
 
+    def sparse(self, *args: Any, format: str = "csr", order: str = "C", out: Any = None) -> Any:
+        """The derivative as a SciPy sparse array; see ``Compiled.sparse``."""
+        return self._needed("sparse", args).sparse(*args, format=format, order=order, out=out)
+
+    def blocks(self, *args: Any, batch_axis: int | tuple[int, int] = 0, out: Any = None) -> Any:
+        """The Jacobian of each sample; see ``Compiled.blocks``."""
+        return self._needed("blocks", args).blocks(*args, batch_axis=batch_axis, out=out)
+
+    def diagonal(self, *args: Any, out: Any = None) -> Any:
+        """``J_ijij``; see ``Compiled.diagonal``."""
+        return self._needed("diagonal", args).diagonal(*args, out=out)
+
     def vjp(self, G: Any, *args: Any) -> Any:
         """``Σ G · derivative`` over the output axes; see ``Compiled.vjp``."""
         return self._needed("vjp", args).vjp(G, *args)
@@ -207,7 +276,9 @@ class CompiledOnUse:
 
     def _compile(self, args: Sequence[Any]) -> "Compiled | _Guarded":
         try:
-            return _compiled(self._f, self._kind, self._wrt, self._strategy, args, self._executor)
+            return _compiled(
+                self._f, self._kind, self._wrt, self._strategy, args, self._executor, self._forms
+            )
         except _Guarded as guarded:
             return guarded
 

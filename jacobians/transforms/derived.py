@@ -13,11 +13,13 @@ import numpy as np
 
 from jacobians.derivation.chain_rule import Strategy, as_single_node, jacobians, reverse
 from jacobians.derivation.history import Record
-from jacobians.display.expressions import with_output
+from jacobians.display.expressions import title, with_output
 from jacobians.errors import ShapeError
 from jacobians.graph.node import Node
 from jacobians.ground.trees import LEAF
-from jacobians.notation.terms import Sum, added, contracted
+from jacobians.notation.explicit import axis_names
+from jacobians.notation.terms import Sum, added, contracted, relabelled
+from jacobians.tensor.batching import per_sample
 from jacobians.tracing.running import Run, Wrt, name_of, output_node
 
 Title = tuple[str, str]
@@ -51,6 +53,16 @@ class Block(NamedTuple):
     def out_ndim(self) -> int:
         """How many axes are the output's."""
         return len(self.terms.shape) - self.start.ndim
+
+    @property
+    def axes(self) -> str:
+        """The names of the axes."""
+        return axis_names(self.out_ndim, self.start.ndim)
+
+    @property
+    def title(self) -> str:
+        """``∂A_ij/∂B_kl``."""
+        return title(self.names, self.axes, self.out_ndim)
 
     @property
     def out_axes(self) -> range:
@@ -283,3 +295,36 @@ def only_number(name: str, outputs: Sequence[Node]) -> Node:
             "number; sum it up, or use jb.jacobian"
         )
     return outputs[0]
+
+
+class _Titled(NamedTuple):
+    """A block as errors show a tensor: its named terms, whose arrays have no values yet."""
+
+    terms: Sum
+    operands: Mapping[Node, Any]
+    out_ndim: int
+    axes: str
+    title: str
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.terms.shape
+
+    @property
+    def ndim(self) -> int:
+        return len(self.terms.shape)
+
+    @property
+    def out_shape(self) -> tuple[int, ...]:
+        return self.terms.shape[: self.out_ndim]
+
+    @property
+    def in_shape(self) -> tuple[int, ...]:
+        return self.terms.shape[self.out_ndim :]
+
+
+def samples(block: Block, batch_axis: Any) -> Sum:
+    """The Jacobian of each sample as terms; see ``tensor.batching.per_sample``."""
+    operands = dict.fromkeys(block.named.operands)
+    shown: Any = _Titled(block.named, operands, block.out_ndim, block.axes, block.title)
+    return relabelled(per_sample(shown, batch_axis), block.values.__getitem__)

@@ -44,6 +44,7 @@ from jacobians.transforms.derived import (
 from jacobians.transforms.traced_tensor import TracedTensor, in_session, like
 
 Array = NDArray[Any]
+_SHOWN_NODES = 60  # of a recording's repr
 
 
 def _finished(run: Run, node: Node) -> Any:
@@ -345,7 +346,14 @@ class Recording:
         lines += [f"for these values only: {guard}" for guard in dict.fromkeys(self.guards)]
         return "\n".join(lines)
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        """As printed; of a long program the first and the last lines."""
+        if len(self.nodes) <= _SHOWN_NODES:
+            return str(self)
+        lines = str(self).splitlines()
+        half = _SHOWN_NODES // 2
+        between = f"   ... {len(lines) - 2 * half:,} more lines: print it, or read .nodes"
+        return "\n".join([*lines[:half], between, *lines[-half:]])
 
 
 def record(f: Callable[..., Any], *args: Any) -> Recording:

@@ -13,9 +13,8 @@ from jacobians.derivation.chain_rule import as_single_node
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.graph.node import Node, evaluate, of_dtype
 from jacobians.ground.memory import check_size
-from jacobians.notation.join import restricted
-from jacobians.notation.terms import Sum, contracted, relabelled, total, transposed
-from jacobians.tensor.batching import per_sample
+from jacobians.notation.terms import Sum, contracted, relabelled, transposed
+from jacobians.tensor.batching import on_diagonal, per_sample
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.tracing.attributes import refuse
 from jacobians.tracing.handle import serials
@@ -220,14 +219,7 @@ class TracedTensor(Traced):
 
     def diagonal(self) -> Traced:
         """``J_ijij``."""
-        if self.out_shape != self.in_shape:
-            self.tensor.diagonal()  # raises
-        half = self._block.out_ndim
-        terms = [
-            restricted(t, list(zip(t.slots[:half], t.slots[half:], strict=True)), t.slots[:half])
-            for t in self._block.terms.terms
-        ]
-        return self._of(total(self.out_shape, terms))
+        return self._of(on_diagonal(self.terms, self.out_ndim, self.title))
 
     def blocks(self, batch_axis: Any = 0, max_bytes: float | None = None) -> Traced:
         """The Jacobian of each sample."""

@@ -12,7 +12,7 @@ import pytest
 import jacobians as jb
 from jacobians.cli import main
 from jacobians.cli.options import parse_bytes
-from jacobians.cli.progress import progress
+from jacobians.ground.progress import progress
 
 
 @pytest.fixture(autouse=True)
@@ -579,7 +579,7 @@ def test_progress_needs_both_streams_to_be_terminals(monkeypatch):
     stream = _Stream(True)
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setattr(sys, "stdout", _Stream(False))
-    with progress("measuring", delay=0.0):
+    with progress("measuring", delay=0.0, both=True):
         time.sleep(0.05)
     assert stream.text == ""
 

@@ -390,6 +390,9 @@ NO_SIZE = {
     "tensor.jacobian_tensor._LONGEST_LATEX": "text",
     "tensor.jacobian_tensor._TERMS": "text",
     "tensor.jacobian_tensor._PARTS": "text",
+    "tracing.randomness._MOST": "how far generators are looked for",
+    "transforms.compiled._SHOWN": "text",
+    "transforms.functional._SHOWN_NODES": "text",
     "transforms.compiling._MOST": "bytes of a cache, tested in tests/transforms/test_on_use.py",
     "transforms.compiling._PLAN": "bytes of a cache's entry",
 }

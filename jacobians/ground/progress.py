@@ -4,15 +4,21 @@ import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
+
+
+def _terminal(stream: Any) -> bool:
+    """Whether a stream is a terminal; there may be none."""
+    return stream is not None and bool(stream.isatty())
 
 
 @contextmanager
-def progress(text: str, delay: float = 1.0) -> Iterator[None]:
+def progress(text: str, delay: float = 1.0, *, both: bool = False) -> Iterator[None]:
     """Say what is being done if it takes longer than ``delay`` seconds; wipe the line after.
 
-    Nothing is written unless both the output and stderr are terminals.
+    Nothing is written unless stderr is a terminal, and with ``both`` the output too.
     """
-    if not (sys.stdout.isatty() and sys.stderr.isatty()):
+    if not _terminal(sys.stderr) or (both and not _terminal(sys.stdout)):
         yield
         return
     shown = threading.Event()
