@@ -18,7 +18,7 @@ def seen_through(factor: Factor) -> Factor:
     """The factor read from the array behind reshapes, transposes and broadcasts, where axis is axis."""
     while isinstance(operation := factor.operand.operation, Multilinear):
         operands = factor.operand.operands
-        if len(operands) != 1:
+        if len(operands) != 1 or not operation.spelled:
             break
         tensor = operation.structure((operands[0].shape,), factor.operand.parameters)
         if len(tensor.terms) != 1 or operands[0].dtype != factor.operand.dtype:

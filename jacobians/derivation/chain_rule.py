@@ -9,12 +9,13 @@ What is carried is a sum of terms over nodes; the rewrites of ``notation.rewrite
 making new nodes, so that the results can be differentiated again.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from math import prod
 from typing import Literal
 
 from jacobians.derivation.history import Action, Record, Taken, changed
 from jacobians.derivation.quotients import existing, local, reduced
+from jacobians.derivation.running import summed
 from jacobians.errors import UnsupportedError
 from jacobians.graph.node import Node, apply
 from jacobians.notation import rewrite
@@ -111,12 +112,20 @@ def tidied(
 
 
 def _through(
-    left: Sum, right: Sum, node: Node, operand: Node, middle: int, record: Record | None
+    tensor: Sum, node: Node, position: int, record: Record | None, *, backwards: bool
 ) -> Sum:
-    """Two Jacobians composed: a step of the chain rule at a node, by one of its operands."""
-    after = composed(left, right, middle)
+    """A step of the chain rule at a node, by one of its operands: what is carried, and its Jacobian."""
+    operand = node.operands[position]
+    start = len(tensor.shape) - node.ndim if backwards else 0
+    after = summed(tensor, node, start, combine, backwards=backwards)
+    if after is not None and record is None:
+        return after
+    own = local(node, position)
+    both = (tensor, own) if backwards else (own, tensor)
+    if after is None:
+        after = composed(*both, node.ndim if backwards else operand.ndim)
     if record is not None:
-        record.append(Taken(node, Action.CHAIN, (left, right), after, operand))
+        record.append(Taken(node, Action.CHAIN, both, after, operand))
     return after
 
 
@@ -157,8 +166,7 @@ def reverse(
             continue
         for position, operand in enumerate(node.operands):
             if operand in active:
-                own = local(node, position)
-                part = _through(tensor, own, node, operand, node.ndim, record)
+                part = _through(tensor, node, position, record, backwards=True)
                 part = tidied(part, output.serial, steps=steps, at=operand, record=record)
                 carried.setdefault(operand, []).append(part)
     return [found.get(node, Sum((*lead, *node.shape), ())) for node in inputs]
@@ -185,9 +193,7 @@ def forward(
             if node is start or node.operation is None:
                 continue
             parts = [
-                _through(
-                    local(node, position), carried[operand], node, operand, operand.ndim, record
-                )
+                _through(carried[operand], node, position, record, backwards=False)
                 for position, operand in enumerate(node.operands)
                 if operand in carried
             ]
@@ -242,16 +248,10 @@ def jacobians(
         )
     if output.shape == () or not output.operands:
         return reverse(output, inputs, record=record)
-    found = []
-    for node in inputs:
-        tensor, steps = _cheapest(output, node)
-        found.append(tensor)
-        if record is not None:
-            record += steps
-    return found
+    return [_cheapest(output, node, record) for node in inputs]
 
 
-def _cheapest(output: Node, start: Node) -> tuple[Sum, Record]:
+def _cheapest(output: Node, start: Node, record: Record | None) -> Sum:
     """Derive in the order that is predicted to cost least.
 
     What an order carries has the size of its end times a node's: reverse the output's, forward the
@@ -259,23 +259,17 @@ def _cheapest(output: Node, start: Node) -> tuple[Sum, Record]:
     """
     nodes = between(output, [start])
     ends = prod(output.shape), prod(start.shape)
-    direct = reverse if ends[0] <= ends[1] or len(nodes) <= 3 else forward
     narrow = [n for n, node in _crossed(nodes) if prod(node.shape) < min(ends)]
     if narrow:
         sizes = [prod(node.shape) for node in nodes]
         place = min(narrow, key=sizes.__getitem__)
-        waist = sizes[place]
-        below = waist * sum(sizes[1:place])
-        above = waist * sum(sizes[place + 1 : -1])
-        if below + above + waist * prod(ends) < min(ends) * sum(sizes[1:-1]):
+        apart = sizes[place] * (sum(sizes[1:-1]) - sizes[place] + prod(ends))
+        if apart < min(ends) * sum(sizes[1:-1]):
             cut = nodes[place]
-            (left, steps), (right, more) = _cheapest(output, cut), _cheapest(cut, start)
+            left, right = _cheapest(output, cut, record), _cheapest(cut, start, record)
             both = composed(left, right, cut.ndim)
-            return both, [*steps, *more, Taken(cut, Action.JOIN, (left, right), both)]
-    return _ordered(direct, output, start)
-
-
-def _ordered(order: Callable[..., list[Sum]], output: Node, start: Node) -> tuple[Sum, Record]:
-    """The Jacobian in one order, and its steps."""
-    record: Record = []
-    return order(output, [start], record=record)[0], record
+            if record is not None:
+                record.append(Taken(cut, Action.JOIN, (left, right), both))
+            return both
+    order = reverse if ends[0] <= ends[1] or len(nodes) <= 3 else forward
+    return order(output, [start], record=record)[0]

@@ -13,7 +13,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from math import isfinite
-from typing import NamedTuple
+from typing import NamedTuple, TypeGuard
 
 import numpy as np
 
@@ -94,6 +94,10 @@ def _may_change(term: Term) -> bool:
     return not seen <= shared
 
 
+def _read_by_letters(operation: object) -> TypeGuard[Multilinear]:
+    return isinstance(operation, Multilinear) and operation.spelled
+
+
 def existing(tensor: Sum, operands: tuple[Node, ...]) -> Node | None:
     """A node whose value is the sum of terms over these operands, if there is one."""
     if not operands or any(node.dtype.kind != "f" for node in operands):
@@ -101,7 +105,7 @@ def existing(tensor: Sum, operands: tuple[Node, ...]) -> Node | None:
     host = max(operands, key=lambda node: node.serial)
     for user in host.users:
         operation = user.operation
-        if not isinstance(operation, Multilinear) or operation is contraction:
+        if not _read_by_letters(operation) or operation is contraction:
             continue
         order = [operands.index(n) if n in operands else -1 for n in user.operands]
         if sorted(order) != list(range(len(operands))) or user.shape != tensor.shape:
@@ -332,7 +336,7 @@ def _existing_sum(factor: Factor, alone: frozenset[int], sizes: tuple[int, ...])
         return None
     for user in node.users:
         operation = user.operation
-        if not isinstance(operation, Multilinear) or user.operands != (node,):
+        if not _read_by_letters(operation) or user.operands != (node,):
             continue
         tensor = operation.structure((node.shape,), user.parameters)
         if len(tensor.terms) != 1 or user.dtype != node.dtype:

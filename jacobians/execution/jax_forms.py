@@ -356,6 +356,7 @@ FORMS: dict[str, JaxForm] = {
     "irfft_real": lambda j, X, size: j.np.fft.irfft(X + 0j, size),
     "irfft_imag": lambda j, X, size: j.np.fft.irfft(1j * X, size),
     "cumsum": lambda j, X, axis: j.np.cumsum(X, axis=axis),
+    "suffix_sums": lambda j, X, axis: j.np.flip(j.np.cumsum(j.np.flip(X, axis), axis=axis), axis),
     "centered": lambda j, X, axes: X - X.mean(axis=axes, keepdims=True),
     "squares": lambda j, X: _spread(j, X, None),
     "squares_2": lambda j, X: _spread(j, X, -1),

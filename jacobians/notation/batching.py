@@ -71,8 +71,8 @@ def _one(group: list[Term], make: Make) -> Term | None:
             weights = None
     if weights is not None:
         factors.append(_stacked([None] * len(group), sizes, letter, weights, make))
-    slots = [_moved(own, letter, sizes) for own in zip(*(t.slots for t in group), strict=True)]
-    return normal(1 if number is None else number, sizes, factors, slots)
+    places = [_moved(own, letter, sizes) for own in zip(*(t.slots for t in group), strict=True)]
+    return normal(1 if number is None else number, sizes, factors, places)
 
 
 def _moved(slots: Sequence[Slot], letter: int, sizes: Sequence[int]) -> Slot:

@@ -131,6 +131,11 @@ class Multilinear(Declared):
             real=real, checked=checked, _build=build, _value=value, _how=how, _called=called,
         )  # fmt: skip
 
+    @property
+    def spelled(self) -> bool:
+        """Whether its terms are few letters; those of a running sum list their places."""
+        return True
+
     def structure(self, shapes: tuple[Shape, ...], parameters: tuple[tuple[str, Any], ...]) -> Sum:
         """The operation at given shapes as a sum of terms over operand positions."""
         if not parameters:
@@ -225,6 +230,24 @@ class Multilinear(Declared):
         else:
             tensor = _derivative(self, *key)
         return _numbers_out(relabelled(tensor, node.operands.__getitem__))
+
+
+class Running(Multilinear):
+    """A running sum of one array: the n (n + 1) / 2 places of its terms are listed only when asked for."""
+
+    @property
+    def spelled(self) -> bool:
+        """No: see the class."""
+        return False
+
+    def infer(
+        self,
+        operands: Sequence[Node],
+        parameters: Mapping[str, Any],  # noqa: ARG002
+    ) -> tuple[Shape, np.dtype[Any]]:
+        """The operand's."""
+        (operand,) = operands
+        return operand.shape, self._type(Sum(operand.shape, ()), [weak_type(operand)])
 
 
 def _by_type(value: Any) -> Any:

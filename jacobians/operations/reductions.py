@@ -14,9 +14,10 @@ import numpy as np
 
 from jacobians.graph.node import Node, apply, constant
 from jacobians.ground.caches import ByteCache
+from jacobians.ground.memory import check_bytes
 from jacobians.notation.slots import letter_slot, table_slot
 from jacobians.notation.terms import Factor, Sum, normal, plain_slots, total
-from jacobians.operations.declare import Rule, Shape, elementwise, index_map, rule
+from jacobians.operations.declare import Rule, Running, Shape, elementwise, index_map, rule
 from jacobians.operations.elementwise import boolean
 from jacobians.operations.piecewise import floats
 
@@ -204,7 +205,21 @@ def _triangle(size: int) -> Node:
 
 def _running_sum(X: Shape, *, axis: int) -> Sum:
     # One letter runs over all pairs (i, r) with r ≤ i.
-    rows, columns = np.tril_indices(X[axis])
+    return _pairs(X, axis, np.tril_indices)
+
+
+def _suffix_sum(X: Shape, *, axis: int) -> Sum:
+    return _pairs(X, axis, np.triu_indices)
+
+
+def _pairs(X: Shape, axis: int, places: Callable[[int], Any]) -> Sum:
+    size = X[axis]
+    check_bytes(
+        "cumsum", f"a list of the {size * (size + 1) // 2:,} ones in its Jacobian",
+        24 * size * (size + 1), None,
+        "gradients, jb.vjp(f, x) and jb.jvp(f, (x,), (dx,)) need none of them",
+    )  # fmt: skip
+    rows, columns = places(size)
     sizes = (*X[:axis], len(rows), *X[axis + 1 :])
     slots = plain_slots(sizes)
     reads = (*slots[:axis], table_slot(axis, columns), *slots[axis + 1 :])
@@ -213,8 +228,14 @@ def _running_sum(X: Shape, *, axis: int) -> Sum:
 
 
 cumsum = index_map(
-    "cumsum", ("X",), _running_sum, value=lambda X, axis: np.cumsum(X, axis=axis), called=True
-)
+    "cumsum", ("X",), _running_sum, value=lambda X, axis: np.cumsum(X, axis=axis),
+    called=True, kind=Running,
+)  # fmt: skip
+suffix_sums = index_map(
+    "suffix_sums", ("X",), _suffix_sum,
+    value=lambda X, axis: np.flip(np.cumsum(np.flip(X, axis), axis=axis), axis),
+    called=True, kind=Running,
+)  # fmt: skip
 
 
 def _shifted(X: Any, axis: int | None) -> tuple[Any, Any]:
