@@ -24,11 +24,13 @@ from jacobians.verification.taylor import Slope, Walk
 from jacobians.verification.verdicts import (
     Tolerance,
     Verdict,
+    beside_the_lost,
     held,
     is_linear,
     reads_one_triangle,
     reconsidered,
     symmetric,
+    too_loose,
 )
 
 Array = NDArray[Any]
@@ -82,6 +84,8 @@ class Trial:
         random = np.random.default_rng([self._seed, pair.output, pair.which])
         derived = claim.kind == "derived"
         sample = claim.sample(pair, random, most)
+        if self._subject.unsteady:
+            return self._made(claim, pair, open_to=self._subject.unsteady, asked="nothing")
         found = contest(sample, self._reference, pair, random)
         if not found.fits:
             return self._misshapen(claim, sample, found, pair)
@@ -91,7 +95,9 @@ class Trial:
         found, verdict, even = self._by_triangles(
             found, verdict, tolerance, pair, notes, derived=derived
         )
-        _tell(verdict, notes)
+        if found.way == "tensor" and np.any(verdict.lost):
+            verdict = beside_the_lost(verdict, found.claimed, pair)
+        _tell(verdict, notes, pair.axes or "", found.way)
         linear = True
         if sample.whole and sample.given:
             linear = is_linear(sample, tolerance, pair)
@@ -105,13 +111,11 @@ class Trial:
                 sample, found, verdict, pair, derived=derived
             )
         errors = found.estimate.error[~found.estimate.lost]
-        return Part(
-            kind=claim.kind,
-            title=pair.title,
-            output=self._subject.paths[pair.output],
-            wrt=self._subject.names[pair.which],
-            shape=pair.shape,
-            claimed_shape=pair.shape,
+        return self._made(
+            claim,
+            pair,
+            open_to=_too_loose(found, verdict, tolerance),
+            precision=_precision(sample, self._subject),
             way=found.way,
             asked=found.asked,
             entries=int(found.estimate.value.size),
@@ -122,9 +126,22 @@ class Trial:
             worst=_worst(found, verdict, pair),
             findings=findings,
             slope=self._slope(sample, pair, even=even),
-            reference=self._reference.by(pair),
             reference_error=float(np.max(errors, initial=0.0)),
             notes=tuple(notes),
+        )
+
+    def _made(self, claim: Claim, pair: Pair, **fields: Any) -> Part:
+        """A part, with what is the same for all verdicts."""
+        findings = (*_of_changes(claim.kind, self._subject), *fields.pop("findings", ()))
+        return Part(
+            kind=claim.kind,
+            title=pair.title,
+            output=self._subject.paths[pair.output],
+            wrt=self._subject.names[pair.which],
+            shape=pair.shape,
+            reference=self._reference.by(pair),
+            findings=findings,
+            **{"claimed_shape": pair.shape, **fields},
         )
 
     def _misshapen(self, claim: Claim, sample: Sample, found: Contest, pair: Pair) -> Part:
@@ -133,26 +150,16 @@ class Trial:
         if found.way in ("backward", "forward"):
             outer, inner = pair.out.shape, pair.inner.shape
             shape = outer + shape[1:] if found.way == "backward" else shape[1:] + inner
-        return Part(
-            kind=claim.kind,
-            title=pair.title,
-            output=self._subject.paths[pair.output],
-            wrt=self._subject.names[pair.which],
-            shape=pair.shape,
+        return self._made(
+            claim,
+            pair,
             claimed_shape=shape,
             way=found.way,
             asked=found.asked,
             entries=prod(found.estimate.value.shape),
             failed=prod(found.estimate.value.shape),
-            kinks=0,
-            undecided=0,
-            linear=True,
-            worst=None,
             findings=self._of_another(sample, pair) or self._of_shape(sample, found, pair),
             slope=_SHAPELESS,
-            reference=self._reference.by(pair),
-            reference_error=0.0,
-            notes=(),
         )
 
     def _tolerance(self, sample: Sample, pair: Pair) -> Tolerance:
@@ -168,10 +175,17 @@ class Trial:
     ) -> tuple[Contest, Verdict]:
         """Entry by entry; what fails is heard once more."""
         verdict = held(found.claimed, found.estimate, tolerance)
-        if not np.any(verdict.fails) or isinstance(self._reference, Numerical):
+        doubtful = np.any(verdict.fails) or np.any(verdict.lost)
+        if not doubtful or isinstance(self._reference, Numerical):
             return found, verdict
         estimate, count = reconsidered(
-            found, verdict, tolerance, self._judge, pair, overrule=self._automatic
+            found,
+            verdict,
+            tolerance,
+            self._judge,
+            self._reference,
+            pair,
+            overrule=self._automatic,
         )
         if count:
             name = self._reference.by(pair).split(",")[0]
@@ -347,7 +361,51 @@ def _inner_shape(sample: Sample, pair: Pair) -> tuple[int, ...]:
 _SHAPELESS = Slope(None, "not known: the shape is wrong")
 
 
-def _tell(verdict: Verdict, notes: list[str]) -> None:
+def _too_loose(found: Contest, verdict: Verdict, tolerance: Tolerance) -> str:
+    """Why what passes tells nothing: a tolerance under which zero would pass; empty where it tells."""
+    if not too_loose(found.estimate, verdict, tolerance):
+        return ""
+    size = np.max(np.abs(found.estimate.value), initial=0.0, where=~verdict.lost)
+    given = [
+        f"{name}={value:g}"
+        for name, value in (("rtol", tolerance.rtol), ("atol", tolerance.atol))
+        if value is not None
+    ]
+    why = f"under {' and '.join(given)}" if given else "at the rounding of f"
+    return (
+        f"zero would pass too {why}: no entry of the derivative is above {size:.2g}. Give a smaller "
+        "tolerance, or check where the derivative is larger"
+    )
+
+
+def _precision(sample: Sample, subject: Subject) -> str:
+    """The dtype that the claim is held to, where it is no float64."""
+    coarse = max([subject.eps, *(eps_of(array) for array in sample.got)])
+    names = {float(np.finfo(d).eps): np.dtype(d).name for d in (np.float32, np.float16)}
+    return names.get(coarse, "")
+
+
+def _of_changes(kind: str, subject: Subject) -> tuple[Finding, ...]:
+    """That a claim writes to what it is given."""
+    names = subject.changes.get(kind, ())
+    if not names:
+        return ()
+    which = " and ".join(names)
+    text = f"{kind} writes to its argument{'s' * (len(names) > 1)} {which}: the caller's array is changed."
+    return (Finding("changed", text, 0.0),)
+
+
+def _places(mask: Array, axes: str, way: str) -> str:
+    """At most three entries, in words."""
+    index = np.argwhere(mask)[:3]
+    if way != "tensor" or not axes:
+        return ""
+    shown = [", ".join(f"{a} = {n}" for a, n in zip(axes, at, strict=True)) for at in index]
+    more = ", …" if np.count_nonzero(mask) > len(shown) else ""
+    return f" ({'; '.join(shown)}{more})" if shown != [""] else ""
+
+
+def _tell(verdict: Verdict, notes: list[str], axes: str, way: str) -> None:
     """Say where f has no derivative."""
     count = int(np.count_nonzero(verdict.kinks))
     if count:
@@ -360,8 +418,9 @@ def _tell(verdict: Verdict, notes: list[str]) -> None:
     if count:
         which = "an entry was" if count == 1 else f"{count:,} entries were"
         notes.append(
-            f"not differentiable here: {which} not judged, since differences of f approach no number (a "
-            "jump, an infinite slope, the edge of where f is defined)"
+            f"not differentiable here: {which} not judged{_places(verdict.lost, axes, way)}, since the "
+            "reference is nan or infinite there, or differences of f approach no number (a jump, an "
+            "infinite slope, the edge of where f is defined)"
         )
 
 
