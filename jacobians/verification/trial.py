@@ -19,6 +19,7 @@ from jacobians.verification.diagnosis import (
 from jacobians.verification.differences import Estimate
 from jacobians.verification.references import ByTracing, Numerical, Reference
 from jacobians.verification.report import Part, Worst
+from jacobians.verification.structure import explanations, flow_of
 from jacobians.verification.subject import Pair, Subject, eps_of
 from jacobians.verification.taylor import Slope, Walk
 from jacobians.verification.verdicts import (
@@ -37,6 +38,11 @@ Array = NDArray[Any]
 
 _TINY = 1e-4  # below this the size of an argument says nothing of how f is rounded
 _MOST_EXPLAINED = 1 << 20  # entries of a tensor that is asked for whole because something is wrong
+_MOST_FINDINGS = 4
+_WEAK = (
+    "axis factor", "unexplained", "pointwise", "row", "column", "block", "entries", "results", "noise",
+    "absolute", "structure", "zeros", "shift",
+)  # fmt: skip
 _MOST_SUMS = 1024  # results that a Taylor remainder is measured in one by one
 
 
@@ -110,6 +116,8 @@ class Trial:
             findings = self._of_another(sample, pair) or self._findings(
                 sample, found, verdict, pair, derived=derived
             )
+            if linear and not derived and (not findings or _is_weak(findings[0])):
+                findings = (*self._of_graph(sample, pair), *findings)[:_MOST_FINDINGS]
         errors = found.estimate.error[~found.estimate.lost]
         return self._made(
             claim,
@@ -239,6 +247,32 @@ class Trial:
         terms = None if self._traced is None or derived else self._traced.terms(pair)
         variants = None if self._traced is None or derived else self._traced.variants(pair)
         return self._explained(sample, found, expected, allowed, pair, terms, variants)
+
+    def _of_graph(self, sample: Sample, pair: Pair) -> tuple[Finding, ...]:
+        """Explanations from the function's own graph, for a claim that is probed on one side."""
+        if self._traced is None:
+            return ()
+        U = D = None
+        if not sample.whole and sample.way == "backward":
+            U = np.stack([G.ravel() for G in sample.given])
+        elif not sample.whole:
+            D = np.stack([d.ravel() for d in sample.given], axis=1)
+        try:
+            flow = flow_of(self._subject, pair, U, D)
+        except Exception:  # what has no graph of nodes that can be evaluated by itself
+            return ()
+        if flow is None:
+            return ()
+        upstreams, directions = flow.up[flow.output], flow.down[flow.start]
+        if U is not None:
+            claimed = np.stack([g.ravel() for g in sample.got]) @ directions
+        elif D is not None:
+            claimed = upstreams @ np.stack([y.ravel() for y in sample.got], axis=1)
+        else:
+            claimed = upstreams @ assembled(sample, pair).reshape(pair.out.size, -1) @ directions
+        eps = max(eps_of(array) for array in sample.got)
+        found = explanations(flow, claimed, max(eps, self._subject.eps))
+        return tuple(Finding(one.kind, one.text, 0.0) for one in found)
 
     def _of_shape(self, sample: Sample, found: Contest, pair: Pair) -> tuple[Finding, ...]:
         """Explanations of a wrong shape."""
@@ -376,6 +410,11 @@ def _too_loose(found: Contest, verdict: Verdict, tolerance: Tolerance) -> str:
         f"zero would pass too {why}: no entry of the derivative is above {size:.2g}. Give a smaller "
         "tolerance, or check where the derivative is larger"
     )
+
+
+def _is_weak(finding: Finding) -> bool:
+    """Whether a finding says where or how much, but not what the mistake is."""
+    return finding.remaining > 0 or finding.kind in _WEAK
 
 
 def _precision(sample: Sample, subject: Subject) -> str:
