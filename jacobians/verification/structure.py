@@ -8,6 +8,8 @@ follows. ``HYPOTHESES`` is their table: to add one is to write a function and to
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from functools import partial
 from itertools import combinations
 from math import prod
 from typing import Any, NamedTuple
@@ -24,6 +26,7 @@ from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.tracing.running import output_node, traced
 from jacobians.verification.factors import readings
 from jacobians.verification.subject import Pair, Subject, copied
+from jacobians.verification.variables import brief, variables_seen
 
 Array = NDArray[Any]
 
@@ -31,7 +34,6 @@ _MOST_NODES = 90  # between the argument and the result
 _MOST_VALUES = 40  # whose values may be a factor
 _UPSTREAMS, _DIRECTIONS = 4, 24
 _LARGEST = 1 << 18  # entries of a local Jacobian that is made dense
-_LONGEST = 44  # characters of a node's formula
 _EXACT = 1e-6  # the relative error of a prediction that holds
 _MOST = 3
 
@@ -84,9 +86,10 @@ class Flow:
     """
 
     def __init__(
-        self, output: Node, start: Node, values: dict[Node, Any], upstreams: Array, directions: Array
-    ) -> None:
-        self.output, self.start = output, start
+        self, output: Node, start: Node, values: dict[Node, Any], names: dict[Node, str],
+        upstreams: Array, directions: Array,
+    ) -> None:  # fmt: skip
+        self.output, self.start, self.names = output, start, names
         self.nodes = between(output, [start])
         self.values = values
         self.edges: list[Edge] = []
@@ -100,7 +103,7 @@ class Flow:
                     tensor = node.operation.local(node, position)
                     known = evaluate(tensor.operands, needed)
                     self.edges.append(Edge(node, position, operand, _tensor(tensor, node, known)))
-        self._matrices: dict[int, Array | None] = {}
+        self._matrices: dict[JacobianTensor, Array | None] = {}
         self.down: dict[Node, Array] = {start: directions}
         for node in self.nodes:
             if node is not start:
@@ -118,11 +121,11 @@ class Flow:
 
     def matrix(self, edge: Edge) -> Array | None:
         """The local Jacobian as a matrix, None where it is large."""
-        if id(edge) not in self._matrices:
+        if edge.local not in self._matrices:
             small = edge.local.size <= _LARGEST
             shape = prod(edge.node.shape), prod(edge.operand.shape)
-            self._matrices[id(edge)] = edge.local.dense().reshape(shape) if small else None
-        return self._matrices[id(edge)]
+            self._matrices[edge.local] = edge.local.dense().reshape(shape) if small else None
+        return self._matrices[edge.local]
 
     def pulled(self, edge: Edge, upstreams: Array) -> Array:
         """Gradients by the node, as gradients by the operand."""
@@ -154,21 +157,20 @@ class Flow:
 
     def said(self, node: Node) -> str:
         """A node in words."""
-        if node is self.start and node.name:
-            return node.name
+        return brief(node, self.names, self.formula)
+
+    def formula(self, node: Node) -> str:
+        """A node as the formulas write it; empty where it has no notation of its own."""
         try:
-            text = str(written_out(lambda: label(node, "ijklmnopq"[: node.ndim], "text").text, self.values))
+            axes = "ijklmnopq"[: node.ndim]
+            return str(written_out(lambda: label(node, axes, "text").text, self.values))
         except Exception:  # what has no notation of its own
-            text = ""
-        if text and len(text) <= _LONGEST:
-            return text
-        name = node.operation.name if node.operation else node.name or "a constant"
-        return f"the result of {name}" + (f" (of shape {node.shape})" if node.ndim else "")
+            return ""
 
 
 def _tensor(tensor: Sum, node: Node, values: dict[Node, Any]) -> JacobianTensor:
     own = {n: np.asarray(values[n], np.float64) for n in tensor.operands}
-    return JacobianTensor(tensor, node.ndim, own)
+    return JacobianTensor(tensor, node.ndim, own, dtype=np.float64)
 
 
 def flow_of(
@@ -182,39 +184,54 @@ def flow_of(
     if directions is None:
         size = pair.inner.size
         directions = np.eye(size) if size <= _DIRECTIONS else random.normal(size=(size, _DIRECTIONS))
-    with traced(subject.f, args, kwargs, subject.wrt) as run:
+    names: dict[Node, str] = {}
+    with ExitStack() as stack:
+        with variables_seen(names):
+            run = stack.enter_context(traced(subject.f, args, kwargs, subject.wrt))
         start, output = run.inputs[pair.which], output_node(run.outputs[pair.output])
         nodes = between(output, [start])
         if start not in nodes or output is start or len(nodes) > _MOST_NODES:
             return None
         values = evaluate([*nodes, output], run.here.values)
-        return Flow(output, start, values, upstreams, directions)
+        arguments = set(subject.names)
+        names = {n: name for n, name in names.items() if name not in arguments and n is not output}
+        names.update(zip(run.inputs, subject.names, strict=True))
+        return Flow(output, start, values, names, upstreams, directions)
 
 
 # The hypotheses. Each says what a mistake at one place adds to the right numbers.
 
 
+def _shares(flow: Flow) -> list[tuple[str, Array]]:
+    """What runs through each path, with the name that tells most: a variable's, near the result."""
+    groups: list[tuple[Array, list[tuple[bool, int, str]]]] = []
+    places = [(flow.through(e), e.operand, e.node, len(flow.into(e.node)) > 1) for e in flow.edges]
+    places += [(flow.up[n] @ flow.down[n], n, n, False) for n in flow.nodes[1:-1]]
+    for share, operand, node, forks in sorted(places, key=lambda p: -p[2].serial):
+        if not share.any() or _alike(share, flow.right):
+            continue
+        plain = operand is not flow.start and operand in flow.names
+        name = flow.said(operand)
+        if forks and not (plain and len(_users(flow, operand)) == 1):
+            name += f" in {flow.said(node)}"
+        group = next((names for other, names in groups if _alike(share, other)), None)
+        if group is None:
+            groups.append((share, group := []))
+        group.append((not plain, -node.serial, name))
+    return [(min(names)[2], share) for share, names in groups]
+
+
+def _users(flow: Flow, node: Node) -> list[Edge]:
+    return [edge for edge in flow.edges if edge.operand is node]
+
+
 def paths(flow: Flow) -> Iterator[Guess]:
     """One path of several: its gradient dropped, doubled, of the wrong sign, or scaled."""
-    seen: list[Array] = [flow.right]
-    for edge in sorted(flow.edges, key=lambda e: -e.node.serial):
-        share = flow.through(edge)
-        if not share.any() or any(_alike(share, other) for other in seen):
-            continue
-        seen.append(share)
-        whole = len(flow.into(edge.node)) == 1
-        by, of = flow.said(edge.operand), flow.said(edge.node)
-        where = f"through {of}" if whole else f"by {by} in {of}"
-        yield Guess("path", lambda c, where=where, of=of: _of_path(c, where), share, 1.5, scaled=True)  # type: ignore[misc]
-    for node in flow.nodes[1:-1]:
-        share = flow.up[node] @ flow.down[node]
-        if share.any() and not any(_alike(share, other) for other in seen):
-            seen.append(share)
-            of = flow.said(node)
-            yield Guess("path", lambda c, of=of: _of_path(c, f"through {of}"), share, 1.6, scaled=True)  # type: ignore[misc]
+    for name, share in _shares(flow):
+        yield Guess("path", partial(_of_path, f"through {name}"), share, 1.5, scaled=True)
 
 
-def _of_path(factor: float, where: str) -> str:
+def _of_path(where: str, factor: float) -> str:
     """What is said of a path whose share stands ``factor`` times."""
     plain = {
         0.0: f"the gradient {where} is missing (it is held constant, or forgotten)",
@@ -239,8 +256,12 @@ def skipped(flow: Flow) -> Iterator[Guess]:
         def instead(values: Array, pull: Array = pull, before: Node = before, share: Array = share) -> Array:
             return (pull * values) @ flow.down[before] - share
 
-        yield Guess("skipped", f"{what} is forgotten: the gradient passes as it is", instead(np.ones_like(a)), 1.4)
         direct = [e for e in flow.into(after) if e.operand is before]
+        text, weight = f"{what} is forgotten: the gradient passes as it is", 1.4
+        slope = _slope(direct[0]) if len(direct) == 1 else None
+        if slope is not None and slope.size and np.ptp(slope) == 0 and 0 < abs(slope.flat[0]) < 1:
+            text = _forgotten_division(flow, before, float(slope.flat[0]), y)
+        yield Guess("skipped", text, instead(np.ones_like(a)), weight)
         if len(direct) == len(flow.into(after)) == 1 and flow.matrix(direct[0]) is not None:
             matrix = flow.matrix(direct[0])
             if matrix is not None and matrix.shape[0] == matrix.shape[1]:
@@ -268,6 +289,15 @@ def skipped(flow: Flow) -> Iterator[Guess]:
                     if np.isfinite(number).all():
                         written = form.format(name)
                         yield Guess("scalar", f"{what} is taken as {written}, where {name} is {at}, {text}", instead(number), 1.6 + 0.002 * len(form))
+
+
+def _forgotten_division(flow: Flow, before: Node, slope: float, of: str) -> str:
+    """The words for a constant that is forgotten: a size divided by is a mean."""
+    number = 1 / slope
+    sizes = {n for a in flow.nodes for n in (*a.shape, prod(a.shape))}
+    mean = " (a sum where a mean is meant)" if abs(number - round(number)) < 1e-9 and round(number) in sizes else ""
+    del before
+    return f"the division by {number:.6g} in {of} is forgotten{mean}"
 
 
 def factors(flow: Flow) -> Iterator[Guess]:
@@ -316,7 +346,7 @@ def operands(flow: Flow) -> Iterator[Guess]:
                     which = "" if len(axes) == value.ndim else f" along axis {axes[0]}"
                     changes.append(("turned", f"{text} is turned round{which} (a kernel: convolution for correlation)", np.flip(value, axes), 1.6))
             for clause, kind, number, weight in (
-                (f"{text} is forgotten", "skipped", np.ones_like(value), 1.55),
+                (f"the factor {text} is forgotten", "skipped", np.ones_like(value), 1.35),
                 (f"{text} is squared: it is multiplied in twice", "twice", value**2, 1.7),
                 (f"{text} has the wrong sign", "sign", -value, 1.7),
             ):
@@ -326,19 +356,16 @@ def operands(flow: Flow) -> Iterator[Guess]:
                 own[operand] = number
                 if np.array_equal(number, value):
                     continue
-                tensor = JacobianTensor(terms, edge.node.ndim, own)
+                tensor = JacobianTensor(terms, edge.node.ndim, own, dtype=np.float64)
                 other = edge._replace(local=tensor)
                 adds = flow.pulled(other, flow.up[edge.node]) @ flow.down[edge.operand] - share
-                flow._matrices.pop(id(other), None)
                 of = flow.said(edge.node)
                 yield Guess(kind, f"in the derivative of {of} by {flow.said(edge.operand)}, {clause}", adds, weight)
 
 
 def _operand_text(flow: Flow, edge: Edge, operand: Node) -> str:
-    try:
-        return str(written_out(lambda: label(operand, "ijklmnopq"[: operand.ndim], "text").text, edge.local.operands))
-    except Exception:  # what has no notation of its own
-        return "a factor"
+    del edge
+    return flow.said(operand)
 
 
 def exchanged(flow: Flow) -> Iterator[Guess]:
@@ -436,39 +463,65 @@ def reduced(flow: Flow) -> Iterator[Guess]:
             yield Guess("reduced", f"the gradient by {by} is summed over all axes, where {axes} is meant", everything.reshape(len(U), -1) @ down - right, 1.5)
         first = U[(slice(None), *(slice(0, 1) if a in summed else slice(None) for a in range(len(shape))))]
         yield Guess("reduced", f"the gradient by {by} is that of one index of {axes} alone, where a sum is meant", first.reshape(len(U), -1) @ down - right, 1.7)
-        # A sum that is broadcast back (a softmax's, a mean's): over another axis.
-        for below in flow.into(edge.operand):
-            inner = _slope_of_sum(flow, below, shape)
-            if inner is None:
+        yield from _over_other_axes(flow, edge, U, summed)
+
+
+def _over_other_axes(flow: Flow, edge: Edge, U: Array, summed: list[int]) -> Iterator[Guess]:
+    """A sum that is broadcast back, a softmax's or a mean's: over another axis, or over more."""
+    shape, between_, node = edge.node.shape, np.ones((1, prod(edge.operand.shape))), edge.operand
+    while True:
+        below = flow.into(node)
+        if len(below) != 1:
+            return
+        (last,) = below
+        if last.operand.shape != node.shape:
+            break
+        between_, node = flow.pulled(last, between_), last.operand
+    if last.operand.shape != shape or not _is_sum(flow, last):
+        return
+    padded = tuple(1 if a in summed else n for a, n in enumerate(shape))
+    scale = between_.reshape(padded)
+    right = np.broadcast_to(U.sum(axis=tuple(a + 1 for a in summed), keepdims=True), U.shape) * scale
+    down, axes = flow.down[last.operand], _axes_said(summed)
+    share = right.reshape(len(U), -1) @ down
+    for count in range(1, len(shape) + 1):
+        for other in combinations(range(len(shape)), count):
+            if list(other) == summed:
                 continue
-            share = flow.pulled(below, flow.pulled(edge, flow.up[edge.node])) @ flow.down[below.operand]
-            for count_ in range(1, len(shape) + 1):
-                for other in combinations(range(len(shape)), count_):
-                    if list(other) == summed:
-                        continue
-                    again = np.broadcast_to(U.sum(axis=tuple(a + 1 for a in other), keepdims=True), U.shape) * inner
-                    which = " and ".join(f"axis {a}" for a in other)
-                    yield Guess("reduced", f"the sum in the gradient through {by} runs over {which}, where {axes} is meant", again.reshape(len(U), -1) @ flow.down[below.operand] - share, 1.5)
+            again = np.broadcast_to(U.sum(axis=tuple(a + 1 for a in other), keepdims=True), U.shape) * scale
+            sizes = prod(shape[a] for a in summed) / prod(shape[a] for a in other)
+            text = f"the sum in the gradient through {flow.said(edge.operand)} runs over {_axes_said(other)}, where {axes} is meant"
+            for factor in (1.0, sizes):
+                yield Guess("reduced", text, factor * again.reshape(len(U), -1) @ down - share, 1.45)
+
+
+def _axes_said(axes: Sequence[int]) -> str:
+    return " and ".join(f"axis {a}" for a in axes)
+
+
+def _is_sum(flow: Flow, edge: Edge) -> bool:
+    """Whether a node is a plain sum of the operand over some axes."""
+    matrix = flow.matrix(edge)
+    return matrix is not None and bool(np.isin(matrix, (0, 1)).all())
 
 
 def _slope(edge: Edge) -> Array | None:
     """The scalar derivative of an elementwise node by an operand, in the node's shape."""
+    if edge.node.operation is None or not edge.node.operation.elementwise:
+        return None
     try:
         terms = tuple(t._replace(slots=t.slots[: edge.node.ndim]) for t in edge.local.terms.terms)
-        return JacobianTensor(Sum(edge.node.shape, terms), edge.node.ndim, edge.local.operands).dense()
+        own = Sum(edge.node.shape, terms)
+        return JacobianTensor(own, edge.node.ndim, edge.local.operands, dtype=np.float64).dense()
     except Exception:  # slots that letters of the operand alone would fill
         return None
 
 
-def _slope_of_sum(flow: Flow, edge: Edge, shape: tuple[int, ...]) -> float | None:
-    """The factor of a node that is a plain sum or mean of the operand; None where it is none."""
-    if edge.operand.shape != shape or edge.node.operation is None:
-        return None
-    matrix = flow.matrix(edge)
-    if matrix is None or not matrix.size:
-        return None
-    values = np.unique(matrix[matrix != 0])
-    return float(values[0]) if len(values) == 1 else None
+def several_paths(flow: Flow) -> Iterator[Guess]:
+    """Two paths that are missing at once."""
+    shares = _shares(flow)[:24]
+    for (one, first), (two, second) in combinations(shares, 2):
+        yield Guess("path", f"the gradients through {one} and through {two} are missing", -first - second, 1.8)
 
 
 def degrees(flow: Flow) -> Iterator[Guess]:
@@ -485,7 +538,7 @@ def degrees(flow: Flow) -> Iterator[Guess]:
 
 
 HYPOTHESES: tuple[Callable[[Flow], Iterator[Guess]], ...] = (
-    paths, skipped, operands, reduced, exchanged, rearranged, factors, degrees,
+    paths, skipped, operands, reduced, exchanged, rearranged, factors, degrees, several_paths,
 )  # fmt: skip
 
 

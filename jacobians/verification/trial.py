@@ -39,6 +39,7 @@ Array = NDArray[Any]
 _TINY = 1e-4  # below this the size of an argument says nothing of how f is rounded
 _MOST_EXPLAINED = 1 << 20  # entries of a tensor that is asked for whole because something is wrong
 _MOST_FINDINGS = 4
+_LONG = 60  # characters of a sentence that a formula makes hard to read
 _WEAK = (
     "axis factor", "unexplained", "pointwise", "row", "column", "block", "entries", "results", "noise",
     "absolute", "structure", "zeros", "shift",
@@ -259,7 +260,7 @@ class Trial:
             D = np.stack([d.ravel() for d in sample.given], axis=1)
         try:
             flow = flow_of(self._subject, pair, U, D)
-        except Exception:  # what has no graph of nodes that can be evaluated by itself
+        except ZeroDivisionError:  # what has no graph of nodes that can be evaluated by itself
             return ()
         if flow is None:
             return ()
@@ -414,7 +415,8 @@ def _too_loose(found: Contest, verdict: Verdict, tolerance: Tolerance) -> str:
 
 def _is_weak(finding: Finding) -> bool:
     """Whether a finding says where or how much, but not what the mistake is."""
-    return finding.remaining > 0 or finding.kind in _WEAK
+    long = finding.kind == "term" and len(finding.text) > _LONG
+    return finding.remaining > 0 or finding.kind in _WEAK or long
 
 
 def _precision(sample: Sample, subject: Subject) -> str:

@@ -1,0 +1,519 @@
+"""Backward passes as people write them, right and with one mistake each: a table.
+
+A row is a function, its arguments' shapes, a backward that takes the name of a mistake, and for each
+mistake what the first finding must say (a regular expression over ``kind: text``).
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+
+class Row(NamedTuple):
+    """One function: ``vjp(bad, G, *args)`` gives the gradient by the first argument."""
+
+    f: Callable[..., Any]
+    shapes: tuple[Any, ...]
+    vjp: Callable[..., Any]
+    wrong: dict[str, str]
+    positive: bool = False
+
+
+ROWS: dict[str, Row] = {}
+
+
+def row(*shapes: Any, positive: bool = False, **wrong: str) -> Callable[[Any], Any]:
+    """Enter a function that returns ``(f, vjp)``."""
+
+    def enter(make: Callable[[], tuple[Any, Any]]) -> Any:
+        f, vjp = make()
+        ROWS[make.__name__] = Row(f, shapes, vjp, wrong, positive)
+        return make
+
+    return enter
+
+
+def sigma(z: Any) -> Any:
+    return 1 / (1 + np.exp(-z))
+
+
+def rows(x: Any) -> Any:
+    e = np.exp(x - x.max(1, keepdims=True))
+    return e / e.sum(1, keepdims=True)
+
+
+# Layers
+
+
+@row((3, 4), (4, 5), (5,), mask="", turned="", bias="", twice="", sign="", mean="")
+def dense_tanh() -> Any:
+    def f(x, W, b):
+        return np.tanh(x @ W + b)
+
+    def vjp(bad, G, x, W, b):
+        y = np.tanh(x @ W + b)
+        d = {"mask": 1, "bias": 1 - (x @ W) [:, :] ** 2, "twice": (1 - y**2) ** 2}.get(bad, 1 - y**2)
+        g = (G * d) @ (W[::-1] if bad == "turned" else W).T
+        return {"sign": -g, "mean": g / 3}.get(bad, g)
+
+    return f, vjp
+
+
+@row((5, 5), (5, 5), turned="", mask="", argument="", square="", zero="")
+def two_layers() -> Any:
+    def f(W, V):
+        h = np.maximum(V @ W, 0)
+        return np.tanh(h @ V)
+
+    def vjp(bad, G, W, V):
+        z = V @ W
+        h = np.maximum(z, 0)
+        y = np.tanh(h @ V)
+        g = G * (1 - (h @ V) ** 2 if bad == "argument" else 1 - y**2)
+        if bad == "square":
+            g = g * (1 - y**2)
+        g = g @ (V if bad == "turned" else V.T)
+        g = g if bad == "mask" else g * (z > 0)
+        return 0 * (V.T @ g) if bad == "zero" else V.T @ g
+
+    return f, vjp
+
+
+@row((4, 3), x_for_y="", forgotten="", one_minus="", half="", times_x="", sign="")
+def sigmoid() -> Any:
+    def f(x):
+        return 1 / (1 + np.exp(-x))
+
+    def vjp(bad, G, x):
+        y = sigma(x)
+        return G * {
+            "x_for_y": x * (1 - x), "forgotten": np.ones_like(x), "one_minus": 1 - y, "half": y,
+            "times_x": x * y * (1 - y), "sign": -y * (1 - y),
+        }.get(bad, y * (1 - y))  # fmt: skip
+
+    return f, vjp
+
+
+@row((4, 3), second="", first="", sigma_forgotten="", sign="")
+def swish() -> Any:
+    def f(x):
+        s = 1 / (1 + np.exp(-x))
+        return x * s
+
+    def vjp(bad, G, x):
+        s = sigma(x)
+        ds = s if bad == "sigma_forgotten" else s * (1 - s)
+        if bad == "second":
+            return G * s
+        if bad == "first":
+            return G * x * ds
+        return G * (s - x * ds) if bad == "sign" else G * (s + x * ds)
+
+    return f, vjp
+
+
+@row((4, 3), chain="", inner="", tanh="", half="", second="")
+def gelu() -> Any:
+    c = 0.7978845608
+
+    def f(x):
+        inner = c * (x + 0.044715 * x**3)
+        t = np.tanh(inner)
+        return 0.5 * x * (1 + t)
+
+    def vjp(bad, G, x):
+        t = np.tanh(c * (x + 0.044715 * x**3))
+        d = c * (1 + 3 * 0.044715 * x**2)
+        d = {"chain": 1, "inner": c}.get(bad, d)
+        dt = 1 if bad == "tanh" else 1 - t**2
+        out = 0.5 * (1 + t) + 0.5 * x * dt * d
+        if bad == "second":
+            out = 0.5 * (1 + t)
+        return G * out * (2 if bad == "half" else 1)
+
+    return f, vjp
+
+
+@row((4, 5), (5,), (5,), gamma="", mean="", var="", both="", scale="", ddof="", total="", sign="", square="")
+def layer_norm() -> Any:
+    def f(x, g, b):
+        mu = x.mean(1, keepdims=True)
+        xc = x - mu
+        var = (xc**2).mean(1, keepdims=True)
+        s = 1 / np.sqrt(var + 1e-5)
+        return xc * s * g + b
+
+    def vjp(bad, G, x, g, b):
+        n = x.shape[1]
+        xc = x - x.mean(1, keepdims=True)
+        s = 1 / np.sqrt((xc**2).mean(1, keepdims=True) + 1e-5)
+        h = xc * s
+        d = G if bad == "gamma" else G * g
+        one = d.sum(1, keepdims=True) / (1 if bad == "total" else n)
+        two = h * (d * h).sum(1, keepdims=True) / (n - 1 if bad == "ddof" else n)
+        two = {"sign": -two, "var": 0 * two, "both": 0 * two, "square": 2 * two}.get(bad, two)
+        one = 0 * one if bad in ("mean", "both") else one
+        return (1 if bad == "scale" else s) * (d - one - two)
+
+    return f, vjp
+
+
+@row((6, 3), (3,), mean="", var="", scale="", axis="", gamma="", total="")
+def batch_norm() -> Any:
+    def f(x, g):
+        mu = x.mean(0)
+        xc = x - mu
+        var = (xc**2).mean(0)
+        return g * xc / np.sqrt(var + 1e-5)
+
+    def vjp(bad, G, x, g):
+        xc = x - x.mean(0)
+        s = 1 / np.sqrt((xc**2).mean(0) + 1e-5)
+        h, d = xc * s, G * (1 if bad == "gamma" else g)
+        mean = (lambda a: a.mean()) if bad == "axis" else (lambda a: a.sum(0) if bad == "total" else a.mean(0))
+        one = 0 if bad == "mean" else mean(d)
+        two = 0 if bad == "var" else h * (d * h).mean(0)
+        return (d - one - two) * (1 if bad == "scale" else s)
+
+    return f, vjp
+
+
+@row((4, 5), rms="", gain="", scale="", total="")
+def rms_norm() -> Any:
+    def f(x):
+        r = np.sqrt((x**2).mean(1, keepdims=True) + 1e-6)
+        return x / r
+
+    def vjp(bad, G, x):
+        n = x.shape[1]
+        r = np.sqrt((x**2).mean(1, keepdims=True) + 1e-6)
+        s = (G * x).sum(1, keepdims=True) / (1 if bad == "total" else n)
+        two = 0 if bad == "rms" else x * s / (r if bad == "gain" else r**3)
+        return G / (1 if bad == "scale" else r) - two
+
+    return f, vjp
+
+
+# Softmaxes and losses
+
+
+@row((3, 4), diagonal="", axis="", all="", mean="", plain="", sign="")
+def softmax() -> Any:
+    def f(S):
+        e = np.exp(S - S.max(1, keepdims=True))
+        return e / e.sum(1, keepdims=True)
+
+    def vjp(bad, G, S):
+        y = rows(S)
+        t = G * y
+        s = {
+            "axis": t.sum(0, keepdims=True), "all": t.sum(), "mean": t.mean(1, keepdims=True), "plain": 0,
+            "sign": -t.sum(1, keepdims=True),
+        }.get(bad, t.sum(1, keepdims=True))  # fmt: skip
+        return G * y * (1 - y) if bad == "diagonal" else y * (G - s)
+
+    return f, vjp
+
+
+@row((3, 4), no_sum="", axis="", mean="", exp="", sign="")
+def log_softmax() -> Any:
+    def f(S):
+        m = S - S.max(1, keepdims=True)
+        return m - np.log(np.exp(m).sum(1, keepdims=True))
+
+    def vjp(bad, G, S):
+        y = rows(S)
+        s = {
+            "no_sum": 0, "axis": G.sum(0, keepdims=True), "mean": G.mean(1, keepdims=True),
+            "sign": -G.sum(1, keepdims=True),
+        }.get(bad, G.sum(1, keepdims=True))  # fmt: skip
+        return G - (np.log(y) if bad == "exp" else y) * s
+
+    return f, vjp
+
+
+@row((4, 3), mean="", labels="", shifted="", sign="", probabilities="")
+def cross_entropy() -> Any:
+    T = np.array([0, 2, 1, 1])
+
+    def f(S):
+        p = np.exp(S) / np.exp(S).sum(1, keepdims=True)
+        return -np.mean(np.log(p[np.arange(4), T]))
+
+    def vjp(bad, G, S):
+        p, n = rows(S), len(S)
+        if bad == "labels":
+            return G * p / n
+        p[np.arange(n), (T + 1) % 3 if bad == "shifted" else T] -= 1
+        return G * p * {"mean": 1, "sign": -1 / n}.get(bad, 1 / n) * (rows(S) if bad == "probabilities" else 1)
+
+    return f, vjp
+
+
+@row((4, 3), (4, 3), half="", mean="", size="", sign="", square="")
+def squared_error() -> Any:
+    def f(x, t):
+        return np.mean((x - t) ** 2)
+
+    def vjp(bad, G, x, t):
+        r, n = x - t, x.size
+        return G * {
+            "half": r / n, "mean": 2 * r, "size": 2 * r / len(x), "sign": -2 * r / n, "square": 2 * r**2 / n
+        }.get(bad, 2 * r / n)  # fmt: skip
+
+    return f, vjp
+
+
+@row((4,), (6, 4), (6,), half="", none="", double="", mean="", sign="", data="")
+def ridge() -> Any:
+    def f(w, X, t):
+        r = X @ w - t
+        penalty = 0.3 * np.sum(w**2)
+        return 0.5 * np.sum(r**2) + penalty
+
+    def vjp(bad, G, w, X, t):
+        r = X @ w - t
+        c = {"half": 0.3, "none": 0, "double": 1.2, "sign": -0.6}.get(bad, 0.6)
+        data = X.T @ r / (6 if bad == "mean" else 1)
+        return G * ((0 if bad == "data" else data) + c * w)
+
+    return f, vjp
+
+
+@row((5,), (3, 5), sigma="", sign="", weights="", x="")
+def logistic() -> Any:
+    t = np.array([0.0, 1.0, 1.0])
+
+    def f(w, X):
+        z = X @ w
+        return np.sum(np.log(1 + np.exp(z)) - t * z)
+
+    def vjp(bad, G, w, X):
+        z = X @ w
+        p = {"sigma": z, "sign": sigma(-z)}.get(bad, sigma(z))
+        return G * (X.T @ (p - (0 if bad == "weights" else t)))
+
+    return f, vjp
+
+
+@row((4, 2), root="", factor="", row_only="", sign="")
+def distances() -> Any:
+    def f(X):
+        d = X[:, None, :] - X[None, :, :]
+        return np.sum(d**2, axis=2)
+
+    def vjp(bad, G, X):
+        d = X[:, None, :] - X[None, :, :]
+        g = (1 if bad == "factor" else 2) * G[:, :, None] * d
+        if bad == "row_only":
+            return g.sum(1)
+        return g.sum(1) + g.sum(0) if bad == "sign" else g.sum(1) - g.sum(0)
+
+    return f, vjp
+
+
+# Gates and recurrences
+
+
+@row((3, 4), (4, 8), value="", gate="", swapped="", derivative="", taken_at="")
+def glu() -> Any:
+    def f(x, W):
+        z = x @ W
+        a, b = z[:, :4], z[:, 4:]
+        return a * (1 / (1 + np.exp(-b)))
+
+    def vjp(bad, G, x, W):
+        z = x @ W
+        a, b = z[:, :4], z[:, 4:]
+        s = sigma(b)
+        da = 0 * G if bad == "value" else G * s
+        ds = {"derivative": 1, "taken_at": b * (1 - b)}.get(bad, s * (1 - s))
+        db = 0 * G if bad == "gate" else G * a * ds
+        return np.concatenate((db, da) if bad == "swapped" else (da, db), 1) @ W.T
+
+    return f, vjp
+
+
+@row((2, 3), (3, 12), (2, 3), swapped="", forget="", tanh="", output="", sigma="")
+def lstm_cell() -> Any:
+    def f(h, W, c):
+        z = h @ W
+        i, o = 1 / (1 + np.exp(-z[:, :3])), 1 / (1 + np.exp(-z[:, 3:6]))
+        u, k = np.tanh(z[:, 6:9]), 1 / (1 + np.exp(-z[:, 9:]))
+        n = k * c + i * u
+        return o * np.tanh(n)
+
+    def vjp(bad, G, h, W, c):
+        z = h @ W
+        i, o, u, k = sigma(z[:, :3]), sigma(z[:, 3:6]), np.tanh(z[:, 6:9]), sigma(z[:, 9:])
+        t = np.tanh(k * c + i * u)
+        dn = G * o * (1 if bad == "tanh" else 1 - t**2)
+        di = dn * u * (1 if bad == "sigma" else i * (1 - i))
+        do = 0 * G if bad == "output" else G * t * o * (1 - o)
+        du = dn * i * (1 - u**2)
+        dk = 0 * G if bad == "forget" else dn * c * k * (1 - k)
+        return np.concatenate((do, di, du, dk) if bad == "swapped" else (di, do, du, dk), 1) @ W.T
+
+    return f, vjp
+
+
+@row((3,), (3, 3), last="", turned="", derivative="", first="")
+def recurrence() -> Any:
+    def f(h, W):
+        for _ in range(3):
+            h = np.tanh(W @ h)
+        return h
+
+    def vjp(bad, G, h, W):
+        kept = [h]
+        for _ in range(3):
+            kept.append(np.tanh(W @ kept[-1]))
+        for n, y in enumerate(kept[:0:-1]):
+            G = G if bad == "derivative" and n == 1 else G * (1 - y**2)
+            if not ((bad == "last" and n == 2) or (bad == "first" and n == 0)):
+                G = (W if bad == "turned" and n == 1 else W.T) @ G
+        return G
+
+    return f, vjp
+
+
+@row((4, 3), (3, 3), (3, 3), scale="", softmax="", keys="", turned="", query="")
+def attention() -> Any:
+    def f(x, Q, K):
+        q, k = x @ Q, x @ K
+        s = q @ k.T / np.sqrt(3.0)
+        e = np.exp(s)
+        a = e / e.sum(1, keepdims=True)
+        return a @ x
+
+    def vjp(bad, G, x, Q, K):
+        q, k = x @ Q, x @ K
+        a = rows(q @ k.T / np.sqrt(3.0))
+        da = G @ x.T
+        ds = a * (da - (0 if bad == "softmax" else (da * a).sum(1, keepdims=True)))
+        ds = ds / (1 if bad == "scale" else np.sqrt(3.0))
+        dq, dk = ds @ k, (ds if bad == "turned" else ds.T) @ q
+        dk = 0 * dk if bad == "keys" else dk
+        dq = 0 * dq if bad == "query" else dq
+        return a.T @ G + dq @ Q.T + dk @ K.T
+
+    return f, vjp
+
+
+@row((4, 6), scale="", mask="", inverse="")
+def dropout() -> Any:
+    keep = np.random.default_rng(3).random((4, 6)) > 0.4
+
+    def f(x):
+        return x * keep / 0.6
+
+    def vjp(bad, G, x):
+        return G * {"scale": keep, "mask": 1 / 0.6, "inverse": keep * 0.6}.get(bad, keep / 0.6)
+
+    return f, vjp
+
+
+# Algebra
+
+
+@row((3, 3), transposed="", sign="", one="", order="")
+def inverse() -> Any:
+    def f(A):
+        return np.linalg.inv(A + 4 * np.eye(3))
+
+    def vjp(bad, G, A):
+        Y = np.linalg.inv(A + 4 * np.eye(3))
+        g = Y @ G @ Y.T if bad == "transposed" else Y.T @ G @ Y.T
+        if bad == "one":
+            g = Y.T @ G
+        return g if bad == "sign" else -(g.T if bad == "order" else g)
+
+    return f, vjp
+
+
+@row((4,), (4, 4), symmetric="", half="", turned="")
+def quadratic() -> Any:
+    def f(x, A):
+        return x @ A @ x
+
+    def vjp(bad, G, x, A):
+        return G * {"symmetric": 2 * A @ x, "half": A @ x, "turned": A.T @ x}.get(bad, A @ x + A.T @ x)
+
+    return f, vjp
+
+
+@row((3, 3), transposed="", determinant="", sign="")
+def log_determinant() -> Any:
+    def f(A):
+        return np.log(np.linalg.det(A + 4 * np.eye(3)))
+
+    def vjp(bad, G, A):
+        B = A + 4 * np.eye(3)
+        Y = np.linalg.inv(B)
+        g = Y if bad == "transposed" else Y.T
+        return G * g * {"determinant": np.linalg.det(B), "sign": -1}.get(bad, 1)
+
+    return f, vjp
+
+
+@row((4, 3), (3,), by_norm="", cubed="", second="", sign="")
+def cosine() -> Any:
+    def f(x, w):
+        n = np.sqrt((x**2).sum(1))
+        return (x @ w) / n
+
+    def vjp(bad, G, x, w):
+        n = np.sqrt((x**2).sum(1))
+        one = np.outer(G / (1 if bad == "by_norm" else n), w)
+        two = (G * (x @ w) / n ** (2 if bad == "cubed" else 3))[:, None] * x
+        two = {"second": 0 * two, "sign": -two}.get(bad, two)
+        return one - two
+
+    return f, vjp
+
+
+@row((7,), (3,), turned="", shifted="", sign="", cut="")
+def convolution() -> Any:
+    def f(x, k):
+        out = np.zeros(5)
+        for n in range(3):
+            out = out + k[n] * x[n : n + 5]
+        return out
+
+    def vjp(bad, G, x, k):
+        g = np.zeros(7)
+        for n in range(3):
+            g[n : n + 5] += (k[2 - n] if bad == "turned" else k[n]) * G
+        if bad == "shifted":
+            g = np.roll(g, 1)
+        if bad == "cut":
+            g[-1] = 0
+        return -g if bad == "sign" else g
+
+    return f, vjp
+
+
+@row((5, 6), (3, 3), turned="", corner="", one_axis="", transposed="", sign="")
+def convolution_2d() -> Any:
+    def f(x, k):
+        p = np.pad(x, 1)
+        return sum(k[a, b] * p[a : a + 5, b : b + 6] for a in range(3) for b in range(3))
+
+    def vjp(bad, G, x, k):
+        k = {"turned": k[::-1, ::-1], "one_axis": k[::-1], "transposed": k.T}.get(bad, k)
+        p = np.zeros((7, 8))
+        for a in range(3):
+            for b in range(3):
+                p[a : a + 5, b : b + 6] += k[a, b] * G
+        g = p[2:7, 2:8] if bad == "corner" else p[1:6, 1:7]
+        return -g if bad == "sign" else g
+
+    return f, vjp
+
+
+def arguments(one: Row, seed: int) -> list[Any]:
+    """A random point."""
+    rng = np.random.default_rng(seed)
+    drawn = [rng.normal(size=shape) for shape in one.shapes]
+    return [np.abs(a) + 0.1 for a in drawn] if one.positive else drawn
