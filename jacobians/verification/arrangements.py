@@ -96,12 +96,15 @@ def order_clause(case: Case, order: Order) -> str:
     swaps = [(a, order[a]) for a in free if a < order[a] and order[order[a]] == a]
     if len(swaps) == 1 and sum(order[a] != a for a in free) == 2:
         a, b = swaps[0]
-        return f"axes {names[a]} and {names[b]} are swapped (a transpose)"
+        text = f"axes {names[a]} and {names[b]} are swapped (a transpose)"
+        if a < case.out_ndim <= b and case.out_ndim - case.fixed > 1:
+            text += "; of a convolution, its kernel is turned round along them"
+        return text
     come = ", ".join(names[a] for a in order[case.fixed :])
     meant = ", ".join(names[a] for a in free)
     text = f"the axes come in the order ({come}), where ({meant}) is meant"
     if order[case.fixed :] == case.in_axes + case.out_axes:
-        text += ": the input's axes come first"
+        text += ": the input's axes come first (of a convolution, its kernel is turned round)"
     elif 2 * len(swaps) == sum(order[a] != a for a in free):
         pairs = [f"{names[a]} and {names[b]}" for a, b in swaps]
         text += f": {listed(pairs)} are swapped"

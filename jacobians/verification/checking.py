@@ -162,12 +162,15 @@ def _report(
         seed=options.seed,
         automatic=against == "auto",
     )
-    parts: list[Part] = [
-        trial.part(claim, subject.pair(output, which))
-        for claim in claims
-        for output in range(len(subject.outputs))
-        for which in range(len(subject.points))
-    ]
+    try:
+        parts: list[Part] = [
+            trial.part(claim, subject.pair(output, which))
+            for claim in claims
+            for output in range(len(subject.outputs))
+            for which in range(len(subject.points))
+        ]
+    finally:
+        subject.progress.done()
     notes, unjudged = tuple(subject.notes), tuple(subject.unjudged)
     return Report(subject.name, tuple(parts), notes, options.seed, unjudged)
 

@@ -20,11 +20,10 @@ from numpy.typing import NDArray
 from jacobians.derivation.chain_rule import between
 from jacobians.display.expressions import label
 from jacobians.display.formulas import written_out
-from jacobians.graph.node import Node, evaluate, ordered
+from jacobians.graph.node import Node, evaluate, input_node, ordered
 from jacobians.notation.terms import Sum
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.tracing.running import output_node, traced
-from jacobians.verification.factors import readings
 from jacobians.verification.subject import Pair, Subject, copied
 from jacobians.verification.variables import brief, variables_seen
 
@@ -32,8 +31,12 @@ Array = NDArray[Any]
 
 _MOST_NODES = 90  # between the argument and the result
 _MOST_VALUES = 40  # whose values may be a factor
-_UPSTREAMS, _DIRECTIONS = 4, 24
+_UPSTREAMS, _DIRECTIONS, _FEW_DIRECTIONS = 4, 24, 6
+_MANY = 1 << 12  # entries of an argument, of which few directions are looked at
+_MOST_OUTSIDE = 17  # factors of a sum that may stand outside of it
 _LARGEST = 1 << 18  # entries of a local Jacobian that is made dense
+_CLOSE = 1e-5  # the relative error of a factor that is named
+_IDLE = 1e-12  # the share of the derivative that runs through a path that cancels
 _EXACT = 1e-6  # the relative error of a prediction that holds
 _MOST = 3
 
@@ -103,14 +106,25 @@ class Flow:
                     tensor = node.operation.local(node, position)
                     known = evaluate(tensor.operands, needed)
                     self.edges.append(Edge(node, position, operand, _tensor(tensor, node, known)))
+        self._said: dict[Node, str] = {}
         self._matrices: dict[JacobianTensor, Array | None] = {}
-        self.down: dict[Node, Array] = {start: directions}
+        self._run(upstreams, directions)
+        # A path whose share cancels, a maximum that is subtracted, is no part of what people write.
+        size = np.abs(self.right).max(initial=0.0)
+        idle = [e for e in self.edges if np.abs(self.through(e)).max(initial=0.0) <= _IDLE * size]
+        if idle and size > 0:
+            self.edges = [e for e in self.edges if all(e is not other for other in idle)]
+            self._run(upstreams, directions)
+
+    def _run(self, upstreams: Array, directions: Array) -> None:
+        """Fill in ``up`` and ``down`` along the edges."""
+        self.down = {}
         for node in self.nodes:
-            if node is not start:
-                parts = [self.pushed(e, self.down[e.operand]) for e in self.into(node)]
-                self.down[node] = sum(parts[1:], parts[0])
-        self.up: dict[Node, Array] = {node: np.zeros((len(upstreams), prod(node.shape))) for node in self.nodes}
-        self.up[output] = upstreams
+            parts = [self.pushed(e, self.down[e.operand]) for e in self.into(node)]
+            still = np.zeros((prod(node.shape), directions.shape[1]))
+            self.down[node] = directions if node is self.start else sum(parts, still)
+        self.up = {n: np.zeros((len(upstreams), prod(n.shape))) for n in self.nodes}
+        self.up[self.output] = upstreams
         for node in reversed(self.nodes):
             for edge in self.into(node):
                 self.up[edge.operand] = self.up[edge.operand] + self.pulled(edge, self.up[node])
@@ -147,6 +161,11 @@ class Flow:
         )
 
     @property
+    def sizes(self) -> list[int]:
+        """What a sum may run over: sizes of axes, and of whole nodes."""
+        return sorted({n for a in self.nodes for n in (*a.shape, prod(a.shape)) if n > 2})
+
+    @property
     def right(self) -> Array:
         """(upstreams, directions): the right derivative, contracted with both."""
         return self.up[self.output] @ self.down[self.output]
@@ -157,7 +176,9 @@ class Flow:
 
     def said(self, node: Node) -> str:
         """A node in words."""
-        return brief(node, self.names, self.formula)
+        if node not in self._said:
+            self._said[node] = brief(node, self.names, self.formula)
+        return self._said[node]
 
     def formula(self, node: Node) -> str:
         """A node as the formulas write it; empty where it has no notation of its own."""
@@ -183,7 +204,8 @@ def flow_of(
         upstreams = random.normal(size=(_UPSTREAMS, pair.out.size))
     if directions is None:
         size = pair.inner.size
-        directions = np.eye(size) if size <= _DIRECTIONS else random.normal(size=(size, _DIRECTIONS))
+        count = _DIRECTIONS if size <= _MANY else _FEW_DIRECTIONS
+        directions = np.eye(size) if size <= count else random.normal(size=(size, count))
     names: dict[Node, str] = {}
     with ExitStack() as stack:
         with variables_seen(names):
@@ -210,9 +232,10 @@ def _shares(flow: Flow) -> list[tuple[str, Array]]:
     for share, operand, node, forks in sorted(places, key=lambda p: -p[2].serial):
         if not share.any() or _alike(share, flow.right):
             continue
-        plain = operand is not flow.start and operand in flow.names
+        alone = operand is not flow.start and len(_users(flow, operand)) == 1
+        plain = alone and operand in flow.names
         name = flow.said(operand)
-        if forks and not (plain and len(_users(flow, operand)) == 1):
+        if not alone or (forks and not plain):
             name += f" in {flow.said(node)}"
         group = next((names for other, names in groups if _alike(share, other)), None)
         if group is None:
@@ -228,20 +251,37 @@ def _users(flow: Flow, node: Node) -> list[Edge]:
 def paths(flow: Flow) -> Iterator[Guess]:
     """One path of several: its gradient dropped, doubled, of the wrong sign, or scaled."""
     for name, share in _shares(flow):
-        yield Guess("path", partial(_of_path, f"through {name}"), share, 1.5, scaled=True)
+        words = partial(_of_path, f"through {name}", flow.sizes)
+        yield Guess("path", words, share, 1.5, scaled=True)
 
 
-def _of_path(where: str, factor: float) -> str:
+_PLAIN = {
+    0.0: "is missing (it is held constant, or forgotten)",
+    2.0: "is there twice",
+    0.5: "is half of what it should be",
+    -1.0: "has the wrong sign",
+}
+
+
+def _of_path(where: str, sizes: Sequence[int], factor: float) -> str:
     """What is said of a path whose share stands ``factor`` times."""
-    plain = {
-        0.0: f"the gradient {where} is missing (it is held constant, or forgotten)",
-        2.0: f"the gradient {where} is there twice",
-        -1.0: f"the gradient {where} has the wrong sign",
-    }
-    for value, text in plain.items():
-        if abs(factor - value) <= 1e-5:
-            return text
-    return f"the gradient {where} is {_number(factor)} × what it should be"
+    for value, text in _PLAIN.items():
+        if abs(factor - value) <= _CLOSE:
+            return f"the gradient {where} {text}"
+    said = f"the gradient {where} is {_number(factor)} × what it should be"
+    readings_of = (
+        ("a mean over {n} where a sum is meant", lambda n: 1 / n),
+        ("a sum over {n} where a mean is meant", lambda n: n),
+        ("n − 1 where n is meant, n = {n}", lambda n: n / (n - 1)),
+        ("n where n − 1 is meant, n = {n}", lambda n: (n - 1) / n),
+    )
+    told = [
+        text.format(n=n)
+        for text, value in readings_of
+        for n in sizes
+        if abs(abs(factor) - value(n)) <= _CLOSE * value(n)
+    ]
+    return said + (f" ({', or '.join(told[:3])})" if told else "")
 
 
 def skipped(flow: Flow) -> Iterator[Guess]:
@@ -257,8 +297,10 @@ def skipped(flow: Flow) -> Iterator[Guess]:
             return (pull * values) @ flow.down[before] - share
 
         direct = [e for e in flow.into(after) if e.operand is before]
-        text, weight = f"{what} is forgotten: the gradient passes as it is", 1.4
+        text = f"{what} is forgotten: the gradient passes as it is"
+        weight = 1.4 if len(direct) == len(flow.into(after)) == 1 else 1.5
         slope = _slope(direct[0]) if len(direct) == 1 else None
+        affine = slope is not None and slope.size > 1 and np.ptp(slope) == 0
         if slope is not None and slope.size and np.ptp(slope) == 0 and 0 < abs(slope.flat[0]) < 1:
             text = _forgotten_division(flow, before, float(slope.flat[0]), y)
         yield Guess("skipped", text, instead(np.ones_like(a)), weight)
@@ -288,7 +330,7 @@ def skipped(flow: Flow) -> Iterator[Guess]:
                 ):  # fmt: skip
                     if np.isfinite(number).all():
                         written = form.format(name)
-                        yield Guess("scalar", f"{what} is taken as {written}, where {name} is {at}, {text}", instead(number), 1.6 + 0.002 * len(form))
+                        yield Guess("scalar", f"{what} is taken as {written}, where {name} is {at}, {text}", instead(number), 1.6 + 0.002 * len(form) + 0.4 * affine)
 
 
 def _forgotten_division(flow: Flow, before: Node, slope: float, of: str) -> str:
@@ -330,42 +372,46 @@ def factors(flow: Flow) -> Iterator[Guess]:
 
 
 def operands(flow: Flow) -> Iterator[Guess]:
-    """An operand in a local Jacobian that is forgotten, transposed, turned round, or another one."""
+    """A factor in a local Jacobian that is forgotten, transposed, turned round, or there twice."""
     for edge in flow.edges:
         share = flow.through(edge)
         if not share.any():
             continue
-        terms = edge.local.terms
-        for operand, value in edge.local.operands.items():
-            changes: list[tuple[str, str, Array, float]] = []
-            text = _operand_text(flow, edge, operand)
-            if value.ndim == 2 and value.shape[0] == value.shape[1] > 1:
-                changes.append(("transposed", f"{text} stands transposed", value.T, 1.5))
-            if value.ndim and value.size > 1:
-                for axes in _axes(value.ndim):
-                    which = "" if len(axes) == value.ndim else f" along axis {axes[0]}"
-                    changes.append(("turned", f"{text} is turned round{which} (a kernel: convolution for correlation)", np.flip(value, axes), 1.6))
-            for clause, kind, number, weight in (
-                (f"the factor {text} is forgotten", "skipped", np.ones_like(value), 1.35),
-                (f"{text} is squared: it is multiplied in twice", "twice", value**2, 1.7),
-                (f"{text} has the wrong sign", "sign", -value, 1.7),
-            ):
-                changes.append((kind, clause, number, weight))
-            for kind, clause, number, weight in changes:
-                own = dict(edge.local.operands)
-                own[operand] = number
-                if np.array_equal(number, value):
+        by = f"in the derivative of {flow.said(edge.node)} by {flow.said(edge.operand)}"
+        for number, term in enumerate(edge.local.terms.terms):
+            for place, factor in enumerate(term.factors):
+                value = edge.local.operands[factor.operand]
+                if factor.mask:
                     continue
-                tensor = JacobianTensor(terms, edge.node.ndim, own, dtype=np.float64)
-                other = edge._replace(local=tensor)
-                adds = flow.pulled(other, flow.up[edge.node]) @ flow.down[edge.operand] - share
-                of = flow.said(edge.node)
-                yield Guess(kind, f"in the derivative of {of} by {flow.said(edge.operand)}, {clause}", adds, weight)
+                text = flow.said(factor.operand)
+                for kind, clause, other, weight in _mistaken(text, value):
+                    if other.shape != value.shape or np.array_equal(other, value):
+                        continue
+                    leaf = input_node("", value.shape)
+                    factors = list(term.factors)
+                    factors[place] = factor._replace(operand=leaf)
+                    terms = list(edge.local.terms.terms)
+                    terms[number] = term._replace(factors=tuple(factors))
+                    own = {**edge.local.operands, leaf: other}
+                    whole = Sum(edge.local.shape, tuple(terms))
+                    tensor = JacobianTensor(whole, edge.node.ndim, own, dtype=np.float64)
+                    pulled = flow.pulled(edge._replace(local=tensor), flow.up[edge.node])
+                    adds = pulled @ flow.down[edge.operand] - share
+                    yield Guess(kind, f"{by}, {clause}", adds, weight)
 
 
-def _operand_text(flow: Flow, edge: Edge, operand: Node) -> str:
-    del edge
-    return flow.said(operand)
+def _mistaken(text: str, value: Array) -> Iterator[tuple[str, str, Array, float]]:
+    """What stands in the place of a factor: its kind, the words, the array, and how plain it is."""
+    yield "skipped", f"the factor {text} is forgotten", np.ones_like(value), 1.35
+    yield "sign", f"{text} has the wrong sign", -value, 1.7
+    yield "twice", f"{text} is multiplied in twice", value**2, 1.7
+    if value.ndim == 2 and value.shape[0] == value.shape[1] > 1:
+        yield "transposed", f"{text} stands transposed", value.T, 1.5
+        yield "skipped", f"the factor {text} is forgotten", np.eye(len(value)), 1.4
+    for axes in _axes(value.ndim) if value.size > 1 else ():
+        which = "" if len(axes) == value.ndim else f" along {_axes_said(axes)}"
+        clause = f"{text} is turned round{which} (a kernel: convolution for correlation)"
+        yield "turned", clause, np.flip(value, axes), 1.6
 
 
 def exchanged(flow: Flow) -> Iterator[Guess]:
@@ -428,6 +474,35 @@ def rearranged(flow: Flow) -> Iterator[Guess]:
             yield Guess(kind, text, value.reshape(flow.up[node].shape) @ flow.down[node] - share, weight)
 
 
+def turned_edges(flow: Flow) -> Iterator[Guess]:
+    """The gradient that goes one of several ways from a node, transposed."""
+    for edge in flow.edges:
+        shape = edge.node.shape
+        if len(shape) < 2 or shape[-1] != shape[-2] or len(flow.into(edge.node)) < 2:
+            continue
+        G = np.swapaxes(flow.up[edge.node].reshape(-1, *shape), -1, -2).reshape(flow.up[edge.node].shape)
+        text = f"the gradient by {flow.said(edge.node)} is transposed, on its way to {flow.said(edge.operand)}"
+        yield Guess("transposed", text, flow.pulled(edge, G) @ flow.down[edge.operand] - flow.through(edge), 1.6)
+
+
+def moved_entries(flow: Flow) -> Iterator[Guess]:
+    """Entries that are picked out of an array, labels or a slice: one off."""
+    for edge in flow.edges:
+        matrix = flow.matrix(edge)
+        operation = edge.node.operation
+        if matrix is None or operation is None or operation.elementwise or not edge.operand.shape:
+            continue
+        if not np.isin(matrix, (0, 1)).all() or not (matrix.sum(1) == 1).all():
+            continue
+        table = matrix.reshape(-1, *edge.operand.shape)
+        for axis, size in enumerate(edge.operand.shape):
+            for step in (1, -1) if size > 1 else ():
+                other = np.roll(table, step, axis + 1).reshape(matrix.shape)
+                text = f"what is picked out of {flow.said(edge.operand)} is off by one along axis {axis}"
+                adds = flow.up[edge.node] @ other @ flow.down[edge.operand] - flow.through(edge)
+                yield Guess("shift", text, adds, 1.7)
+
+
 def _shifted(G: Array, axes: Sequence[int], step: int) -> Array:
     result = G
     for axis in axes:
@@ -474,7 +549,7 @@ def _over_other_axes(flow: Flow, edge: Edge, U: Array, summed: list[int]) -> Ite
         if len(below) != 1:
             return
         (last,) = below
-        if last.operand.shape != node.shape:
+        if prod(last.operand.shape) != prod(node.shape):
             break
         between_, node = flow.pulled(last, between_), last.operand
     if last.operand.shape != shape or not _is_sum(flow, last):
@@ -484,15 +559,23 @@ def _over_other_axes(flow: Flow, edge: Edge, U: Array, summed: list[int]) -> Ite
     right = np.broadcast_to(U.sum(axis=tuple(a + 1 for a in summed), keepdims=True), U.shape) * scale
     down, axes = flow.down[last.operand], _axes_said(summed)
     share = right.reshape(len(U), -1) @ down
+    outside = [np.ones(padded)]  # what stands inside of the sum here, and outside of it in the claim
+    for value in flow.values.values():
+        array = np.asarray(value, np.float64)
+        if array.size == prod(padded) and (array != 0).all() and len(outside) < _MOST_OUTSIDE:
+            outside += [array.reshape(padded), 1 / array.reshape(padded)]
     for count in range(1, len(shape) + 1):
         for other in combinations(range(len(shape)), count):
             if list(other) == summed:
                 continue
-            again = np.broadcast_to(U.sum(axis=tuple(a + 1 for a in other), keepdims=True), U.shape) * scale
             sizes = prod(shape[a] for a in summed) / prod(shape[a] for a in other)
-            text = f"the sum in the gradient through {flow.said(edge.operand)} runs over {_axes_said(other)}, where {axes} is meant"
-            for factor in (1.0, sizes):
-                yield Guess("reduced", text, factor * again.reshape(len(U), -1) @ down - share, 1.45)
+            text = f"the sum in the gradient through {flow.said(edge.operand)} runs over "
+            text += "all axes" if count == len(shape) > 1 else _axes_said(other)
+            for v in outside:
+                again = (U * v).sum(axis=tuple(a + 1 for a in other), keepdims=True) / v * scale
+                again = np.broadcast_to(again, U.shape).reshape(len(U), -1) @ down
+                for factor in {1.0, sizes}:
+                    yield Guess("reduced", f"{text}, where {axes} is meant", factor * again - share, 1.45)
 
 
 def _axes_said(axes: Sequence[int]) -> str:
@@ -521,7 +604,11 @@ def several_paths(flow: Flow) -> Iterator[Guess]:
     """Two paths that are missing at once."""
     shares = _shares(flow)[:24]
     for (one, first), (two, second) in combinations(shares, 2):
-        yield Guess("path", f"the gradients through {one} and through {two} are missing", -first - second, 1.8)
+        text = f"the gradients through {one} and through {two} are missing"
+        yield Guess("path", text, -first - second, 1.8)
+        for a, b, sign in ((one, two, 1), (two, one, -1)):
+            text = f"the gradient through {a} stands for that through {b} too (as if a matrix were symmetric)"
+            yield Guess("exchanged", text, sign * (first - second), 1.75)
 
 
 def degrees(flow: Flow) -> Iterator[Guess]:
@@ -538,8 +625,13 @@ def degrees(flow: Flow) -> Iterator[Guess]:
 
 
 HYPOTHESES: tuple[Callable[[Flow], Iterator[Guess]], ...] = (
-    paths, skipped, operands, reduced, exchanged, rearranged, factors, degrees, several_paths,
+    paths, skipped, operands, reduced, exchanged, turned_edges, moved_entries, rearranged, factors,
+    degrees, several_paths,
 )  # fmt: skip
+
+
+_ENOUGH = (reduced, exchanged, rearranged)  # after which nothing more is tried where one holds
+_SURE = 1.6
 
 
 def explanations(flow: Flow, claimed: Array, eps: float) -> list[Explanation]:
@@ -550,7 +642,6 @@ def explanations(flow: Flow, claimed: Array, eps: float) -> list[Explanation]:
     found: list[Explanation] = []
     if not np.isfinite(scale) or error.size < 2 or not np.abs(error).max() > 20 * allowed:
         return []
-    named = readings([(f"axis {a}", n) for a, n in enumerate(flow.start.shape)])
     with np.errstate(all="ignore"):
         for hypothesis in HYPOTHESES:
             for guess in hypothesis(flow):
@@ -559,13 +650,13 @@ def explanations(flow: Flow, claimed: Array, eps: float) -> list[Explanation]:
                     below = float(np.vdot(adds, adds))
                     c = float(np.vdot(adds, error)) / below if below > 0 else 0.0
                     adds, factor = c * adds, c + 1
-                    plain = min(abs(factor - n) for n in (0, 2, -1))
-                    near = min((abs(abs(factor) - n) for n in named), default=1.0)
-                    weight += 0.0 if plain <= 1e-5 else 0.15 if near <= 1e-5 else 0.6
+                    plain = any(abs(factor - n) <= _CLOSE for n in _PLAIN)
+                    named = "(" in guess.words(factor) if not isinstance(guess.words, str) else False
+                    weight += -0.2 if plain else 0.15 if named else 0.6
                 if np.abs(adds - error).max() <= allowed:
                     words = guess.words if isinstance(guess.words, str) else guess.words(factor)
                     found.append(Explanation(guess.kind, words[:1].upper() + words[1:] + ".", weight))
-            if any(one.weight <= 1.5 for one in found):
+            if hypothesis in _ENOUGH and any(one.weight <= _SURE for one in found):
                 break
     found.sort(key=lambda one: (one.weight, len(one.text)))
     best = [one for one in found if one.weight <= found[0].weight + 0.3] if found else []

@@ -18,6 +18,7 @@ from jacobians.ground.trees import flatten, mapped
 from jacobians.notation.explicit import axis_names
 from jacobians.tracing.running import Wrt, chosen, name_of, parameter_names
 from jacobians.transforms.library import LibraryOperation
+from jacobians.verification.progress import Progress
 from jacobians.verification.randomness import distance, randomness
 from jacobians.verification.stepping import Pointwise
 
@@ -107,6 +108,7 @@ class Subject:
         self.f = f
         self.several = not isinstance(wrt, Integral | str)
         self.notes: list[str] = []
+        self.progress = Progress(name_of(f))
         self.unsteady = ""
         self.changes: dict[str, list[str]] = {}
         self.unjudged: list[str] = []
@@ -195,6 +197,7 @@ class Subject:
     def result(self, values: Sequence[Array]) -> Any:
         """What the function returns; the values are handed out as they are."""
         args, kwargs = self.arguments(values)
+        self.progress.tick()
         return self.f(*args, **kwargs)
 
     def refresh(self) -> None:

@@ -118,7 +118,9 @@ class Trial:
                 sample, found, verdict, pair, derived=derived
             )
             if linear and not derived and (not findings or _is_weak(findings[0])):
-                findings = (*self._of_graph(sample, pair), *findings)[:_MOST_FINDINGS]
+                more = self._of_graph(sample, pair)
+                rest = [one for one in findings if not more or one.kind != "unexplained"]
+                findings = (*more, *rest)[:_MOST_FINDINGS]
         errors = found.estimate.error[~found.estimate.lost]
         return self._made(
             claim,
@@ -415,8 +417,11 @@ def _too_loose(found: Contest, verdict: Verdict, tolerance: Tolerance) -> str:
 
 def _is_weak(finding: Finding) -> bool:
     """Whether a finding says where or how much, but not what the mistake is."""
-    long = finding.kind == "term" and len(finding.text) > _LONG
-    return finding.remaining > 0 or finding.kind in _WEAK or long
+    text = finding.text
+    long = finding.kind == "term" and len(text) > _LONG
+    unread = finding.kind == "factor" and "(" not in text and "is 2 ×" not in text
+    told = "everywhere" in text or "reversed" in text
+    return finding.remaining > 0 or (finding.kind in _WEAK and not told) or long or unread
 
 
 def _precision(sample: Sample, subject: Subject) -> str:

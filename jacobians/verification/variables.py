@@ -13,14 +13,16 @@ from jacobians.tracing.traced import Traced
 
 _INFIX = {"add": "+", "subtract": "−", "multiply": "·", "divide": "/", "matmul": "@", "power": "**"}
 _OURS = str(Path(jacobians.__file__).parent)
-_DEEP = 3  # operations that are written out, of a value without a name
+_DEEP = 5  # operations that are written out, of a value without a name
 _LONGEST = 48
 
 
 @contextmanager
 def variables_seen(known: dict[Node, str]) -> Iterator[None]:
     """Fill in the names of traced values from the local variables of the user's functions."""
-    before = sys.getprofile()
+    if sys.getprofile() is not None:  # a profiler is at work, and cannot be put back
+        yield
+        return
 
     def see(frame: FrameType, event: str, _: Any) -> None:
         file = frame.f_code.co_filename
@@ -35,7 +37,7 @@ def variables_seen(known: dict[Node, str]) -> Iterator[None]:
     try:
         yield
     finally:
-        sys.setprofile(before)
+        sys.setprofile(None)
 
 
 def brief(node: Node, names: dict[Node, str], formula: Callable[[Node], str], deep: int = _DEEP) -> str:
@@ -50,12 +52,17 @@ def brief(node: Node, names: dict[Node, str], formula: Callable[[Node], str], de
         return "…"
     parts = [brief(n, names, formula, deep - 1) for n in node.operands]
     name = node.operation.name
-    if name in _INFIX and len(parts) == 2:
+    if name in ("slice", "take", "gather", "index") and formula(node):
+        text = formula(node)
+    elif name == "negative" and len(parts) == 1:
+        text = f"−{parts[0]}" if " " not in parts[0] else f"−({parts[0]})"
+    elif name in _INFIX and len(parts) == 2:
         own = [p if " " not in p or "(" in p[:1] else f"({p})" for p in parts]
         text = f" {_INFIX[name]} ".join(own)
     elif len(parts) == 1 and name in ("alias", "astype", "reshape", "broadcast", "broadcast_to", "squeeze", "expand_dims"):
         text = parts[0]
     else:
+        name = name.removesuffix("_over")
         text = f"{name}({', '.join(parts)})"
     if len(text) <= _LONGEST:
         return text

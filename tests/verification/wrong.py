@@ -46,21 +46,39 @@ def rows(x: Any) -> Any:
 # Layers
 
 
-@row((3, 4), (4, 5), (5,), mask="", turned="", bias="", twice="", sign="", mean="")
+@row(
+    (3, 4),
+    (4, 5),
+    (5,),
+    mask="term: The factor 1 − tanh((x W)_ij + b_j)² is missing",
+    turned="shift: Axis l is reversed",
+    bias="scalar: The derivative of tanh((x @ W) + b) by x @ W is taken as 1 − x",
+    twice="twice: The derivative of tanh((x @ W) + b) by (x @ W) + b is applied ",
+    sign="sign: The sign is wrong",
+    mean="mean: It is 1/3 × the right derivative",
+)
 def dense_tanh() -> Any:
     def f(x, W, b):
         return np.tanh(x @ W + b)
 
     def vjp(bad, G, x, W, b):
         y = np.tanh(x @ W + b)
-        d = {"mask": 1, "bias": 1 - (x @ W) [:, :] ** 2, "twice": (1 - y**2) ** 2}.get(bad, 1 - y**2)
+        d = {"mask": 1, "bias": 1 - (x @ W)[:, :] ** 2, "twice": (1 - y**2) ** 2}.get(bad, 1 - y**2)
         g = (G * d) @ (W[::-1] if bad == "turned" else W).T
         return {"sign": -g, "mean": g / 3}.get(bad, g)
 
     return f, vjp
 
 
-@row((5, 5), (5, 5), turned="", mask="", argument="", square="", zero="")
+@row(
+    (5, 5),
+    (5, 5),
+    turned="term: V_lj stands transposed",
+    mask="skipped: The derivative of h by V @ W is forgotten",
+    argument="scalar: The derivative of tanh(h @ V) by h @ V is taken as 1 − x²",
+    square="twice: The derivative of tanh(h @ V) by h @ V is applied twice",
+    zero="zeros: It is zero everywhere",
+)
 def two_layers() -> Any:
     def f(W, V):
         h = np.maximum(V @ W, 0)
@@ -80,7 +98,15 @@ def two_layers() -> Any:
     return f, vjp
 
 
-@row((4, 3), x_for_y="", forgotten="", one_minus="", half="", times_x="", sign="")
+@row(
+    (4, 3),
+    x_for_y="scalar: The derivative of 1 / (1 + exp(−x)) is taken as x (1 − x)",
+    forgotten="skipped: The derivative of 1 / (1 + exp(−x)) is forgotten",
+    one_minus="term: The factor 1 / (1 + exp(−x_ij)) is missing",
+    half="term: The factor exp(−x_ij) / (1 + exp(−x_ij)) is missing",
+    times_x="factor: A factor x too many",
+    sign="sign: The sign is wrong",
+)
 def sigmoid() -> Any:
     def f(x):
         return 1 / (1 + np.exp(-x))
@@ -95,7 +121,13 @@ def sigmoid() -> Any:
     return f, vjp
 
 
-@row((4, 3), second="", first="", sigma_forgotten="", sign="")
+@row(
+    (4, 3),
+    second="path: The gradient through s is missing",
+    first="term: The summand 1 / (1 + exp(−x_ij)) is missing",
+    sigma_forgotten="scalar: The derivative of s by x is taken as y",
+    sign="path: The gradient through s has the wrong sign",
+)
 def swish() -> Any:
     def f(x):
         s = 1 / (1 + np.exp(-x))
@@ -113,7 +145,14 @@ def swish() -> Any:
     return f, vjp
 
 
-@row((4, 3), chain="", inner="", tanh="", half="", second="")
+@row(
+    (4, 3),
+    chain="skipped: The derivative of inner by x is forgotten",
+    inner="path: The gradient through 0.044715 · (x ** 3) in x + (0.044715 · (x",
+    tanh="skipped: In the derivative of t by inner, the factor 1 − square(t) is f",
+    half="factor: It is 2 × the right derivative",
+    second="path: The gradient through t is missing",
+)
 def gelu() -> Any:
     c = 0.7978845608
 
@@ -135,7 +174,20 @@ def gelu() -> Any:
     return f, vjp
 
 
-@row((4, 5), (5,), (5,), gamma="", mean="", var="", both="", scale="", ddof="", total="", sign="", square="")
+@row(
+    (4, 5),
+    (5,),
+    (5,),
+    gamma="skipped: In the derivative of (xc · s) · g by xc · s, the factor g is f",
+    mean="path: The gradient through mu is missing",
+    var="path: The gradient through s is missing",
+    both="path: The gradients through s and through mu are missing",
+    scale="factor: A factor sqrt(var + 1e-05) too many",
+    ddof="path: The gradient through s is 1.25 × what it should be (n − 1 wher",
+    total="skipped: The division by 5 in mu is forgotten (a sum where a mean is me",
+    sign="path: The gradient through s has the wrong sign",
+    square="path: The gradient through s is there twice",
+)
 def layer_norm() -> Any:
     def f(x, g, b):
         mu = x.mean(1, keepdims=True)
@@ -159,7 +211,16 @@ def layer_norm() -> Any:
     return f, vjp
 
 
-@row((6, 3), (3,), mean="", var="", scale="", axis="", gamma="", total="")
+@row(
+    (6, 3),
+    (3,),
+    mean="path: The gradient through mu is missing",
+    var="path: The gradient through var is missing",
+    scale="factor: A factor sqrt(var + 1e-05) too many",
+    axis="reduced: The sum in the gradient through mu runs over all axes",
+    gamma="factor: The factor g is lost, or a division by it is one too many",
+    total="skipped: The division by 6 in mu is forgotten (a sum where a mean is me",
+)
 def batch_norm() -> Any:
     def f(x, g):
         mu = x.mean(0)
@@ -171,7 +232,11 @@ def batch_norm() -> Any:
         xc = x - x.mean(0)
         s = 1 / np.sqrt((xc**2).mean(0) + 1e-5)
         h, d = xc * s, G * (1 if bad == "gamma" else g)
-        mean = (lambda a: a.mean()) if bad == "axis" else (lambda a: a.sum(0) if bad == "total" else a.mean(0))
+        mean = (
+            (lambda a: a.mean())
+            if bad == "axis"
+            else (lambda a: a.sum(0) if bad == "total" else a.mean(0))
+        )
         one = 0 if bad == "mean" else mean(d)
         two = 0 if bad == "var" else h * (d * h).mean(0)
         return (d - one - two) * (1 if bad == "scale" else s)
@@ -179,7 +244,13 @@ def batch_norm() -> Any:
     return f, vjp
 
 
-@row((4, 5), rms="", gain="", scale="", total="")
+@row(
+    (4, 5),
+    rms="path: The gradient through r is missing",
+    gain="factor: A factor (sum(x ** 2)) / 5 too many in the gradient by r",
+    scale="skipped: In the derivative of x / r by x, the factor 1 / r is forgotten",
+    total="skipped: The division by 5 in (sum(x ** 2)) / 5 is forgotten (a sum whe",
+)
 def rms_norm() -> Any:
     def f(x):
         r = np.sqrt((x**2).mean(1, keepdims=True) + 1e-6)
@@ -198,7 +269,15 @@ def rms_norm() -> Any:
 # Softmaxes and losses
 
 
-@row((3, 4), diagonal="", axis="", all="", mean="", plain="", sign="")
+@row(
+    (3, 4),
+    diagonal="delta: It is zero where j ≠ l, as if there were a factor δ_jl; only t",
+    axis="reduced: The sum in the gradient through sum(e) runs over axis 0",
+    all="reduced: The sum in the gradient through sum(e) runs over all axes",
+    mean="mean: The gradient by sum(e) is a mean over axis 1",
+    plain="term: The term −δ_ik f_ij f_il is missing",
+    sign="term: The term −δ_ik f_ij f_il has the wrong sign",
+)
 def softmax() -> Any:
     def f(S):
         e = np.exp(S - S.max(1, keepdims=True))
@@ -216,7 +295,14 @@ def softmax() -> Any:
     return f, vjp
 
 
-@row((3, 4), no_sum="", axis="", mean="", exp="", sign="")
+@row(
+    (3, 4),
+    no_sum="path: The gradient through log(sum(exp(m))) in m − log(sum(exp(m))) ",
+    axis="reduced: The sum in the gradient through log(sum(exp(m))) runs over axi",
+    mean="mean: The gradient by log(sum(exp(m))) is a mean over axis 1",
+    exp="skipped: In the derivative of log(sum(exp(m))) by sum(exp(m)), the fact",
+    sign="path: The gradient through log(sum(exp(m))) in m − log(sum(exp(m))) ",
+)
 def log_softmax() -> Any:
     def f(S):
         m = S - S.max(1, keepdims=True)
@@ -228,12 +314,18 @@ def log_softmax() -> Any:
             "no_sum": 0, "axis": G.sum(0, keepdims=True), "mean": G.mean(1, keepdims=True),
             "sign": -G.sum(1, keepdims=True),
         }.get(bad, G.sum(1, keepdims=True))  # fmt: skip
-        return G - (np.log(y) if bad == "exp" else y) * s
+        return G - (np.exp(S - S.max(1, keepdims=True)) if bad == "exp" else y) * s
 
     return f, vjp
 
 
-@row((4, 3), mean="", labels="", shifted="", sign="", probabilities="")
+@row(
+    (4, 3),
+    mean="factor: It is 4 × the right derivative",
+    labels="path: The gradient through exp(S) in p is missing",
+    sign="sign: The sign is wrong",
+    probabilities="factor: A factor p too many",
+)
 def cross_entropy() -> Any:
     T = np.array([0, 2, 1, 1])
 
@@ -245,13 +337,26 @@ def cross_entropy() -> Any:
         p, n = rows(S), len(S)
         if bad == "labels":
             return G * p / n
-        p[np.arange(n), (T + 1) % 3 if bad == "shifted" else T] -= 1
-        return G * p * {"mean": 1, "sign": -1 / n}.get(bad, 1 / n) * (rows(S) if bad == "probabilities" else 1)
+        p[np.arange(n), T] -= 1
+        return (
+            G
+            * p
+            * {"mean": 1, "sign": -1 / n}.get(bad, 1 / n)
+            * (rows(S) if bad == "probabilities" else 1)
+        )
 
     return f, vjp
 
 
-@row((4, 3), (4, 3), half="", mean="", size="", sign="", square="")
+@row(
+    (4, 3),
+    (4, 3),
+    half="factor: It is ½ × the right derivative",
+    mean="factor: It is 12 × the right derivative",
+    size="factor: It is 3 × the right derivative",
+    sign="sign: The sign is wrong",
+    square="scalar: The derivative of (x − t) ** 2 by x is taken as 2 y",
+)
 def squared_error() -> Any:
     def f(x, t):
         return np.mean((x - t) ** 2)
@@ -265,7 +370,17 @@ def squared_error() -> Any:
     return f, vjp
 
 
-@row((4,), (6, 4), (6,), half="", none="", double="", mean="", sign="", data="")
+@row(
+    (4,),
+    (6, 4),
+    (6,),
+    half="path: The gradient through penalty is half of what it should be",
+    none="term: The summand 0.6 w_k is missing",
+    double="path: The gradient through penalty is there twice",
+    mean="path: The gradient through r is 0.1667 × what it should be (a mean o",
+    sign="path: The gradient through penalty has the wrong sign",
+    data="term: The summand (Xᵀ (X w − t))_k is missing",
+)
 def ridge() -> Any:
     def f(w, X, t):
         r = X @ w - t
@@ -281,7 +396,13 @@ def ridge() -> Any:
     return f, vjp
 
 
-@row((5,), (3, 5), sigma="", sign="", weights="", x="")
+@row(
+    (5,),
+    (3, 5),
+    sigma="scalar: The derivative of log(1 + exp(z)) by z is taken as x",
+    sign="skipped: In the derivative of exp(z) by z, the factor exp(z) is forgott",
+    weights="path: The gradient through t · z in (log(1 + exp(z))) − (t · z) is m",
+)
 def logistic() -> Any:
     t = np.array([0.0, 1.0, 1.0])
 
@@ -297,7 +418,12 @@ def logistic() -> Any:
     return f, vjp
 
 
-@row((4, 2), root="", factor="", row_only="", sign="")
+@row(
+    (4, 2),
+    factor="factor: It is ½ × the right derivative",
+    row_only="term: The term −2 δ_jk (X_il − X_jl) is missing",
+    sign="term: The term −2 δ_jk (X_il − X_jl) has the wrong sign",
+)
 def distances() -> Any:
     def f(X):
         d = X[:, None, :] - X[None, :, :]
@@ -316,7 +442,15 @@ def distances() -> Any:
 # Gates and recurrences
 
 
-@row((3, 4), (4, 8), value="", gate="", swapped="", derivative="", taken_at="")
+@row(
+    (3, 4),
+    (4, 8),
+    value="path: The gradient through a is missing",
+    gate="path: The gradient through b is missing",
+    swapped="exchanged: The gradients by a and b are exchanged",
+    derivative="skipped: The derivative of 1 / (1 + exp(−b)) by b is forgotten",
+    taken_at="scalar: The derivative of 1 / (1 + exp(−b)) by b is taken as x (1 − x)",
+)
 def glu() -> Any:
     def f(x, W):
         z = x @ W
@@ -335,7 +469,16 @@ def glu() -> Any:
     return f, vjp
 
 
-@row((2, 3), (3, 12), (2, 3), swapped="", forget="", tanh="", output="", sigma="")
+@row(
+    (2, 3),
+    (3, 12),
+    (2, 3),
+    swapped="exchanged: The gradients by (h W)_ij and (h W)_(i,j+3) are exchanged",
+    forget="path: The gradient through k is missing",
+    tanh="skipped: In the derivative of tanh(n) by n, the factor 1 − square(tanh(",
+    output="path: The gradient through o is missing",
+    sigma="skipped: The derivative of i by (h W)_ij is forgotten",
+)
 def lstm_cell() -> Any:
     def f(h, W, c):
         z = h @ W
@@ -358,7 +501,14 @@ def lstm_cell() -> Any:
     return f, vjp
 
 
-@row((3,), (3, 3), last="", turned="", derivative="", first="")
+@row(
+    (3,),
+    (3, 3),
+    last="skipped: In the derivative of W @ h by h, the factor W is forgotten",
+    turned="transposed: In the derivative of W @ (tanh(W @ h)) by tanh(W @ h), W stand",
+    derivative="skipped: In the derivative of tanh(W @ (tanh(W @ h))) by W @ (tanh(W @ ",
+    first="skipped: In the derivative of W @ (tanh(W @ (tanh(W @ h)))) by tanh(W @",
+)
 def recurrence() -> Any:
     def f(h, W):
         for _ in range(3):
@@ -378,7 +528,16 @@ def recurrence() -> Any:
     return f, vjp
 
 
-@row((4, 3), (3, 3), (3, 3), scale="", softmax="", keys="", turned="", query="")
+@row(
+    (4, 3),
+    (3, 3),
+    (3, 3),
+    scale="skipped: In the derivative of s by q @ transpose(k), the factor 1 / 1.7",
+    softmax="path: The gradient through sum(e) in a is missing",
+    keys="path: The gradient through k is missing",
+    turned="transposed: The gradient by q @ transpose(k) is transposed, on its way to ",
+    query="path: The gradient through q is missing",
+)
 def attention() -> Any:
     def f(x, Q, K):
         q, k = x @ Q, x @ K
@@ -401,7 +560,12 @@ def attention() -> Any:
     return f, vjp
 
 
-@row((4, 6), scale="", mask="", inverse="")
+@row(
+    (4, 6),
+    scale="skipped: The derivative of (x · keep) / 0.6 by x · keep is forgotten",
+    mask="term: The factor keep_ij is missing",
+    inverse="inverse: The derivative of (x · keep) / 0.6 by x · keep is divided by",
+)
 def dropout() -> Any:
     keep = np.random.default_rng(3).random((4, 6)) > 0.4
 
@@ -417,7 +581,13 @@ def dropout() -> Any:
 # Algebra
 
 
-@row((3, 3), transposed="", sign="", one="", order="")
+@row(
+    (3, 3),
+    transposed="order: Axes i and k are swapped (a transpose)",
+    sign="sign: The sign is wrong",
+    one="skipped: In the derivative of inv(A + (a constant)) by A + (a constant)",
+    order="order: Axes k and l are swapped (a transpose)",
+)
 def inverse() -> Any:
     def f(A):
         return np.linalg.inv(A + 4 * np.eye(3))
@@ -432,18 +602,31 @@ def inverse() -> Any:
     return f, vjp
 
 
-@row((4,), (4, 4), symmetric="", half="", turned="")
+@row(
+    (4,),
+    (4, 4),
+    symmetric="exchanged: The gradient through x @ A in (x @ A) @ x stands for that thro",
+    half="term: The summand (Aᵀ x)_k is missing",
+    turned="term: The summand (A x)_k is missing",
+)
 def quadratic() -> Any:
     def f(x, A):
         return x @ A @ x
 
     def vjp(bad, G, x, A):
-        return G * {"symmetric": 2 * A @ x, "half": A @ x, "turned": A.T @ x}.get(bad, A @ x + A.T @ x)
+        return G * {"symmetric": 2 * A @ x, "half": A @ x, "turned": A.T @ x}.get(
+            bad, A @ x + A.T @ x
+        )
 
     return f, vjp
 
 
-@row((3, 3), transposed="", determinant="", sign="")
+@row(
+    (3, 3),
+    transposed="order: Axes k and l are swapped (a transpose)",
+    determinant="term: The factor 1 / det(A + c) is missing",
+    sign="sign: The sign is wrong",
+)
 def log_determinant() -> Any:
     def f(A):
         return np.log(np.linalg.det(A + 4 * np.eye(3)))
@@ -457,7 +640,14 @@ def log_determinant() -> Any:
     return f, vjp
 
 
-@row((4, 3), (3,), by_norm="", cubed="", second="", sign="")
+@row(
+    (4, 3),
+    (3,),
+    by_norm="skipped: In the derivative of (x @ w) / n by x @ w, the factor 1 / n is",
+    cubed="factor: A factor n too many in the gradient by n",
+    second="path: The gradient through n is missing",
+    sign="path: The gradient through n has the wrong sign",
+)
 def cosine() -> Any:
     def f(x, w):
         n = np.sqrt((x**2).sum(1))
@@ -473,7 +663,14 @@ def cosine() -> Any:
     return f, vjp
 
 
-@row((7,), (3,), turned="", shifted="", sign="", cut="")
+@row(
+    (7,),
+    (3,),
+    turned="shift: Axes i and k are both reversed (a kernel that is turned round:",
+    shifted="shift: The gradient by x is off by one along axis 0, going round",
+    sign="sign: The sign is wrong",
+    cut="entry: One entry is wrong, (i = 4, k = 6): it is 0 where 0.294132 is ",
+)
 def convolution() -> Any:
     def f(x, k):
         out = np.zeros(5)
@@ -494,14 +691,24 @@ def convolution() -> Any:
     return f, vjp
 
 
-@row((5, 6), (3, 3), turned="", corner="", one_axis="", transposed="", sign="")
+@row(
+    (5, 6),
+    (3, 3),
+    turned="order: The axes come in the order (k, l, i, j)",
+    corner="shift: The gradient by p is off by one along axis 0 and axis 1, going",
+    one_axis="order: Axes i and k are swapped (a transpose)",
+    sign="sign: The sign is wrong",
+)
 def convolution_2d() -> Any:
     def f(x, k):
         p = np.pad(x, 1)
         return sum(k[a, b] * p[a : a + 5, b : b + 6] for a in range(3) for b in range(3))
 
     def vjp(bad, G, x, k):
-        k = {"turned": k[::-1, ::-1], "one_axis": k[::-1], "transposed": k.T}.get(bad, k)
+        k = {
+            "turned": k[::-1, ::-1],
+            "one_axis": k[::-1],
+        }.get(bad, k)
         p = np.zeros((7, 8))
         for a in range(3):
             for b in range(3):
