@@ -171,6 +171,8 @@ def _report(
         ]
     finally:
         subject.progress.done()
+        if subject.is_method:
+            subject.refresh()
     notes, unjudged = tuple(subject.notes), tuple(subject.unjudged)
     return Report(subject.name, tuple(parts), notes, options.seed, unjudged)
 

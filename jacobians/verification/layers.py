@@ -210,14 +210,18 @@ def _of_functions(layer: Sequence[Any]) -> _Layer:
 
 
 def _of_object(layer: Any, parameters: tuple[str, ...], gradients: Gradients | None) -> _Layer:
-    if not (callable(getattr(layer, "forward", None)) and callable(getattr(layer, "backward", None))):
+    if not (
+        callable(getattr(layer, "forward", None)) and callable(getattr(layer, "backward", None))
+    ):
         raise UnsupportedError(
             f"a {type(layer).__name__} has no methods forward and backward; pass an object that has "
             "both, or a pair of functions (forward, backward)"
         )
     for name in parameters:
         if not hasattr(layer, name):
-            raise JacobiansError(f"{type(layer).__name__} has no attribute {name!r}: parameters={parameters}")
+            raise JacobiansError(
+                f"{type(layer).__name__} has no attribute {name!r}: parameters={parameters}"
+            )
 
     def run(*values: Any) -> tuple[Any, Pull]:
         count = len(values) - len(parameters)
@@ -253,8 +257,8 @@ def _emptied(own: Any, name: str, value: Any) -> None:
     if isinstance(left, np.ndarray) and left.shape == np.shape(value):
         setattr(own, f"d{name}", np.zeros_like(left))
     kept = getattr(own, "grads", None)
-    for key in (name, f"d{name}") if isinstance(kept, dict) else ():
-        if isinstance(kept.get(key), np.ndarray):
+    if isinstance(kept, dict):
+        for key in {name, f"d{name}"} & kept.keys():
             kept[key] = np.zeros_like(kept[key])
 
 
@@ -299,9 +303,9 @@ def _by_input(found: Any, names: Sequence[str], who: str) -> list[Any]:
     several = list(found) if isinstance(found, tuple) else [found]
     if isinstance(found, list) and len(found) == len(names) > 1:
         several = found
-    if len(several) > len(names):
+    if any(extra is not None for extra in several[len(names) :]):
         raise ShapeError(f"{who} gives {len(several)} gradients for {len(names)} inputs")
-    return [*several, *[None] * (len(names) - len(several))]
+    return [*several, *[None] * (len(names) - len(several))][: len(names)]
 
 
 def _is_real(value: Any) -> bool:
@@ -318,7 +322,10 @@ def _with_findings(report: Report, changed: Sequence[str], skipped: Sequence[str
     ]
     notes = report.notes
     if skipped:
-        notes = (*notes, f"not judged, since backward gives None: the gradient by {', '.join(skipped)}")
+        notes = (
+            *notes,
+            f"not judged, since backward gives None: the gradient by {', '.join(skipped)}",
+        )
     first, *rest = report.parts
     findings = (*(Finding("changed", text, 0.0) for text in texts), *first.findings)
     parts = (first._replace(findings=findings), *rest)

@@ -194,9 +194,7 @@ class Part(NamedTuple):
         if self.verdict == "undecided" and not self.open_to:
             if self.undecided == self.entries:
                 return f"{self.title} cannot be judged here: no derivative was found"
-            return (
-                f"{self.undecided:,} of {self.entries:,} {of} cannot be judged here; the others agree"
-            )
+            return f"{self.undecided:,} of {self.entries:,} {of} cannot be judged here; the others agree"
         if self.verdict == "undecided":
             return f"{self.title} was not judged"
         if self.findings and self.verdict == "WRONG":
@@ -321,7 +319,9 @@ class Report:
         agree = first.summary
         if len(parts) > 1:
             agree = f"all {entries:,} entries of {len(parts)} derivatives agree"
-        kinks = f"; {sum(p.kinks for p in parts):,} at a kink" if any(p.kinks for p in parts) else ""
+        kinks = (
+            f"; {sum(p.kinks for p in parts):,} at a kink" if any(p.kinks for p in parts) else ""
+        )
         apart = max((p.worst.absolute for p in parts if p.worst is not None), default=0.0)
         agree += kinks + (f"; at most {apart:.1g} apart" if apart else "")
         against = f"against {first.reference}; {first.asked}"
@@ -339,7 +339,9 @@ class Report:
 
     def _repr_html_(self) -> str:
         tables = [
-            table(f"{self._heading(part)}: {part.told_verdict}", [], self._rows(part), class_="told")
+            table(
+                f"{self._heading(part)}: {part.told_verdict}", [], self._rows(part), class_="told"
+            )
             for part in self.parts
         ]
         return fragment(*tables, *(element("p", f"note: {note}") for note in self.notes))

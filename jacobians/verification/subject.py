@@ -200,6 +200,12 @@ class Subject:
         self.progress.tick()
         return self.f(*args, **kwargs)
 
+    @property
+    def is_method(self) -> bool:
+        """Whether the function belongs to an object of the user's, which may keep what it sees."""
+        owner = getattr(self.f, "__self__", None)
+        return owner is not None and not isinstance(self.f, BuiltinFunctionType)
+
     def refresh(self) -> None:
         """Run the function once at the point, for what it stores there: tracing left traced arrays."""
         self.result([p.copy() for p in self.points])
@@ -208,9 +214,7 @@ class Subject:
         """What a function that claims a derivative returns for these arguments, given copies."""
         args, kwargs = self.arguments([p.copy() for p in self.points])
         first = copied(list(leading))
-        if getattr(self.f, "__self__", None) is not None and not isinstance(
-            self.f, BuiltinFunctionType
-        ):
+        if self.is_method:
             self.refresh()  # a method keeps what it saw last
         try:
             found = claim(*first, *args, **kwargs)

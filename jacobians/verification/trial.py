@@ -17,9 +17,10 @@ from jacobians.verification.diagnosis import (
     diagnose_forward,
 )
 from jacobians.verification.differences import Estimate
+from jacobians.verification.flow import flow_of
 from jacobians.verification.references import ByTracing, Numerical, Reference
 from jacobians.verification.report import Part, Worst
-from jacobians.verification.structure import explanations, flow_of
+from jacobians.verification.structure import explanations
 from jacobians.verification.subject import Pair, Subject, eps_of
 from jacobians.verification.taylor import Slope, Walk
 from jacobians.verification.verdicts import (
@@ -103,7 +104,7 @@ class Trial:
             found, verdict, tolerance, pair, notes, derived=derived
         )
         if found.way == "tensor" and np.any(verdict.lost):
-            verdict = beside_the_lost(verdict, found.claimed, pair)
+            verdict = beside_the_lost(verdict, found.claimed, found.estimate, pair)
         _tell(verdict, notes, pair.axes or "", found.way)
         linear = True
         if sample.whole and sample.given:
@@ -262,7 +263,7 @@ class Trial:
             D = np.stack([d.ravel() for d in sample.given], axis=1)
         try:
             flow = flow_of(self._subject, pair, U, D)
-        except ZeroDivisionError:  # what has no graph of nodes that can be evaluated by itself
+        except Exception:  # what has no graph of nodes that can be evaluated by itself
             return ()
         if flow is None:
             return ()

@@ -26,9 +26,8 @@ def variables_seen(known: dict[Node, str]) -> Iterator[None]:
 
     def see(frame: FrameType, event: str, _: Any) -> None:
         file = frame.f_code.co_filename
-        if event != "return" or file.startswith((_OURS, "<")) or "site-packages" in file:
-            if not (event == "return" and file.startswith("<stdin")):
-                return
+        if event != "return" or file.startswith(_OURS) or "site-packages" in file:
+            return
         for name, value in frame.f_locals.items():
             if isinstance(value, Traced):
                 known.setdefault(value.node, name)
@@ -40,7 +39,9 @@ def variables_seen(known: dict[Node, str]) -> Iterator[None]:
         sys.setprofile(None)
 
 
-def brief(node: Node, names: dict[Node, str], formula: Callable[[Node], str], deep: int = _DEEP) -> str:
+def brief(
+    node: Node, names: dict[Node, str], formula: Callable[[Node], str], deep: int = _DEEP
+) -> str:
     """A value in a few words: its name, or the operation on what has names."""
     if node in names:
         return names[node]
@@ -59,7 +60,15 @@ def brief(node: Node, names: dict[Node, str], formula: Callable[[Node], str], de
     elif name in _INFIX and len(parts) == 2:
         own = [p if " " not in p or "(" in p[:1] else f"({p})" for p in parts]
         text = f" {_INFIX[name]} ".join(own)
-    elif len(parts) == 1 and name in ("alias", "astype", "reshape", "broadcast", "broadcast_to", "squeeze", "expand_dims"):
+    elif len(parts) == 1 and name in (
+        "alias",
+        "astype",
+        "reshape",
+        "broadcast",
+        "broadcast_to",
+        "squeeze",
+        "expand_dims",
+    ):
         text = parts[0]
     else:
         name = name.removesuffix("_over")

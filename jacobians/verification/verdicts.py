@@ -107,10 +107,11 @@ def held(claimed: Array, estimate: Estimate, tolerance: Tolerance) -> Verdict:
     return Verdict(difference, allowed, ~(near | (kinks & between) | lost), kinks, lost)
 
 
-def beside_the_lost(verdict: Verdict, claimed: Array, pair: Pair) -> Verdict:
+def beside_the_lost(verdict: Verdict, claimed: Array, estimate: Estimate, pair: Pair) -> Verdict:
     """The verdict with what 0 · ∞ leaves, by an entry where there is no derivative, not judged."""
     outputs = tuple(range(pair.out.ndim))
-    near = np.isnan(claimed) & np.any(verdict.lost, axis=outputs, keepdims=True)
+    near = np.isnan(claimed) & (estimate.value == 0)
+    near &= np.any(verdict.lost, axis=outputs, keepdims=True)
     return replace(verdict, fails=verdict.fails & ~near, lost=verdict.lost | near)
 
 
@@ -246,19 +247,22 @@ def _confirmed(
     upstreams = [G.reshape(-1) for G in contest.given] if contest.way == "backward" else None
 
     def rows(array: Array, *, absolute: bool = False) -> Array:
-        flat = array.reshape(len(directions), -1)
+        flat: Array = array.reshape(len(directions), -1)
         if upstreams is None:
             return flat
         weights = np.stack(upstreams, axis=1)
-        return flat @ (np.abs(weights) if absolute else weights)
+        found: Array = flat @ (np.abs(weights) if absolute else weights)
+        return found
 
     with np.errstate(all="ignore"):
         claimed_off = np.stack([wrong @ d.reshape(-1) for d in directions])
         off = np.abs(rows(measured.value - right.value))
         unsure = _SAFETY * rows(measured.error + np.abs(measured.gap), absolute=True)
         known = off + unsure <= _SHARE * np.abs(claimed_off)
-    return bool(np.all(np.any(known, axis=0)[failing]) and np.all((off <= unsure + _NEAR * np.abs(
-        rows(right.value)))[:, failing]))
+    return bool(
+        np.all(np.any(known, axis=0)[failing])
+        and np.all((off <= unsure + _NEAR * np.abs(rows(right.value)))[:, failing])
+    )
 
 
 def _numbers(

@@ -1,3 +1,4 @@
+# ruff: noqa: ARG001 - a backward takes all arguments
 """Backward passes as people write them, right and with one mistake each: a table.
 
 A row is a function, its arguments' shapes, a backward that takes the name of a mistake, and for each
