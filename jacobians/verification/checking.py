@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from jacobians.errors import JacobiansError, UnsupportedError
 from jacobians.tracing.running import Wrt
 from jacobians.verification.claims import Backward, Claim, Forward, Full, Ours, gradients_of
+from jacobians.verification.guests import backward_of, forward_of, is_guest
 from jacobians.verification.references import ByTracing, Given, Numerical, Reference
 from jacobians.verification.report import Part, Report
 from jacobians.verification.subject import Subject
@@ -47,7 +48,9 @@ def check(
         ``jb.jacobian`` gives.
     vjp : callable, optional
         A backward to check: ``vjp(G, *args)`` gives the gradient by ``wrt``, a tuple of them for a tuple
-        ``wrt``, or one for each argument. ``G`` has the structure of the result.
+        ``wrt``, or one for each argument. ``G`` has the structure of the result. A
+        ``torch.autograd.Function`` or a function of ``jax.custom_vjp`` is one too; given as ``f``, its
+        forward is the function and its backward the claim.
     jvp : callable, optional
         A forward to check: ``jvp(dX, *args)``, or ``jvp(dX, dY, *args)`` for two arguments, gives the
         change of the result.
@@ -113,6 +116,11 @@ def check(
             raise JacobiansError(f"{name}={tolerance!r}: it must be a number, 0 or more")
     if not (isinstance(seed, Integral) and seed >= 0):
         raise JacobiansError(f"seed={seed!r}: it must be an integer, 0 or more")
+    if is_guest(f):
+        vjp = backward_of(f) if vjp is None else vjp
+        f = forward_of(f)
+    if is_guest(vjp):
+        vjp = backward_of(vjp)
     for name, claim in (("vjp", vjp), ("jvp", jvp)):
         if claim is not None and not callable(claim):
             raise UnsupportedError(f"{name} is of type {type(claim).__name__}; pass a function")
@@ -121,6 +129,10 @@ def check(
     subject.listen_for_noise()
     if wrt is None and vjp is not None:
         returned = gradients_of(subject, vjp, options.seed)
+        if callable(against) and not _gives(subject, against, returned):
+            returned = (
+                0  # the reference has no more; what is returned besides is named as not judged
+            )
         if returned not in (0, (0,)):
             rest = jacobian is not None or jvp is not None
             first = _report(subject, options, jacobian, None, jvp) if rest else None
@@ -128,6 +140,14 @@ def check(
             second = _report(several, options, None, vjp, None)
             return second if first is None else _joined(first, second)
     return _report(subject, options, jacobian, vjp, jvp)
+
+
+def _gives(subject: Subject, against: Callable[..., Any], returned: tuple[int, ...] | int) -> bool:
+    """Whether a reference gives a Jacobian by each argument of which a gradient is returned."""
+    if isinstance(returned, int) or len(subject.outputs) != 1:
+        return True
+    found = subject.given_to("against", against)
+    return isinstance(found, tuple | list) and len(found) == len(returned)
 
 
 class _Options(NamedTuple):

@@ -33,7 +33,7 @@ PLAIN = {
 """Factors of a path that need no more words."""
 
 
-class Guess(NamedTuple):
+class Mistake(NamedTuple):
     """A hypothesis: what it says, and what it adds to the right numbers.
 
     ``scaled`` is one that holds up to a factor, which ``words`` then names.
@@ -70,11 +70,11 @@ def _users(flow: Flow, node: Node) -> list[Edge]:
     return [edge for edge in flow.edges if edge.operand is node]
 
 
-def paths(flow: Flow) -> Iterator[Guess]:
+def paths(flow: Flow) -> Iterator[Mistake]:
     """One path of several: its gradient dropped, doubled, of the wrong sign, or scaled."""
     for name, share in _shares(flow):
         words = partial(_of_path, f"through {name}", flow.sizes)
-        yield Guess("path", words, share, 1.5, scaled=True)
+        yield Mistake("path", words, share, 1.5, scaled=True)
 
 
 def _of_path(where: str, sizes: Sequence[int], factor: float) -> str:
@@ -97,7 +97,7 @@ def _of_path(where: str, sizes: Sequence[int], factor: float) -> str:
     return said + (f" ({', or '.join(told[:3])})" if told else "")
 
 
-def skipped(flow: Flow) -> Iterator[Guess]:
+def skipped(flow: Flow) -> Iterator[Mistake]:
     """From a node to one before it the gradient passes as it is, or through another matrix."""
     for after, before in _spans(flow):
         G, down = flow.up[after], flow.down[before]
@@ -109,15 +109,15 @@ def skipped(flow: Flow) -> Iterator[Guess]:
         slope = slope_of(direct[0]) if len(direct) == 1 else None
         if slope is not None and slope.size and np.ptp(slope) == 0 and 0 < abs(slope.flat[0]) < 1:
             text = _forgotten_division(flow, float(slope.flat[0]), flow.said(after))
-        yield Guess("skipped", text, G @ down - share, 1.4 if alone else 1.5)
+        yield Mistake("skipped", text, G @ down - share, 1.4 if alone else 1.5)
         local = flow.matrix(direct[0]) if alone else None
         if local is None or local.shape[0] != local.shape[1]:
             continue
-        yield Guess("twice", f"{what} is applied twice", G @ local @ local @ down - share, 1.5)
-        yield Guess("transposed", f"{what} stands transposed", G @ local.T @ down - share, 1.7)
+        yield Mistake("twice", f"{what} is applied twice", G @ local @ local @ down - share, 1.5)
+        yield Mistake("transposed", f"{what} stands transposed", G @ local.T @ down - share, 1.7)
         with suppress(np.linalg.LinAlgError):
             text = f"{what} is divided by, where it is a factor"
-            yield Guess("inverse", text, G @ np.linalg.inv(local) @ down - share, 1.75)
+            yield Mistake("inverse", text, G @ np.linalg.inv(local) @ down - share, 1.75)
 
 
 def _derivative_of(flow: Flow, after: Node, before: Node) -> str:
@@ -152,7 +152,7 @@ _SCALARS: dict[str, Callable[[Array], Array]] = {
 """Scalar derivatives that people write, as functions of the argument or the result."""
 
 
-def scalars(flow: Flow) -> Iterator[Guess]:
+def scalars(flow: Flow) -> Iterator[Mistake]:
     """A scalar derivative taken as another: at the result instead of the argument, or the reverse."""
     for after, before in _spans(flow):
         G, down = flow.up[after], flow.down[before]
@@ -170,7 +170,7 @@ def scalars(flow: Flow) -> Iterator[Guess]:
                     continue
                 text = f"{what} is taken as {form.format(name)}, where {name} is {at}, {flow.said(node)}"
                 weight = 1.6 + 0.002 * len(form) + 0.4 * affine
-                yield Guess("scalar", text, (G * number) @ down - share, weight)
+                yield Mistake("scalar", text, (G * number) @ down - share, weight)
 
 
 def _forgotten_division(flow: Flow, slope: float, of: str) -> str:
@@ -185,7 +185,7 @@ def _forgotten_division(flow: Flow, slope: float, of: str) -> str:
     return f"the division by {number:.6g} in {of} is forgotten{mean}"
 
 
-def factors(flow: Flow) -> Iterator[Guess]:
+def factors(flow: Flow) -> Iterator[Mistake]:
     """The value of a node that multiplies, or divides, the gradient at another; and so is lost or extra."""
     every = [n for n in ordered([flow.output]) if n in flow.values or n.value is not None]
     named: list[tuple[Node, Array]] = []
@@ -214,14 +214,14 @@ def factors(flow: Flow) -> Iterator[Guess]:
                 and not node.name
             )
             worse = 0.3 if number else 0.0
-            yield Guess(
+            yield Mistake(
                 "factor",
                 f"a factor {of} too many{place}",
                 (pull * full) @ flow.down[at] - share,
                 1.75 + worse,
             )
             if (full != 0).all():
-                yield Guess(
+                yield Mistake(
                     "factor",
                     f"the factor {of} is lost{place}, or a division by it is one too many",
                     (pull / full) @ flow.down[at] - share,
@@ -229,7 +229,7 @@ def factors(flow: Flow) -> Iterator[Guess]:
                 )
 
 
-def operands(flow: Flow) -> Iterator[Guess]:
+def operands(flow: Flow) -> Iterator[Mistake]:
     """A factor in a local Jacobian that is forgotten, transposed, turned round, or there twice."""
     for edge in flow.edges:
         share = flow.through(edge)
@@ -255,7 +255,7 @@ def operands(flow: Flow) -> Iterator[Guess]:
                     tensor = JacobianTensor(whole, edge.node.ndim, own, dtype=np.float64)
                     pulled = flow.pulled(edge._replace(local=tensor), flow.up[edge.node])
                     adds = pulled @ flow.down[edge.operand] - share
-                    yield Guess(kind, f"{by}, {clause}", adds, weight)
+                    yield Mistake(kind, f"{by}, {clause}", adds, weight)
 
 
 def _mistaken(text: str, value: Array) -> Iterator[tuple[str, str, Array, float]]:
@@ -272,7 +272,7 @@ def _mistaken(text: str, value: Array) -> Iterator[tuple[str, str, Array, float]
         yield "turned", clause, np.flip(value, axes), 1.6
 
 
-def exchanged(flow: Flow) -> Iterator[Guess]:
+def exchanged(flow: Flow) -> Iterator[Mistake]:
     """The gradients of two nodes, or by two operands of one, that are exchanged."""
     users: dict[Node, list[Edge]] = {}
     for edge in flow.edges:
@@ -286,16 +286,16 @@ def exchanged(flow: Flow) -> Iterator[Guess]:
             down = flow.down[operand]
             swapped = flow.pulled(first, flow.up[two]) + flow.pulled(second, flow.up[one])
             a, b = flow.said(one), flow.said(two)
-            yield Guess(
+            yield Mistake(
                 "exchanged",
                 f"the gradients by {a} and {b} are exchanged",
                 swapped @ down - mine,
                 1.6,
             )
             both = flow.pulled(first, flow.up[two]) @ down - flow.through(first)
-            yield Guess("exchanged", f"the gradient by {b} stands for that by {a} too", both, 1.7)
+            yield Mistake("exchanged", f"the gradient by {b} stands for that by {a} too", both, 1.7)
             both = flow.pulled(second, flow.up[one]) @ down - flow.through(second)
-            yield Guess("exchanged", f"the gradient by {a} stands for that by {b} too", both, 1.7)
+            yield Mistake("exchanged", f"the gradient by {a} stands for that by {b} too", both, 1.7)
     for node in flow.nodes:
         edges = flow.into(node)
         for first in edges:
@@ -304,7 +304,7 @@ def exchanged(flow: Flow) -> Iterator[Guess]:
                     continue
                 other = flow.pulled(second, flow.up[node]) @ flow.down[first.operand]
                 a, b = flow.said(first.operand), flow.said(second.operand)
-                yield Guess(
+                yield Mistake(
                     "exchanged",
                     f"in {flow.said(node)}, the gradient by {a} is the one by {b}",
                     other - flow.through(first),
@@ -312,7 +312,7 @@ def exchanged(flow: Flow) -> Iterator[Guess]:
                 )
 
 
-def degrees(flow: Flow) -> Iterator[Guess]:
+def degrees(flow: Flow) -> Iterator[Mistake]:
     """A number in the function that stands one off, n for n − 1, where it divides a path."""
     for edge in flow.edges:
         share = flow.through(edge)
@@ -325,20 +325,20 @@ def degrees(flow: Flow) -> Iterator[Guess]:
                     ((n - 1) / n, f"n − 1 for n = {n}"),
                     (n / (n - 1), f"n for n − 1, n = {n}"),
                 ):
-                    yield Guess(
+                    yield Mistake(
                         "factor", f"in the derivative of {of}, {text}", (factor - 1) * share, 1.9
                     )
 
 
-def several_paths(flow: Flow) -> Iterator[Guess]:
+def several_paths(flow: Flow) -> Iterator[Mistake]:
     """Two paths that are missing at once."""
     shares = _shares(flow)[:24]
     for (one, first), (two, second) in combinations(shares, 2):
         text = f"the gradients through {one} and through {two} are missing"
-        yield Guess("path", text, -first - second, 1.8)
+        yield Mistake("path", text, -first - second, 1.8)
         for a, b, sign in ((one, two, 1), (two, one, -1)):
             text = f"the gradient through {a} stands for that through {b} too (as if a matrix were symmetric)"
-            yield Guess("exchanged", text, sign * (first - second), 1.75)
+            yield Mistake("exchanged", text, sign * (first - second), 1.75)
 
 
 def _spans(flow: Flow) -> Iterator[tuple[Node, Node]]:

@@ -9,14 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.verification.flow import Edge, Flow, slope_of
-from jacobians.verification.hypotheses import Guess, axes_of, axes_said
+from jacobians.verification.hypotheses import Mistake, axes_of, axes_said
 
 Array = NDArray[Any]
 
 _MOST_OUTSIDE = 17  # factors of a sum that may stand outside of it
 
 
-def rearranged(flow: Flow) -> Iterator[Guess]:
+def rearranged(flow: Flow) -> Iterator[Mistake]:
     """The gradient at a node: transposed, turned, shifted, or averaged and summed over axes."""
     for node in flow.nodes:
         if node.ndim == 0 or prod(node.shape) < 2:
@@ -77,12 +77,12 @@ def rearranged(flow: Flow) -> Iterator[Guess]:
                     )
                 )
         for kind, text, value, weight in found:
-            yield Guess(
+            yield Mistake(
                 kind, text, value.reshape(flow.up[node].shape) @ flow.down[node] - share, weight
             )
 
 
-def turned_edges(flow: Flow) -> Iterator[Guess]:
+def turned_edges(flow: Flow) -> Iterator[Mistake]:
     """The gradient that goes one of several ways from a node, transposed."""
     for edge in flow.edges:
         shape = edge.node.shape
@@ -92,7 +92,7 @@ def turned_edges(flow: Flow) -> Iterator[Guess]:
             flow.up[edge.node].shape
         )
         text = f"the gradient by {flow.said(edge.node)} is transposed, on its way to {flow.said(edge.operand)}"
-        yield Guess(
+        yield Mistake(
             "transposed",
             text,
             flow.pulled(edge, G) @ flow.down[edge.operand] - flow.through(edge),
@@ -100,7 +100,7 @@ def turned_edges(flow: Flow) -> Iterator[Guess]:
         )
 
 
-def moved_entries(flow: Flow) -> Iterator[Guess]:
+def moved_entries(flow: Flow) -> Iterator[Mistake]:
     """Entries that are picked out of an array, labels or a slice: one off."""
     for edge in flow.edges:
         matrix = flow.matrix(edge)
@@ -115,7 +115,7 @@ def moved_entries(flow: Flow) -> Iterator[Guess]:
                 other = np.roll(table, step, axis + 1).reshape(matrix.shape)
                 text = f"what is picked out of {flow.said(edge.operand)} is off by one along axis {axis}"
                 adds = flow.up[edge.node] @ other @ flow.down[edge.operand] - flow.through(edge)
-                yield Guess("shift", text, adds, 1.7)
+                yield Mistake("shift", text, adds, 1.7)
 
 
 def _shifted(G: Array, axes: Sequence[int], step: int) -> Array:
@@ -128,7 +128,7 @@ def _shifted(G: Array, axes: Sequence[int], step: int) -> Array:
     return result
 
 
-def reduced(flow: Flow) -> Iterator[Guess]:
+def reduced(flow: Flow) -> Iterator[Mistake]:
     """What is summed over the axes of a broadcast: over others, over all, averaged, or one of them."""
     for edge in flow.edges:
         operation = edge.node.operation
@@ -147,7 +147,7 @@ def reduced(flow: Flow) -> Iterator[Guess]:
         count = prod(shape[a] for a in summed)
         by = flow.said(edge.operand)
         axes = " and ".join(f"axis {a}" for a in summed)
-        yield Guess(
+        yield Mistake(
             "mean",
             f"the gradient by {by} is a mean over {axes}, where a sum is meant",
             flat @ down / count - right,
@@ -157,7 +157,7 @@ def reduced(flow: Flow) -> Iterator[Guess]:
             everything = np.broadcast_to(
                 U.sum(axis=tuple(range(1, U.ndim)), keepdims=True), sums.shape
             )
-            yield Guess(
+            yield Mistake(
                 "reduced",
                 f"the gradient by {by} is summed over all axes, where {axes} is meant",
                 everything.reshape(len(U), -1) @ down - right,
@@ -166,7 +166,7 @@ def reduced(flow: Flow) -> Iterator[Guess]:
         first = U[
             (slice(None), *(slice(0, 1) if a in summed else slice(None) for a in range(len(shape))))
         ]
-        yield Guess(
+        yield Mistake(
             "reduced",
             f"the gradient by {by} is that of one index of {axes} alone, where a sum is meant",
             first.reshape(len(U), -1) @ down - right,
@@ -175,7 +175,7 @@ def reduced(flow: Flow) -> Iterator[Guess]:
         yield from _over_other_axes(flow, edge, U, summed)
 
 
-def _over_other_axes(flow: Flow, edge: Edge, U: Array, summed: list[int]) -> Iterator[Guess]:
+def _over_other_axes(flow: Flow, edge: Edge, U: Array, summed: list[int]) -> Iterator[Mistake]:
     """A sum that is broadcast back, a softmax's or a mean's: over another axis, or over more."""
     shape, between_, node = edge.node.shape, np.ones((1, prod(edge.operand.shape))), edge.operand
     while True:
@@ -213,7 +213,7 @@ def _over_other_axes(flow: Flow, edge: Edge, U: Array, summed: list[int]) -> Ite
                 again = (U * v).sum(axis=tuple(a + 1 for a in other), keepdims=True) / v * scale
                 again = np.broadcast_to(again, U.shape).reshape(len(U), -1) @ down
                 for factor in {1.0, sizes}:
-                    yield Guess(
+                    yield Mistake(
                         "reduced", f"{text}, where {axes} is meant", factor * again - share, 1.45
                     )
 

@@ -18,7 +18,7 @@ from jacobians.ground.trees import flatten, mapped
 from jacobians.notation.explicit import axis_names
 from jacobians.tracing.running import Wrt, chosen, name_of, parameter_names
 from jacobians.transforms.library import LibraryOperation
-from jacobians.verification.progress import Progress
+from jacobians.verification.patience import Progress
 from jacobians.verification.randomness import distance, randomness
 from jacobians.verification.stepping import Pointwise
 

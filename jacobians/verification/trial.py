@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jacobians.verification.by_graph import explanations
 from jacobians.verification.claims import MOST_BASIS, MOST_EXPLAINED, Claim, Sample, drawn
 from jacobians.verification.contests import Contest, assembled, contest, probes
 from jacobians.verification.diagnosis import (
@@ -20,7 +21,6 @@ from jacobians.verification.differences import Estimate
 from jacobians.verification.flow import flow_of
 from jacobians.verification.references import ByTracing, Numerical, Reference
 from jacobians.verification.report import Part, Worst
-from jacobians.verification.structure import explanations
 from jacobians.verification.subject import Pair, Subject, eps_of
 from jacobians.verification.taylor import Slope, Walk
 from jacobians.verification.verdicts import (

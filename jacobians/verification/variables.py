@@ -7,12 +7,11 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import jacobians
 from jacobians.graph.node import Node
 from jacobians.tracing.traced import Traced
 
 _INFIX = {"add": "+", "subtract": "−", "multiply": "·", "divide": "/", "matmul": "@", "power": "**"}
-_OURS = str(Path(jacobians.__file__).parent)
+_OURS = str(Path(__file__).parent.parent)
 _DEEP = 5  # operations that are written out, of a value without a name
 _LONGEST = 48
 

@@ -56,9 +56,10 @@ def test_the_global_generator_is_named_and_a_fixed_one_inside_is_fine() -> None:
 
 
 def test_nan_and_infinity_on_both_sides_agree_with_nothing() -> None:
-    for claim in (lambda G, x: G * np.full(3, np.nan), lambda G, x: G * np.inf):
-        report = jb.check(lambda x: x * np.array([np.nan, 1.0, 2.0]), V, vjp=claim)
-        assert report.verdict == "WRONG"  # the others are
+    for number in (np.nan, np.inf):
+        with np.errstate(all="ignore"):
+            report = jb.check(lambda x: x**2, V, vjp=lambda G, x, n=number: n * G)
+        assert report.verdict == "WRONG"  # the right one is finite
     with np.errstate(all="ignore"):
         report = jb.check(np.sqrt, np.array([0.0, 4.0]), vjp=lambda G, x: G / 2 / np.sqrt(x))
     assert report.verdict == "undecided"

@@ -13,7 +13,7 @@ from jacobians.verification.flow import Flow
 from jacobians.verification.hypotheses import (
     CLOSE,
     PLAIN,
-    Guess,
+    Mistake,
     degrees,
     exchanged,
     factors,
@@ -35,7 +35,7 @@ Array = NDArray[Any]
 _EXACT = 1e-6  # the relative error of a prediction that holds
 _MOST = 3  # explanations that are told
 
-HYPOTHESES: tuple[Callable[[Flow], Iterator[Guess]], ...] = (
+HYPOTHESES: tuple[Callable[[Flow], Iterator[Mistake]], ...] = (
     paths, skipped, scalars, operands, reduced, exchanged, turned_edges, moved_entries, rearranged, factors,
     degrees, several_paths,
 )  # fmt: skip
@@ -43,7 +43,7 @@ _ENOUGH = (reduced, exchanged, rearranged)  # after which nothing more is tried 
 _SURE = 1.6  # the weight of one that holds so plainly
 
 
-class Explanation(NamedTuple):
+class Named(NamedTuple):
     """A hypothesis that holds."""
 
     kind: str
@@ -51,14 +51,14 @@ class Explanation(NamedTuple):
     weight: float
 
 
-def explanations(flow: Flow, claimed: Array, eps: float) -> list[Explanation]:
+def explanations(flow: Flow, claimed: Array, eps: float) -> list[Named]:
     """What explains the claimed numbers, the plainest first; (upstreams, directions) as ``flow.right``."""
     error = claimed - flow.right
     scale = float(np.max(np.abs(claimed), initial=0.0)) + float(
         np.max(np.abs(flow.right), initial=0.0)
     )
     allowed = max(_EXACT, 64 * eps) * scale
-    found: list[Explanation] = []
+    found: list[Named] = []
     if not np.isfinite(scale) or error.size < 2 or not np.abs(error).max() > 20 * allowed:
         return []
     with np.errstate(all="ignore"):
@@ -76,9 +76,7 @@ def explanations(flow: Flow, claimed: Array, eps: float) -> list[Explanation]:
                     weight += -0.2 if plain else 0.15 if named else 0.6
                 if np.abs(adds - error).max() <= allowed:
                     words = guess.words if isinstance(guess.words, str) else guess.words(factor)
-                    found.append(
-                        Explanation(guess.kind, words[:1].upper() + words[1:] + ".", weight)
-                    )
+                    found.append(Named(guess.kind, words[:1].upper() + words[1:] + ".", weight))
             if hypothesis in _ENOUGH and any(one.weight <= _SURE for one in found):
                 break
     found.sort(key=lambda one: (one.weight, len(one.text)))

@@ -1,7 +1,8 @@
 """A line on a terminal for checks that take long: how often the function has been evaluated."""
 
 import sys
-from time import monotonic
+
+from jacobians.ground.stopwatch import Stopwatch
 
 _AFTER, _EVERY = 2.0, 0.2  # seconds
 
@@ -11,16 +12,16 @@ class Progress:
 
     def __init__(self, name: str) -> None:
         self.evaluations = 0
-        self._name, self._start, self._last = name, monotonic(), 0.0
+        self._name, self._watch, self._last = name, Stopwatch(), 0.0
 
     def tick(self) -> None:
         """One more evaluation."""
         self.evaluations += 1
-        now = monotonic()
-        if now - self._start < _AFTER or now - self._last < _EVERY or not sys.stderr.isatty():
+        now = self._watch.seconds
+        if now < _AFTER or now - self._last < _EVERY or not sys.stderr.isatty():
             return
         self._last = now
-        line = f"checking {self._name}: {self.evaluations:,} evaluations, {now - self._start:.0f} s"
+        line = f"checking {self._name}: {self.evaluations:,} evaluations, {now:.0f} s"
         sys.stderr.write(f"\r{line[:79]:<79}")
         sys.stderr.flush()
 
