@@ -1,10 +1,11 @@
 """Holding a derivative against a reference, and explaining what is wrong with it.
 
 ``checking`` is ``jb.check``, ``layers`` is ``jb.check_layer``: a ``subject`` (the function at its arguments;
-``randomness`` listens whether it draws, ``patience`` counts how often it is run) has ``claims`` (what is said of
-its derivative), which stand ``trial`` against ``references``; ``contests`` set the two side by side,
-``guests`` are backward passes of other libraries, ``verdicts`` hold them against tolerances and hear what fails once more, ``taylor`` measures remainders,
-and ``report`` tells. ``differences`` and ``stepping`` make numerical Jacobians.
+``randomness`` listens whether it draws, ``patience`` counts how often it is run) has ``claims`` (what is
+said of its derivative; ``guests`` are those of other libraries), which stand ``trial`` against
+``references``; ``contests`` set the two side by side, ``verdicts`` hold them against tolerances and hear
+what fails once more, ``taylor`` measures remainders, and ``report`` tells. ``differences`` and ``stepping``
+make numerical Jacobians.
 
 Why something is wrong is told by ``by_graph``, from the ``flow`` along the function's own graph:
 ``hypotheses`` and ``rearrangements`` say what a mistake at a node adds, ``variables`` what the user calls
