@@ -261,3 +261,34 @@ def test_a_convolution_in_loops_takes_few_evaluations(turned: bool) -> None:
     assert report.ok == (not turned)
     assert not turned or "reversed" in report.findings[0].text
     assert calls[0] < 1000
+
+
+# Conventions, and points without a derivative inside
+
+
+@pytest.mark.parametrize("form", ["symmetric", "lower", "as derived"])
+def test_one_convention_decides_the_whole_claim_of_cholesky(form: str) -> None:
+    A = np.array([[4.0, 1.0, 0.5], [1.0, 3.0, 0.2], [0.5, 0.2, 5.0]])
+
+    def back(G: Any, A: Any, wrong: float = 1.0) -> Any:
+        L = np.linalg.cholesky(A)
+        P = np.tril(L.T @ np.tril(G))
+        P[np.diag_indices(3)] *= 0.5 * wrong
+        inverse = np.linalg.inv(L)
+        S = inverse.T @ P @ inverse
+        both = {"symmetric": (S + S.T) / 2, "lower": np.tril(S + S.T) - np.diag(np.diag(S))}
+        return both.get(form, S)
+
+    assert jb.check(np.linalg.cholesky, A, vjp=back).ok
+    assert not jb.check(np.linalg.cholesky, A, vjp=lambda G, A: back(G, A, 1.1)).ok
+    trace = jb.check(np.trace, A, vjp=lambda G, A: G * (np.eye(3) + np.triu(A, 1) - np.tril(A, -1)))
+    assert trace.verdict == "WRONG"
+
+
+def test_our_own_derivative_is_not_called_wrong_at_a_kink_inside() -> None:
+    def distances(X: Any) -> Any:
+        return np.sqrt(np.sum((X[:, None] - X[None]) ** 2, axis=-1))
+
+    report = jb.check(distances, X[:3, :2])
+    assert report.verdict == "undecided"
+    assert "a point without a derivative (a root or a norm at 0)" in report.parts[0].notes[0]
