@@ -158,7 +158,7 @@ class Numerical(Reference):
 
     def by(self, pair: Pair) -> str:
         """Complex step, differences, or both."""
-        found = self._all(pair.which)
+        found = self._found.get(pair.which)
         return found[1] if found else RICHARDSON
 
     def tensor(self, pair: Pair) -> Estimate | None:
