@@ -36,6 +36,7 @@ from jacobians.transforms.functional import (
 )
 from jacobians.transforms.library import operation, ops
 from jacobians.verification.checking import check
+from jacobians.verification.layers import check_layer
 from jacobians.verification.report import Report
 
 __version__ = "0.1.0"
@@ -54,6 +55,7 @@ __all__ = [
     "array",
     "chain",
     "check",
+    "check_layer",
     "compare",
     "empty",
     "full",

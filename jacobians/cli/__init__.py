@@ -59,11 +59,13 @@ commas, at most one line of titles). Pickled objects are refused, never loaded."
 _CHECK = """\
 Verify a derivative, and explain what is wrong with it: a hand-written backward
 (--vjp), forward (--jvp) or full Jacobian (--jacobian), or, where none is given,
-the Jacobian that this package derives. Exit code 1 if it is not right."""
+the Jacobian that this package derives. Exit code 1 if it is wrong, or could
+not be judged."""
 
 _CHECK_MORE = """\
 functions: module.py:function; the file is run. --vjp takes a backward
-vjp(G, *args), which gives the gradient by --wrt or one for each argument;
+vjp(G, *args), which gives the gradient by --wrt or one for each argument (all
+are judged, unless --wrt names some);
 --jvp a forward jvp(dX, *args); --jacobian a function of the arguments.
 
 against: auto, traced, complex-step, richardson, or module.py:function, which
@@ -253,7 +255,7 @@ def _check(command: argparse.ArgumentParser) -> None:
         "--wrt",
         metavar="ARGUMENT",
         help="differentiate by this argument: its name or position, or several joined by commas "
-        "(default: the first)",
+        "(default: every gradient that --vjp returns; else the first)",
     )
     command.add_argument(
         "--against", default="auto", metavar="NAME", help="what is right (default: auto)"

@@ -25,6 +25,7 @@ def run(options: argparse.Namespace) -> int:
     """Print the report; 1 unless everything is right."""
     if options.seed < 0:
         raise JacobiansError(f"--seed must not be negative, not {options.seed}")
+    wrt: int | str | tuple[int | str, ...] | None
     claims: dict[str, Any] = {
         name: read_function(text)
         for name in ("jacobian", "vjp", "jvp")
@@ -39,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
             raise JacobiansError("--subscripts is for einsum only")
         arrays, sources = _arrays(f, options.data or (), options.shape or (), options.seed)
         heading = f"{getattr(f, '__name__', 'f')}({', '.join(arrays)})"
-        wrt = _wrt(options.wrt or "0")
+        wrt = _wrt(options.wrt) if options.wrt else None
     else:
         wrt = _wrt(options.wrt or "0")
         first = wrt[0] if isinstance(wrt, tuple) else wrt
@@ -58,6 +59,7 @@ def run(options: argparse.Namespace) -> int:
             names = list(arrays)
             placed = tuple(names.index(w) if w in names else w for w in several)
             wrt = placed if isinstance(wrt, tuple) else placed[0]
+        wrt = wrt if options.wrt else None
     try:
         report = check(
             f,

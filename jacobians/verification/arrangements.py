@@ -96,16 +96,31 @@ def order_clause(case: Case, order: Order) -> str:
     swaps = [(a, order[a]) for a in free if a < order[a] and order[order[a]] == a]
     if len(swaps) == 1 and sum(order[a] != a for a in free) == 2:
         a, b = swaps[0]
-        return f"axes {names[a]} and {names[b]} are swapped (a transpose)"
+        text = f"axes {names[a]} and {names[b]} are swapped (a transpose)"
+        turned = _is_convolution(case, a, b)
+        return text + "; that is a kernel which is turned round along them" * turned
     come = ", ".join(names[a] for a in order[case.fixed :])
     meant = ", ".join(names[a] for a in free)
     text = f"the axes come in the order ({come}), where ({meant}) is meant"
     if order[case.fixed :] == case.in_axes + case.out_axes:
         text += ": the input's axes come first"
+        pairs_of = list(zip(case.out_axes, case.in_axes, strict=False))
+        if pairs_of and all(_is_convolution(case, a, b) for a, b in pairs_of):
+            text += " (a kernel that is turned round)"
     elif 2 * len(swaps) == sum(order[a] != a for a in free):
         pairs = [f"{names[a]} and {names[b]}" for a, b in swaps]
         text += f": {listed(pairs)} are swapped"
     return text
+
+
+def _is_convolution(case: Case, a: int, b: int) -> bool:
+    """Whether entries depend on the difference of two indices alone, and on more than one of it."""
+    if not a < case.out_ndim <= b or min(case.expected.shape[a], case.expected.shape[b]) < 3:
+        return False
+    entries = np.nan_to_num(np.moveaxis(case.expected, (a, b), (0, 1)))
+    off = np.abs(entries[1:, 1:] - entries[:-1, :-1]).max(initial=0.0)
+    beside = np.abs(entries[1:, :-1]).max(initial=0.0), np.abs(entries[:-1, 1:]).max(initial=0.0)
+    return bool(off <= 1e-6 * np.abs(entries).max(initial=0.0) and max(beside) > case.tol.max())
 
 
 def _flattened(case: Case, order: Order) -> str:

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, NamedTuple
 
 from jacobians.errors import JacobiansError, UnsupportedError
 from jacobians.tracing.running import Wrt
-from jacobians.verification.claims import Backward, Claim, Forward, Full, Ours
+from jacobians.verification.claims import Backward, Claim, Forward, Full, Ours, gradients_of
+from jacobians.verification.guests import backward_of, forward_of, is_guest
 from jacobians.verification.references import ByTracing, Given, Numerical, Reference
 from jacobians.verification.report import Part, Report
 from jacobians.verification.subject import Subject
@@ -18,7 +19,7 @@ _NAMES = ("auto", "traced", "complex-step", "richardson")
 def check(
     f: Callable[..., Any],
     *args: Any,
-    wrt: Wrt = 0,
+    wrt: Wrt | None = None,
     jacobian: Any = None,
     vjp: Callable[..., Any] | None = None,
     jvp: Callable[..., Any] | None = None,
@@ -37,14 +38,19 @@ def check(
         compiled code, and code of other frameworks behind NumPy arrays, is evaluated only.
     *args : array_like
         Where to check. Nothing that is called gets these arrays themselves, only copies.
-    wrt : int, str or sequence of them
-        Which arguments to differentiate by: position, parameter name, or several.
+    wrt : int, str or sequence of them, optional
+        Which arguments to differentiate by: position, parameter name, or several. By default every
+        gradient that ``vjp`` returns is judged, in the order of the arguments (None is skipped, and
+        named); of ``jacobian`` and ``jvp``, or where nothing is claimed, the derivative by the first
+        argument.
     jacobian : array_like, JacobianTensor or callable, optional
         A full tensor to check, or ``jacobian(*args)`` that gives one; in the structure that
         ``jb.jacobian`` gives.
     vjp : callable, optional
         A backward to check: ``vjp(G, *args)`` gives the gradient by ``wrt``, a tuple of them for a tuple
-        ``wrt``, or one for each argument. ``G`` has the structure of the result.
+        ``wrt``, or one for each argument. ``G`` has the structure of the result. A
+        ``torch.autograd.Function`` or a function of ``jax.custom_vjp`` is one too; given as ``f``, its
+        forward is the function and its backward the claim.
     jvp : callable, optional
         A forward to check: ``jvp(dX, *args)``, or ``jvp(dX, dY, *args)`` for two arguments, gives the
         change of the result.
@@ -63,7 +69,8 @@ def check(
     Returns
     -------
     Report
-        With ``ok``, ``raise_if_failed()`` and ``to_dict()``; prints. Where nothing is claimed, the
+        With ``ok``, ``verdict`` ("right", "WRONG" or "undecided"), ``raise_if_failed()`` and
+        ``to_dict()``; prints. ``ok`` is True only if every part is right. Where nothing is claimed, the
         Jacobian that this package derives is held against a numerical one.
 
     Raises
@@ -109,26 +116,91 @@ def check(
             raise JacobiansError(f"{name}={tolerance!r}: it must be a number, 0 or more")
     if not (isinstance(seed, Integral) and seed >= 0):
         raise JacobiansError(f"seed={seed!r}: it must be an integer, 0 or more")
+    if is_guest(f):
+        vjp = backward_of(f) if vjp is None else vjp
+        f = forward_of(f)
+    if is_guest(vjp):
+        vjp = backward_of(vjp)
     for name, claim in (("vjp", vjp), ("jvp", jvp)):
         if claim is not None and not callable(claim):
             raise UnsupportedError(f"{name} is of type {type(claim).__name__}; pass a function")
-    subject = Subject(f, args, kwargs or {}, wrt)
-    subject.note_noise()
+    options = _Options(against, rtol, atol, int(seed))
+    subject = Subject(f, args, kwargs or {}, 0 if wrt is None else wrt)
+    subject.listen_for_noise()
+    if wrt is None and vjp is not None:
+        returned = gradients_of(subject, vjp, options.seed)
+        if callable(against) and not _gives(subject, against, returned):
+            returned = (
+                0  # the reference has no more; what is returned besides is named as not judged
+            )
+        if returned not in (0, (0,)):
+            rest = jacobian is not None or jvp is not None
+            first = _report(subject, options, jacobian, None, jvp) if rest else None
+            several = subject.by(returned)
+            second = _report(several, options, None, vjp, None)
+            return second if first is None else _joined(first, second)
+    return _report(subject, options, jacobian, vjp, jvp)
+
+
+def _gives(subject: Subject, against: Callable[..., Any], returned: tuple[int, ...] | int) -> bool:
+    """Whether a reference gives a Jacobian by each argument of which a gradient is returned."""
+    if isinstance(returned, int) or len(subject.outputs) != 1:
+        return True
+    found = subject.given_to("against", against)
+    return isinstance(found, tuple | list) and len(found) == len(returned)
+
+
+class _Options(NamedTuple):
+    """How a claim is judged; see ``check``."""
+
+    against: str | Callable[..., Any]
+    rtol: float | None
+    atol: float | None
+    seed: int
+
+
+def _report(
+    subject: Subject,
+    options: _Options,
+    jacobian: Any,
+    vjp: Callable[..., Any] | None,
+    jvp: Callable[..., Any] | None,
+) -> Report:
+    """The verdicts on all claims about one function."""
+    against = options.against
     traced, reason = _traced(subject)
     claims = _claims(subject, traced, reason, jacobian, vjp, jvp)
     reference = _reference(subject, against, traced, reason, derived=claims[0].kind == "derived")
     if reason and against == "auto":
         subject.notes.append(f"{subject.name} was not traced: {reason.split('; ')[0]}")
     trial = Trial(
-        subject, reference, traced, rtol=rtol, atol=atol, seed=seed, automatic=against == "auto"
+        subject,
+        reference,
+        traced,
+        rtol=options.rtol,
+        atol=options.atol,
+        seed=options.seed,
+        automatic=against == "auto",
     )
-    parts: list[Part] = [
-        trial.part(claim, subject.pair(output, which))
-        for claim in claims
-        for output in range(len(subject.outputs))
-        for which in range(len(subject.points))
-    ]
-    return Report(subject.name, tuple(parts), tuple(subject.notes), seed)
+    try:
+        parts: list[Part] = [
+            trial.part(claim, subject.pair(output, which))
+            for claim in claims
+            for output in range(len(subject.outputs))
+            for which in range(len(subject.points))
+        ]
+    finally:
+        subject.progress.done()
+        if subject.is_method:
+            subject.refresh()
+    notes, unjudged = tuple(subject.notes), tuple(subject.unjudged)
+    return Report(subject.name, tuple(parts), notes, options.seed, unjudged)
+
+
+def _joined(first: Report, second: Report) -> Report:
+    """Both in one."""
+    notes = tuple(dict.fromkeys((*first.notes, *second.notes)))
+    return Report(first.name, (*first.parts, *second.parts), notes, first.seed)
 
 
 def _traced(subject: Subject) -> tuple[ByTracing | None, str]:

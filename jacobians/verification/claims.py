@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.errors import ShapeError
+from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.verification.references import (
     MOST_ENTRIES,
@@ -126,6 +126,7 @@ class Asked(Claim):
         key = number, most
         if key not in self._known:
             given, whole = _probes(shape, entries, random, most)
+            self._subject.refresh()
             rows = [ask(number, array) for array in given]
             self._known[key] = given, rows, whole
             if given:
@@ -169,6 +170,12 @@ class Backward(Asked):
         places = [place for place in subject.places if isinstance(place, int)]
         by_position = len(places) == len(subject.places)
         if several and not as_asked and by_position and len(found) == len(subject.args):
+            if not subject.unjudged:
+                subject.unjudged = [
+                    subject.known[n]
+                    for n, gradient in enumerate(found)
+                    if n not in places and gradient is not None
+                ]
             return [found[place] for place in places]
         if several and not subject.several:
             if len(found) == 1:
@@ -207,6 +214,37 @@ class Forward(Asked):
         ]
 
 
+def gradients_of(subject: Subject, vjp: Callable[..., Any], seed: int) -> tuple[int, ...] | int:
+    """The arguments by which a backward returns a gradient: positions, of those in order.
+
+    Notes the arguments whose gradient is None.
+    """
+    random = np.random.default_rng(seed)
+    upstream = [drawn(random, y.shape).astype(y.dtype) for y in subject.outputs]
+    found = subject.given_to("vjp", vjp, subject.treedef.restore(upstream))
+    if not isinstance(found, tuple | list) or _is_written_out(
+        found, [subject.points[0].shape], len(subject.args)
+    ):
+        return 0
+    if len(found) == 1:
+        return (0,) if isinstance(found, tuple) else 0
+    if len(found) > len(subject.args):
+        raise ShapeError(
+            f"vjp gives {len(found)} arrays; {subject.name} has {len(subject.args)} arguments: give a "
+            "gradient for each, None where there is none"
+        )
+    places = tuple(n for n, gradient in enumerate(found) if gradient is not None)
+    skipped = [subject.known[n] for n, gradient in enumerate(found) if gradient is None]
+    if not places:
+        raise UnsupportedError(f"vjp: the gradient by {skipped[0]} is None, and so are all others")
+    if skipped:
+        subject.note(f"not judged, since vjp gives None: the gradient by {', '.join(skipped)}")
+    missing = subject.known[len(found) :]
+    if missing:
+        subject.note(f"not judged, since vjp gives no more: the gradient by {', '.join(missing)}")
+    return places
+
+
 def drawn(random: np.random.Generator, shape: tuple[int, ...]) -> Array:
     """A random array: no two entries alike, none near 0, of either sign."""
     return np.asarray(random.uniform(0.5, 1.5, shape) * random.choice([-1.0, 1.0], shape))
@@ -227,12 +265,12 @@ def _probes(
     return [*basis, beside, -_LARGE * beside], True
 
 
-def _is_written_out(found: Any, shapes: Sequence[tuple[int, ...]]) -> bool:
-    """Whether a list is one array written out: of one of these shapes, or of numbers."""
+def _is_written_out(found: Any, shapes: Sequence[tuple[int, ...]], several: int = -1) -> bool:
+    """Whether a list is one array written out: of one of these shapes, or of numbers, not of several."""
     if not isinstance(found, list):
         return False
     try:
         shape = np.shape(found)
     except ValueError:  # ragged
         return False
-    return shape in shapes or len(shape) == 1
+    return shape in shapes or (len(shape) == 1 and len(found) != several)

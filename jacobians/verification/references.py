@@ -26,7 +26,8 @@ from jacobians.verification.values import Terms
 Array = NDArray[Any]
 
 MOST_ENTRIES = 1 << 22  # of a tensor that is compared entry by entry
-MOST_COLUMNS = 1 << 9  # of an argument that is moved entry by entry
+MOST_COLUMNS = 1 << 10  # of an argument that is moved entry by entry, to explain what is wrong
+_MOST_AT_FIRST = 1 << 8  # and before anything is known to be wrong
 _MOST_VARIED = 1 << 18  # of a tensor of which wrong ones are made
 _LONGEST = 200  # characters of a formula in a report
 
@@ -157,7 +158,7 @@ class Numerical(Reference):
 
     def by(self, pair: Pair) -> str:
         """Complex step, differences, or both."""
-        found = self._all(pair.which)
+        found = self._found.get(pair.which)
         return found[1] if found else RICHARDSON
 
     def tensor(self, pair: Pair) -> Estimate | None:
@@ -167,7 +168,14 @@ class Numerical(Reference):
 
     def backward(self, pair: Pair, upstreams: Sequence[Array]) -> Estimate | None:
         """By the Jacobian of ``x ↦ Σ G f(x)`` for all upstreams at once."""
-        if pair.inner.size > MOST_COLUMNS:
+        known = self._found.get(pair.which)
+        if known is not None:
+            J = known[0].taken(pair.part).reshaped((pair.out.size, pair.inner.size))
+            rows = np.stack([G.ravel() for G in upstreams])
+            with np.errstate(all="ignore"):
+                found = (rows @ J.value, np.abs(rows) @ J.error, np.abs(rows) @ np.abs(J.gap))
+            return Estimate(*found).reshaped((len(upstreams), *pair.inner.shape))
+        if pair.inner.size > _MOST_AT_FIRST:
             return None
         return self.summed(pair, upstreams, None).reshaped((len(upstreams), *pair.inner.shape))
 

@@ -1,7 +1,7 @@
 """What a check found: numbers as fields, and how they are told in text, JSON and HTML."""
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any, NamedTuple
@@ -83,6 +83,10 @@ class Part(NamedTuple):
         What the claim was held against.
     reference_error : float
         The largest error of the reference, by its own estimate.
+    open_to : str
+        Why the claim is not called right although nothing is wrong; empty where it is judged.
+    precision : str
+        "float32" where the claim was held to no more; empty for float64.
     notes : tuple of str
         What else a reader should know.
     """
@@ -93,26 +97,35 @@ class Part(NamedTuple):
     wrt: str
     shape: tuple[int, ...]
     claimed_shape: tuple[int, ...]
-    way: str
-    asked: str
-    entries: int
-    failed: int
-    kinks: int
-    undecided: int
-    linear: bool
-    worst: Worst | None
-    findings: tuple[Finding, ...]
-    slope: Slope
     reference: str
-    reference_error: float
-    notes: tuple[str, ...]
+    findings: tuple[Finding, ...] = ()
+    way: str = "tensor"
+    asked: str = ""
+    entries: int = 0
+    failed: int = 0
+    kinks: int = 0
+    undecided: int = 0
+    linear: bool = True
+    worst: Worst | None = None
+    slope: Slope = Slope(None, "not known: nothing was compared")
+    reference_error: float = 0.0
+    open_to: str = ""
+    precision: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
-        """``right``, ``WRONG`` or ``UNDECIDED``: nothing could be compared, or not to any accuracy."""
-        if self.failed or not self.linear or self.shape != self.claimed_shape:
+        """``right``, ``WRONG`` or ``undecided``: something was not judged, or not to any accuracy."""
+        changed = any(finding.kind == "changed" for finding in self.findings)
+        if self.failed or not self.linear or self.shape != self.claimed_shape or changed:
             return "WRONG"
-        return "UNDECIDED" if self.entries and self.undecided == self.entries else "right"
+        return "undecided" if self.undecided or self.open_to else "right"
+
+    @property
+    def told_verdict(self) -> str:
+        """The verdict, with the precision that a right claim was held to where it is a low one."""
+        low = self.precision and self.verdict == "right"
+        return f"right in {self.precision}" if low else self.verdict
 
     @property
     def ok(self) -> bool:
@@ -128,7 +141,7 @@ class Part(NamedTuple):
         """What is told, as pairs of a label and a text."""
         if self.shape != self.claimed_shape:
             yield "shape", f"yours {self.claimed_shape}, right is {self.shape}"
-        elif self.worst is not None and self.verdict != "UNDECIDED":
+        elif self.worst is not None and self.undecided < self.entries:
             worst, wrong = self.worst, self.failed > 0
             place = _index(worst.index) + (f", {worst.place}" if worst.place else "")
             relative = f", {worst.relative:.2g} relative" if isfinite(worst.relative) else ""
@@ -140,6 +153,8 @@ class Part(NamedTuple):
                 yield "  difference", difference
             else:
                 yield "difference", f"at most {difference}" if worst.absolute else "none"
+        if self.open_to and self.verdict == "undecided":
+            yield "undecided", _sentence(self.open_to)
         for number, finding in enumerate(self.findings):
             left = (
                 f" It leaves {finding.remaining:.0%} of the error."
@@ -176,8 +191,14 @@ class Part(NamedTuple):
         if self.failed:
             verb = "is" if self.failed == 1 else "are"
             return f"{self.failed:,} of {self.entries:,} {of} {verb} wrong"
-        if self.verdict == "UNDECIDED":
-            return f"{self.title} cannot be judged here: no derivative was found"
+        if self.verdict == "undecided" and not self.open_to:
+            if self.undecided == self.entries:
+                return f"{self.title} cannot be judged here: no derivative was found"
+            return f"{self.undecided:,} of {self.entries:,} {of} cannot be judged here; the others agree"
+        if self.verdict == "undecided":
+            return f"{self.title} was not judged"
+        if self.findings and self.verdict == "WRONG":
+            return f"all {self.entries:,} {of} agree, but what it is given is changed"
         if not self.entries:
             return f"{self.title} has no entries"
         if self.entries == 1:
@@ -198,6 +219,8 @@ class Report:
         On the function: its precision, arrays that were written to, why it was not traced.
     seed : int
         Of the random upstreams and directions.
+    unjudged : tuple of str
+        The arguments by which a backward returns gradients that ``wrt`` leaves out.
 
     Examples
     --------
@@ -209,9 +232,15 @@ class Report:
     """
 
     def __init__(
-        self, name: str, parts: tuple[Part, ...], notes: tuple[str, ...], seed: int
+        self,
+        name: str,
+        parts: tuple[Part, ...],
+        notes: tuple[str, ...],
+        seed: int,
+        unjudged: tuple[str, ...] = (),
     ) -> None:
         self.name, self.parts, self.notes, self.seed = name, parts, notes, seed
+        self.unjudged = unjudged
 
     @property
     def ok(self) -> bool:
@@ -220,9 +249,9 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """``right``, ``WRONG`` or ``UNDECIDED``, the worst of all parts."""
+        """``right``, ``WRONG`` or ``undecided``, the worst of all parts."""
         found = {part.verdict for part in self.parts}
-        return next((v for v in ("WRONG", "UNDECIDED") if v in found), "right")
+        return next((v for v in ("WRONG", "undecided") if v in found), "right")
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -242,6 +271,7 @@ class Report:
             "verdict": self.verdict,
             "seed": self.seed,
             "notes": list(self.notes),
+            "unjudged": list(self.unjudged),
             "parts": [part.to_dict() for part in self.parts],
         }
 
@@ -252,14 +282,20 @@ class Report:
 
     def __str__(self) -> str:
         lines: list[str] = []
+        if self.unjudged:
+            lines += textwrap.wrap(
+                f"not judged: the gradients by {', '.join(self.unjudged)}, which vjp returns too",
+                _WIDTH,
+            )
+        right = [part for part in self.parts if part.ok]
         for part in self.parts:
+            if part.ok and part is not right[0]:
+                continue  # all that is right is told at once
             lines += [""] if lines else []
-            head, verdict = self._heading(part), part.verdict
-            gap = _WIDTH - len(head) - len(verdict)
-            if gap > 2:
-                lines.append(f"{head}{' ' * gap}{verdict}")
-            else:
-                lines += textwrap.wrap(f"{head}: {verdict}", _WIDTH, break_on_hyphens=False)
+            if part.ok:
+                lines += self._told_right(right)
+                continue
+            lines += _headed(self._heading(part), part.told_verdict)
             lines += textwrap.wrap(
                 part.summary, _WIDTH, initial_indent="  ", subsequent_indent="  "
             )
@@ -271,6 +307,30 @@ class Report:
                 lines += _wrapped("note", note)
         return "\n".join(lines)
 
+    def _told_right(self, parts: Sequence[Part]) -> list[str]:
+        """Three lines on all parts that are right; notes below."""
+        heads: dict[str, list[str]] = {}
+        for part in parts:
+            heads.setdefault(self._heading(part).removesuffix(part.wrt), []).append(part.wrt)
+        texts = [f"{head}{', '.join(wrts)}" for head, wrts in heads.items()]
+        head = texts[0] if len(texts) == 1 else _cut("; ".join(texts), _WIDTH - 20)
+        verdict = max((part.told_verdict for part in parts), key=len)
+        first, entries = parts[0], sum(part.entries for part in parts)
+        agree = first.summary
+        if len(parts) > 1:
+            agree = f"all {entries:,} entries of {len(parts)} derivatives agree"
+        kinks = (
+            f"; {sum(p.kinks for p in parts):,} at a kink" if any(p.kinks for p in parts) else ""
+        )
+        apart = max((p.worst.absolute for p in parts if p.worst is not None), default=0.0)
+        agree += kinks + (f"; at most {apart:.1g} apart" if apart else "")
+        against = f"against {first.reference}; {first.asked}"
+        lines = _headed(head, verdict)
+        lines += [_cut(f"  {agree}", _WIDTH), _cut(f"  {against}", _WIDTH)]
+        for note in dict.fromkeys(note for part in parts for note in part.notes):
+            lines += _wrapped("note", note)
+        return lines
+
     def __repr__(self) -> str:
         return str(self)
 
@@ -279,7 +339,9 @@ class Report:
 
     def _repr_html_(self) -> str:
         tables = [
-            table(f"{self._heading(part)}: {part.verdict}", [], self._rows(part), class_="told")
+            table(
+                f"{self._heading(part)}: {part.told_verdict}", [], self._rows(part), class_="told"
+            )
             for part in self.parts
         ]
         return fragment(*tables, *(element("p", f"note: {note}") for note in self.notes))
@@ -287,8 +349,24 @@ class Report:
     def _repr_latex_(self) -> str:
         rows: list[tuple[str, str]] = []
         for part in self.parts:
-            rows += [(self._heading(part), part.verdict), *self._rows(part)]
+            rows += [(self._heading(part), part.told_verdict), *self._rows(part)]
         return latex_rows([*rows, *(("note", note) for note in self.notes)])
+
+
+def _headed(head: str, verdict: str) -> list[str]:
+    """A heading with the verdict at the right."""
+    gap = _WIDTH - len(head) - len(verdict)
+    if gap > 2:
+        return [f"{head}{' ' * gap}{verdict}"]
+    return textwrap.wrap(f"{head}: {verdict}", _WIDTH, break_on_hyphens=False)
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + "."
 
 
 def _wrapped(label: str, text: str) -> list[str]:

@@ -30,6 +30,7 @@ METHODS: tuple[Method, ...] = ("auto", "complex-step", "richardson")
 
 RICHARDSON = "Richardson-extrapolated central differences"
 _EVALUATIONS = 12  # of f for a column, by differences
+_MANY = 64  # columns from which each has one pair of points, not a table of them
 _IMAGINARY = 1e-30  # its square is lost beside any number, it itself is not
 _AGREES = 1e-6  # how far complex step and differences may differ, as a share of the row
 
@@ -150,7 +151,7 @@ class Pointwise:
         except UnsupportedError:
             if method == "complex-step":
                 raise
-            return Approximation(self.by_differences(columns), RICHARDSON)
+            return self._by_single_differences(columns)
         trusted, error = self._trusted(found)
         chosen = found if columns is None else found[:, list(columns)]
         estimate = exact(np.where(np.isfinite(chosen), chosen, np.nan))
@@ -165,6 +166,39 @@ class Pointwise:
             if not count:
                 by = f"{RICHARDSON} (they contradict complex step)"
         return Approximation(estimate, by)
+
+    def _by_single_differences(self, columns: Sequence[int] | None) -> Approximation:
+        """By one pair of points for each column where there are many; confirmed, or extrapolated."""
+        which = range(self.point.size) if columns is None else columns
+        if len(which) <= _MANY:
+            return Approximation(self.by_differences(columns), RICHARDSON)
+        steps = self.eps ** (1 / 3) * self.scales.reshape(-1)
+        found, gaps = (np.empty((self.value.size, len(which))) for _ in range(2))
+        with quiet(), np.errstate(all="ignore"):
+            for place, n in enumerate(which):
+                x, start = self.point.copy(), self.point.reshape(-1)[n]
+                flat = x.reshape(-1)
+                flat[n] = start + steps[n]
+                up, right = self(x), float(flat[n] - start)
+                flat[n] = start - steps[n]
+                down, left = self(x), float(start - flat[n])
+                found[:, place] = (up - down) / (right + left)
+                gaps[:, place] = (up - self.value) / right - (self.value - down) / left
+        direction = self.scales * _signs(self.point.shape)
+        moved = np.zeros(self.point.size)
+        moved[list(which)] = direction.reshape(-1)[list(which)]
+        slope = self.along([moved.reshape(self.point.shape)]).taken(0)
+        with np.errstate(all="ignore"):
+            size = np.max(np.abs(found), axis=1, initial=0.0)
+            apart = np.abs(found @ moved[list(which)] - slope.value)
+            spread = np.abs(found) @ np.abs(moved[list(which)])
+            error = 4 * self.noise[:, None] / steps[list(which)] + 1e-9 * size[:, None]
+            smooth = np.all(np.abs(gaps) <= 1e-3 * np.maximum(size[:, None], error))
+            agrees = np.all(apart <= 10 * slope.error + _AGREES * spread)
+        if not (smooth and agrees and np.all(np.isfinite(found))):
+            return Approximation(self.by_differences(columns), RICHARDSON)
+        estimate = Estimate(found, error, np.zeros_like(found))
+        return Approximation(estimate, "central differences, which extrapolated ones confirm")
 
     def _trusted(self, found: Array) -> tuple[NDArray[np.bool_], Array]:
         """The rows in which differences agree with complex step, and the error of each."""

@@ -6,6 +6,7 @@ Everything that is handed out, to the function or to what claims its derivative,
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from numbers import Integral
+from types import BuiltinFunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,11 +18,15 @@ from jacobians.ground.trees import flatten, mapped
 from jacobians.notation.explicit import axis_names
 from jacobians.tracing.running import Wrt, chosen, name_of, parameter_names
 from jacobians.transforms.library import LibraryOperation
+from jacobians.verification.patience import Progress
+from jacobians.verification.randomness import distance, randomness
 from jacobians.verification.stepping import Pointwise
 
 Array = NDArray[Any]
 # What f may raise at a point beside the given one.
 _FLAWS = (ArithmeticError, ValueError, np.linalg.LinAlgError)
+_CALLS = 6  # of a function that draws: few masks are the same so often
+_THREADS = 64.0  # units of rounding by which sums in another order may differ
 
 
 class Pair(NamedTuple):
@@ -85,6 +90,12 @@ class Subject:
         The structure of what the function returns.
     notes : list of str
         What a reader should know.
+    unsteady : str
+        Why nothing can be judged: the function is not deterministic. Empty where it is.
+    changes : dict of str to list of str
+        Who was caught writing to what it was given, with the names of that.
+    unjudged : list of str
+        Arguments by which a backward returns gradients that are not asked for.
     """
 
     def __init__(
@@ -97,6 +108,10 @@ class Subject:
         self.f = f
         self.several = not isinstance(wrt, Integral | str)
         self.notes: list[str] = []
+        self.progress = Progress(name_of(f))
+        self.unsteady = ""
+        self.changes: dict[str, list[str]] = {}
+        self.unjudged: list[str] = []
         self._pointwise: dict[int, Pointwise] = {}
         if isinstance(f, LibraryOperation):
             self.name, self.known = f.name, list(f.arguments)
@@ -129,6 +144,13 @@ class Subject:
         if not self.outputs:
             raise ShapeError(f"{self.name} returns no array: there is nothing to differentiate")
         self._widen(result)
+
+    def by(self, wrt: Wrt) -> "Subject":
+        """The same function by other arguments."""
+        other = Subject(self.f, self.args, self.kwargs, wrt)
+        other.notes = list(dict.fromkeys((*self.notes, *other.notes)))
+        other.unsteady, other.changes = self.unsteady, self.changes
+        return other
 
     def _widen(self, result: Any) -> None:
         """Go on in float64 where the function gives float64 for it."""
@@ -175,12 +197,25 @@ class Subject:
     def result(self, values: Sequence[Array]) -> Any:
         """What the function returns; the values are handed out as they are."""
         args, kwargs = self.arguments(values)
+        self.progress.tick()
         return self.f(*args, **kwargs)
+
+    @property
+    def is_method(self) -> bool:
+        """Whether the function belongs to an object of the user's, which may keep what it sees."""
+        owner = getattr(self.f, "__self__", None)
+        return owner is not None and not isinstance(self.f, BuiltinFunctionType)
+
+    def refresh(self) -> None:
+        """Run the function once at the point, for what it stores there: tracing left traced arrays."""
+        self.result([p.copy() for p in self.points])
 
     def given_to(self, who: str, claim: Callable[..., Any], *leading: Any) -> Any:
         """What a function that claims a derivative returns for these arguments, given copies."""
         args, kwargs = self.arguments([p.copy() for p in self.points])
         first = copied(list(leading))
+        if self.is_method:
+            self.refresh()  # a method keeps what it saw last
         try:
             found = claim(*first, *args, **kwargs)
         except Exception as error:
@@ -214,7 +249,10 @@ class Subject:
         for a, b in zip(leaves_of(now), leaves_of(before), strict=False):
             if a.dtype.kind not in "fiubc" or np.array_equal(a, b, equal_nan=a.dtype.kind in "fc"):
                 continue
-            self._note(f"{who} changes its argument {name} in place; it was given a copy")
+            self.note(f"{who} changes its argument {name} in place; it was given a copy")
+            names = self.changes.setdefault(who, [])
+            if name not in names:
+                names.append(name)
 
     def _label(self, place: int) -> str:
         return self.known[place] if place < len(self.known) else f"number {place}"
@@ -229,25 +267,35 @@ class Subject:
         """
         return self.treedef.leaves_of(found, what, self.name)
 
-    def note_noise(self) -> None:
-        """Note that the function gives other values when it is called again."""
-        self.note_unsteady(
-            self.name, self.outputs, leaves_of(self.result([p.copy() for p in self.points]))
-        )
+    def listen_for_noise(self) -> None:
+        """See whether the function gives other values when it is called again, and of what."""
+        before = randomness(self.f, self.args, self.kwargs)
+        apart = 0.0
+        for _ in range(_CALLS):
+            again = leaves_of(self.result([p.copy() for p in self.points]))
+            apart = max(apart, distance(self.outputs, again))
+            drawn = before.drawn()
+            if not drawn:
+                break
+        largest = max((float(np.max(np.abs(y), initial=0.0)) for y in self.outputs), default=0.0)
+        if apart > _THREADS * self.eps * largest:
+            source = f", which draws from {drawn}" if drawn else ""
+            self.unsteady = (
+                f"the function {self.name}{source}, is not deterministic: calls with the same arguments differ by "
+                f"{apart:.2g}. Draw outside and pass the result as an argument (a mask), or make the "
+                "generator inside, with a fixed seed"
+            ).replace(f"{self.name}, is", f"{self.name} is")
 
     def note_unsteady(self, who: str, first: Sequence[Array], again: Sequence[Array]) -> None:
         """Note that two calls with the same arguments gave different arrays."""
-        apart = 0.0
-        for one, other in zip(first, again, strict=False):
-            if one.shape == other.shape and not np.array_equal(one, other, equal_nan=True):
-                with np.errstate(all="ignore"):
-                    apart = max(apart, float(np.nanmax(np.abs(one - other))))
+        apart = distance(first, again)
         if apart:
-            self._note(
+            self.note(
                 f"{who} is not deterministic: two calls with the same arguments differ by {apart:.2g}"
             )
 
-    def _note(self, text: str) -> None:
+    def note(self, text: str) -> None:
+        """Keep what a reader should know, once."""
         if text not in self.notes:
             self.notes.append(text)
 

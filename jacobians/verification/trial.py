@@ -1,5 +1,6 @@
 """One claim on trial: what it says, what is right, where they differ, and why."""
 
+from dataclasses import replace
 from functools import cached_property
 from math import inf, prod
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jacobians.verification.by_graph import explanations
 from jacobians.verification.claims import MOST_BASIS, MOST_EXPLAINED, Claim, Sample, drawn
 from jacobians.verification.contests import Contest, assembled, contest, probes
 from jacobians.verification.diagnosis import (
@@ -17,6 +19,7 @@ from jacobians.verification.diagnosis import (
     diagnose_forward,
 )
 from jacobians.verification.differences import Estimate
+from jacobians.verification.flow import flow_of
 from jacobians.verification.references import ByTracing, Numerical, Reference
 from jacobians.verification.report import Part, Worst
 from jacobians.verification.subject import Pair, Subject, eps_of
@@ -24,17 +27,25 @@ from jacobians.verification.taylor import Slope, Walk
 from jacobians.verification.verdicts import (
     Tolerance,
     Verdict,
+    beside_the_lost,
     held,
     is_linear,
     reads_one_triangle,
     reconsidered,
     symmetric,
+    too_loose,
 )
 
 Array = NDArray[Any]
 
 _TINY = 1e-4  # below this the size of an argument says nothing of how f is rounded
 _MOST_EXPLAINED = 1 << 20  # entries of a tensor that is asked for whole because something is wrong
+_MOST_FINDINGS = 4
+_LONG = 60  # characters of a sentence that a formula makes hard to read
+_WEAK = (
+    "axis factor", "unexplained", "pointwise", "row", "column", "block", "entries", "results", "noise",
+    "absolute", "structure", "zeros", "shift",
+)  # fmt: skip
 _MOST_SUMS = 1024  # results that a Taylor remainder is measured in one by one
 
 
@@ -82,16 +93,23 @@ class Trial:
         random = np.random.default_rng([self._seed, pair.output, pair.which])
         derived = claim.kind == "derived"
         sample = claim.sample(pair, random, most)
+        if self._subject.unsteady:
+            return self._made(claim, pair, open_to=self._subject.unsteady, asked="nothing")
         found = contest(sample, self._reference, pair, random)
         if not found.fits:
             return self._misshapen(claim, sample, found, pair)
         tolerance = self._tolerance(sample, pair)
         notes: list[str] = []
+        first = found
         found, verdict = self._judged(found, tolerance, pair, notes)
         found, verdict, even = self._by_triangles(
-            found, verdict, tolerance, pair, notes, derived=derived
+            first, found, verdict, tolerance, pair, notes, derived=derived
         )
-        _tell(verdict, notes)
+        if derived:
+            verdict = _without_ours(found, verdict, notes)
+        if found.way == "tensor" and np.any(verdict.lost):
+            verdict = beside_the_lost(verdict, found.claimed, found.estimate, pair)
+        _tell(verdict, notes, pair.axes or "", found.way)
         linear = True
         if sample.whole and sample.given:
             linear = is_linear(sample, tolerance, pair)
@@ -104,14 +122,16 @@ class Trial:
             findings = self._of_another(sample, pair) or self._findings(
                 sample, found, verdict, pair, derived=derived
             )
+            if linear and not derived and (not findings or _is_weak(findings[0])):
+                more = self._of_graph(sample, pair)
+                rest = [one for one in findings if not more or one.kind != "unexplained"]
+                findings = (*more, *rest)[:_MOST_FINDINGS]
         errors = found.estimate.error[~found.estimate.lost]
-        return Part(
-            kind=claim.kind,
-            title=pair.title,
-            output=self._subject.paths[pair.output],
-            wrt=self._subject.names[pair.which],
-            shape=pair.shape,
-            claimed_shape=pair.shape,
+        return self._made(
+            claim,
+            pair,
+            open_to=_too_loose(found, verdict, tolerance),
+            precision=_precision(sample, self._subject),
             way=found.way,
             asked=found.asked,
             entries=int(found.estimate.value.size),
@@ -122,9 +142,22 @@ class Trial:
             worst=_worst(found, verdict, pair),
             findings=findings,
             slope=self._slope(sample, pair, even=even),
-            reference=self._reference.by(pair),
             reference_error=float(np.max(errors, initial=0.0)),
             notes=tuple(notes),
+        )
+
+    def _made(self, claim: Claim, pair: Pair, **fields: Any) -> Part:
+        """A part, with what is the same for all verdicts."""
+        findings = (*_of_changes(claim.kind, self._subject), *fields.pop("findings", ()))
+        return Part(
+            kind=claim.kind,
+            title=pair.title,
+            output=self._subject.paths[pair.output],
+            wrt=self._subject.names[pair.which],
+            shape=pair.shape,
+            reference=self._reference.by(pair),
+            findings=findings,
+            **{"claimed_shape": pair.shape, **fields},
         )
 
     def _misshapen(self, claim: Claim, sample: Sample, found: Contest, pair: Pair) -> Part:
@@ -133,26 +166,16 @@ class Trial:
         if found.way in ("backward", "forward"):
             outer, inner = pair.out.shape, pair.inner.shape
             shape = outer + shape[1:] if found.way == "backward" else shape[1:] + inner
-        return Part(
-            kind=claim.kind,
-            title=pair.title,
-            output=self._subject.paths[pair.output],
-            wrt=self._subject.names[pair.which],
-            shape=pair.shape,
+        return self._made(
+            claim,
+            pair,
             claimed_shape=shape,
             way=found.way,
             asked=found.asked,
             entries=prod(found.estimate.value.shape),
             failed=prod(found.estimate.value.shape),
-            kinks=0,
-            undecided=0,
-            linear=True,
-            worst=None,
             findings=self._of_another(sample, pair) or self._of_shape(sample, found, pair),
             slope=_SHAPELESS,
-            reference=self._reference.by(pair),
-            reference_error=0.0,
-            notes=(),
         )
 
     def _tolerance(self, sample: Sample, pair: Pair) -> Tolerance:
@@ -168,10 +191,17 @@ class Trial:
     ) -> tuple[Contest, Verdict]:
         """Entry by entry; what fails is heard once more."""
         verdict = held(found.claimed, found.estimate, tolerance)
-        if not np.any(verdict.fails) or isinstance(self._reference, Numerical):
+        doubtful = np.any(verdict.fails) or np.any(verdict.lost)
+        if not doubtful or isinstance(self._reference, Numerical):
             return found, verdict
         estimate, count = reconsidered(
-            found, verdict, tolerance, self._judge, pair, overrule=self._automatic
+            found,
+            verdict,
+            tolerance,
+            self._judge,
+            self._reference,
+            pair,
+            overrule=self._automatic,
         )
         if count:
             name = self._reference.by(pair).split(",")[0]
@@ -182,6 +212,7 @@ class Trial:
 
     def _by_triangles(
         self,
+        first: Contest,
         found: Contest,
         verdict: Verdict,
         tolerance: Tolerance,
@@ -190,25 +221,50 @@ class Trial:
         *,
         derived: bool,
     ) -> tuple[Contest, Verdict, bool]:
-        """Compared along symmetric changes, where f reads one triangle; and whether that was so."""
-        claimed, estimate = found.claimed, found.estimate
-        if (
-            not np.any(verdict.fails)
-            or found.way != "tensor"
-            or not reads_one_triangle(claimed, estimate, pair.inner, derived=derived)
-        ):
+        """Compared along symmetric changes, where f reads one triangle; and whether that was so.
+
+        One convention decides the whole claim: what is wrong along symmetric changes is held against
+        the reference as it was first, without the entries in which differences side with the claim.
+        """
+        claimed, estimate = first.claimed, first.estimate
+        if found.way != "tensor" or not np.any(held(claimed, estimate, tolerance).fails):
             return found, verdict, False
-        both = found._replace(
+        name = self._subject.names[pair.which]
+        one = reads_one_triangle(claimed, estimate, pair.inner, derived=derived)
+        if not one and not self._ignores_a_triangle(pair):
+            return found, verdict, False
+        both = first._replace(
             claimed=symmetric(claimed), estimate=Estimate(*(symmetric(a) for a in estimate))
         )
         again = held(both.claimed, both.estimate, tolerance)
         if np.any(again.fails):
-            return found, verdict, False
-        notes.append(
-            f"{self._subject.names[pair.which]} is symmetric, and was compared along symmetric changes: "
+            if derived or one:
+                return found, verdict, False
+            notes[:] = [
+                f"{name} is symmetric: right would be the derivative along symmetric changes"
+            ]
+            return first, held(claimed, estimate, tolerance), False
+        notes[:] = [
+            f"{name} is symmetric, and was compared along symmetric changes: "
             f"{self._subject.name} reads one triangle of it"
-        )
+        ]
         return both, again, True
+
+    def _ignores_a_triangle(self, pair: Pair) -> bool:
+        """Whether f of a symmetric matrix stays what it is when one triangle is changed, and one alone."""
+        point = pair.inner
+        if point.ndim != 2 or point.shape[0] != point.shape[1] or len(point) < 2:
+            return False
+        if not np.allclose(point, point.T, rtol=1e-12, atol=0):
+            return False
+        function = self._subject.pointwise(pair.which)
+        change = np.triu(1e-3 * function.scales, 1)
+        with np.errstate(all="ignore"):
+            ignored = [
+                np.array_equal(function(point + c)[pair.part], function.value[pair.part])
+                for c in (change, change.T)
+            ]
+        return sum(ignored) == 1
 
     # What is told
 
@@ -225,6 +281,32 @@ class Trial:
         terms = None if self._traced is None or derived else self._traced.terms(pair)
         variants = None if self._traced is None or derived else self._traced.variants(pair)
         return self._explained(sample, found, expected, allowed, pair, terms, variants)
+
+    def _of_graph(self, sample: Sample, pair: Pair) -> tuple[Finding, ...]:
+        """Explanations from the function's own graph, for a claim that is probed on one side."""
+        if self._traced is None:
+            return ()
+        U = D = None
+        if not sample.whole and sample.way == "backward":
+            U = np.stack([G.ravel() for G in sample.given])
+        elif not sample.whole:
+            D = np.stack([d.ravel() for d in sample.given], axis=1)
+        try:
+            flow = flow_of(self._subject, pair, U, D)
+        except Exception:  # what has no graph of nodes that can be evaluated by itself
+            return ()
+        if flow is None:
+            return ()
+        upstreams, directions = flow.up[flow.output], flow.down[flow.start]
+        if U is not None:
+            claimed = np.stack([g.ravel() for g in sample.got]) @ directions
+        elif D is not None:
+            claimed = upstreams @ np.stack([y.ravel() for y in sample.got], axis=1)
+        else:
+            claimed = upstreams @ assembled(sample, pair).reshape(pair.out.size, -1) @ directions
+        eps = max(eps_of(array) for array in sample.got)
+        found = explanations(flow, claimed, max(eps, self._subject.eps))
+        return tuple(Finding(one.kind, one.text, 0.0) for one in found)
 
     def _of_shape(self, sample: Sample, found: Contest, pair: Pair) -> tuple[Finding, ...]:
         """Explanations of a wrong shape."""
@@ -347,7 +429,72 @@ def _inner_shape(sample: Sample, pair: Pair) -> tuple[int, ...]:
 _SHAPELESS = Slope(None, "not known: the shape is wrong")
 
 
-def _tell(verdict: Verdict, notes: list[str]) -> None:
+def _without_ours(found: Contest, verdict: Verdict, notes: list[str]) -> Verdict:
+    """Our own derivative has no number where f passes a kink inside, √ at 0: that is not wrong."""
+    none = verdict.fails & ~np.isfinite(found.claimed)
+    if np.any(none):
+        count = int(np.count_nonzero(none))
+        notes.append(
+            f"in {count:,} entr{'y' if count == 1 else 'ies'} the derived Jacobian has no number: inside, f "
+            "passes a point without a derivative (a root or a norm at 0), beyond which it has one"
+        )
+    return replace(verdict, fails=verdict.fails & ~none, lost=verdict.lost | none)
+
+
+def _too_loose(found: Contest, verdict: Verdict, tolerance: Tolerance) -> str:
+    """Why what passes tells nothing: a tolerance under which zero would pass; empty where it tells."""
+    if not too_loose(found.estimate, verdict, tolerance):
+        return ""
+    size = np.max(np.abs(found.estimate.value), initial=0.0, where=~verdict.lost)
+    given = [
+        f"{name}={value:g}"
+        for name, value in (("rtol", tolerance.rtol), ("atol", tolerance.atol))
+        if value is not None
+    ]
+    why = f"under {' and '.join(given)}" if given else "at the rounding of f"
+    return (
+        f"zero would pass too {why}: no entry of the derivative is above {size:.2g}. Give a smaller "
+        "tolerance, or check where the derivative is larger"
+    )
+
+
+def _is_weak(finding: Finding) -> bool:
+    """Whether a finding says where or how much, but not what the mistake is."""
+    text = finding.text
+    long = finding.kind == "term" and len(text) > _LONG
+    unread = finding.kind == "factor" and "(" not in text and "is 2 ×" not in text
+    told = "everywhere" in text or "reversed" in text
+    return finding.remaining > 0 or (finding.kind in _WEAK and not told) or long or unread
+
+
+def _precision(sample: Sample, subject: Subject) -> str:
+    """The dtype that the claim is held to, where it is no float64."""
+    coarse = max([subject.eps, *(eps_of(array) for array in sample.got)])
+    names = {float(np.finfo(d).eps): np.dtype(d).name for d in (np.float32, np.float16)}
+    return names.get(coarse, "")
+
+
+def _of_changes(kind: str, subject: Subject) -> tuple[Finding, ...]:
+    """That a claim writes to what it is given."""
+    names = subject.changes.get(kind, ())
+    if not names:
+        return ()
+    which = " and ".join(names)
+    text = f"{kind} writes to its argument{'s' * (len(names) > 1)} {which}: the caller's array is changed."
+    return (Finding("changed", text, 0.0),)
+
+
+def _places(mask: Array, axes: str, way: str) -> str:
+    """At most three entries, in words."""
+    index = np.argwhere(mask)[:3]
+    if way != "tensor" or not axes:
+        return ""
+    shown = [", ".join(f"{a} = {n}" for a, n in zip(axes, at, strict=True)) for at in index]
+    more = ", …" if np.count_nonzero(mask) > len(shown) else ""
+    return f" ({'; '.join(shown)}{more})" if shown != [""] else ""
+
+
+def _tell(verdict: Verdict, notes: list[str], axes: str, way: str) -> None:
     """Say where f has no derivative."""
     count = int(np.count_nonzero(verdict.kinks))
     if count:
@@ -360,8 +507,9 @@ def _tell(verdict: Verdict, notes: list[str]) -> None:
     if count:
         which = "an entry was" if count == 1 else f"{count:,} entries were"
         notes.append(
-            f"not differentiable here: {which} not judged, since differences of f approach no number (a "
-            "jump, an infinite slope, the edge of where f is defined)"
+            f"not differentiable here: {which} not judged{_places(verdict.lost, axes, way)}, since the "
+            "reference is nan or infinite there, or differences of f approach no number (a jump, an "
+            "infinite slope, the edge of where f is defined)"
         )
 
 

@@ -86,3 +86,44 @@ def test_the_benchmark_beside_gradcheck_agrees() -> None:
     from benchmarks.checking import WORKLOADS, agree
 
     assert all(agree(workload, 4, torch=True) for workload in WORKLOADS)
+
+
+def test_a_torch_function_and_a_custom_vjp_are_claims() -> None:
+    torch = pytest.importorskip("torch")
+    jax = pytest.importorskip("jax")
+
+    class Square(torch.autograd.Function):
+        factor = 2.0
+
+        @staticmethod
+        def forward(ctx: Any, x: Any) -> Any:
+            ctx.save_for_backward(x)
+            return x**2
+
+        @classmethod
+        def backward(cls, ctx: Any, G: Any) -> Any:
+            (x,) = ctx.saved_tensors
+            return cls.factor * G * x
+
+    class Wrong(Square):
+        factor = 3.0
+
+        @staticmethod
+        def backward(ctx: Any, G: Any) -> Any:
+            return 3.0 * G * ctx.saved_tensors[0]
+
+    x = np.array([0.5, -1.0, 2.0])
+    for options in ({}, {"vjp": Square}):
+        assert jb.check(Square if not options else np.square, x, **options).ok
+    assert jb.check(np.square, x, vjp=Wrong).findings[0].kind == "factor"
+    assert jb.check(Wrong, x).verdict == "WRONG"
+
+    def make(factor: float) -> Any:
+        f = jax.custom_vjp(lambda x: x**2)
+        f.defvjp(lambda x: (x**2, x), lambda x, G: (factor * G * x,))
+        return f
+
+    report = jb.check(np.square, x.astype(np.float32), vjp=make(2.0))
+    assert report.ok
+    assert jb.check(np.square, x, vjp=make(3.0)).verdict == "WRONG"
+    assert jb.check(make(2.0), x).ok

@@ -1,0 +1,200 @@
+"""A function's graph with what runs along it: gradients by each node, and changes of each.
+
+A derivative is a sum over paths of products of local Jacobians. For some upstreams and directions a
+:class:`Flow` holds the gradient that reaches each node (``up``) and the change that each node makes
+(``down``); the derivative contracted with both is ``up[a] @ down[a]`` at any node that all paths cross.
+"""
+
+from contextlib import ExitStack
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jacobians.derivation.chain_rule import between
+from jacobians.display.expressions import label
+from jacobians.display.formulas import written_out
+from jacobians.graph.node import Node, evaluate
+from jacobians.notation.terms import Sum
+from jacobians.tensor.jacobian_tensor import JacobianTensor
+from jacobians.tracing.running import output_node, traced
+from jacobians.verification.subject import Pair, Subject, copied
+from jacobians.verification.variables import brief, variables_seen
+
+Array = NDArray[Any]
+
+_MOST_NODES = 90  # between the argument and the result
+_UPSTREAMS, _DIRECTIONS, _FEW_DIRECTIONS = 4, 24, 6
+_MANY = 1 << 12  # entries of an argument, of which few directions are looked at
+_LARGEST = 1 << 18  # entries of a local Jacobian that is made dense
+_IDLE = 1e-12  # the share of the derivative that runs through a path that cancels
+
+
+class Edge(NamedTuple):
+    """A node, one of its operands, and the local Jacobian between them."""
+
+    node: Node
+    position: int
+    operand: Node
+    local: JacobianTensor
+
+
+class Flow:
+    """The graph between an argument and a result, with gradients and changes at each node.
+
+    Attributes
+    ----------
+    nodes : list of Node
+        From the argument to the result.
+    values : dict of Node to array
+        Of all nodes.
+    edges : list of Edge
+        Between them.
+    up : dict of Node to ndarray
+        (upstreams, size): the gradient by the node, flat.
+    down : dict of Node to ndarray
+        (size, directions): the change of the node, flat.
+    """
+
+    def __init__(
+        self, output: Node, start: Node, values: dict[Node, Any], names: dict[Node, str],
+        upstreams: Array, directions: Array,
+    ) -> None:  # fmt: skip
+        self.output, self.start, self.names = output, start, names
+        self.nodes = between(output, [start])
+        self.values = values
+        self.edges: list[Edge] = []
+        inside = set(self.nodes)
+        needed: dict[Node, Any] = dict(values)
+        for node in self.nodes:
+            if node.operation is None or node is start:
+                continue
+            for position, operand in enumerate(node.operands):
+                if operand in inside:
+                    tensor = node.operation.local(node, position)
+                    known = evaluate(tensor.operands, needed)
+                    self.edges.append(Edge(node, position, operand, _tensor(tensor, node, known)))
+        self._said: dict[Node, str] = {}
+        self._matrices: dict[JacobianTensor, Array | None] = {}
+        self._run(upstreams, directions)
+        # A path whose share cancels, a maximum that is subtracted, is no part of what people write.
+        size = np.abs(self.right).max(initial=0.0)
+        idle = [e for e in self.edges if np.abs(self.through(e)).max(initial=0.0) <= _IDLE * size]
+        if idle and size > 0:
+            self.edges = [e for e in self.edges if all(e is not other for other in idle)]
+            self._run(upstreams, directions)
+
+    def _run(self, upstreams: Array, directions: Array) -> None:
+        """Fill in ``up`` and ``down`` along the edges."""
+        self.down: dict[Node, Array] = {}
+        for node in self.nodes:
+            parts = [self.pushed(e, self.down[e.operand]) for e in self.into(node)]
+            still = np.zeros((prod(node.shape), directions.shape[1]))
+            self.down[node] = directions if node is self.start else sum(parts, still)
+        self.up: dict[Node, Array] = {
+            n: np.zeros((len(upstreams), prod(n.shape))) for n in self.nodes
+        }
+        self.up[self.output] = upstreams
+        for node in reversed(self.nodes):
+            for edge in self.into(node):
+                self.up[edge.operand] = self.up[edge.operand] + self.pulled(edge, self.up[node])
+
+    def into(self, node: Node) -> list[Edge]:
+        """The edges from a node to its operands."""
+        return [edge for edge in self.edges if edge.node is node]
+
+    def matrix(self, edge: Edge) -> Array | None:
+        """The local Jacobian as a matrix, None where it is large."""
+        if edge.local not in self._matrices:
+            small = edge.local.size <= _LARGEST
+            shape = prod(edge.node.shape), prod(edge.operand.shape)
+            self._matrices[edge.local] = edge.local.dense().reshape(shape) if small else None
+        return self._matrices[edge.local]
+
+    def pulled(self, edge: Edge, upstreams: Array) -> Array:
+        """Gradients by the node, as gradients by the operand."""
+        matrix = self.matrix(edge)
+        if matrix is not None:
+            return upstreams @ matrix
+        return np.stack([np.ravel(edge.local.vjp(G.reshape(edge.node.shape))) for G in upstreams])
+
+    def pushed(self, edge: Edge, directions: Array) -> Array:
+        """Changes of the operand, as changes of the node."""
+        matrix = self.matrix(edge)
+        if matrix is not None:
+            return matrix @ directions
+        shape = edge.operand.shape
+        return np.stack([np.ravel(edge.local.jvp(d.reshape(shape))) for d in directions.T], axis=1)
+
+    @property
+    def sizes(self) -> list[int]:
+        """What a sum may run over: sizes of axes, and of whole nodes."""
+        return sorted({n for a in self.nodes for n in (*a.shape, prod(a.shape)) if n > 2})
+
+    @property
+    def right(self) -> Array:
+        """(upstreams, directions): the right derivative, contracted with both."""
+        return self.up[self.output] @ self.down[self.output]
+
+    def through(self, edge: Edge) -> Array:
+        """The share of the derivative that runs through an edge."""
+        return self.pulled(edge, self.up[edge.node]) @ self.down[edge.operand]
+
+    def said(self, node: Node) -> str:
+        """A node in words."""
+        if node not in self._said:
+            self._said[node] = brief(node, self.names, self.formula)
+        return self._said[node]
+
+    def formula(self, node: Node) -> str:
+        """A node as the formulas write it; empty where it has no notation of its own."""
+        try:
+            axes = "ijklmnopq"[: node.ndim]
+            return str(written_out(lambda: label(node, axes, "text").text, self.values))
+        except Exception:  # what has no notation of its own
+            return ""
+
+
+def _tensor(tensor: Sum, node: Node, values: dict[Node, Any]) -> JacobianTensor:
+    own = {n: np.asarray(values[n], np.float64) for n in tensor.operands}
+    return JacobianTensor(tensor, node.ndim, own, dtype=np.float64)
+
+
+def flow_of(
+    subject: Subject, pair: Pair, upstreams: Array | None, directions: Array | None
+) -> Flow | None:
+    """The flow of a function that traces; None where its graph is too large, or there is none."""
+    args, kwargs = copied(subject.args), copied(subject.kwargs)
+    random = np.random.default_rng(11)
+    if upstreams is None:
+        upstreams = random.normal(size=(_UPSTREAMS, pair.out.size))
+    if directions is None:
+        size = pair.inner.size
+        count = _DIRECTIONS if size <= _MANY else _FEW_DIRECTIONS
+        directions = np.eye(size) if size <= count else random.normal(size=(size, count))
+    names: dict[Node, str] = {}
+    with ExitStack() as stack:
+        with variables_seen(names):
+            run = stack.enter_context(traced(subject.f, args, kwargs, subject.wrt))
+        start, output = run.inputs[pair.which], output_node(run.outputs[pair.output])
+        nodes = between(output, [start])
+        if start not in nodes or output is start or len(nodes) > _MOST_NODES:
+            return None
+        values = evaluate([*nodes, output], run.here.values)
+        arguments = set(subject.names)
+        names = {n: name for n, name in names.items() if name not in arguments and n is not output}
+        names.update(zip(run.inputs, subject.names, strict=True))
+        return Flow(output, start, values, names, upstreams, directions)
+
+
+def slope_of(edge: Edge) -> Array | None:
+    """The scalar derivative of an elementwise node by an operand, in the node's shape."""
+    if edge.node.operation is None or not edge.node.operation.elementwise:
+        return None
+    try:
+        terms = tuple(t._replace(slots=t.slots[: edge.node.ndim]) for t in edge.local.terms.terms)
+        own = Sum(edge.node.shape, terms)
+        return JacobianTensor(own, edge.node.ndim, edge.local.operands, dtype=np.float64).dense()
+    except Exception:  # slots that letters of the operand alone would fill
+        return None

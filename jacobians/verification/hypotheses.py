@@ -1,0 +1,388 @@
+"""Mistakes at one place of a function's graph, and what each adds to the right numbers.
+
+Every hypothesis is a local one: *this* gradient, at *this* node, is another; what it predicts for the
+whole derivative follows from the :class:`~jacobians.verification.flow.Flow`. Here are those on paths,
+local Jacobians and factors; ``rearrangements`` has those that move and sum entries.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+from itertools import combinations
+from math import prod
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jacobians.graph.node import Node, input_node, ordered
+from jacobians.notation.terms import Sum
+from jacobians.tensor.jacobian_tensor import JacobianTensor
+from jacobians.verification.flow import Edge, Flow, slope_of
+
+Array = NDArray[Any]
+
+_MOST_VALUES = 40  # whose values may be a factor
+CLOSE = 1e-5  # the relative error of a factor that is named
+PLAIN = {
+    0.0: "is missing (it is held constant, or forgotten)",
+    2.0: "is there twice",
+    0.5: "is half of what it should be",
+    -1.0: "has the wrong sign",
+}
+"""Factors of a path that need no more words."""
+
+
+class Mistake(NamedTuple):
+    """A hypothesis: what it says, and what it adds to the right numbers.
+
+    ``scaled`` is one that holds up to a factor, which ``words`` then names.
+    """
+
+    kind: str
+    words: str | Callable[[float], str]
+    adds: Array
+    weight: float
+    scaled: bool = False
+
+
+def _shares(flow: Flow) -> list[tuple[str, Array]]:
+    """What runs through each path, with the name that tells most: a variable's, near the result."""
+    groups: list[tuple[Array, list[tuple[bool, int, str]]]] = []
+    places = [(flow.through(e), e.operand, e.node, len(flow.into(e.node)) > 1) for e in flow.edges]
+    places += [(flow.up[n] @ flow.down[n], n, n, False) for n in flow.nodes[1:-1]]
+    for share, operand, node, forks in sorted(places, key=lambda p: -p[2].serial):
+        if not share.any() or _alike(share, flow.right):
+            continue
+        alone = operand is not flow.start and len(_users(flow, operand)) == 1
+        plain = alone and operand in flow.names
+        name = flow.said(operand)
+        if not alone or (forks and not plain):
+            name += f" in {flow.said(node)}"
+        group = next((names for other, names in groups if _alike(share, other)), None)
+        if group is None:
+            groups.append((share, group := []))
+        group.append((not plain, -node.serial, name))
+    return [(min(names)[2], share) for share, names in groups]
+
+
+def _users(flow: Flow, node: Node) -> list[Edge]:
+    return [edge for edge in flow.edges if edge.operand is node]
+
+
+def paths(flow: Flow) -> Iterator[Mistake]:
+    """One path of several: its gradient dropped, doubled, of the wrong sign, or scaled."""
+    for name, share in _shares(flow):
+        words = partial(_of_path, f"through {name}", flow.sizes)
+        yield Mistake("path", words, share, 1.5, scaled=True)
+
+
+def _of_path(where: str, sizes: Sequence[int], factor: float) -> str:
+    """What is said of a path whose share stands ``factor`` times."""
+    for value, text in PLAIN.items():
+        if abs(factor - value) <= CLOSE:
+            return f"the gradient {where} {text}"
+    said = f"the gradient {where} is {_number(factor)} × what it should be"
+    told = [
+        text
+        for n in sizes
+        for value, text in (
+            (1 / n, f"a mean over {n} where a sum is meant"),
+            (n, f"a sum over {n} where a mean is meant"),
+            (n / (n - 1), f"n − 1 where n is meant, n = {n}"),
+            ((n - 1) / n, f"n where n − 1 is meant, n = {n}"),
+        )
+        if abs(abs(factor) - value) <= CLOSE * value
+    ]
+    return said + (f" ({', or '.join(told[:3])})" if told else "")
+
+
+def skipped(flow: Flow) -> Iterator[Mistake]:
+    """From a node to one before it the gradient passes as it is, or through another matrix."""
+    for after, before in _spans(flow):
+        G, down = flow.up[after], flow.down[before]
+        share = G @ flow.down[after]
+        what = _derivative_of(flow, after, before)
+        direct = [e for e in flow.into(after) if e.operand is before]
+        alone = len(direct) == len(flow.into(after)) == 1
+        text = f"{what} is forgotten: the gradient passes as it is"
+        slope = slope_of(direct[0]) if len(direct) == 1 else None
+        if slope is not None and slope.size and np.ptp(slope) == 0 and 0 < abs(slope.flat[0]) < 1:
+            text = _forgotten_division(flow, float(slope.flat[0]), flow.said(after))
+        yield Mistake("skipped", text, G @ down - share, 1.4 if alone else 1.5)
+        local = flow.matrix(direct[0]) if alone else None
+        if local is None or local.shape[0] != local.shape[1]:
+            continue
+        yield Mistake("twice", f"{what} is applied twice", G @ local @ local @ down - share, 1.5)
+        yield Mistake("transposed", f"{what} stands transposed", G @ local.T @ down - share, 1.7)
+        with suppress(np.linalg.LinAlgError):
+            text = f"{what} is divided by, where it is a factor"
+            yield Mistake("inverse", text, G @ np.linalg.inv(local) @ down - share, 1.75)
+
+
+def _derivative_of(flow: Flow, after: Node, before: Node) -> str:
+    whole = before is flow.start and after is flow.output
+    return f"the derivative of {flow.said(after)}" + ("" if whole else f" by {flow.said(before)}")
+
+
+_SCALARS: dict[str, Callable[[Array], Array]] = {
+    "{}": lambda v: v,
+    "1 − {}": lambda v: 1 - v,
+    "{0} (1 − {0})": lambda v: v * (1 - v),
+    "1 − {}²": lambda v: 1 - v**2,
+    "1 + {}": lambda v: 1 + v,
+    "1 + {}²": lambda v: 1 + v**2,
+    "2 {}": lambda v: 2 * v,
+    "{}²": lambda v: v**2,
+    "1/{}": lambda v: 1 / v,
+    "1/(2 {})": lambda v: 1 / (2 * v),
+    "1/{}²": lambda v: 1 / v**2,
+    "−1/{}²": lambda v: -1 / v**2,
+    "1/√(1 − {}²)": lambda v: 1 / np.sqrt(1 - v**2),
+    "[{} > 0]": lambda v: np.where(v > 0, 1.0, 0.0),
+    "[{} < 0]": lambda v: np.where(v < 0, 1.0, 0.0),
+    "sign({})": np.sign,
+    "exp({})": np.exp,
+    "cos({})": np.cos,
+    "sin({})": np.sin,
+    "tanh({})": np.tanh,
+    "1 − tanh({})²": lambda v: 1 - np.tanh(v) ** 2,
+    "σ({})": lambda v: 1 / (1 + np.exp(-v)),
+}
+"""Scalar derivatives that people write, as functions of the argument or the result."""
+
+
+def scalars(flow: Flow) -> Iterator[Mistake]:
+    """A scalar derivative taken as another: at the result instead of the argument, or the reverse."""
+    for after, before in _spans(flow):
+        G, down = flow.up[after], flow.down[before]
+        share = G @ flow.down[after]
+        what = _derivative_of(flow, after, before)
+        direct = [e for e in flow.into(after) if e.operand is before]
+        slope = slope_of(direct[0]) if len(direct) == 1 else None
+        affine = slope is not None and slope.size > 1 and np.ptp(slope) == 0
+        for name, node, at in (("x", before, "its argument"), ("y", after, "its result")):
+            value = np.asarray(flow.values[node], np.float64).reshape(-1)
+            for form, function in _SCALARS.items():
+                with np.errstate(all="ignore"):
+                    number = function(value)
+                if not np.isfinite(number).all():
+                    continue
+                text = f"{what} is taken as {form.format(name)}, where {name} is {at}, {flow.said(node)}"
+                weight = 1.6 + 0.002 * len(form) + 0.4 * affine
+                yield Mistake("scalar", text, (G * number) @ down - share, weight)
+
+
+def _forgotten_division(flow: Flow, slope: float, of: str) -> str:
+    """The words for a constant that is forgotten: a size divided by is a mean."""
+    number = 1 / slope
+    sizes = {n for a in flow.nodes for n in (*a.shape, prod(a.shape))}
+    mean = (
+        " (a sum where a mean is meant)"
+        if abs(number - round(number)) < 1e-9 and round(number) in sizes
+        else ""
+    )
+    return f"the division by {number:.6g} in {of} is forgotten{mean}"
+
+
+def factors(flow: Flow) -> Iterator[Mistake]:
+    """The value of a node that multiplies, or divides, the gradient at another; and so is lost or extra."""
+    every = [n for n in ordered([flow.output]) if n in flow.values or n.value is not None]
+    named: list[tuple[Node, Array]] = []
+    for node in every:
+        value = np.asarray(flow.values.get(node, node.value), np.float64)
+        if not np.isfinite(value).all() or (np.abs(value) == 1).all() or len(named) >= _MOST_VALUES:
+            continue
+        named.append((node, value))
+    for at in flow.nodes:
+        pull, share = flow.up[at], flow.up[at] @ flow.down[at]
+        if not share.any():
+            continue
+        for node, value in named:
+            if value.ndim > at.ndim:
+                continue
+            try:
+                full = np.broadcast_to(value, at.shape).reshape(-1)
+            except ValueError:
+                continue
+            of, by = flow.said(node), flow.said(at)
+            place = "" if at in (flow.start, flow.output) else f" in the gradient by {by}"
+            number = (
+                node.operation is None
+                and node.value is not None
+                and node.ndim == 0
+                and not node.name
+            )
+            worse = 0.3 if number else 0.0
+            yield Mistake(
+                "factor",
+                f"a factor {of} too many{place}",
+                (pull * full) @ flow.down[at] - share,
+                1.75 + worse,
+            )
+            if (full != 0).all():
+                yield Mistake(
+                    "factor",
+                    f"the factor {of} is lost{place}, or a division by it is one too many",
+                    (pull / full) @ flow.down[at] - share,
+                    1.75 + worse,
+                )
+
+
+def operands(flow: Flow) -> Iterator[Mistake]:
+    """A factor in a local Jacobian that is forgotten, transposed, turned round, or there twice."""
+    for edge in flow.edges:
+        share = flow.through(edge)
+        if not share.any():
+            continue
+        by = f"in the derivative of {flow.said(edge.node)} by {flow.said(edge.operand)}"
+        for number, term in enumerate(edge.local.terms.terms):
+            for place, factor in enumerate(term.factors):
+                value = edge.local.operands[factor.operand]
+                if factor.mask:
+                    continue
+                text = flow.said(factor.operand)
+                for kind, clause, other, weight in _mistaken(text, value):
+                    if other.shape != value.shape or np.array_equal(other, value):
+                        continue
+                    leaf = input_node("", value.shape)
+                    factors = list(term.factors)
+                    factors[place] = factor._replace(operand=leaf)
+                    terms = list(edge.local.terms.terms)
+                    terms[number] = term._replace(factors=tuple(factors))
+                    own = {**edge.local.operands, leaf: other}
+                    whole = Sum(edge.local.shape, tuple(terms))
+                    tensor = JacobianTensor(whole, edge.node.ndim, own, dtype=np.float64)
+                    pulled = flow.pulled(edge._replace(local=tensor), flow.up[edge.node])
+                    adds = pulled @ flow.down[edge.operand] - share
+                    yield Mistake(kind, f"{by}, {clause}", adds, weight)
+
+
+def _mistaken(text: str, value: Array) -> Iterator[tuple[str, str, Array, float]]:
+    """What stands in the place of a factor: its kind, the words, the array, and how plain it is."""
+    yield "skipped", f"the factor {text} is forgotten", np.ones_like(value), 1.35
+    yield "sign", f"{text} has the wrong sign", -value, 1.7
+    yield "twice", f"{text} is multiplied in twice", value**2, 1.7
+    if value.ndim == 2 and value.shape[0] == value.shape[1] > 1:
+        yield "transposed", f"{text} stands transposed", value.T, 1.5
+        yield "skipped", f"the factor {text} is forgotten", np.eye(len(value)), 1.4
+    for axes in axes_of(value.ndim) if value.size > 1 else ():
+        which = "" if len(axes) == value.ndim else f" along {axes_said(axes)}"
+        clause = f"{text} is turned round{which} (a kernel: convolution for correlation)"
+        yield "turned", clause, np.flip(value, axes), 1.6
+
+
+def exchanged(flow: Flow) -> Iterator[Mistake]:
+    """The gradients of two nodes, or by two operands of one, that are exchanged."""
+    users: dict[Node, list[Edge]] = {}
+    for edge in flow.edges:
+        users.setdefault(edge.operand, []).append(edge)
+    for operand, edges in users.items():
+        for first, second in combinations(edges[:8], 2):
+            one, two = first.node, second.node
+            if one is two or one.shape != two.shape:
+                continue
+            mine = flow.through(first) + flow.through(second)
+            down = flow.down[operand]
+            swapped = flow.pulled(first, flow.up[two]) + flow.pulled(second, flow.up[one])
+            a, b = flow.said(one), flow.said(two)
+            yield Mistake(
+                "exchanged",
+                f"the gradients by {a} and {b} are exchanged",
+                swapped @ down - mine,
+                1.6,
+            )
+            both = flow.pulled(first, flow.up[two]) @ down - flow.through(first)
+            yield Mistake("exchanged", f"the gradient by {b} stands for that by {a} too", both, 1.7)
+            both = flow.pulled(second, flow.up[one]) @ down - flow.through(second)
+            yield Mistake("exchanged", f"the gradient by {a} stands for that by {b} too", both, 1.7)
+    for node in flow.nodes:
+        edges = flow.into(node)
+        for first in edges:
+            for second in edges:
+                if first is second or first.operand.shape != second.operand.shape:
+                    continue
+                other = flow.pulled(second, flow.up[node]) @ flow.down[first.operand]
+                a, b = flow.said(first.operand), flow.said(second.operand)
+                yield Mistake(
+                    "exchanged",
+                    f"in {flow.said(node)}, the gradient by {a} is the one by {b}",
+                    other - flow.through(first),
+                    1.7,
+                )
+
+
+def degrees(flow: Flow) -> Iterator[Mistake]:
+    """A number in the function that stands one off, n for n − 1, where it divides a path."""
+    for edge in flow.edges:
+        share = flow.through(edge)
+        if edge.node.operation is None or not share.any():
+            continue
+        for n in {*edge.operand.shape, *flow.start.shape}:
+            if n > 2:
+                of = flow.said(edge.node)
+                for factor, text in (
+                    ((n - 1) / n, f"n − 1 for n = {n}"),
+                    (n / (n - 1), f"n for n − 1, n = {n}"),
+                ):
+                    yield Mistake(
+                        "factor", f"in the derivative of {of}, {text}", (factor - 1) * share, 1.9
+                    )
+
+
+def several_paths(flow: Flow) -> Iterator[Mistake]:
+    """Two paths that are missing at once."""
+    shares = _shares(flow)[:24]
+    for (one, first), (two, second) in combinations(shares, 2):
+        text = f"the gradients through {one} and through {two} are missing"
+        yield Mistake("path", text, -first - second, 1.8)
+        for a, b, sign in ((one, two, 1), (two, one, -1)):
+            text = f"the gradient through {a} stands for that through {b} too (as if a matrix were symmetric)"
+            yield Mistake("exchanged", text, sign * (first - second), 1.75)
+
+
+def _spans(flow: Flow) -> Iterator[tuple[Node, Node]]:
+    """Pairs of nodes of one shape, the later of which depends on the argument by the earlier alone."""
+    place = {node: n for n, node in enumerate(flow.nodes)}
+    operands_of: dict[Node, set[Node]] = {}
+    for edge in flow.edges:
+        operands_of.setdefault(edge.node, set()).add(edge.operand)
+    for after in reversed(flow.nodes):
+        reached, stack = {after}, [after]
+        while stack:
+            for node in operands_of.get(stack.pop(), ()):
+                if node not in reached:
+                    reached.add(node)
+                    stack.append(node)
+        behind = sorted((n for n in reached if n is not after), key=lambda n: -place[n])
+        for node in behind[:16]:
+            crossing = any(
+                place[b] < place[node]
+                for a in reached
+                if place[a] > place[node]
+                for b in operands_of.get(a, ())
+            )
+            if not crossing and node.shape == after.shape and (flow.up[after]).any():
+                yield after, node
+
+
+def axes_of(ndim: int) -> list[tuple[int, ...]]:
+    """Each axis, the last two, and all."""
+    found: list[tuple[int, ...]] = [(a,) for a in range(ndim)]
+    if ndim > 1:
+        found += [(ndim - 2, ndim - 1), tuple(range(ndim))]
+    return list(dict.fromkeys(found))
+
+
+def axes_said(axes: Sequence[int]) -> str:
+    """Axes in words."""
+    return " and ".join(f"axis {a}" for a in axes)
+
+
+def _alike(first: Array, second: Array) -> bool:
+    scale = max(float(np.abs(first).max()), float(np.abs(second).max()))
+    return bool(np.abs(first - second).max() <= 1e-9 * scale)
+
+
+def _number(value: float) -> str:
+    return f"{value:.4g}".replace("-", "−")

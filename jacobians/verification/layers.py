@@ -1,0 +1,332 @@
+"""``jb.check_layer``: layers that keep a cache, written as two functions or as an object.
+
+A layer becomes a function of its inputs and parameters, and a backward of it that runs the forward on
+plain arrays first; both are then checked as any other (``checking``).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from inspect import Parameter, Signature
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jacobians.errors import JacobiansError, ShapeError, UnsupportedError
+from jacobians.ground.trees import flatten
+from jacobians.tracing.running import name_of, parameter_names
+from jacobians.verification.checking import check
+from jacobians.verification.claims import drawn
+from jacobians.verification.diagnosis import Finding
+from jacobians.verification.randomness import distance
+from jacobians.verification.report import Report
+from jacobians.verification.subject import copied, leaves_of
+
+Array = NDArray[Any]
+Pull = Callable[[Any], Sequence[Any]]
+Gradients = Callable[[Any], Mapping[str, Any]]
+
+
+def check_layer(
+    layer: Any,
+    *inputs: Any,
+    parameters: Sequence[str] = (),
+    gradients: Gradients | None = None,
+    rtol: float | None = None,
+    atol: float | None = None,
+    seed: int = 0,
+) -> Report:
+    """Verify the backward of a layer that keeps what its forward saw.
+
+    Parameters
+    ----------
+    layer : object or (callable, callable)
+        An object with methods ``forward(*inputs)`` and ``backward(G)`` that keeps in itself what
+        backward needs, or a pair of functions, ``forward(*inputs) -> (out, cache)`` and
+        ``backward(G, cache)``. Nothing of it is changed.
+    *inputs : array_like
+        What forward takes. An input that is no array of floats (a mode, labels) is not differentiated by.
+    parameters : sequence of str
+        Attributes of the layer (of a pair: names of forward's inputs that are parameters, which changes
+        nothing) by which it is differentiated too.
+    gradients : callable, optional
+        ``gradients(layer)`` gives a dict of the parameters' gradients after a backward. By default a
+        parameter's gradient is what backward returns for it after the inputs' gradients, else the
+        layer's ``d<name>``, else ``layer.grads[name]`` (or ``["d<name>"]``).
+    rtol, atol, seed
+        As for :func:`jacobians.check`.
+
+    Returns
+    -------
+    Report
+        As of :func:`jacobians.check`. A cache that backward changes is WRONG: a second backward with it
+        answers otherwise.
+
+    Raises
+    ------
+    UnsupportedError
+        Where the layer has no forward and backward.
+    JacobiansError
+        Where it has no such parameter, or no gradient of one.
+
+    Examples
+    --------
+    >>> import numpy as np, jacobians as jb
+    >>> class Affine:
+    ...     def __init__(self, W):
+    ...         self.W = W
+    ...     def forward(self, x):
+    ...         self.x = x
+    ...         return x @ self.W
+    ...     def backward(self, G):
+    ...         self.dW = self.x.T @ G
+    ...         return G @ self.W.T
+    >>> x, W = np.arange(6.0).reshape(2, 3), np.arange(12.0).reshape(3, 4)
+    >>> report = jb.check_layer(Affine(W), x, parameters=("W",))
+    >>> report.ok, [part.wrt for part in report.parts]
+    (True, ['x', 'W'])
+    """
+    parameters = (parameters,) if isinstance(parameters, str) else tuple(parameters)
+    pair = (
+        _of_functions(layer)
+        if isinstance(layer, tuple | list)
+        else _of_object(layer, parameters, gradients)
+    )
+    names = [*parameter_names(pair.named_by, inputs, {}), *pair.values]
+    values = [*copied(list(inputs)), *copied(list(pair.values.values()))]
+    real = [n for n, value in enumerate(values) if _is_real(value)]
+    if not real:
+        raise UnsupportedError(f"{pair.name}: no input and no parameter is an array of floats")
+    returned = pair.gradients_for_random(values, seed)
+    places = [n for n in real if returned[n] is not None]
+    if not places:
+        raise UnsupportedError(f"{pair.name}: backward gives no gradient at all, only None")
+    changed: list[str] = []
+
+    def forward(*values: Any) -> Any:
+        return pair.run(*values)[0]
+
+    def backward(G: Any, *values: Any) -> Any:
+        again = copied(G)
+        _, pull = pair.run(*values)
+        first = copied(_of(pull(G), places))
+        if not changed:
+            changed.extend(_second(pull, again, first, places, len(inputs)))
+        return tuple(first)
+
+    kind = Parameter.POSITIONAL_ONLY
+    made: Any = forward
+    made.__name__, made.layer = pair.name, layer
+    made.__signature__ = Signature([Parameter(name, kind) for name in names])
+    report = check(
+        forward, *values, wrt=tuple(places), vjp=backward, rtol=rtol, atol=atol, seed=seed
+    )
+    skipped = [names[n] for n in real if returned[n] is None]
+    return _with_findings(report, changed, skipped)
+
+
+class _Layer(NamedTuple):
+    """A layer as functions.
+
+    Attributes
+    ----------
+    name : str
+        Of the layer.
+    named_by : callable
+        Whose parameters name the inputs.
+    values : dict of str to array
+        The parameters.
+    run : callable
+        Takes inputs and parameters, gives the result, and what pulls an upstream back to all of them.
+    """
+
+    name: str
+    named_by: Callable[..., Any]
+    values: dict[str, Any]
+    run: Callable[..., tuple[Any, Pull]]
+
+    def gradients_for_random(self, values: Sequence[Any], seed: int) -> Sequence[Any]:
+        """The gradients for a random upstream, None among them."""
+        out, pull = self.run(*copied(list(values)))
+        leaves, treedef = flatten(out)
+        random = np.random.default_rng(seed)
+        upstream = [drawn(random, np.shape(leaf)).astype(np.asarray(leaf).dtype) for leaf in leaves]
+        return pull(treedef.restore(upstream))
+
+
+def _of(found: Sequence[Any], places: Sequence[int]) -> list[Any]:
+    return [found[n] for n in places]
+
+
+def _second(
+    pull: Pull, G: Any, first: Sequence[Any], places: Sequence[int], count: int
+) -> list[str]:
+    """What a second backward with one cache says: in words where it differs (parameters may add up)."""
+    inputs = [place for place in places if place < count]
+    if not inputs:
+        return []
+    try:
+        again = _of(pull(G), inputs)
+    except Exception as error:  # of the user's own code
+        return [f"a second backward after the same forward raises {type(error).__name__}: {error}"]
+    kept = first[: len(inputs)]
+    apart = distance(leaves_of(list(kept)), leaves_of(again))
+    if apart <= 1e-9 * _size(kept):
+        return []
+    return [
+        "backward changes the cache: a second backward after the same forward answers otherwise, by "
+        f"{apart:.2g}"
+    ]
+
+
+def _size(arrays: Any) -> float:
+    sizes = [float(np.max(np.abs(a), initial=0.0)) for a in leaves_of(arrays)]
+    return max((s for s in sizes if np.isfinite(s)), default=0.0)
+
+
+def _of_functions(layer: Sequence[Any]) -> _Layer:
+    if len(layer) != 2 or not all(map(callable, layer)):
+        raise UnsupportedError(
+            "check_layer takes an object with forward and backward, or a pair of functions (forward, "
+            "backward) with forward(*inputs) -> (out, cache) and backward(G, cache)"
+        )
+    forward, backward = layer
+
+    def run(*values: Any) -> tuple[Any, Pull]:
+        found = forward(*values)
+        if not isinstance(found, tuple | list) or len(found) != 2:
+            raise ShapeError(
+                f"{name_of(forward)} must return (out, cache), two things, not {type(found).__name__}"
+                + (f" of {len(found)}" if isinstance(found, tuple | list) else "")
+            )
+        out, cache = found
+
+        def pull(G: Any) -> Sequence[Any]:
+            names = parameter_names(forward, values, {})
+            return _by_input(backward(G, cache), names, name_of(backward))
+
+        return out, pull
+
+    return _Layer(name_of(forward), forward, {}, run)
+
+
+def _of_object(layer: Any, parameters: tuple[str, ...], gradients: Gradients | None) -> _Layer:
+    if not (
+        callable(getattr(layer, "forward", None)) and callable(getattr(layer, "backward", None))
+    ):
+        raise UnsupportedError(
+            f"a {type(layer).__name__} has no methods forward and backward; pass an object that has "
+            "both, or a pair of functions (forward, backward)"
+        )
+    for name in parameters:
+        if not hasattr(layer, name):
+            raise JacobiansError(
+                f"{type(layer).__name__} has no attribute {name!r}: parameters={parameters}"
+            )
+
+    def run(*values: Any) -> tuple[Any, Pull]:
+        count = len(values) - len(parameters)
+        own = _twin(layer)
+        for name, value in zip(parameters, values[count:], strict=True):
+            setattr(own, name, value)
+            _emptied(own, name, value)
+        out = own.forward(*values[:count])
+
+        def pull(G: Any) -> Sequence[Any]:
+            found = own.backward(G)
+            return _gradients(own, found, count, parameters, gradients)
+
+        return out, pull
+
+    values = {name: getattr(layer, name) for name in parameters}
+    return _Layer(type(layer).__name__, layer.forward, values, run)
+
+
+def _twin(layer: Any) -> Any:
+    """The same layer with a dict of its own, so that the user's keeps what it holds."""
+    try:
+        own = object.__new__(type(layer))
+        own.__dict__.update({k: copied(v) for k, v in vars(layer).items()})
+    except TypeError:  # without a dict, or made by another's means
+        return layer
+    return own
+
+
+def _emptied(own: Any, name: str, value: Any) -> None:
+    """Set what is left of an earlier gradient to zero: some layers add theirs to it."""
+    left = getattr(own, f"d{name}", None)
+    if isinstance(left, np.ndarray) and left.shape == np.shape(value):
+        setattr(own, f"d{name}", np.zeros_like(left))
+    kept = getattr(own, "grads", None)
+    if isinstance(kept, dict):
+        for key in {name, f"d{name}"} & kept.keys():
+            kept[key] = np.zeros_like(kept[key])
+
+
+def _gradients(
+    own: Any, found: Any, count: int, parameters: Sequence[str], gradients: Gradients | None
+) -> list[Any]:
+    """For each input and parameter its gradient."""
+    several = list(found) if isinstance(found, tuple | list) else [found]
+    if isinstance(found, list) and count == 1 and not parameters and np.ndim(found) == 1:
+        several = [found]
+    table = dict(gradients(own)) if gradients is not None else {}
+    inputs, extra = several[:count], several[count:]
+    if len(inputs) < count:
+        raise ShapeError(
+            f"{type(own).__name__}.backward gives {len(several)} gradients for {count} inputs"
+        )
+    stored: list[Any] = []
+    for place, name in enumerate(parameters):
+        if name in table or f"d{name}" in table:
+            stored.append(table.get(name, table.get(f"d{name}")))
+        elif place < len(extra):
+            stored.append(extra[place])
+        elif getattr(own, f"d{name}", None) is not None:
+            stored.append(getattr(own, f"d{name}"))
+        else:
+            kept = getattr(own, "grads", None)
+            kept = kept if isinstance(kept, Mapping) else {}
+            one = kept.get(name, kept.get(f"d{name}"))
+            if one is None:
+                raise JacobiansError(
+                    f"{type(own).__name__}.backward leaves no gradient of {name}: return it after the "
+                    f"inputs', keep it as self.d{name} or self.grads[{name!r}], or pass gradients="
+                )
+            stored.append(one)
+    return [*inputs, *stored]
+
+
+def _by_input(found: Any, names: Sequence[str], who: str) -> list[Any]:
+    """What a backward returns, in the order of the inputs."""
+    if isinstance(found, Mapping):
+        return [found.get(name, found.get(f"d{name}")) for name in names]
+    several = list(found) if isinstance(found, tuple) else [found]
+    if isinstance(found, list) and len(found) == len(names) > 1:
+        several = found
+    if any(extra is not None for extra in several[len(names) :]):
+        raise ShapeError(f"{who} gives {len(several)} gradients for {len(names)} inputs")
+    return [*several, *[None] * (len(names) - len(several))][: len(names)]
+
+
+def _is_real(value: Any) -> bool:
+    return np.asarray(value).dtype.kind == "f" if not isinstance(value, str | bytes) else False
+
+
+def _with_findings(report: Report, changed: Sequence[str], skipped: Sequence[str]) -> Report:
+    """The report, WRONG where backward changes its cache or forward its inputs."""
+    texts = [text[:1].upper() + text[1:] + "." for text in changed]
+    texts += [
+        f"Forward writes to its input: {note.split(';')[0]}."
+        for note in report.notes
+        if note.startswith(f"{report.name} changes its argument")
+    ]
+    notes = report.notes
+    if skipped:
+        notes = (
+            *notes,
+            f"not judged, since backward gives None: the gradient by {', '.join(skipped)}",
+        )
+    first, *rest = report.parts
+    findings = (*(Finding("changed", text, 0.0) for text in texts), *first.findings)
+    parts = (first._replace(findings=findings), *rest)
+    return Report(report.name, parts, notes, report.seed, report.unjudged)

@@ -1,0 +1,224 @@
+"""Mistakes that move or sum entries of a gradient, at one place of a function's graph."""
+
+from collections.abc import Iterator, Sequence
+from itertools import combinations
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jacobians.verification.flow import Edge, Flow, slope_of
+from jacobians.verification.hypotheses import Mistake, axes_of, axes_said
+
+Array = NDArray[Any]
+
+_MOST_OUTSIDE = 17  # factors of a sum that may stand outside of it
+
+
+def rearranged(flow: Flow) -> Iterator[Mistake]:
+    """The gradient at a node: transposed, turned, shifted, or averaged and summed over axes."""
+    for node in flow.nodes:
+        if node.ndim == 0 or prod(node.shape) < 2:
+            continue
+        G = flow.up[node].reshape(-1, *node.shape)
+        share = flow.up[node] @ flow.down[node]
+        if not share.any():
+            continue
+        of = flow.said(node)
+        where = "the upstream gradient G" if node is flow.output else f"the gradient by {of}"
+        found: list[tuple[str, str, Array, float]] = []
+        if node.ndim >= 2 and node.shape[-1] == node.shape[-2]:
+            found.append(("transposed", f"{where} is transposed", np.swapaxes(G, -1, -2), 1.65))
+        for axes in axes_of(node.ndim):
+            own = tuple(a + 1 for a in axes)
+            which = " and ".join(f"axis {a}" for a in axes)
+            found.append(
+                ("turned", f"{where} is turned round along {which}", np.flip(G, own), 1.75)
+            )
+            mean, count = np.mean(G, axis=own, keepdims=True), prod(node.shape[a] for a in axes)
+            total = mean * count
+            found.append(
+                (
+                    "reduced",
+                    f"{where} is replaced by its sum over {which}",
+                    np.broadcast_to(total, G.shape),
+                    1.7,
+                )
+            )
+            found.append(
+                (
+                    "reduced",
+                    f"{where} is replaced by its mean over {which}",
+                    np.broadcast_to(mean, G.shape),
+                    1.7,
+                )
+            )
+            found.append(
+                ("reduced", f"the mean of {where} over {which} is subtracted", G - mean, 1.8)
+            )
+            for step in (1, -1):
+                found.append(
+                    (
+                        "shift",
+                        f"{where} is off by one along {which}, going round",
+                        np.roll(G, step, own)
+                        if len(own) == 1
+                        else np.roll(G, (step,) * len(own), own),
+                        1.7,
+                    )
+                )
+                found.append(
+                    (
+                        "shift",
+                        f"{where} is off by one along {which}: padding is cut at the wrong end",
+                        _shifted(G, own, step),
+                        1.7,
+                    )
+                )
+        for kind, text, value, weight in found:
+            yield Mistake(
+                kind, text, value.reshape(flow.up[node].shape) @ flow.down[node] - share, weight
+            )
+
+
+def turned_edges(flow: Flow) -> Iterator[Mistake]:
+    """The gradient that goes one of several ways from a node, transposed."""
+    for edge in flow.edges:
+        shape = edge.node.shape
+        if len(shape) < 2 or shape[-1] != shape[-2] or len(flow.into(edge.node)) < 2:
+            continue
+        G = np.swapaxes(flow.up[edge.node].reshape(-1, *shape), -1, -2).reshape(
+            flow.up[edge.node].shape
+        )
+        text = f"the gradient by {flow.said(edge.node)} is transposed, on its way to {flow.said(edge.operand)}"
+        yield Mistake(
+            "transposed",
+            text,
+            flow.pulled(edge, G) @ flow.down[edge.operand] - flow.through(edge),
+            1.6,
+        )
+
+
+def moved_entries(flow: Flow) -> Iterator[Mistake]:
+    """Entries that are picked out of an array, labels or a slice: one off."""
+    for edge in flow.edges:
+        matrix = flow.matrix(edge)
+        operation = edge.node.operation
+        if matrix is None or operation is None or operation.elementwise or not edge.operand.shape:
+            continue
+        if not np.isin(matrix, (0, 1)).all() or not (matrix.sum(1) == 1).all():
+            continue
+        table = matrix.reshape(-1, *edge.operand.shape)
+        for axis, size in enumerate(edge.operand.shape):
+            for step in (1, -1) if size > 1 else ():
+                other = np.roll(table, step, axis + 1).reshape(matrix.shape)
+                text = f"what is picked out of {flow.said(edge.operand)} is off by one along axis {axis}"
+                adds = flow.up[edge.node] @ other @ flow.down[edge.operand] - flow.through(edge)
+                yield Mistake("shift", text, adds, 1.7)
+
+
+def _shifted(G: Array, axes: Sequence[int], step: int) -> Array:
+    result = G
+    for axis in axes:
+        result = np.roll(result, step, axis)
+        edge = [slice(None)] * G.ndim
+        edge[axis] = slice(0, step) if step > 0 else slice(step, None)
+        result[tuple(edge)] = 0
+    return result
+
+
+def reduced(flow: Flow) -> Iterator[Mistake]:
+    """What is summed over the axes of a broadcast: over others, over all, averaged, or one of them."""
+    for edge in flow.edges:
+        operation = edge.node.operation
+        shape, small = edge.node.shape, edge.operand.shape
+        if operation is None or not operation.elementwise or shape == small or not shape:
+            continue
+        padded = (1,) * (len(shape) - len(small)) + small
+        summed = [a for a in range(len(shape)) if padded[a] == 1 and shape[a] > 1]
+        slope = slope_of(edge)
+        if slope is None or not summed:
+            continue
+        U = flow.up[edge.node].reshape(-1, *shape) * slope
+        right, down = flow.through(edge), flow.down[edge.operand]
+        sums = U.sum(axis=tuple(a + 1 for a in summed), keepdims=True)
+        flat = sums.reshape(len(U), -1)
+        count = prod(shape[a] for a in summed)
+        by = flow.said(edge.operand)
+        axes = " and ".join(f"axis {a}" for a in summed)
+        yield Mistake(
+            "mean",
+            f"the gradient by {by} is a mean over {axes}, where a sum is meant",
+            flat @ down / count - right,
+            1.5,
+        )
+        if len(summed) < len(shape):
+            everything = np.broadcast_to(
+                U.sum(axis=tuple(range(1, U.ndim)), keepdims=True), sums.shape
+            )
+            yield Mistake(
+                "reduced",
+                f"the gradient by {by} is summed over all axes, where {axes} is meant",
+                everything.reshape(len(U), -1) @ down - right,
+                1.5,
+            )
+        first = U[
+            (slice(None), *(slice(0, 1) if a in summed else slice(None) for a in range(len(shape))))
+        ]
+        yield Mistake(
+            "reduced",
+            f"the gradient by {by} is that of one index of {axes} alone, where a sum is meant",
+            first.reshape(len(U), -1) @ down - right,
+            1.7,
+        )
+        yield from _over_other_axes(flow, edge, U, summed)
+
+
+def _over_other_axes(flow: Flow, edge: Edge, U: Array, summed: list[int]) -> Iterator[Mistake]:
+    """A sum that is broadcast back, a softmax's or a mean's: over another axis, or over more."""
+    shape, between_, node = edge.node.shape, np.ones((1, prod(edge.operand.shape))), edge.operand
+    while True:
+        below = flow.into(node)
+        if len(below) != 1:
+            return
+        (last,) = below
+        if prod(last.operand.shape) != prod(node.shape):
+            break
+        between_, node = flow.pulled(last, between_), last.operand
+    if last.operand.shape != shape or not _is_sum(flow, last):
+        return
+    padded = tuple(1 if a in summed else n for a, n in enumerate(shape))
+    scale = between_.reshape(padded)
+    right = (
+        np.broadcast_to(U.sum(axis=tuple(a + 1 for a in summed), keepdims=True), U.shape) * scale
+    )
+    down, axes = flow.down[last.operand], axes_said(summed)
+    share = right.reshape(len(U), -1) @ down
+    outside = [
+        np.ones(padded)
+    ]  # what stands inside of the sum here, and outside of it in the claim
+    for value in flow.values.values():
+        array = np.asarray(value, np.float64)
+        if array.size == prod(padded) and (array != 0).all() and len(outside) < _MOST_OUTSIDE:
+            outside += [array.reshape(padded), 1 / array.reshape(padded)]
+    for count in range(1, len(shape) + 1):
+        for other in combinations(range(len(shape)), count):
+            if list(other) == summed:
+                continue
+            sizes = prod(shape[a] for a in summed) / prod(shape[a] for a in other)
+            text = f"the sum in the gradient through {flow.said(edge.operand)} runs over "
+            text += "all axes" if count == len(shape) > 1 else axes_said(other)
+            for v in outside:
+                again = (U * v).sum(axis=tuple(a + 1 for a in other), keepdims=True) / v * scale
+                again = np.broadcast_to(again, U.shape).reshape(len(U), -1) @ down
+                for factor in {1.0, sizes}:
+                    yield Mistake(
+                        "reduced", f"{text}, where {axes} is meant", factor * again - share, 1.45
+                    )
+
+
+def _is_sum(flow: Flow, edge: Edge) -> bool:
+    """Whether a node is a plain sum of the operand over some axes."""
+    matrix = flow.matrix(edge)
+    return matrix is not None and bool(np.isin(matrix, (0, 1)).all())

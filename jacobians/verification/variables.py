@@ -1,0 +1,78 @@
+"""What the user calls the values of a function: its local variables, seen as it returns."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from jacobians.graph.node import Node
+from jacobians.tracing.traced import Traced
+
+_INFIX = {"add": "+", "subtract": "−", "multiply": "·", "divide": "/", "matmul": "@", "power": "**"}
+_OURS = str(Path(__file__).parent.parent)
+_DEEP = 5  # operations that are written out, of a value without a name
+_LONGEST = 48
+
+
+@contextmanager
+def variables_seen(known: dict[Node, str]) -> Iterator[None]:
+    """Fill in the names of traced values from the local variables of the user's functions."""
+    if sys.getprofile() is not None:  # a profiler is at work, and cannot be put back
+        yield
+        return
+
+    def see(frame: FrameType, event: str, _: Any) -> None:
+        file = frame.f_code.co_filename
+        if event != "return" or file.startswith(_OURS) or "site-packages" in file:
+            return
+        for name, value in frame.f_locals.items():
+            if isinstance(value, Traced):
+                known.setdefault(value.node, name)
+
+    sys.setprofile(see)
+    try:
+        yield
+    finally:
+        sys.setprofile(None)
+
+
+def brief(
+    node: Node, names: dict[Node, str], formula: Callable[[Node], str], deep: int = _DEEP
+) -> str:
+    """A value in a few words: its name, or the operation on what has names."""
+    if node in names:
+        return names[node]
+    if node.operation is None:
+        if node.name:
+            return node.name
+        return f"{node.value:g}" if node.ndim == 0 and node.value is not None else "a constant"
+    if deep == 0:
+        return "…"
+    parts = [brief(n, names, formula, deep - 1) for n in node.operands]
+    name = node.operation.name
+    if name in ("slice", "take", "gather", "index") and formula(node):
+        text = formula(node)
+    elif name == "negative" and len(parts) == 1:
+        text = f"−{parts[0]}" if " " not in parts[0] else f"−({parts[0]})"
+    elif name in _INFIX and len(parts) == 2:
+        own = [p if " " not in p or "(" in p[:1] else f"({p})" for p in parts]
+        text = f" {_INFIX[name]} ".join(own)
+    elif len(parts) == 1 and name in (
+        "alias",
+        "astype",
+        "reshape",
+        "broadcast",
+        "broadcast_to",
+        "squeeze",
+        "expand_dims",
+    ):
+        text = parts[0]
+    else:
+        name = name.removesuffix("_over")
+        text = f"{name}({', '.join(parts)})"
+    if len(text) <= _LONGEST:
+        return text
+    short = formula(node)
+    return short if short and len(short) <= _LONGEST else f"{name}(…)"
