@@ -177,7 +177,7 @@ def _workplace(modules: tuple[str, ...]) -> Iterator[dict[str, str]]:
         shutil.rmtree(top, ignore_errors=True)
 
 
-class Session:
+class Enclosure:
     """A submission's process: what is sent there, what comes back, until it is over.
 
     Parameters
@@ -259,7 +259,7 @@ class Session:
         for fd in (self._to, self._from, self._told, self._out):
             os.set_blocking(fd, False)
 
-    def __enter__(self) -> "Session":
+    def __enter__(self) -> "Enclosure":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -466,7 +466,7 @@ def best_mode() -> str:
     reason = ""
     for mode in order:
         try:
-            with Session(mode, {}, ("numpy",), Limits()) as session:
+            with Enclosure(mode, {}, ("numpy",), Limits()) as session:
                 session.ask({"name": "f", "separate": False, "sources": []}, {})
             return mode
         except (JacobiansError, OSError) as error:
