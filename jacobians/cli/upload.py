@@ -14,7 +14,9 @@ def run(options: argparse.Namespace) -> int:
     except OSError as error:
         raise JacobiansError(f"{options.output}: {error.strerror}") from None
     wheels = sum(name.startswith("wheels/") for name in names)
-    print(f"wrote {options.output}: {len(names)} files, {Path(options.output).stat().st_size:,} bytes")
+    print(
+        f"wrote {options.output}: {len(names)} files, {Path(options.output).stat().st_size:,} bytes"
+    )
     if wheels:
         print(f"{wheels} wheels: the image is built without a network")
     else:

@@ -126,7 +126,9 @@ def _folders(modules: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
         if libraries.is_dir():
             found[libraries.name] = str(libraries)
         for owner in owners.get(name, ()):
-            needed = {r.split(";")[0].strip() for r in metadata.requires(owner) or () if ";" not in r}
+            needed = {
+                r.split(";")[0].strip() for r in metadata.requires(owner) or () if ";" not in r
+            }
             plain = {_plain(r) for r in needed}
             waiting += [top for top, by in owners.items() if {_plain(b) for b in by} & plain]
     return tuple(found.items())
@@ -165,7 +167,7 @@ def _hidden(shown: Sequence[tuple[str, str]]) -> list[str]:
 
 
 @contextmanager
-def _workplace(modules: tuple[str, ...]) -> Iterator[dict[str, str]]:
+def _workplace() -> Iterator[dict[str, str]]:
     """A folder of ours, with one for the submission, one for packages and one for a file system."""
     top = tempfile.mkdtemp(prefix="grade-")
     try:
@@ -206,7 +208,7 @@ class Enclosure:
         self._printed = bytearray()
         self._status = bytearray()
         self._ended = False
-        self._place = _workplace(modules)
+        self._place = _workplace()
         places = self._place.__enter__()
         uid = _FIRST_ID + (os.getpid() * 64 + next(_numbers)) % _IDS
         for name, content in files.items():

@@ -120,7 +120,9 @@ def apart(sizes: Sequence[int]) -> bool:
     return all(a % b for a, b in permutations(sizes, 2))
 
 
-def sizes_for(letters: Sequence[str], rng: np.random.Generator, count: int) -> Iterator[dict[str, int]]:
+def sizes_for(
+    letters: Sequence[str], rng: np.random.Generator, count: int
+) -> Iterator[dict[str, int]]:
     """``count`` times sizes for letters, pairwise apart; small ones first.
 
     Raises

@@ -58,7 +58,9 @@ def gradescope(
     warning = "A hidden test hides the total score from students." if some_hidden else ""
     return {
         "score": round(report.score, 6),
-        "output": "\n".join(filter(None, [f"{number(report.score)} of {number(report.points)}", warning])),
+        "output": "\n".join(
+            filter(None, [f"{number(report.score)} of {number(report.points)}", warning])
+        ),
         "output_format": "text",
         "visibility": "visible",
         "stdout_visibility": "hidden",
@@ -153,8 +155,6 @@ def csv_table(reports: Mapping[str, GradeReport]) -> str:
     return stream.getvalue()
 
 
-
-
 def nbgrader_cell(assignment: str, task: str, points: float, seed: int = 0) -> str:
     """The code of an nbgrader test cell with partial credit, to stand after the student's cells.
 
@@ -179,7 +179,9 @@ def nbgrader_cell(assignment: str, task: str, points: float, seed: int = 0) -> s
     )
 
 
-def otter_test(assignment: Assignment, path: str, task: str, hidden: bool = False, seed: int = 0) -> str:
+def otter_test(
+    assignment: Assignment, path: str, task: str, hidden: bool = False, seed: int = 0
+) -> str:
     """An otter test file (``tests/TASK.py``), exception style, a case for each part.
 
     otter runs the student's notebook and the tests in one process, so that this is feedback and no exam.

@@ -23,7 +23,7 @@ def grade(
     *,
     mode: str | None = None,
 ) -> GradeReport:
-    """Grade one submission.
+    r"""Grade one submission.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def grade(
     >>> import pathlib, tempfile, jacobians as jb
     >>> task = jb.course.VjpTask("backward", 2, lambda W, x: W @ x, arguments={"W": "m n", "x": "n"})
     >>> file = pathlib.Path(tempfile.mkdtemp(), "mine.py")
-    >>> _ = file.write_text("import numpy as np\\n\\ndef backward(G, W, x):\\n    return np.outer(G, x)\\n")
+    >>> _ = file.write_text("import numpy as np\n\ndef backward(G, W, x):\\n    return np.outer(G, x)\n")
     >>> report = jb.course.grade(file, jb.course.Assignment("One layer", [task]))
     >>> report.score, report.points
     (2.0, 2)
@@ -107,9 +107,14 @@ def read_assignment(path: str | Path) -> Assignment:
     """
     file = Path(path)
     if file.is_dir():
-        file = next((f for f in (file / "reference/assignment.py", file / "assignment.py") if f.is_file()), file)
+        file = next(
+            (f for f in (file / "reference/assignment.py", file / "assignment.py") if f.is_file()),
+            file,
+        )
     if file.suffix != ".py" or not file.is_file():
-        raise JacobiansError(f"{path}: an assignment is a Python file, or a folder with assignment.py in it")
+        raise JacobiansError(
+            f"{path}: an assignment is a Python file, or a folder with assignment.py in it"
+        )
     spec = importlib.util.spec_from_file_location(f"assignment_{file.parent.name}", file)
     assert spec is not None
     assert spec.loader is not None

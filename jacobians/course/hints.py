@@ -112,7 +112,11 @@ def diagnosis(task: Exercise, point: Point, part: int, claim: Asking, answer: Ar
     findings = () if report is None or report.ok else tuple(report.findings)
     section = task.section
     best = next(
-        (f for f in findings if f.kind in KINDS and (f.remaining <= _MUST_EXPLAIN or f.kind in _PLACES)),
+        (
+            f
+            for f in findings
+            if f.kind in KINDS and (f.remaining <= _MUST_EXPLAIN or f.kind in _PLACES)
+        ),
         None,
     )
     revealed = _formula(task, point, part)
@@ -131,7 +135,9 @@ def _report(task: Exercise, point: Point, part: int, claim: Asking, answer: Arra
     if isinstance(task, TensorTask | FormulaTask):
         return check(task.function, *values, wrt=position, jacobian=answer)
     if isinstance(task, VjpTask):
-        return check(task.function, *values, wrt=position, vjp=lambda G, *args: claim((G,), args)[part])
+        return check(
+            task.function, *values, wrt=position, vjp=lambda G, *args: claim((G,), args)[part]
+        )
     if isinstance(task, JvpTask):
         count = len(task.positions)
         wrt: Any = task.positions if count > 1 else task.positions[0]

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.course.confinement import Limits, Offence, Enclosure, Usage
+from jacobians.course.confinement import Enclosure, Limits, Offence, Usage
 from jacobians.course.hints import Hint, diagnosis
 from jacobians.course.submissions import Submission
-from jacobians.course.tasks import CostTask, FormulaTask, Point, Question, Exercise
+from jacobians.course.tasks import CostTask, Exercise, FormulaTask, Point, Question
 from jacobians.course.typed import Unreadable
 
 Array = NDArray[Any]
@@ -100,6 +100,7 @@ class _Asked:
         self.session, self.task, self.submission = session, task, submission
         self.notes: list[str] = []
         self.text: str | None = None
+        self.expected = 0  # numbers of the next answer
 
     def load(self) -> None:
         """Read the submission; raises unless the function is there."""
@@ -135,7 +136,7 @@ class _Asked:
                 head["arguments"].append({"array": f"a{len(arrays) - 1}"})
             else:
                 head["arguments"].append({"plain": value})
-        most = (1 << 16) + 64 * self._expected()
+        most = (1 << 16) + 64 * self.expected
         answer = self.session.ask(head, arrays, most)
         found = answer.head
         if found.get("offence"):
@@ -145,16 +146,15 @@ class _Asked:
         changed = found.get("changed")
         if isinstance(changed, list) and changed:
             names = [*self.task.before(), *self.task.draws]
-            which = names[changed[0]] if isinstance(changed[0], int) and 0 <= changed[0] < len(names) else "?"
+            which = (
+                names[changed[0]]
+                if isinstance(changed[0], int) and 0 <= changed[0] < len(names)
+                else "?"
+            )
             raise Offence(f"changes its argument {which} in place; work on a copy of it")
         if "value" not in found:
             raise Offence("gives an answer that cannot be read")
         return found["value"], answer.arrays
-
-    expected: int = 0
-
-    def _expected(self) -> int:
-        return self.expected
 
     def _error(self, error: Mapping[str, Any]) -> str:
         kind, text = _clean(error.get("type", "an error")), _clean(error.get("text", ""))
@@ -257,13 +257,17 @@ def _answers(
     return _parts(tree, arrays, shapes)
 
 
-def _same_again(asked: _Asked, task: Exercise, values: Sequence[Any], before: Sequence[Array]) -> None:
+def _same_again(
+    asked: _Asked, task: Exercise, values: Sequence[Any], before: Sequence[Array]
+) -> None:
     tree, arrays = asked.call(values)
     again = _parts(tree, arrays, [b.shape for b in before], strict=False)
     for a, b in zip(before, again, strict=True):
         same = a.shape == b.shape and np.allclose(a, b, rtol=_SAME, atol=_SAME, equal_nan=True)
         if not same:
-            raise Offence(f"gives another answer when {task.name} is called with the same once more")
+            raise Offence(
+                f"gives another answer when {task.name} is called with the same once more"
+            )
 
 
 def _parts(
@@ -288,7 +292,9 @@ def _parts(
     items = tree.get("items")
     if isinstance(items, list):
         if len(items) != count:
-            raise Offence(f"gives {len(items)} arrays; {count} are asked for, in the order of the arguments")
+            raise Offence(
+                f"gives {len(items)} arrays; {count} are asked for, in the order of the arguments"
+            )
         return [_array(item, arrays) for item in items]
     found = _array(tree, arrays)
     if found.ndim and found.shape[0] == count and all(s == found.shape[1:] for s in shapes):
@@ -303,12 +309,16 @@ def _array(tree: Any, arrays: Mapping[str, Array], depth: int = 0) -> Array:
         if isinstance(tree.get("items"), list):
             inner = [_array(item, arrays, depth + 1) for item in tree["items"]]
             if inner and any(i.shape != inner[0].shape for i in inner):
-                raise Offence("gives lists of different lengths; an array of real numbers is asked for")
+                raise Offence(
+                    "gives lists of different lengths; an array of real numbers is asked for"
+                )
             return np.asarray(inner, float) if inner else np.zeros(0)
         if "text" in tree:
             raise Offence("gives a str; an array of real numbers is asked for")
         if "other" in tree:
-            raise Offence(f"gives a {_clean(tree['other'])}; a NumPy array of real numbers is asked for")
+            raise Offence(
+                f"gives a {_clean(tree['other'])}; a NumPy array of real numbers is asked for"
+            )
     raise Offence("gives an answer that cannot be read")
 
 
@@ -342,7 +352,10 @@ def _mistake(
     if bad.any():
         where = f"{at}: {np.count_nonzero(bad):,} of {bad.size:,} entries are nan or infinite."
         return Mistake(
-            label, "There are entries that are no finite numbers.", where, Hint("nan", "", task.section, "")
+            label,
+            "There are entries that are no finite numbers.",
+            where,
+            Hint("nan", "", task.section, ""),
         )
     place = np.unravel_index(int(np.argmax(difference)), difference.shape)
     index = f"[{', '.join(str(int(n)) for n in place)}]"
@@ -371,10 +384,8 @@ def _as_sent(args: Sequence[Any], point: Point) -> list[Any]:
     ]
 
 
-def _costed(
-    task: CostTask, submission: Submission, grader: Grader, seed: int, found: Mark
-) -> Mark:
-    """Values are right: what do they cost, at several sizes?"""
+def _costed(task: CostTask, submission: Submission, grader: Grader, seed: int, found: Mark) -> Mark:
+    """What right values cost, at several sizes."""
     rng = task.rng(seed)
     memory: list[float] = []
     seconds: list[float] = []
@@ -429,5 +440,3 @@ def _growth(sizes: Sequence[float], used: Sequence[float], floor_: float) -> flo
     before = max(used[-2], floor_ / 2) if len(used) > 1 else floor_ / 2
     ratio = sizes[-1] / sizes[-2] if len(sizes) > 1 else sizes[-1]
     return log(used[-1] / before) / log(ratio) if used[-1] > before else 0.0
-
-

@@ -66,7 +66,9 @@ RESULTS.write_text(json.dumps(results), encoding="utf-8")
 '''
 
 
-def pack(path: str | Path, target: str | Path, seed: int | None = None, hints: int = 3) -> list[str]:
+def pack(
+    path: str | Path, target: str | Path, seed: int | None = None, hints: int = 3
+) -> list[str]:
     """Write the zip.
 
     Parameters
@@ -97,7 +99,10 @@ def pack(path: str | Path, target: str | Path, seed: int | None = None, hints: i
     """
     assignment = read_assignment(path)
     folder = Path(path)
-    file = next((f for f in (folder / "reference/assignment.py", folder / "assignment.py") if f.is_file()), folder)
+    file = next(
+        (f for f in (folder / "reference/assignment.py", folder / "assignment.py") if f.is_file()),
+        folder,
+    )
     limits = assignment.limits
     longest = min(limits.seconds * len(assignment.tasks), limits.total)
     if longest > MINUTES * 60 * 0.8:

@@ -42,6 +42,7 @@ class Watch:
         self._absolute: Callable[[Any], str] = os.path.abspath
 
     def __call__(self, event: str, args: tuple[Any, ...]) -> None:
+        """Called by Python for every event that it audits."""
         if event in _READS:
             self._read(args[0] if args else None)
         elif event in _STARTS:
@@ -131,7 +132,6 @@ class Runner:
     """Reads messages, answers them."""
 
     def __init__(self, channels: tuple[int, int], packages: str) -> None:
-        sys.path.append(packages)
         import numpy
 
         self._numpy = numpy
@@ -139,7 +139,7 @@ class Runner:
         self._loads, self._dumps = json.loads, json.dumps
         self._read, self._write, self._exit = os.read, os.write, os._exit
         self._in, self._out = channels
-        self._count = threading.active_count
+        self._count, self._threads = threading.active_count, threading.active_count()
         self._extract = traceback.extract_tb
         self._flush = [sys.stdout.flush, sys.stderr.flush]
         self._watch = Watch([packages, os.getcwd(), sys.base_prefix, sys.prefix, *_stdlib()])
@@ -149,22 +149,28 @@ class Runner:
 
     def serve(self) -> None:
         """Until the other side has no more to ask."""
+        sys.addaudithook(self._watch)
         while True:
             message = self._receive()
             if message is None:
                 self._exit(0)
                 return
-            head, arrays = message
-            found, out = self._load_code(head) if "sources" in head else self._call(head, arrays)
-            for flush in self._flush:
-                try:
-                    flush()
-                except Exception:  # the submission closed it
-                    continue
-            found["offence"] = self._watch.offence or replaced(self._before)
-            if self._count() > 1:
-                found["offence"] = found["offence"] or "leaves a thread running"
-            self._send(found, out)
+            self._send(*self.answer(*message))
+
+    def answer(
+        self, head: dict[str, Any], arrays: dict[str, Any]
+    ) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Read a submission, or call its function."""
+        found, out = self._load_code(head) if "sources" in head else self._call(head, arrays)
+        for flush in self._flush:
+            try:
+                flush()
+            except Exception:  # the submission closed it
+                continue
+        found["offence"] = self._watch.offence or replaced(self._before)
+        if self._count() > self._threads:
+            found["offence"] = found["offence"] or "leaves a thread running"
+        return found, out
 
     def _exactly(self, count: int) -> bytes:
         parts: list[bytes] = []
@@ -204,7 +210,6 @@ class Runner:
         sys.modules["submission"] = self._module
         names = vars(self._module)
         names["__file__"] = os.path.join(os.getcwd(), "submission.py")
-        sys.addaudithook(self._watch)
         errors = []
         for label, text in head["sources"]:
             self._labels.append(label)
@@ -232,9 +237,7 @@ class Runner:
     ) -> tuple[dict[str, Any], dict[str, Any]]:
         function = vars(self._module).get(head["name"])
         # what has no axes is passed as a number
-        values = [
-            arrays[a["array"]][()] if "array" in a else a["plain"] for a in head["arguments"]
-        ]
+        values = [arrays[a["array"]][()] if "array" in a else a["plain"] for a in head["arguments"]]
         kept = {key: array.tobytes() for key, array in arrays.items()}
         try:
             result = function(*values)  # type: ignore[misc]
@@ -260,7 +263,11 @@ class Runner:
             text = ""
         found = {"type": _type_name(type(error)), "text": text, "label": "", "line": 0}
         if isinstance(error, SyntaxError):
-            found |= {"text": str(error.msg)[:200], "label": str(error.filename), "line": error.lineno}
+            found |= {
+                "text": str(error.msg)[:200],
+                "label": str(error.filename),
+                "line": error.lineno,
+            }
         else:
             for frame in self._extract(error.__traceback__):
                 if frame.filename in self._labels:
@@ -275,6 +282,7 @@ def _stdlib() -> list[str]:
 def main(arguments: list[str]) -> None:
     """``runner.py FD_IN FD_OUT PACKAGES``."""
     first, second, packages = arguments
+    sys.path.append(packages)
     Runner((int(first), int(second)), packages).serve()
 
 

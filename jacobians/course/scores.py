@@ -155,7 +155,11 @@ class GradeReport:
 
 def _unread(mark: Mark) -> str:
     problem = mark.problem
-    return problem[:1].upper() + problem[1:] + "." if problem.startswith("the ") else f"Your file {problem}."
+    return (
+        problem[:1].upper() + problem[1:] + "."
+        if problem.startswith("the ")
+        else f"Your file {problem}."
+    )
 
 
 def _sign(mark: Mark) -> str:

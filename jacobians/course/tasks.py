@@ -100,7 +100,9 @@ class Exercise(_Given):
 
     def __post_init__(self) -> None:
         if not self.name.isidentifier() or keyword.iskeyword(self.name):
-            raise JacobiansError(f"task {self.name!r}: the name must be one that a function can have")
+            raise JacobiansError(
+                f"task {self.name!r}: the name must be one that a function can have"
+            )
         if not self.points >= 0:
             raise JacobiansError(f"task {self.name}: points={self.points!r}; it must be 0 or more")
         if not callable(self.function):
@@ -202,7 +204,8 @@ class Exercise(_Given):
             raise UnsupportedError(
                 f"task {self.name}: its function returns several results; a task has one"
             )
-        return found
+        tensors: tuple[JacobianTensor | Array, ...] = found
+        return tensors
 
     def value(self, point: Point) -> Array:
         """The forward function's value."""

@@ -11,7 +11,7 @@ left are summed. No text is ever run as code.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from string import ascii_lowercase
 from typing import Any, NamedTuple
 
@@ -48,12 +48,17 @@ _TOKEN = re.compile(
     r"|_\s*(?:\{(?P<braced>[^{}]*)\}|\[(?P<square>[^\]]*)\]|(?P<letters>[a-z]+))"
     r"|(?P<power>\^\s*(?:-?\d+|-?T|'))|(?P<mark>[()+\-*/,]))"
 )
-_FUNCTIONS = {
+_FUNCTIONS: dict[str, Callable[[Array], Array]] = {
     "tanh": np.tanh, "exp": np.exp, "log": np.log, "ln": np.log, "sin": np.sin, "cos": np.cos,
     "sqrt": np.sqrt, "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
     "relu": lambda x: np.maximum(x, 0.0), "sign": np.sign,
 }  # fmt: skip
-_MATRICES = {"det": np.linalg.det, "inv": np.linalg.inv, "tr": np.trace, "trace": np.trace}
+_MATRICES: dict[str, Callable[[Array], Any]] = {
+    "det": np.linalg.det,
+    "inv": np.linalg.inv,
+    "tr": np.trace,
+    "trace": np.trace,
+}
 
 
 class Unreadable(JacobiansError, ValueError):
@@ -127,7 +132,7 @@ def tensor_of(
 
 
 def _usual(count: int, out_ndim: int) -> str:
-    """i j, then k l: as the formulas of this package."""
+    """I j, then k l: as the formulas of this package."""
     inner = count - out_ndim
     if out_ndim <= 2 and inner <= 2:
         return "ij"[:out_ndim] + "kl"[:inner]
@@ -151,7 +156,7 @@ def _tokens(text: str) -> list[_Token]:
     while position < len(text):
         token = _TOKEN.match(text, position)
         if token is None or token.end() == position:
-            raise Unreadable(f"{text[position:position + 20]!r} cannot be read")
+            raise Unreadable(f"{text[position : position + 20]!r} cannot be read")
         position = token.end()
         kind = str(token.lastgroup)
         value = token[kind]
@@ -196,7 +201,7 @@ class _Reader:
                     self._sizes.setdefault(letter, size)
         for _ in pairs:
             for pair in pairs:
-                for a, b in (pair, pair[::-1]) if len(pair) == 2 else ():
+                for a, b in ((pair[0], pair[-1]), (pair[-1], pair[0])):
                     if a in self._sizes:
                         self._sizes.setdefault(b, self._sizes[a])
 
@@ -233,8 +238,10 @@ class _Reader:
         return self._at < len(self._tokens) and self._tokens[self._at].text in texts
 
     def _mark(self, *texts: str) -> bool:
-        here = self._at < len(self._tokens) and self._tokens[self._at]
-        return bool(here) and here.kind == "mark" and here.text in texts
+        if self._at >= len(self._tokens):
+            return False
+        here = self._tokens[self._at]
+        return here.kind == "mark" and here.text in texts
 
     def _take(self) -> _Token:
         self._at += 1
@@ -349,7 +356,9 @@ class _Reader:
         name = token.text
         array = self._array(name)
         if array is not None:
-            return self._indexed(Labelled(np.asarray(array, float), None if array.ndim else ""), name)
+            return self._indexed(
+                Labelled(np.asarray(array, float), None if array.ndim else ""), name
+            )
         if name == "δ" or name in ("I", "eye", "Id"):
             return self._delta()
         if self._mark("(") and (name in _FUNCTIONS or name in _MATRICES):

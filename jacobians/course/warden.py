@@ -159,9 +159,7 @@ def _become(config: dict[str, Any]) -> NoReturn:
         "PATH": "/usr/bin:/bin", "HOME": home, "TMPDIR": home, "LANG": "C.UTF-8",
         "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1",
     }  # fmt: skip
-    os.execve(
-        python, [python, "-I", "-S", "-B", "-X", "utf8", runner, *fds, packages], environment
-    )
+    os.execve(python, [python, "-I", "-S", "-B", "-X", "utf8", runner, *fds, packages], environment)
 
 
 def _spawn(config: dict[str, Any]) -> int:
@@ -223,14 +221,22 @@ def _sweep(config: dict[str, Any]) -> None:
                 os.kill(-1, signal.SIGKILL)
             os._exit(0)
     while True:
-        with contextlib.suppress(OSError, ValueError):
-            with open(f"/proc/self/task/{os.getpid()}/children") as file:
-                for other in map(int, file.read().split()):
-                    os.kill(other, signal.SIGKILL)
+        for other in _children():
+            with contextlib.suppress(OSError):
+                os.kill(other, signal.SIGKILL)
         try:
             os.waitpid(-1, 0)
         except ChildProcessError:
             return
+
+
+def _children() -> list[int]:
+    """What has this process as its parent, orphans that came to it included."""
+    try:
+        with open(f"/proc/self/task/{os.getpid()}/children") as file:
+            return [int(word) for word in file.read().split()]
+    except (OSError, ValueError):
+        return []
 
 
 def main(text: str) -> int:
