@@ -207,7 +207,7 @@ class Enclosure:
         self._waited = 0.0
         self._printed = bytearray()
         self._status = bytearray()
-        self._ended = False
+        self._ended = self._greeted = False
         self._place = _workplace()
         places = self._place.__enter__()
         uid = _FIRST_ID + (os.getpid() * 64 + next(_numbers)) % _IDS
@@ -276,6 +276,9 @@ class Enclosure:
         self, head: Mapping[str, Any], arrays: Mapping[str, Array], most: int = 1 << 24
     ) -> Answer:
         """Send a message and wait for the answer, of at most ``most`` bytes."""
+        if not self._greeted:
+            self._answer(1 << 16)
+            self._greeted, self._waited = True, 0.0
         body = b""
         if arrays:
             stream = io.BytesIO()
@@ -283,6 +286,9 @@ class Enclosure:
             body = stream.getvalue()
         text = json.dumps(head).encode()
         self._send(_HEAD.pack(len(text), len(body)) + text + body)
+        return self._answer(most)
+
+    def _answer(self, most: int) -> Answer:
         head_size, body_size = _HEAD.unpack(self._receive(_HEAD.size))
         if head_size > 1 << 20 or body_size > most:
             self._fail("answers with far more numbers than were asked for")
@@ -375,10 +381,7 @@ class Enclosure:
         return True
 
     def _patience(self) -> float:
-        left = self._limits.seconds - self._waited
-        if b'"ready"' not in self._status:
-            return max(left, _START)
-        return left
+        return (self._limits.seconds if self._greeted else _START) - self._waited
 
     def _send(self, data: bytes) -> None:
         view = memoryview(data)

@@ -85,11 +85,14 @@ KINDS: dict[str, tuple[str, str]] = {
 }  # fmt: skip
 """By the kinds of findings; one that is not here is no hint."""
 
+_UNEXPLAINED = "No single mistake explains it: derive it once more, factor by factor."
 _MUST_EXPLAIN = 0.05  # the share of an error that may be left by what is told as its kind
 _PLACES = ("row", "column", "block", "entry", "entries", "structure", "noise", "nan")
 
 
-def diagnosis(task: Exercise, point: Point, part: int, claim: Asking, answer: Array | None) -> Hint:
+def diagnosis(
+    task: Exercise, point: Point, part: int, claim: Asking, answer: Array, right: Array
+) -> Hint:
     """What kind of mistake an answer is.
 
     Parameters
@@ -102,8 +105,8 @@ def diagnosis(task: Exercise, point: Point, part: int, claim: Asking, answer: Ar
         Which argument's derivative.
     claim : callable
         Asks the submission once more.
-    answer : numpy.ndarray or None
-        The array that it gave where no more is to be asked: a tensor or a value.
+    answer, right : numpy.ndarray
+        What it gave, and what is right there.
     """
     report: Any = None
     # An explanation is a courtesy: whatever goes wrong in it, the points stand.
@@ -121,7 +124,9 @@ def diagnosis(task: Exercise, point: Point, part: int, claim: Asking, answer: Ar
     )
     revealed = _formula(task, point, part)
     if best is None:
-        return Hint("", "", section, revealed)
+        return Hint("", _UNEXPLAINED, section, revealed)
+    if best.kind == "factor" and _is_size(answer, right, point):
+        best = best._replace(kind="mean")
     words, where = KINDS[best.kind]
     if isinstance(task, JvpTask) and len(task.positions) > 1:
         wrong = next((p.wrt for p in report.parts if not p.ok), "")
@@ -129,7 +134,15 @@ def diagnosis(task: Exercise, point: Point, part: int, claim: Asking, answer: Ar
     return Hint(best.kind, words, section or where, f"{best.text} {revealed}".strip())
 
 
-def _report(task: Exercise, point: Point, part: int, claim: Asking, answer: Array | None) -> Any:
+def _is_size(answer: Array, right: Array, point: Point) -> bool:
+    """Whether a factor is a size, or a product of two: a mean for a sum, or the reverse."""
+    factor = abs(float(np.vdot(right, answer) / np.vdot(right, right)))
+    sizes = list(point.sizes.values())
+    products = {*sizes, *(a * b for a in sizes for b in sizes)}
+    return any(abs(f - n) < 1e-6 * n for f in (factor, 1 / factor) for n in products)
+
+
+def _report(task: Exercise, point: Point, part: int, claim: Asking, answer: Array) -> Any:
     position = task.positions[part] if part < len(task.positions) else 0
     values = point.values
     if isinstance(task, TensorTask | FormulaTask):

@@ -372,7 +372,7 @@ def _mistake(
         tree, arrays = asked.call([*map(np.asarray, before), *_as_sent(args, point)])
         return _parts(tree, arrays, [()] * len(task.labels), strict=False)
 
-    hint = diagnosis(task, point, part, claim, given)
+    hint = diagnosis(task, point, part, claim, given, right)
     return Mistake(label, "It is not right.", where, hint)
 
 

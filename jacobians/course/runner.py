@@ -150,6 +150,7 @@ class Runner:
     def serve(self) -> None:
         """Until the other side has no more to ask."""
         sys.addaudithook(self._watch)
+        self._send({"ready": True}, {})  # what it took so far is not the submission's
         while True:
             message = self._receive()
             if message is None:

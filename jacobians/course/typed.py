@@ -234,9 +234,6 @@ class _Reader:
         own = "".join(a for a in part.letters if a in kept)
         return Labelled(_einsum([part], own), own)
 
-    def _peek(self, *texts: str) -> bool:
-        return self._at < len(self._tokens) and self._tokens[self._at].text in texts
-
     def _mark(self, *texts: str) -> bool:
         if self._at >= len(self._tokens):
             return False
@@ -394,9 +391,11 @@ class _Reader:
         a, b = (self._sizes.get(letter) for letter in letters)
         if a is None or b is None:
             raise Unreadable(f"the letters of δ_{letters} stand nowhere else")
+        if a != b:
+            raise Unreadable(f"δ_{letters} makes two letters equal that run over axes of different sizes")
         if letters[0] == letters[1]:
             return Labelled(np.ones(a), letters[0])
-        return Labelled(np.eye(a, b), letters)
+        return Labelled(np.eye(a), letters)
 
     def _indexed(self, found: Labelled, name: str) -> Labelled:
         """With its powers T and −1, and its letters."""

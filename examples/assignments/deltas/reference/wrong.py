@@ -88,7 +88,7 @@ WRONG = {
     "trace_formula": [
         ("no delta", "trace_formula = '1'", 0, "delta"),
         ("the value", "trace_formula = 'X_kl'", 0, "?"),
-        ("the diagonal of X", "trace_formula = 'δ_kl X_kl'", 0, "chain"),
+        ("the diagonal of X", "trace_formula = 'δ_kl X_kl'", 0, "?"),
         ("three letters", "trace_formula = 'δ_ikl'", 0, "cannot be read"),
     ],
     "outer_formula": [

@@ -4,7 +4,7 @@ WRONG = {
     "trace_of_product": [
         ("not transposed", "def trace_of_product(A, X):\n    return A", 0, "shape"),
         ("the identity", "def trace_of_product(A, X):\n    return np.eye(*X.shape)", 0, "?"),
-        ("the product", "def trace_of_product(A, X):\n    return A.T * X", 0, "chain"),
+        ("the product", "def trace_of_product(A, X):\n    return A.T * X", 0, "?"),
         ("the sign", "def trace_of_product(A, X):\n    return -A.T", 0, "chain"),
     ],
     "quadratic_by_x": [

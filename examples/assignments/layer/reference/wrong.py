@@ -18,7 +18,7 @@ WRONG = {
             "the weights too",
             "def layer_by_W(W, x):\n    return np.einsum('ik,kl,l->ikl', np.eye(len(W)), W, x)",
             0,
-            "chain",
+            "?",
         ),
         (
             "the sign",
@@ -30,7 +30,7 @@ WRONG = {
     "layer_formula": [
         ("no delta", "layer_formula = 'x_l'", 0, "delta"),
         ("by x", "layer_formula = 'A_ik'", 0, "cannot be read"),
-        ("the weights too", "layer_formula = 'δ_ik A_kl x_l'", 0, "chain"),
+        ("the weights too", "layer_formula = 'δ_ik A_kl x_l'", 0, "?"),
         ("an unknown name", "layer_formula = 'δ_ik z_l'", 0, "cannot be read"),
     ],
     "backward": [
@@ -56,7 +56,7 @@ WRONG = {
             "the weights too",
             "def backward(G, W, x):\n    return np.outer(G, x) * W, W.T @ G",
             1,
-            "chain",
+            "?",
         ),
     ],
     "loss_by_W": [
