@@ -14,7 +14,6 @@ import os
 import struct
 import sys
 import threading
-import traceback
 import types
 from collections.abc import Callable
 from typing import Any
@@ -140,9 +139,8 @@ class Runner:
         self._read, self._write, self._exit = os.read, os.write, os._exit
         self._in, self._out = channels
         self._count, self._threads = threading.active_count, threading.active_count()
-        self._extract = traceback.extract_tb
         self._flush = [sys.stdout.flush, sys.stderr.flush]
-        self._watch = Watch([packages, os.getcwd(), sys.base_prefix, sys.prefix, *_stdlib()])
+        self._watch = Watch([packages, os.getcwd(), os.path.abspath(__file__), sys.base_prefix, sys.prefix, *_stdlib()])
         self._before = snapshot()
         self._module = types.ModuleType("submission")
         self._labels: list[str] = []
@@ -252,7 +250,7 @@ class Runner:
         encoder = Encoder(self._numpy)
         try:
             value = encoder.encode(result)
-        except Exception as error:
+        except BaseException as error:
             return {"error": self._error(error)}, {}
         return {"value": value, "changed": changed}, encoder.arrays
 
@@ -260,7 +258,7 @@ class Runner:
         """Its type, its text, and the last line of the submission that it passed."""
         try:
             text = str(error)[:500]
-        except Exception:
+        except BaseException:  # its own __str__ may raise anything
             text = ""
         found = {"type": _type_name(type(error)), "text": text, "label": "", "line": 0}
         if isinstance(error, SyntaxError):
@@ -270,9 +268,11 @@ class Runner:
                 "line": error.lineno,
             }
         else:
-            for frame in self._extract(error.__traceback__):
-                if frame.filename in self._labels:
-                    found |= {"label": frame.filename, "line": frame.lineno}
+            passed = error.__traceback__  # walked by hand: traceback would open files
+            while passed is not None:
+                if passed.tb_frame.f_code.co_filename in self._labels:
+                    found |= {"label": passed.tb_frame.f_code.co_filename, "line": passed.tb_lineno}
+                passed = passed.tb_next
         return found
 
 

@@ -17,7 +17,7 @@ PLANTED = Assignment(
             "formula", 1, lambda B, C: B @ C, wrt="B", arguments=_ARGUMENTS, result="A"
         ),
     ],
-    limits=Limits(seconds=8.0, cpu=2, memory=1 << 30, files=1 << 22),
+    limits=Limits(seconds=8.0, cpu=2, memory=1 << 29, files=1 << 22),
 )
 FORMULA = "\nformula = 'δ_ik C_lj'\n"
 

@@ -153,7 +153,7 @@ FEEDBACK = {
     "one array": "✗ backward 0 of 2 Your code gives one array; 2 are asked for, in the order of the arguments. ✓ formula 1 of 1",
     "nothing": "Your code gives a NoneType; a NumPy array of real numbers is asked for.",
     "nan in one entry": "by C There are entries that are no finite numbers.",
-    "not there": "Your code has no backward; there are np, backwards.",
+    "not there": "Your code has no backward; there are np, backwards, formula.",
     "raises": "Your code raises ValueError: not yet (mine.py, line 5: raise ValueError('not yet')).",
     "wrong formula": "what A Kronecker delta is missing, or one too many: look at which entries must be zero.",
     "swapped letters": "Your code has a formula that cannot be read: the letter",
