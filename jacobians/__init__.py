@@ -8,7 +8,7 @@ For ``A(B)``, matrices both, the derivative is ``J_ijkl = ∂A_ij/∂B_kl``.
 'δ_ik C_lj'
 
 Floor 11. Imports errors, tracing, display, tensor, contraction, transforms, measuring, verification,
-numerical, testing, course.
+course, numerical, testing.
 """
 
 from jacobians import course, numerical, testing

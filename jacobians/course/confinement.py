@@ -101,7 +101,7 @@ class Answer(NamedTuple):
 
 
 def _python() -> str:
-    return os.path.realpath(getattr(sys, "_base_executable", "") or sys.executable)
+    return os.path.realpath(sys.executable)
 
 
 @cache

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from jacobians.course.tasks import (
     Exercise,
     FormulaTask,
+    Instance,
     JvpTask,
-    Point,
     TensorTask,
     ValueTask,
     VjpTask,
@@ -91,7 +91,7 @@ _PLACES = ("row", "column", "block", "entry", "entries", "structure", "noise", "
 
 
 def diagnosis(
-    task: Exercise, point: Point, part: int, claim: Asking, answer: Array, right: Array
+    task: Exercise, point: Instance, part: int, claim: Asking, answer: Array, right: Array
 ) -> Hint:
     """What kind of mistake an answer is.
 
@@ -99,7 +99,7 @@ def diagnosis(
     ----------
     task : Exercise
         What was asked.
-    point : Point
+    point : Instance
         Where.
     part : int
         Which argument's derivative.
@@ -134,7 +134,7 @@ def diagnosis(
     return Hint(best.kind, words, section or where, f"{best.text} {revealed}".strip())
 
 
-def _is_size(answer: Array, right: Array, point: Point) -> bool:
+def _is_size(answer: Array, right: Array, point: Instance) -> bool:
     """Whether a factor is a size, or a product of two: a mean for a sum, or the reverse."""
     factor = abs(float(np.vdot(right, answer) / np.vdot(right, right)))
     sizes = list(point.sizes.values())
@@ -142,7 +142,7 @@ def _is_size(answer: Array, right: Array, point: Point) -> bool:
     return any(abs(f - n) < 1e-6 * n for f in (factor, 1 / factor) for n in products)
 
 
-def _report(task: Exercise, point: Point, part: int, claim: Asking, answer: Array) -> Any:
+def _report(task: Exercise, point: Instance, part: int, claim: Asking, answer: Array) -> Any:
     position = task.positions[part] if part < len(task.positions) else 0
     values = point.values
     if isinstance(task, TensorTask | FormulaTask):
@@ -164,7 +164,7 @@ def _report(task: Exercise, point: Point, part: int, claim: Asking, answer: Arra
     return check(lambda s: s * right, np.asarray(1.0), jacobian=answer)
 
 
-def _formula(task: Exercise, point: Point, part: int) -> str:
+def _formula(task: Exercise, point: Instance, part: int) -> str:
     if part >= len(task.positions) or isinstance(task, JvpTask | ValueTask):
         return ""
     with suppress(Exception):

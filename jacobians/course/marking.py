@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from jacobians.course.confinement import Enclosure, Limits, Offence, Usage
 from jacobians.course.hints import Hint, diagnosis
 from jacobians.course.submissions import Submission
-from jacobians.course.tasks import CostTask, Exercise, FormulaTask, Point, Question
+from jacobians.course.tasks import CostTask, Exercise, FormulaTask, Instance, Question
 from jacobians.course.typed import Unreadable
 
 Array = NDArray[Any]
@@ -238,7 +238,7 @@ def _judged(task: Exercise, asked: _Asked, seed: int) -> Mark:
 
 
 def _answers(
-    task: Exercise, asked: _Asked, point: Point, question: Question, values: Sequence[Any]
+    task: Exercise, asked: _Asked, point: Instance, question: Question, values: Sequence[Any]
 ) -> list[Array]:
     shapes = [r.shape for r in question.right]
     if isinstance(task, FormulaTask):
@@ -332,7 +332,13 @@ def one_digit(value: float) -> str:
 
 
 def _mistake(
-    task: Exercise, asked: _Asked, point: Point, part: int, given: Array, right: Array, number: int
+    task: Exercise,
+    asked: _Asked,
+    point: Instance,
+    part: int,
+    given: Array,
+    right: Array,
+    number: int,
 ) -> Mistake | None:
     """What is wrong with an answer, if it is."""
     label = task.labels[part]
@@ -376,7 +382,7 @@ def _mistake(
     return Mistake(label, "It is not right.", where, hint)
 
 
-def _as_sent(args: Sequence[Any], point: Point) -> list[Any]:
+def _as_sent(args: Sequence[Any], point: Instance) -> list[Any]:
     """Arrays as arrays, what was fixed as it was."""
     return [
         np.asarray(a) if isinstance(own, np.ndarray | np.generic) else own

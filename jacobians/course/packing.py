@@ -3,13 +3,11 @@
 import zipfile
 from pathlib import Path
 
-import jacobians
 from jacobians.course.grading import read_assignment
 from jacobians.errors import JacobiansError
 
 MINUTES = 10
 """What Gradescope gives a submission by default; after that it has 0 points, without a word."""
-MEMORY = 768 << 20
 
 _SETUP = """\
 #!/usr/bin/env bash
@@ -111,7 +109,7 @@ def pack(
             "minutes, with 0 points and no word; give Limits with less for each"
         )
     entries: dict[str, bytes] = {}
-    source = Path(jacobians.__file__).parent
+    source = Path(__file__).parents[1]
     for one in sorted(source.rglob("*")):
         if one.suffix in (".py", ".typed", ".csv") and "__pycache__" not in one.parts:
             entries[f"package/jacobians/{one.relative_to(source).as_posix()}"] = one.read_bytes()

@@ -18,6 +18,11 @@ import types
 from collections.abc import Callable
 from typing import Any
 
+if __name__ == "__main__":  # where packages are, of which nothing else says so
+    sys.path.append(sys.argv[-1])
+
+import numpy
+
 _HEAD = struct.Struct("<QQ")
 _DEEPEST, _MOST = 8, 1 << 22
 _STARTS = (
@@ -131,8 +136,6 @@ class Runner:
     """Reads messages, answers them."""
 
     def __init__(self, channels: tuple[int, int], packages: str) -> None:
-        import numpy
-
         self._numpy = numpy
         self._load, self._save, self._bytes_io = numpy.load, numpy.savez, io.BytesIO
         self._loads, self._dumps = json.loads, json.dumps
@@ -140,7 +143,16 @@ class Runner:
         self._in, self._out = channels
         self._count, self._threads = threading.active_count, threading.active_count()
         self._flush = [sys.stdout.flush, sys.stderr.flush]
-        self._watch = Watch([packages, os.getcwd(), os.path.abspath(__file__), sys.base_prefix, sys.prefix, *_stdlib()])
+        self._watch = Watch(
+            [
+                packages,
+                os.getcwd(),
+                os.path.abspath(__file__),
+                sys.base_prefix,
+                sys.prefix,
+                *_stdlib(),
+            ]
+        )
         self._before = snapshot()
         self._module = types.ModuleType("submission")
         self._labels: list[str] = []
@@ -283,7 +295,6 @@ def _stdlib() -> list[str]:
 def main(arguments: list[str]) -> None:
     """``runner.py FD_IN FD_OUT PACKAGES``."""
     first, second, packages = arguments
-    sys.path.append(packages)
     Runner((int(first), int(second)), packages).serve()
 
 

@@ -24,7 +24,7 @@ Array = NDArray[Any]
 Function = Callable[..., Any]
 
 
-class Point(NamedTuple):
+class Instance(NamedTuple):
     """Arguments by name, and the sizes of their letters."""
 
     arguments: dict[str, Any]
@@ -78,9 +78,10 @@ class Exercise(_Given):
     wrt : str, int or sequence of them, optional
         The arguments that are differentiated by; the first by default.
     arguments : mapping, optional
-        How each argument is drawn, by the function's names, or by others in its order: a text with a letter for each axis (``"m n"``), one of ``normal``,
-        ``positive``, ``invertible``, ``probabilities``, ``one_hot`` and ``labels``, a function
-        ``(rng, sizes) -> array``, or a value that stays. By default those of the operation.
+        How each argument is drawn, by the function's names, or by others in its order: a text with a
+        letter for each axis (``"m n"``), one of ``normal``, ``positive``, ``invertible``,
+        ``probabilities``, ``one_hot`` and ``labels``, a function ``(rng, sizes) -> array``, or a value
+        that stays. By default those of the operation.
     section : str
         The part of the theory to read again.
     shapes : int
@@ -186,15 +187,15 @@ class Exercise(_Given):
         """Random numbers of this task alone."""
         return np.random.default_rng([seed, crc32(self.name.encode())])
 
-    def at(self, rng: np.random.Generator) -> Iterator[Point]:
+    def at(self, rng: np.random.Generator) -> Iterator[Instance]:
         """Points of several shapes, small ones first."""
         letters = dict.fromkeys(
             w for d in self.draws.values() if isinstance(d, Draw) for w in d.shape if w.isalpha()
         )
         for sizes in sizes_for(tuple(letters), rng, self.shapes if letters else 1):
-            yield Point(drawn(self.draws, sizes, rng), sizes)
+            yield Instance(drawn(self.draws, sizes, rng), sizes)
 
-    def tensors(self, point: Point) -> tuple[JacobianTensor | Array, ...]:
+    def tensors(self, point: Instance) -> tuple[JacobianTensor | Array, ...]:
         """The Jacobians by each argument: derived, or numerical where the function cannot be traced."""
         found: Any
         try:
@@ -209,11 +210,11 @@ class Exercise(_Given):
         tensors: tuple[JacobianTensor | Array, ...] = found
         return tensors
 
-    def value(self, point: Point) -> Array:
+    def value(self, point: Instance) -> Array:
         """The forward function's value."""
         return np.asarray(self.function(*point.values), float)
 
-    def questions(self, point: Point, rng: np.random.Generator) -> list[Question]:
+    def questions(self, point: Instance, rng: np.random.Generator) -> list[Question]:
         """What is asked at a point."""
         raise NotImplementedError
 
@@ -222,7 +223,7 @@ class Exercise(_Given):
 class TensorTask(Exercise):
     """The full Jacobian: ``name(*args)`` gives it, output axes first, or a tuple in the order of ``wrt``."""
 
-    def questions(self, point: Point, rng: np.random.Generator) -> list[Question]:  # noqa: ARG002
+    def questions(self, point: Instance, rng: np.random.Generator) -> list[Question]:  # noqa: ARG002
         """The tensor."""
         return [Question((), tuple(_dense(J) for J in self.tensors(point)))]
 
@@ -235,7 +236,7 @@ class VjpTask(Exercise):
         """G."""
         return ("G",)
 
-    def questions(self, point: Point, rng: np.random.Generator) -> list[Question]:
+    def questions(self, point: Instance, rng: np.random.Generator) -> list[Question]:
         """Two upstreams, neither constant."""
         found, tensors = [], self.tensors(point)
         shape = self.value(point).shape
@@ -258,7 +259,7 @@ class JvpTask(Exercise):
         """dB, dC."""
         return tuple(f"d{list(self.draws)[position]}" for position in self.positions)
 
-    def questions(self, point: Point, rng: np.random.Generator) -> list[Question]:
+    def questions(self, point: Instance, rng: np.random.Generator) -> list[Question]:
         """Two directions for each argument."""
         found, tensors = [], self.tensors(point)
         for _ in range(2):
@@ -279,7 +280,7 @@ class ValueTask(Exercise):
         """One part."""
         return ("",)
 
-    def questions(self, point: Point, rng: np.random.Generator) -> list[Question]:  # noqa: ARG002
+    def questions(self, point: Instance, rng: np.random.Generator) -> list[Question]:  # noqa: ARG002
         """The value."""
         return [Question((), (self.value(point),))]
 
@@ -308,7 +309,7 @@ class FormulaTask(Exercise):
         """A text."""
         return f'{self.name} = "…"'
 
-    def read(self, text: str, point: Point) -> Array:
+    def read(self, text: str, point: Instance) -> Array:
         """The tensor that a text stands for.
 
         Raises
@@ -326,7 +327,7 @@ class FormulaTask(Exercise):
         }
         return tensor_of(text, names, shape, value.ndim, self.result)
 
-    def questions(self, point: Point, rng: np.random.Generator) -> list[Question]:  # noqa: ARG002
+    def questions(self, point: Instance, rng: np.random.Generator) -> list[Question]:  # noqa: ARG002
         """The tensor, which the formula is read as."""
         return [Question((), (_dense(self.tensors(point)[0]),))]
 
@@ -353,13 +354,13 @@ class CostTask(VjpTask):
     sizes: Sequence[int] = (32, 48, 64)
     dear: float = 0.5
 
-    def at_size(self, size: int, rng: np.random.Generator) -> tuple[Point, Array]:
+    def at_size(self, size: int, rng: np.random.Generator) -> tuple[Instance, Array]:
         """Arguments of about this size, each letter another, and an upstream."""
         letters = dict.fromkeys(
             w for d in self.draws.values() if isinstance(d, Draw) for w in d.shape if w.isalpha()
         )
         sizes = {letter: size + n for n, letter in enumerate(letters)}
-        point = Point(drawn(self.draws, sizes, rng), sizes)
+        point = Instance(drawn(self.draws, sizes, rng), sizes)
         return point, upstream(rng, self.value(point).shape)
 
 

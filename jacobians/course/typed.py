@@ -392,7 +392,9 @@ class _Reader:
         if a is None or b is None:
             raise Unreadable(f"the letters of δ_{letters} stand nowhere else")
         if a != b:
-            raise Unreadable(f"δ_{letters} makes two letters equal that run over axes of different sizes")
+            raise Unreadable(
+                f"δ_{letters} makes two letters equal that run over axes of different sizes"
+            )
         if letters[0] == letters[1]:
             return Labelled(np.ones(a), letters[0])
         return Labelled(np.eye(a), letters)

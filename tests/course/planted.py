@@ -13,9 +13,7 @@ PLANTED = Assignment(
     "Planted",
     [
         VjpTask("backward", 2, lambda B, C: B @ C, wrt=("B", "C"), arguments=_ARGUMENTS),
-        FormulaTask(
-            "formula", 1, lambda B, C: B @ C, wrt="B", arguments=_ARGUMENTS, result="A"
-        ),
+        FormulaTask("formula", 1, lambda B, C: B @ C, wrt="B", arguments=_ARGUMENTS, result="A"),
     ],
     limits=Limits(seconds=8.0, cpu=2, memory=1 << 29, files=1 << 22),
 )

@@ -9,26 +9,29 @@ from pathlib import Path
 
 import pytest
 
-from jacobians.course import Limits, best_mode, grade
+from jacobians.course import Assignment, Limits, best_mode, grade
 from jacobians.course.confinement import Enclosure
 from jacobians.course.scores import GradeReport
 from tests.course.direct import direct
 from tests.course.planted import HONEST, HOSTILE, PLANTED, Planted
 
+ALL = bool(os.environ.get("COURSE_ALL"))
 APART = ("namespaces", "user")
 """Modes in which another user's and the parent's files cannot be seen."""
 
 
-def graded(planted: Planted, folder: Path, **options: object) -> GradeReport:
+def graded(
+    planted: Planted, folder: Path, assignment: Assignment = PLANTED, **options: object
+) -> GradeReport:
     file = folder / "mine.py"
     file.write_text(planted.code, encoding="utf-8")
-    return grade(file, PLANTED, seed=5, **options)  # type: ignore[arg-type]
+    return grade(file, assignment, seed=5, **options)  # type: ignore[arg-type]
 
 
 def judge(planted: Planted, report: GradeReport) -> None:
-    scores = [mark.score for mark in report.marks]
-    assert scores == [planted.backward, planted.formula], f"{planted.name}\n{report}"
-    assert report.score == planted.backward + planted.formula
+    expected = [planted.backward, planted.formula][: len(report.marks)]
+    assert [mark.score for mark in report.marks] == expected, f"{planted.name}\n{report}"
+    assert report.score == sum(expected)
     assert planted.says in " ".join(str(report).split()), f"{planted.name}\n{report}"
 
 
@@ -44,7 +47,9 @@ def test_honest_submissions(planted: Planted, tmp_path: Path) -> None:
         judge(planted, graded(planted, tmp_path, mode="plain"))
 
 
-@pytest.mark.parametrize("planted", [HONEST[0], HONEST[1], HONEST[12], HONEST[16]], ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "planted", [HONEST[0], HONEST[1], HONEST[12], HONEST[16]], ids=lambda p: p.name
+)
 def test_honest_submissions_apart(planted: Planted, tmp_path: Path) -> None:
     judge(planted, graded(planted, tmp_path))
 
@@ -53,7 +58,10 @@ def test_honest_submissions_apart(planted: Planted, tmp_path: Path) -> None:
 def test_hostile_submissions(planted: Planted, tmp_path: Path) -> None:
     if best_mode() not in APART:
         pytest.skip("needs namespaces, as root or in a user namespace")
-    judge(planted, graded(planted, tmp_path))
+    # The second task shows that nothing else is stopped: for every third, as it takes a process more.
+    both = ALL or planted.formula == 0 or HOSTILE.index(planted) % 3 == 0
+    assignment = PLANTED if both else replace(PLANTED, tasks=PLANTED.tasks[:1])
+    judge(planted, graded(planted, tmp_path, assignment))
 
 
 def test_sleep_ends_by_the_wall_clock(tmp_path: Path) -> None:
@@ -64,7 +72,7 @@ def test_sleep_ends_by_the_wall_clock(tmp_path: Path) -> None:
     assert "runs for more than 0.5 s" in str(grade(file, one))
 
 
-def test_what_a_submission_sees(tmp_path: Path) -> None:
+def test_what_a_submission_sees() -> None:
     """No seed in its command line or environment, no files of others, a user without rights."""
     if best_mode() not in APART:
         pytest.skip("needs namespaces")
@@ -86,7 +94,7 @@ def look():
     assert not any("site-packages" in p for p in path)
 
 
-def test_nothing_is_left_running(tmp_path: Path) -> None:
+def test_nothing_is_left_running() -> None:
     """A process that left its group and its session ends with the submission."""
     marker = f"left-by-{os.getpid()}"
     code = f"""
@@ -119,7 +127,7 @@ def _read(path: Path) -> bytes:
         return b""
 
 
-def test_without_rights_at_all(tmp_path: Path) -> None:
+def test_without_rights_at_all() -> None:
     """As a user that is not root: a user namespace, or what is said of its lack."""
     if os.geteuid() != 0:
         assert best_mode() in ("user", "plain")

@@ -34,13 +34,13 @@ def step(W, X, T, rate):
     raise NotImplementedError("step: against the gradient")
 
 
-def train(file, steps=2000, rate=0.05):
+def train(file, steps=2000, rate=0.02):
     """Iris: the share of flowers whose kind the layer finds."""
     with open(file, newline="") as stream:
-        rows = [row for row in csv.reader(stream) if row][1:]
-    X = np.array([[float(v) for v in row[:4]] + [1.0] for row in rows])
-    kinds = sorted({row[-1] for row in rows})
-    T = np.array([[float(row[-1] == kind) for kind in kinds] for row in rows])
+        rows = [row for row in csv.reader(stream) if row]
+    X = np.array([[float(v) for v in row[:4]] + [1.0] for row in rows[1:]])
+    kinds = sorted({row[-1] for row in rows[1:]})
+    T = np.array([[float(row[-1] == kind) for kind in kinds] for row in rows[1:]])
     W = np.zeros((len(kinds), 5))
     for _ in range(steps):
         W = step(W, X, T, rate)
