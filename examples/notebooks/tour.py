@@ -13,8 +13,9 @@
 # %% [markdown]
 # # A tour: see, verify, contract, benchmark
 #
-# The derivative of a matrix A(B) by a matrix is a tensor with four axes, `J_ijkl = ∂A_ij/∂B_kl`. Here it is seen in
-# full, used to verify a backward pass, contracted away, and timed beside the shortcut that replaces it.
+# The derivative of a matrix A(B) by a matrix is a tensor with four axes, `J_ijkl = ∂A_ij/∂B_kl`.
+# Here it is seen in full, used to verify a backward pass, contracted away, and timed beside the
+# shortcut that replaces it.
 
 # %%
 import numpy as np
@@ -27,7 +28,8 @@ B, C = rng.normal(size=(3, 4)), rng.normal(size=(4, 5))
 # %% [markdown]
 # ## See
 #
-# A Jacobian is kept as what it is: a Kronecker delta times an array. Entries are computed where they are looked at.
+# A Jacobian is kept as what it is: a Kronecker delta times an array. Entries are computed
+# where they are looked at.
 
 # %%
 J = jb.ops.matmul.jacobian(B, C, wrt="B")

@@ -57,7 +57,7 @@ def grade(
     >>> import pathlib, tempfile, jacobians as jb
     >>> task = jb.course.VjpTask("backward", 2, lambda W, x: W @ x, arguments={"W": "m n", "x": "n"})
     >>> file = pathlib.Path(tempfile.mkdtemp(), "mine.py")
-    >>> _ = file.write_text("import numpy as np\n\ndef backward(G, W, x):\\n    return np.outer(G, x)\n")
+    >>> _ = file.write_text("import numpy as np\n\ndef backward(G, W, x):\n    return np.outer(G, x)\n")
     >>> report = jb.course.grade(file, jb.course.Assignment("One layer", [task]))
     >>> report.score, report.points
     (2.0, 2)

@@ -1,6 +1,7 @@
 """One task of one submission: its process is started, asked and measured, and what it gives is judged here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from math import floor, isfinite, log, log10
 from typing import Any, NamedTuple
@@ -81,6 +82,15 @@ class Mark:
         return not self.problem and self.score >= self.points
 
 
+@contextmanager
+def _forged() -> Iterator[None]:
+    """A submission may write answers of any form itself: none may stop the grader."""
+    try:
+        yield
+    except (TypeError, ValueError, KeyError, AttributeError, IndexError, RecursionError):
+        raise Offence("gives an answer that cannot be read") from None
+
+
 class _Unloaded(Offence):
     """Reading the submission failed, whichever function is asked for."""
 
@@ -104,6 +114,10 @@ class _Asked:
 
     def load(self) -> None:
         """Read the submission; raises unless the function is there."""
+        with _forged():
+            self._load()
+
+    def _load(self) -> None:
         own = self.submission
         head = {"name": self.task.name, "separate": own.separate, "sources": list(own.sources)}
         try:
@@ -138,7 +152,10 @@ class _Asked:
                 head["arguments"].append({"plain": value})
         most = (1 << 16) + 64 * self.expected
         answer = self.session.ask(head, arrays, most)
-        found = answer.head
+        with _forged():
+            return self._value(answer.head), answer.arrays
+
+    def _value(self, found: dict[str, Any]) -> Any:
         if found.get("offence"):
             raise Offence(_clean(found["offence"]))
         if isinstance(found.get("error"), dict):
@@ -154,7 +171,7 @@ class _Asked:
             raise Offence(f"changes its argument {which} in place; work on a copy of it")
         if "value" not in found:
             raise Offence("gives an answer that cannot be read")
-        return found["value"], answer.arrays
+        return found["value"]
 
     def _error(self, error: Mapping[str, Any]) -> str:
         kind, text = _clean(error.get("type", "an error")), _clean(error.get("text", ""))
@@ -280,6 +297,13 @@ def _parts(
     Offence
         Where what was given is something else.
     """
+    with _forged():
+        return _parted(tree, arrays, shapes, strict)
+
+
+def _parted(
+    tree: Any, arrays: Mapping[str, Array], shapes: Sequence[tuple[int, ...]], strict: bool
+) -> list[Array]:
     count = len(shapes)
     if count == 1:
         found = _array(tree, arrays)

@@ -79,7 +79,7 @@ class Exercise(_Given):
         The arguments that are differentiated by; the first by default.
     arguments : mapping, optional
         How each argument is drawn, by the function's names, or by others in its order: a text with a
-        letter for each axis (``"m n"``), one of ``normal``, ``positive``, ``invertible``,
+        letter for each axis (``"m n"``, or ``("m", 4)``), one of ``normal``, ``positive``, ``invertible``,
         ``probabilities``, ``one_hot`` and ``labels``, a function ``(rng, sizes) -> array``, or a value
         that stays. By default those of the operation.
     section : str
@@ -110,7 +110,7 @@ class Exercise(_Given):
             raise UnsupportedError(f"task {self.name}: function is no function")
         known, used = list(self.draws), self.positions
         for position in used:
-            if isinstance(self.draws[known[position]], Draw | str) or callable(
+            if isinstance(self.draws[known[position]], Draw) or callable(
                 self.draws[known[position]]
             ):
                 continue
@@ -139,7 +139,7 @@ class Exercise(_Given):
             )
         ordered = [name for name in names if name in given] or list(given)
         return {
-            name: normal(given[name]) if isinstance(given[name], str) else given[name]
+            name: normal(words) if (words := _axes(given[name])) is not None else given[name]
             for name in ordered
         }
 
@@ -409,6 +409,15 @@ class Assignment:
     def points(self) -> float:
         """Of all tasks."""
         return sum(task.points for task in self.tasks)
+
+
+def _axes(given: Any) -> str | None:
+    """The text of a shape: of one given as a text, or as a tuple of letters and sizes."""
+    if isinstance(given, str):
+        return given
+    if type(given) in (tuple, list) and all(isinstance(n, str | int) for n in given):
+        return " ".join(map(str, given))
+    return None
 
 
 def _of_operation(operation: LibraryOperation) -> dict[str, str]:

@@ -164,6 +164,22 @@ HOSTILE = [
     Planted("writes into the channel", _backward(
         "import os\nfor fd in range(3, 20):\n    try:\n        os.write(fd, b'score 100' * 3)\n"
         "    except OSError:\n        pass\n" + RIGHT), 0, "far more numbers"),
+    *[
+        Planted(f"forges an answer: {name}", _backward(
+            "import os, struct\n"
+            f"head, body = {head!r}, {body!r}\n"
+            "for fd in range(3, 20):\n    try:\n"
+            "        os.write(fd, struct.pack('<QQ', len(head), len(body)) + head + body)\n"
+            "    except OSError:\n        pass\n" + RIGHT), 0, "cannot be read")
+        for name, head, body in (
+            ("no JSON", b"{", b""),
+            ("a list", b"[1]", b""),
+            ("a number for a tree", b'{"value": 3}', b""),
+            ("a list for a key", b'{"value": {"array": [1]}}', b""),
+            ("arrays that are not there", b'{"value": {"array": "a9"}}', b""),
+            ("a pickle", b'{"value": {"array": "a0"}}', b"\x80\x04N."),
+        )
+    ],
     Planted("closes its channels", _backward("import os\nos.closerange(0, 64)\n" + RIGHT), 0, "itself"),
     Planted("fills the disk", _backward(
         "with open('big', 'wb') as file:\n    for _ in range(64):\n        file.write(bytes(1 << 20))\n" + RIGHT), 0, ""),

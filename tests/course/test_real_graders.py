@@ -20,7 +20,12 @@ pytestmark = [
 HALF = "import numpy as np\ndef backward(G, B, C):\n    return G @ C.T, -(B.T @ G)"
 WHOLE = HALF.replace("-(B.T @ G)", "B.T @ G")
 NONE = "import numpy as np\ndef backward(G, B, C):\n    return 0 * B, 0 * C"
-ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(jb.__file__).parents[1])}
+BIN = str(Path(sys.executable).parent)
+ENVIRONMENT = {
+    **os.environ,
+    "PATH": f"{BIN}:{os.environ['PATH']}",
+    "PYTHONPATH": str(Path(jb.__file__).parents[1]),
+}
 
 
 @pytest.mark.parametrize(("code", "right"), [(WHOLE, 2), (HALF, 1), (NONE, 0)])
@@ -81,7 +86,7 @@ def test_nbgrader_autograde(tmp_path: Path) -> None:
     (tmp_path / "nbgrader_config.py").write_text(
         "c = get_config()\nc.CourseDirectory.course_id = 'x'\n"
     )
-    command = shutil.which("nbgrader", path=str(Path(sys.executable).parent))
+    command = shutil.which("nbgrader", path=BIN)
     assert command
     for words in (["generate_assignment", "ps1"], ["autograde", "ps1"]):
         done = subprocess.run(
@@ -100,7 +105,12 @@ def test_nbgrader_autograde(tmp_path: Path) -> None:
         "    print(json.dumps({s.id: book.find_submission('ps1', s.id).score for s in book.students}))\n"
     )
     done = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     found = json.loads(done.stdout.splitlines()[-1])
     assert found == {name: points for name, (_, points) in students.items()}
