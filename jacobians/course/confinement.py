@@ -17,7 +17,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from functools import cache
-from importlib import metadata
 from importlib.util import find_spec
 from math import prod
 from pathlib import Path
@@ -111,16 +110,9 @@ def _python() -> str:
 
 @cache
 def _folders(modules: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
-    """Where packages are, as (name, path); what they need, too."""
+    """Where packages are, as (name, path), with the libraries beside them."""
     found: dict[str, str] = {}
-    waiting = list(modules)
-    seen: set[str] = set()
-    owners = metadata.packages_distributions()
-    while waiting:
-        name = waiting.pop()
-        if name in seen:
-            continue
-        seen.add(name)
+    for name in modules:
         spec = find_spec(name)
         if spec is None or spec.origin is None:
             raise UnsupportedError(f"a submission may import {name}, but it is not installed here")
@@ -130,18 +122,7 @@ def _folders(modules: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
         libraries = place.parent / f"{name}.libs"
         if libraries.is_dir():
             found[libraries.name] = str(libraries)
-        for owner in owners.get(name, ()):
-            needed = {
-                r.split(";")[0].strip() for r in metadata.requires(owner) or () if ";" not in r
-            }
-            plain = {_plain(r) for r in needed}
-            waiting += [top for top, by in owners.items() if {_plain(b) for b in by} & plain]
     return tuple(found.items())
-
-
-def _plain(requirement: str) -> str:
-    name = "".join(itertools.takewhile(lambda c: c.isalnum() or c in "-_.", requirement))
-    return name.lower().replace("_", "-").replace(".", "-")
 
 
 def _shown(modules: tuple[str, ...]) -> list[tuple[str, str]]:

@@ -375,7 +375,8 @@ class Assignment:
     tasks : sequence of Exercise
         Each with a name of its own.
     modules : sequence of str
-        The packages that a submission may import, beside the standard library.
+        The packages that a submission may import, beside the standard library; with those that they need
+        (``("numpy", "scipy", "sympy", "mpmath")``).
     limits : Limits
         What it may use for each task.
     theory : str
