@@ -15,7 +15,6 @@ import ctypes
 import json
 import os
 import resource
-import shutil
 import signal
 import sys
 from types import FrameType
@@ -102,8 +101,10 @@ def _enclose(config: dict[str, Any]) -> None:
     for place in config["hidden"]:
         if os.path.isdir(root + place):
             _mount("tmpfs", root + place, "tmpfs", _READ_ONLY | _NO_SETUID | _NO_DEVICES, "size=4k")
-    shutil.copyfile(config["runner"], f"{root}/runner.py")
-    shutil.copytree(config["folder"], root + _FOLDER)
+    _copy(config["runner"], f"{root}/runner.py")
+    os.mkdir(root + _FOLDER)
+    for name in os.listdir(config["folder"]):
+        _copy(os.path.join(config["folder"], name), f"{root}{_FOLDER}/{name}")
     for place in (root + _FOLDER, *_below(root + _FOLDER)):
         if config["mode"] == "namespaces":
             os.chown(place, config["uid"], config["uid"], follow_symlinks=False)
@@ -114,6 +115,11 @@ def _enclose(config: dict[str, Any]) -> None:
     _done(libc.umount2(b"/.old", _DETACH), "umount")
     os.rmdir("/.old")
     os.umask(old_umask)
+
+
+def _copy(source: str, target: str) -> None:
+    with open(source, "rb") as file, open(target, "wb") as copy:
+        copy.write(file.read())
 
 
 def _below(folder: str) -> list[str]:

@@ -47,6 +47,7 @@ assignment = Assignment(
             wrt=("X", "gamma", "beta"),
             arguments=_NORM,
             section="Layer normalisation: three paths",
+            shapes=2,
         ),
     ],
     theory="README of this assignment",

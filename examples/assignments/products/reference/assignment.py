@@ -13,7 +13,14 @@ assignment = Assignment(
         FormulaTask("formula_by_C", 1, jb.ops.matmul, wrt="C", result="A", section="∂(BC)/∂C"),
         JvpTask("forward", 1, jb.ops.matmul, **_BOTH, section="Changes: the product rule"),
         VjpTask("backward", 2, jb.ops.matmul, **_BOTH, section="Contraction with G"),
-        CostTask("cheap_backward", 2, jb.ops.matmul, **_BOTH, section="What the shortcut saves"),
+        CostTask(
+            "cheap_backward",
+            2,
+            jb.ops.matmul,
+            **_BOTH,
+            section="What the shortcut saves",
+            sizes=(40, 64),
+        ),
     ],
     theory="README of this assignment",
 )
