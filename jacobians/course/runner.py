@@ -24,7 +24,8 @@ if __name__ == "__main__":  # where packages are, of which nothing else says so
 import numpy
 
 _HEAD = struct.Struct("<QQ")
-_DEEPEST, _MOST = 8, 1 << 22
+_DEEPEST = 8
+_FIRST, _EVERY = 4, 16
 _STARTS = (
     "os.fork", "os.forkpty", "os.exec", "os.posix_spawn", "os.spawn", "os.system", "os.startfile",
     "subprocess.Popen", "pty.spawn",
@@ -156,6 +157,7 @@ class Runner:
         self._before = snapshot()
         self._module = types.ModuleType("submission")
         self._labels: list[str] = []
+        self._answers = 0
 
     def serve(self) -> None:
         """Until the other side has no more to ask."""
@@ -178,7 +180,9 @@ class Runner:
                 flush()
             except Exception:  # the submission closed it
                 continue
-        found["offence"] = self._watch.offence or replaced(self._before)
+        self._answers += 1  # some thousand comparisons: not after each of hundreds of calls
+        look = self._answers <= _FIRST or self._answers % _EVERY == 0
+        found["offence"] = self._watch.offence or (replaced(self._before) if look else "")
         if self._count() > self._threads:
             found["offence"] = found["offence"] or "leaves a thread running"
         return found, out
