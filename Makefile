@@ -1,4 +1,4 @@
-# make demo | test | check | bench | test-peers | functions | clean
+# make demo | test | check | bench | test-peers | test-course | functions | clean
 #
 # Needs Python 3.11 or newer with venv and pip. The first run of a target makes its environment; later
 # ones use it, until pyproject.toml, the Python version or this folder's place changes.
@@ -17,12 +17,13 @@ KEY := $(VERSION)-$(shell printf '%s' '$(CURDIR)' | cksum | cut -d ' ' -f 1)
 DEMO := .venv-demo
 TEST := .venv-test
 PEERS := .venv-peers
+COURSE := .venv-course
 
 # Processes of the tests, and further arguments: make test ARGS="-k matmul", make bench ARGS=--quick
 WORKERS ?= auto
 ARGS ?=
 
-.PHONY: help demo test check bench test-peers functions clean
+.PHONY: help demo test check bench test-peers test-course functions clean
 .DELETE_ON_ERROR:
 
 help:
@@ -31,6 +32,7 @@ help:
 	@echo "make check       ruff (lint and format) and mypy --strict"
 	@echo "make bench       the benchmarks beside JAX and PyTorch; nothing is asserted"
 	@echo "make test-peers  the tests against JAX and PyTorch, which it installs"
+	@echo "make test-course all of the course's tests, beside nbgrader and otter, which it installs"
 	@echo "make functions   write the list of NumPy's functions in docs/functions.md anew"
 	@echo "make clean       remove the environments and caches"
 
@@ -56,11 +58,14 @@ bench: $(PEERS)/ready-$(KEY)
 test-peers: $(PEERS)/ready-$(KEY)
 	$(PEERS)/bin/python -m pytest -m peers -n $(WORKERS) --maxprocesses 8 $(ARGS) || [ $$? -eq 5 ]
 
+test-course: $(COURSE)/ready-$(KEY)
+	COURSE_ALL=1 $(COURSE)/bin/python -m pytest tests/course -n $(WORKERS) --maxprocesses 4 $(ARGS)
+
 functions: $(TEST)/ready-$(KEY)
 	$(TEST)/bin/python -m jacobians.tracing.documenting docs/functions.md
 
 clean:
-	rm -rf $(DEMO) $(TEST) $(PEERS) build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	rm -rf $(DEMO) $(TEST) $(PEERS) $(COURSE) build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A new environment in the target's folder.
@@ -88,4 +93,11 @@ $(PEERS)/ready-$(KEY): pyproject.toml
 	@$(INSTALL) '.[test]'
 	@$(INSTALL) '.[test,peers]' || \
 		echo "The peers could not be installed; tests that need them are skipped." >&2
+	@touch $@
+
+$(COURSE)/ready-$(KEY): pyproject.toml
+	$(environment)
+	@$(INSTALL) '.[test]'
+	@$(INSTALL) '.[test,course]' || \
+		echo "The graders could not be installed; tests that need them are skipped." >&2
 	@touch $@

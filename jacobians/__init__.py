@@ -8,10 +8,10 @@ For ``A(B)``, matrices both, the derivative is ``J_ijkl = ∂A_ij/∂B_kl``.
 'δ_ik C_lj'
 
 Floor 11. Imports errors, tracing, display, tensor, contraction, transforms, measuring, verification,
-numerical, testing.
+course, numerical, testing.
 """
 
-from jacobians import numerical, testing
+from jacobians import course, numerical, testing
 from jacobians.contraction import Comparison, chain, compare
 from jacobians.display.explanation import Explanation
 from jacobians.errors import (
@@ -57,6 +57,7 @@ __all__ = [
     "check",
     "check_layer",
     "compare",
+    "course",
     "empty",
     "full",
     "grad",

@@ -21,7 +21,7 @@ CONTRIBUTING = ROOT.parent / "CONTRIBUTING.md"
 LAZY = {"scipy", "opt_einsum", "matplotlib", "jax", "torch"}
 """Extras and slow imports: allowed, and required, to stand inside functions."""
 MOST_FLOORS, MOST_FILES = 12, 6
-FACE = {"__init__", "__main__", "cli", "numerical", "testing"}
+FACE = {"__init__", "__main__", "cli", "course", "numerical", "testing"}
 """The top floor, one face: the public modules, and the command, which needs the package's version."""
 
 
@@ -235,12 +235,12 @@ def test_no_relative_imports_and_none_hidden_in_functions(name: str) -> None:
         assert top not in ("pytest", "hypothesis", "tests")
 
 
-PUBLIC_MODULES = {"numerical", "testing"}
+PUBLIC_MODULES = {"course", "numerical", "testing"}
 """Modules that users reach as they are, ``jb.numerical``: the name and the module are one."""
 
 
 def test_no_public_name_is_a_modules_name() -> None:
-    stems = [part for name in MODULES for part in name.split(".")]
+    stems = [*ROOMS, *(part for name in MODULES for part in name.split(".")[1:])]
     assert set(stems) & set(jb.__all__) == PUBLIC_MODULES
     for name in PUBLIC_MODULES:
         assert getattr(jb, name) is sys.modules[f"jacobians.{name}"]

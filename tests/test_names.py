@@ -11,7 +11,7 @@ import jacobians as jb
 PACKAGE = Path(jb.__file__).parent
 TESTS = Path(__file__).parent
 NAMED_TUPLES = {"_replace", "_asdict", "_fields", "_make"}
-ELSEWHERE = NAMED_TUPLES | {"_getframe", "_NoValue"}
+ELSEWHERE = NAMED_TUPLES | {"_getframe", "_NoValue", "_exit"}
 """Names with an underscore that their owners document."""
 
 TENSOR = {

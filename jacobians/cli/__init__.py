@@ -4,7 +4,7 @@ A subcommand's module is imported when it runs, so
 that ``jacobians --help`` and ``jacobians ops`` start at once.
 
 Floor 11. Imports errors, ground, notation, graph, display, tensor, contraction, transforms,
-measuring, verification, __init__.
+measuring, verification, __init__, course.
 """
 
 import argparse
@@ -33,6 +33,7 @@ examples:
   jacobians check layer.py:forward --vjp layer.py:backward --data arrays.npz
   jacobians explore softmax -o softmax.html
   jacobians bench matmul --sizes 8:64 --rivals explicit,contracted
+  jacobians grade examples/assignments/products solution.py
   jacobians demo
 
 exit codes: 0 fine, 1 a comparison or check failed, 2 bad usage"""
@@ -95,6 +96,25 @@ torch, autograd and asdex where they are installed; or all.
   buffer      the same, into the plan's own array
   contracted  the gradient; no full tensor is ever made
   uncompiled  derived anew in each call"""
+
+
+_GRADE = """\
+Grade a submission, or a folder of them, against an assignment: points, and for
+every mistake where it is, what kind it is, and what to read again. Submissions
+run in processes of their own, shut in as far as the system allows; limits are
+no sandbox, a container without network is one. Exit code 1 unless all is right."""
+
+_GRADE_MORE = """\
+assignment: a Python file that defines assignment = jb.course.Assignment(...),
+or a folder with reference/assignment.py or assignment.py; it is run.
+
+submission: a .py file, a notebook, or a folder of them: then a table in CSV.
+
+formats: table, json, gradescope, prairielearn, coderunner; csv for a folder."""
+
+_COURSE = """\
+What a course needs besides grading. zip: the upload for a Gradescope
+assignment, with the package, the assignment and the scripts that run them."""
 
 
 class _Parser(argparse.ArgumentParser):
@@ -187,6 +207,28 @@ def parser() -> argparse.ArgumentParser:
     )
     _bench(bench)
     _json(bench)
+
+    grade = _command(
+        commands,
+        "grade",
+        "grade submissions of an assignment",
+        description=_GRADE,
+        epilog=_GRADE_MORE,
+    )
+    _grade(grade)
+
+    course = _command(commands, "course", "what a course needs: its upload", description=_COURSE)
+    course.add_argument("action", choices=("zip",), help="write the upload for Gradescope")
+    course.add_argument("assignment", metavar="ASSIGNMENT", help="its file, or its folder")
+    course.add_argument(
+        "-o", "--output", default="autograder.zip", metavar="FILE", help="(default: autograder.zip)"
+    )
+    course.add_argument(
+        "--seed", type=int, metavar="N", help="the same points for all; each has its own by default"
+    )
+    course.add_argument(
+        "--hints", type=int, default=3, metavar="N", help="0 to 3, as for grade (default: 3)"
+    )
 
     _json(_command(commands, "demo", "the main job on real data: iris and a single-layer network"))
     return top
@@ -336,6 +378,34 @@ def _bench(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _grade(command: argparse.ArgumentParser) -> None:
+    command.add_argument("assignment", metavar="ASSIGNMENT", help="its file, or its folder")
+    command.add_argument(
+        "submission", metavar="SUBMISSION", help="a .py file, a notebook, or a folder of them"
+    )
+    command.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of the points that are tried (default: 0)"
+    )
+    command.add_argument(
+        "--hints",
+        type=int,
+        default=3,
+        metavar="N",
+        help="how much is told: 0 that it is wrong, 1 where, 2 what kind of mistake, 3 what to read "
+        "(default: 3)",
+    )
+    command.add_argument(
+        "--reveal", action="store_true", help="tell the right formula and the missing term, too"
+    )
+    command.add_argument(
+        "--format", default="table", metavar="NAME", help="how it is told (default: table)"
+    )
+    command.add_argument("-o", "--output", metavar="FILE", help="write it there")
+    command.add_argument(
+        "--jobs", type=int, default=2, metavar="N", help="submissions at a time (default: 2)"
+    )
+
+
 def _json(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="print JSON, for machines")
 
@@ -384,6 +454,8 @@ _MODULES = {
     "check": "checking",
     "explore": "exploring",
     "bench": "benching",
+    "grade": "marks",
+    "course": "upload",
     "demo": "demo",
 }
 
