@@ -71,3 +71,7 @@ __all__ = [
     "vjp",
     "zeros",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -5,20 +5,22 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 from numbers import Integral, Number
+from types import TracebackType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.errors import ShapeError, UnsupportedError
+from jacobians.errors import JacobiansError, ShapeError, UnsupportedError
 from jacobians.graph.how import ByViews
 from jacobians.graph.node import WEAK, Node, apply, constant, input_node, ordered
 from jacobians.ground.arguments import float_array
 from jacobians.ground.trees import TreeDef, flatten
 from jacobians.operations.declare import elementwise
+from jacobians.tracing.culprits import culprit, framework_message
 from jacobians.tracing.numpy.basics import call_astype
-from jacobians.tracing.session import Session, closure_names, session
+from jacobians.tracing.session import Session, closure_names, is_users, place_of, session, trace
 from jacobians.tracing.traced import Traced
 
 Array = NDArray[Any]
@@ -169,7 +171,7 @@ def traced(
     """Run a function with some arguments traced; the session lives as long as the block."""
     names = parameter_names(function, args, kwargs)
     places, labels, values = chosen(function, args, kwargs, wrt)
-    with session() as here:
+    with session() as here, trace(here, name_of(function)):
         here.names.update(closure_names(function))
         for name, value in zip(names, args, strict=True):
             if isinstance(value, np.ndarray):
@@ -202,16 +204,52 @@ def traced(
 
 
 def _called(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """The function's result; our own error where NumPy wraps it (``y[i] = x[i]`` on a plain y)."""
+    """The function's result; our own errors name the line of the user's code."""
     try:
         result = function(*args, **kwargs)
-    except ValueError as error:
-        if isinstance(error.__cause__, UnsupportedError):
+    except JacobiansError as error:
+        raise _with_line(error, error.__traceback__)
+    except Exception as error:
+        if isinstance(error.__cause__, JacobiansError):  # NumPy wraps it: ``y[i] = x[i]`` on a plain y
             raise error.__cause__ from None
-        raise
+        meant = _of_framework(error)
+        if meant is None:
+            raise
+        raise meant from error
     if result is None:
         raise UnsupportedError(f"{name_of(function)} returned None; is a 'return' missing?")
     return result
+
+
+def _with_line(error: JacobiansError, traceback: TracebackType | None) -> JacobiansError:
+    """The error, with the innermost line of the user's code unless it says that."""
+    found = _innermost(traceback)
+    if found is not None and len(error.args) == 1:
+        place = place_of(found.tb_frame, found.tb_lineno)
+        if place not in str(error):
+            error.args = (f"{error.args[0]} (at {place})",)
+    return error
+
+
+def _innermost(traceback: TracebackType | None) -> TracebackType | None:
+    """The entry of a traceback that is innermost in the user's own code."""
+    found = None
+    while traceback is not None:
+        if is_users(traceback.tb_frame.f_code.co_filename):
+            found = traceback
+        traceback = traceback.tb_next
+    return found
+
+
+def _of_framework(error: Exception) -> UnsupportedError | None:
+    """What an error means that another array package raises for a traced array."""
+    found = _innermost(error.__traceback__)
+    if found is None:
+        return None
+    seen = culprit(found.tb_frame, found.tb_lasti)
+    if not (seen.framework and seen.touches_traced):
+        return None
+    return UnsupportedError(framework_message(seen))
 
 
 def _input(here: Session, name: str, value: Any, what: str) -> Traced:

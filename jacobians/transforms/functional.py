@@ -29,7 +29,7 @@ from jacobians.tracing.running import (
     real_places,
     traced,
 )
-from jacobians.tracing.session import session
+from jacobians.tracing.session import session, surrounding
 from jacobians.tracing.traced import Traced
 from jacobians.transforms.compiling import Transform, compiler
 from jacobians.transforms.derived import (
@@ -41,6 +41,7 @@ from jacobians.transforms.derived import (
     Derived,
     Kind,
 )
+from jacobians.transforms.slips import checked
 from jacobians.transforms.traced_tensor import TracedTensor, in_session, like
 
 Array = NDArray[Any]
@@ -71,7 +72,7 @@ def _tensor(run: Run, block: Block) -> Any:
 def _output(run: Run, output: Any) -> Any:
     """A result of the function: traced if it depends on an outer function's inputs."""
     if isinstance(output, Traced) and run.reaches_outside([output.node]):
-        return output
+        return Traced(output.node, output.value, number=output.number, trace=surrounding())
     return output_value(output)
 
 
@@ -99,6 +100,7 @@ def _transform(
     return found
 
 
+@checked
 def jacobian(f: Callable[..., Any], wrt: Wrt = 0, *, strategy: Strategy = "auto") -> Transform:
     """The full Jacobian of a NumPy function, structured.
 
@@ -133,6 +135,7 @@ def jacobian(f: Callable[..., Any], wrt: Wrt = 0, *, strategy: Strategy = "auto"
     return _transform(f, JACOBIAN, wrt, strategy)
 
 
+@checked
 def hessian(f: Callable[..., Any], wrt: Wrt = 0, *, strategy: Strategy = "auto") -> Transform:
     """The Hessian: the Jacobian of the gradient's graph, structured.
 
@@ -150,6 +153,7 @@ def hessian(f: Callable[..., Any], wrt: Wrt = 0, *, strategy: Strategy = "auto")
     return _transform(f, HESSIAN, wrt, strategy)
 
 
+@checked
 def value_and_grad(f: Callable[..., Any], wrt: Wrt = 0) -> Transform:
     """The value and the gradient of a function that returns one number.
 
@@ -173,6 +177,7 @@ def value_and_grad(f: Callable[..., Any], wrt: Wrt = 0) -> Transform:
     return _transform(f, VALUE_AND_GRAD, wrt)
 
 
+@checked
 def grad(f: Callable[..., Any], wrt: Wrt = 0) -> Transform:
     """The gradient of a function that returns one number; see :func:`value_and_grad`.
 
