@@ -34,6 +34,11 @@ INSTEAD: dict[Any, str] = {
     np.vectorize: "call the function with the whole array, or write jb.array([f(v) for v in x])",
     np.fromiter: "write jb.array([... for ... in ...])",
     np.full: "write jb.full{arguments}",
+    **dict.fromkeys(
+        (np.copyto, np.fill_diagonal, np.put, np.place, np.putmask, np.put_along_axis),
+        "make {first} with jb.zeros(shape) in place of np.zeros(shape)",
+    ),
+    np.full_like: "write jb.full({first}.shape, ...)",
     np.arange: "its length would depend on a value; write start + step * np.arange(count)",
     np.matrix: "write it with arrays and @",
     float: "leave float() out: an array without axes works like a number",
