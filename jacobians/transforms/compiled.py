@@ -251,9 +251,7 @@ class Compiled:
     ) -> Any:
         arrays = self._signature.accept(args)
         what = f"{self._name}: {contraction.what}"
-        leaves = self._leaves(given, what)
-        if len(leaves) != len(contraction.seeds):
-            raise ShapeError(f"{what} has {len(leaves)} arrays, not {len(contraction.seeds)}")
+        leaves = [self._leaf(one, what) for one in contraction.leaves_of(given, what)]
         passed = [
             self._seed(leaf, node, what, contraction.side)
             for leaf, node in zip(leaves, contraction.seeds, strict=True)
@@ -328,9 +326,6 @@ class CompiledOne(Compiled):
         self._buffers = {k: ref for k, ref in self._buffers.items() if ref() is not None}
         self._buffers[id(made)] = weakref.ref(made)
         return made
-
-    def _leaves(self, given: Any, what: str) -> list[Any]:  # noqa: ARG002
-        return [given]  # a list of numbers is an array here
 
 
 def _check_out(name: str, out: Any, block: Block) -> None:

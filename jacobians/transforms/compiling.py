@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from numbers import Integral
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,16 +14,18 @@ from jacobians.execution.executors import executor
 from jacobians.execution.numpy_source import NumpyProgram
 from jacobians.graph.node import Node, ordered
 from jacobians.ground.caches import ByteCache
-from jacobians.tracing.running import Run, Wrt, name_of, positions_of, traced
+from jacobians.tracing.running import Run, Wanted, Wrt, name_of, positions_of, traced
 from jacobians.transforms.compiled import Compiled, CompiledOne
 from jacobians.transforms.derived import Derived, Kind
 from jacobians.transforms.inputs import (
     Described,
     Signature,
     Static,
+    arguments_of,
     by_position,
     described,
     is_input,
+    is_number,
 )
 
 
@@ -72,31 +75,40 @@ def _compiled(
 ) -> Compiled:  # fmt: skip
     """The derivative compiled for arguments like these; raises where a trace does not hold for others."""
     name = name_of(f)
-    args = [chosen.example(value) for value in args]
-    places = tuple(n for n, value in enumerate(args) if is_input(value))
-    with traced(f, args, {}, places) as run:
+    given = arguments_of(args, chosen.example)
+    args = given.restore()
+    places = [n for n, value in enumerate(given.leaves) if is_input(value)]
+    holders = tuple(
+        n for n in range(len(args)) if not set(places).isdisjoint(given.places(n))
+    )
+    with traced(f, args, {}, holders, is_input) as run:
         if run.here.guards:
             raise _Guarded(name, run.here.guards[0])
         inputs = dict(zip(places, run.inputs, strict=True))
-        starts: dict[Node, str] = {}
         found = positions_of(f, args, wrt)
-        wanted = wrt if isinstance(wrt, tuple | list) else [wrt]
-        if len(found) < len(wanted):
+        several = wrt if isinstance(wrt, tuple | list) else [wrt]
+        if len(found) < len(several):
             raise UnsupportedError(
                 f"compile {name}: wrt={wrt!r} is not among the {len(args)} example arguments; "
                 "pass it, by position"
             )
-        for place in found:
-            if place not in inputs:
+        by = [place for argument in found for place in given.places(argument)]
+        moving = tuple(place in inputs for place in by)
+        for place, moves in zip(by, moving, strict=True):
+            value = given.leaves[place]
+            alone = given.paths[place].isdigit()
+            if not moves and (alone or (is_number(value) and not isinstance(value, bool))):
                 raise UnsupportedError(
-                    f"compile {name}: wrt={wrt!r} is static ({type(args[place]).__name__}); "
-                    "pass an array of floats"
+                    f"compile {name}: wrt={wrt!r} is static ({type(value).__name__}"
+                    f"{'' if alone else f' in argument {given.paths[place]}'}); pass an array of floats"
                 )
-            starts[inputs[place]] = run.arguments[inputs[place]]
-        derived = Derived(f, kind, wrt, run, starts, strategy)
+        starts = {inputs[place]: run.arguments[inputs[place]] for place in by if place in inputs}
+        trees = tuple(given.trees[argument] for argument in found)
+        wanted = Wanted(isinstance(wrt, Integral | str), trees, moving)
+        derived = Derived(f, kind, run, starts, strategy, wanted=wanted)
         fixed = _inner_points(derived, run)
     made = CompiledOne if derived.single else Compiled
-    return made(derived, Signature(name, args, inputs, chosen), inputs, chosen, fixed)
+    return made(derived, Signature(name, given, inputs, chosen), inputs, chosen, fixed)
 
 
 def _inner_points(derived: Derived, run: Run) -> dict[Node, NDArray[Any]]:
@@ -170,7 +182,7 @@ class CompiledOnUse:
         found = self._plan(args)
         if isinstance(found, Compiled):
             return found(*args)
-        if any(map(self._executor.traced, args)):
+        if any(map(self._executor.traced, arguments_of(args, lambda leaf: leaf).leaves)):
             raise self._branches("a derivative that JAX traces", found)
         if not found.told:
             found.told.append(True)

@@ -25,7 +25,6 @@ from jacobians.tracing.running import (
     name_of,
     output_node,
     output_value,
-    real_leaves,
     real_places,
     traced,
 )
@@ -84,7 +83,7 @@ def _transform(
     @functools.wraps(f)
     def transform(*args: Any, **kwargs: Any) -> Any:
         with traced(f, args, kwargs, wrt) as run:
-            derived = Derived(f, kind, wrt, run, run.arguments, strategy)
+            derived = Derived(f, kind, run, run.arguments, strategy)
             if not kind.gradient:
                 return derived.structured([_tensor(run, block) for block in derived.blocks])
             found = [
@@ -108,7 +107,8 @@ def jacobian(f: Callable[..., Any], wrt: Wrt = 0, *, strategy: Strategy = "auto"
     ----------
     f : callable
         A function of arrays (and anything else) that uses NumPy. It returns an array, or a tuple,
-        list or dict of arrays.
+        list or dict of arrays. An argument may hold several, too: a dict, dataclass or named tuple, or
+        a list or tuple with arrays in it.
     wrt : int, str or sequence of them
         Which arguments to differentiate by: position, parameter name, or several.
     strategy : {"auto", "forward", "reverse"}
@@ -117,8 +117,8 @@ def jacobian(f: Callable[..., Any], wrt: Wrt = 0, *, strategy: Strategy = "auto"
     Returns
     -------
     callable
-        With ``f``'s arguments; gives a JacobianTensor, in the structure of ``f``'s result, and a
-        tuple of them for several ``wrt``.
+        With ``f``'s arguments; gives a JacobianTensor, in the structure of ``f``'s result, each in the
+        structure of the argument, and a tuple of them for several ``wrt``.
 
     Raises
     ------
@@ -223,12 +223,8 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
         nested = run.reaches_outside(gradients)
 
     def pullback(G: Any) -> tuple[Any, ...]:
-        leaves, _ = real_leaves(G, f"{name_of(f)}: the upstream gradient G")
-        if len(leaves) != len(seeds):
-            raise ShapeError(
-                f"{name_of(f)}: the upstream gradient has {len(leaves)} arrays, the result {len(seeds)}"
-            )
         what = f"{name_of(f)}: the upstream gradient G"
+        leaves = run.treedef.leaves_of(G, what, "the result")
         if nested or any(isinstance(leaf, Traced) for leaf in leaves):
             return _pulled_back(leaves)
         given = [
@@ -236,14 +232,21 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
             for leaf, seed in zip(leaves, seeds, strict=True)
         ]
         known = evaluate(gradients, {**kept, **dict(zip(seeds, given, strict=True))})
-        result: list[Any] = [None] * len(args)
-        for place, node, dtype in zip(places, gradients, dtypes, strict=True):
-            result[place] = np.array(known[node], dtype=dtype)
-        return tuple(result)
+        return _for_all(
+            [
+                np.array(known[node], dtype=dtype)
+                for node, dtype in zip(gradients, dtypes, strict=True)
+            ]
+        )
+
+    def _for_all(found: Sequence[Any]) -> tuple[Any, ...]:
+        """Gradients in the arguments' structures, None for an argument that has none."""
+        known = dict(zip(places, run.wanted.restore(found), strict=True))
+        return tuple(known.get(n) for n in range(len(args)))
 
     def _pulled_back(leaves: Sequence[Any]) -> tuple[Any, ...]:
         """As ``pullback`` inside an outer function: with G's nodes in place of the seeds."""
-        result: list[Any] = [None] * len(args)
+        result: list[Any] = []
         with session() as here:
             here.values.update(kept)
             upstream = []
@@ -260,10 +263,10 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
                 reverse(node, run.inputs, whole(seed, seed.shape))
                 for node, seed in zip(outputs, upstream, strict=True)
             ]
-            for number, place in enumerate(places):
+            for number, dtype in enumerate(dtypes):
                 node = as_single_node(added([part[number] for part in parts]))
-                result[place] = like(_finished(inside, node), dtypes[number])
-        return tuple(result)
+                result.append(like(_finished(inside, node), dtype))
+        return _for_all(result)
 
     return values, pullback
 
@@ -276,7 +279,7 @@ def jvp(f: Callable[..., Any], args: Sequence[Any], directions: Sequence[Any]) -
     f : callable
         As for :func:`jacobian`.
     args, directions : sequences
-        As many directions as arguments, of the same shapes; None for an argument that stays.
+        As many directions as arguments, of the same shapes and structures; None for what stays.
 
     Returns
     -------
@@ -295,9 +298,12 @@ def jvp(f: Callable[..., Any], args: Sequence[Any], directions: Sequence[Any]) -
     places = tuple(n for n in real_places(args) if directions[n] is not None)
     with traced(f, args, {}, places) as run:
         seeds: list[Node] = []
-        for place, node in zip(places, run.inputs, strict=True):
-            what = f"{name_of(f)}: the direction of argument {run.names[len(seeds)]}"
-            direction = directions[place]
+        given_directions = run.wanted.leaves_of(
+            [directions[place] for place in places], f"{name_of(f)}: directions"
+        )
+        for name, direction, node in zip(run.names, given_directions, run.inputs, strict=True):
+            what = f"{name_of(f)}: the direction of argument {name}"
+            direction = np.zeros(node.shape) if direction is None else direction
             if isinstance(direction, Traced) and direction.shape == node.shape:
                 run.here.values[direction.node] = direction.value
                 seeds.append(direction.node)
