@@ -35,6 +35,7 @@ from jacobians.transforms.functional import (
     vjp,
 )
 from jacobians.transforms.library import operation, ops
+from jacobians.transforms.ravelling import ravel
 from jacobians.verification.checking import check
 from jacobians.verification.report import Report
 
@@ -64,6 +65,7 @@ __all__ = [
     "numerical",
     "operation",
     "ops",
+    "ravel",
     "record",
     "sweep",
     "testing",

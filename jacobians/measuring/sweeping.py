@@ -204,7 +204,8 @@ def sweep(
         ``vjp`` is the gradient from a random upstream gradient, the default; for a function that
         returns one number it is ``grad``.
     shapes : mapping of str to shape, optional
-        Of the arguments: sizes and the letter ``"n"``, as in ``{"W": ("n", "n"), "x": "n"}``. An
+        Of the arguments: sizes and the letter ``"n"``, as in ``{"W": ("n", "n"), "x": "n"}``; for an
+        argument that holds several arrays, shapes in its structure, ``{"p": {"W": "nxn", "b": "n"}}``. An
         operation's arguments have n in every axis unless given.
     rivals : sequence of str, optional
         Of explicit, dense, buffer, contracted, uncompiled, jax, torch, autograd, asdex; by default

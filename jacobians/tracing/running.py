@@ -242,7 +242,7 @@ def traced(
         for place, name, value in zip(places, known, values, strict=True):
             leaves, structure = parameters(value)
             whole = structure.kind is None
-            moving = [whole or (moves or _moves)(leaf) for leaf in leaves]
+            moving = [whole or (moves or moves_in_tree)(leaf) for leaf in leaves]
             called = leaf_names(structure, name, [*names, *labels])
             for n, path in enumerate(structure.paths):
                 if moving[n]:
@@ -368,14 +368,16 @@ def real_places(args: Sequence[Any]) -> tuple[int, ...]:
     found = []
     for position, value in enumerate(args):
         leaves, structure = parameters(value)
-        if any(map(_is_numeric if structure.kind is None else _moves, leaves)):
+        if any(map(_is_numeric if structure.kind is None else moves_in_tree, leaves)):
             found.append(position)
     return tuple(found)
 
 
-def _moves(leaf: Any) -> bool:
+def moves_in_tree(leaf: Any) -> bool:
     """Whether a leaf of a tree is differentiated: numbers are; masks, text and functions stay."""
     kind = getattr(getattr(leaf, "dtype", None), "kind", "")
+    if kind in ("c", "O") or isinstance(leaf, complex):
+        return True  # which is refused, with the reason
     return kind != "b" and not callable(leaf) and _is_numeric(leaf)
 
 

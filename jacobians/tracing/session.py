@@ -7,6 +7,7 @@ Each thread has its own session.
 """
 
 import contextlib
+import inspect
 import os
 import sys
 import sysconfig
@@ -231,6 +232,7 @@ def _frames() -> Iterator[FrameType]:
 def closure_names(function: Callable[..., Any]) -> Mapping[int, str]:
     """The names of arrays that a function closes over, has as defaults, or reads from its module."""
     found: dict[int, str] = {}
+    function = inspect.unwrap(function)
     code = getattr(function, "__code__", None)
     if code is None:
         return found

@@ -192,7 +192,8 @@ class CompiledOnUse:
                 GuardWarning,
                 stacklevel=2,
             )
-        return self._executor.like(self._transform(*args), args)
+        leaves = arguments_of(args, lambda leaf: leaf).leaves
+        return self._executor.like(self._transform(*args), leaves)
 
     def dense(self, *args: Any, out: Any = None, max_bytes: float | None = None) -> Any:
         """The dense derivative; see ``Compiled.dense``."""

@@ -8,15 +8,15 @@ from typing import Any, ParamSpec, TypeVar
 from jacobians.errors import UnsupportedError
 
 P = ParamSpec("P")
-Made = TypeVar("Made")
+Derivative = TypeVar("Derivative")
 
 
-def checked(transform: Callable[P, Made]) -> Callable[P, Made]:
+def checked(transform: Callable[P, Derivative]) -> Callable[P, Derivative]:
     """The transform, which says what to write where it is given the function's arguments."""
     name = transform.__name__
 
     @functools.wraps(transform)
-    def run(*args: P.args, **kwargs: P.kwargs) -> Made:
+    def run(*args: P.args, **kwargs: P.kwargs) -> Derivative:
         f: Any = args[0] if args else kwargs.get("f")
         wrt: Any = args[1] if len(args) > 1 else kwargs.get("wrt", 0)
         if (args or "f" in kwargs) and not callable(f):

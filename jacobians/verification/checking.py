@@ -6,6 +6,7 @@ from typing import Any
 
 from jacobians.errors import JacobiansError, UnsupportedError
 from jacobians.tracing.running import Wrt
+from jacobians.transforms.flattening import flattened
 from jacobians.verification.claims import Backward, Claim, Forward, Full, Ours
 from jacobians.verification.references import ByTracing, Given, Numerical, Reference
 from jacobians.verification.report import Part, Report
@@ -36,7 +37,8 @@ def check(
         Takes arrays and returns an array, or a tuple, list or dict of arrays. It need not be traceable:
         compiled code, and code of other frameworks behind NumPy arrays, is evaluated only.
     *args : array_like
-        Where to check. Nothing that is called gets these arrays themselves, only copies.
+        Where to check: arrays, or trees of them, of which each array has its part in the report.
+        Nothing that is called gets these arrays themselves, only copies.
     wrt : int, str or sequence of them
         Which arguments to differentiate by: position, parameter name, or several.
     jacobian : array_like, JacobianTensor or callable, optional
@@ -112,6 +114,14 @@ def check(
     for name, claim in (("vjp", vjp), ("jvp", jvp)):
         if claim is not None and not callable(claim):
             raise UnsupportedError(f"{name} is of type {type(claim).__name__}; pass a function")
+    flat = flattened(f, args, wrt) if callable(f) else None
+    if flat is not None:  # arguments that hold several arrays: each array is one of its own
+        f, args, wrt = flat.function, tuple(flat.leaves), flat.wrt
+        vjp, jvp = vjp and flat.vjp(vjp), jvp and flat.jvp(jvp)
+        if jacobian is not None:
+            jacobian = flat.jacobian(jacobian, flat.result(kwargs or {}), "jacobian")
+        if not isinstance(against, str):
+            against = flat.jacobian(against, flat.result(kwargs or {}), "against")
     subject = Subject(f, args, kwargs or {}, wrt)
     subject.note_noise()
     traced, reason = _traced(subject)

@@ -379,10 +379,3 @@ def test_wrt_twice_and_defaults():
     assert jb.grad(f, wrt=1)(X) == pytest.approx(3 * X.sum())
     assert jb.grad(f, wrt="z")(X) == pytest.approx(2 * X.sum())
     np.testing.assert_array_equal(jb.grad(f)(x=X, y=1.0), 3 * np.ones(3))
-
-
-def test_containers_are_refused():
-    with pytest.raises(jb.UnsupportedError, match="a dict of arrays; pass them as separate"):
-        jb.grad(lambda p: p["a"])({"a": 1.0})
-    with pytest.raises(jb.UnsupportedError, match="a tuple of arrays; pass them as separate"):
-        jb.grad(lambda p: p[0].sum())((X, X))
