@@ -101,7 +101,9 @@ class TreeDef(NamedTuple):
             size = f" of {len(tree)}" if isinstance(tree, tuple | list | dict) else ""
             keys = ""
             if isinstance(tree, dict) and issubclass(self.kind, dict):
-                keys = f": with {', '.join(map(repr, self.steps))}, not {', '.join(map(repr, tree))}"
+                keys = (
+                    f": with {', '.join(map(repr, self.steps))}, not {', '.join(map(repr, tree))}"
+                )
             raise ShapeError(
                 f"{what}{path} is of type {type(tree).__name__}{size}, but {like}{path} is a "
                 f"{self.kind.__name__} of {len(self.parts)}; give one for each, in the same structure{keys}"

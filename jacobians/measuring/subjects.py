@@ -84,8 +84,8 @@ def task_maker(
             of_number = np.ndim(function(*args)) == 0 and what in (None, "grad")
             if len(flat.wrt) > 1 and not of_number:
                 raise ShapeError(
-                    f"{title}: {names[position]} holds {len(flat.wrt)} arrays, and only the gradient of a number is "
-                    "measured by several at once; sweep a function that takes them one by one"
+                    f"{title}: {names[position]} holds {len(flat.wrt)} arrays, and only the gradient of a number "
+                    "is measured by several at once; sweep a function that takes them one by one"
                 )
             return task(title, flat.function, flat.leaves, what, by, seed=seed)
         explicit = None
@@ -112,7 +112,8 @@ def _shapes(pattern: Any) -> list[Any]:
 def _is_shape(pattern: Any) -> bool:
     """Whether it is one shape: sizes and the letter n."""
     return isinstance(pattern, tuple | list) and all(
-        isinstance(one, int) or (isinstance(one, str) and (one == "n" or one.isdigit())) for one in pattern
+        isinstance(one, int) or (isinstance(one, str) and (one == "n" or one.isdigit()))
+        for one in pattern
     )
 
 

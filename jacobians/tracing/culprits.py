@@ -68,7 +68,8 @@ class Culprit(NamedTuple):
     root : object
         What its name begins with: ``np`` of ``np.linalg.inv``.
     names : mapping of str to str
-        The source of its parts: ``function``, ``arguments`` (with parentheses), ``first``, ``object``.
+        The source of its parts: ``function``, ``arguments`` (with parentheses), ``first``, ``object``
+        and ``method``.
     touches_traced : bool
         Whether a variable that it reads is a traced array.
     """
@@ -97,7 +98,9 @@ class Culprit(NamedTuple):
         if advice:
             return advice.format_map(names)
         name, owner = getattr(function, "__name__", ""), getattr(function, "__self__", None)
-        if isinstance(owner, np.ndarray):
+        if function is None and hasattr(np.ndarray, names.get("method", "")):
+            name = names["method"]  # of what is computed on the line: (M + 1).dot(x)
+        if isinstance(owner, np.ndarray) or (function is None and name):
             if name in ("dot", "__matmul__"):
                 return f"write {names['object']} @ {names['first']}"
             known = hasattr(np, name)
@@ -148,6 +151,7 @@ def culprit(frame: FrameType | None = None, instruction: int | None = None) -> C
         "arguments": f"({', '.join(_arguments(running))})",
         "first": ast.unparse(running.args[0]) if running.args else "x",
         "object": _operand(running.func),
+        "method": running.func.attr if isinstance(running.func, ast.Attribute) else "",
     }
     short = {name: _short(written) for name, written in names.items()}
     return Culprit(place, _short(text), "", function, root, short, touched)
@@ -192,9 +196,9 @@ def _resolved(frame: FrameType, name: ast.expr) -> tuple[Any, Any]:
     if not isinstance(name, ast.Attribute):
         return None, None
     value, root = _resolved(frame, name.value)
-    if not isinstance(value, ModuleType | type | np.ndarray | np.random.Generator):
-        return None, root  # an attribute of what is not known could be computed
-    return getattr(value, name.attr, None), root
+    if isinstance(value, ModuleType | type | np.ndarray | np.random.Generator):
+        return getattr(value, name.attr, None), root
+    return getattr(value, "__dict__", {}).get(name.attr), root  # never what would be computed
 
 
 def _variable(frame: FrameType, name: str) -> Any:
@@ -212,7 +216,7 @@ def _short(text: str) -> str:
 def framework_message(found: Culprit) -> str:
     """That a function of another array package is called."""
     return (
-        f"{found.names.get('function') or found.text} at {found.place} is {found.framework}'s, which works on arrays of "
-        "its own and cannot be traced here; write the function with NumPy, hold a derivative that it has with "
+        f"{found.names.get('function') or found.text} at {found.place} is {found.framework}'s, which works on "
+        "arrays of its own and cannot be traced here; write the function with NumPy, hold a derivative that it has with "
         "jb.check(f, ..., vjp=...) against numbers, or take jb.numerical.jacobian(f, ...)"
     )

@@ -44,8 +44,8 @@ class Handle:
         "_value",
         "_version",
         "number",
-        "serial",
         "run",
+        "serial",
         "writeable",
     )
 

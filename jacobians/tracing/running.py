@@ -65,9 +65,7 @@ class Wanted(NamedTuple):
     def leaves_of(self, given: Any, what: str, like: str = "the argument") -> list[Any]:
         """One value for each array that is differentiated, of values in the arguments' structure."""
         several = [given] if self.one else given
-        if not self.one and (
-            not isinstance(given, tuple | list) or len(given) != len(self.trees)
-        ):
+        if not self.one and (not isinstance(given, tuple | list) or len(given) != len(self.trees)):
             size = f"{len(given)} of them" if isinstance(given, tuple | list) else "one"
             raise ShapeError(f"{what} has {size}, not {len(self.trees)}; give one for each")
         leaves = [
@@ -280,9 +278,11 @@ def _called(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[s
     try:
         result = function(*args, **kwargs)
     except JacobiansError as error:
-        raise _with_line(error, error.__traceback__)
+        raise _with_line(error, error.__traceback__) from error.__cause__
     except Exception as error:
-        if isinstance(error.__cause__, JacobiansError):  # NumPy wraps it: ``y[i] = x[i]`` on a plain y
+        if isinstance(
+            error.__cause__, JacobiansError
+        ):  # NumPy wraps it: ``y[i] = x[i]`` on a plain y
             raise error.__cause__ from None
         meant = _of_framework(error)
         if meant is None:

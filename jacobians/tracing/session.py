@@ -177,9 +177,7 @@ def surrounding() -> Trace:
 
 def is_users(file: str) -> bool:
     """Whether a file is the user's own, and not of Python or of what is installed."""
-    return not (
-        file.startswith((*_ARRAYS, *_STANDARD)) or any(part in file for part in _INSTALLED)
-    )
+    return not (file.startswith((*_ARRAYS, *_STANDARD)) or any(part in file for part in _INSTALLED))
 
 
 def user_frame() -> FrameType | None:

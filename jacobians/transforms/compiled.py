@@ -21,7 +21,6 @@ from jacobians.ground.memory import SMALL, check_bytes, check_size
 from jacobians.notation.terms import bytes_of, table_bytes
 from jacobians.optimising.passes import optimised
 from jacobians.tensor.jacobian_tensor import JacobianTensor
-from jacobians.tracing.running import real_leaves
 from jacobians.transforms.derived import Block, Contracted, Derived
 from jacobians.transforms.inputs import Signature, by_position
 
@@ -199,9 +198,7 @@ class Compiled:
             made = self._dense.run(*arrays)
             return self._derived.structured(self._dense.fresh(made, dtypes, arrays))
         self._check_writable(arrays)
-        places = self._leaves(out, f"{self._name}: out=")
-        if len(places) != len(blocks):
-            raise ShapeError(f"{self._name}: out= has {len(places)} arrays, not {len(blocks)}")
+        places = self._derived.leaves_of(out, f"{self._name}: out=")
         for n, (place, block) in enumerate(zip(places, blocks, strict=True)):
             _check_out(self._name, place, block)
             if any(np.may_share_memory(place, other) for other in places[:n]):
@@ -273,9 +270,6 @@ class Compiled:
                 f"{self._name}: out= is written by NumPy, and the arguments are another library's arrays, whose "
                 "results never change; leave out= away"
             )
-
-    def _leaves(self, given: Any, what: str) -> list[Any]:
-        return real_leaves(given, what, self._leaf)[0]
 
     def _leaf(self, value: Any, what: str) -> Any:
         return value if self._executor.native(value) else float_array(value, what)

@@ -38,6 +38,12 @@ class Transform(Protocol):
         """The derivative at the arguments."""
 
 
+class TensorTransform(Transform, Protocol):
+    """A transform that gives tensors, which can also be had as sparse arrays."""
+
+    sparse: "Callable[..., Any]"
+
+
 def compiler(
     f: Callable[..., Any], kind: Kind, wrt: Wrt, strategy: Strategy, transform: Callable[..., Any]
 ) -> Callable[..., Any]:
@@ -78,9 +84,7 @@ def _compiled(
     given = arguments_of(args, chosen.example)
     args = given.restore()
     places = [n for n, value in enumerate(given.leaves) if is_input(value)]
-    holders = tuple(
-        n for n in range(len(args)) if not set(places).isdisjoint(given.places(n))
-    )
+    holders = tuple(n for n in range(len(args)) if not set(places).isdisjoint(given.places(n)))
     with traced(f, args, {}, holders, is_input) as run:
         if run.here.guards:
             raise _Guarded(name, run.here.guards[0])

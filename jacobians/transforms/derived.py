@@ -233,6 +233,13 @@ class Derived:
             return leaves
         return [leaf for one in leaves for leaf in self.wanted.leaves_of(one, what)]
 
+    def leaves_of(self, given: Any, what: str) -> list[Any]:
+        """One value for each block, of values in the structure of the transform's result."""
+        rows = [given] if self.kind.gradient else self._treedef.leaves_of(given, what, "the result")
+        if self.kind.nested:
+            rows = [leaf for one in rows for leaf in self.wanted.leaves_of(one, what)]
+        return [leaf for row in rows for leaf in self.wanted.leaves_of(row, what)]
+
     def structured(self, found: Sequence[Any]) -> Any:
         """Values for the blocks in the structure of the transform's result."""
         size = self._columns

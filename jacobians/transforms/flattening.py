@@ -11,7 +11,7 @@ from jacobians.ground.trees import TreeDef, flatten, is_tree, leaf_names, parame
 from jacobians.tracing.running import Wanted, Wrt, moves_in_tree, parameter_names, positions_of
 
 
-class Flat(NamedTuple):
+class Flattened(NamedTuple):
     """A function of arrays, and how its arguments are those of a function of trees.
 
     Attributes
@@ -50,15 +50,20 @@ class Flat(NamedTuple):
         @functools.wraps(claim)
         def backward(G: Any, *leaves: Any, **kwargs: Any) -> Any:
             found = claim(G, *self.arguments(leaves), **kwargs)
-            try:
-                return tuple(self.wanted.leaves_of(found, "vjp"))
-            except ShapeError:
-                if not (isinstance(found, tuple) and len(found) == len(self.trees)):
-                    raise
-            chosen = tuple(found[n] for n in self.positions)  # it gives one for each argument
-            return tuple(self.wanted.leaves_of(chosen[0] if self.wanted.one else chosen, "vjp"))
+            chosen = found
+            if isinstance(found, tuple) and len(found) == len(self.trees) and not self._fits(found):
+                each = tuple(found[n] for n in self.positions)  # it gives one for each argument
+                chosen = each[0] if self.wanted.one else each
+            return tuple(self.wanted.leaves_of(chosen, "vjp"))
 
         return backward
+
+    def _fits(self, found: Any) -> bool:
+        """Whether it has arrays, and nothing else, in the places of those to differentiate by."""
+        try:
+            return not any(map(is_tree, self.wanted.leaves_of(found, "vjp")))
+        except ShapeError:
+            return False
 
     def jvp(self, claim: Callable[..., Any]) -> Callable[..., Any]:
         """A forward of the trees as one of the leaves."""
@@ -90,7 +95,7 @@ class Flat(NamedTuple):
         return flatten(self.function(*self.leaves, **kwargs))[1]
 
 
-def flattened(f: Callable[..., Any], args: Sequence[Any], wrt: Wrt) -> Flat | None:
+def flattened(f: Callable[..., Any], args: Sequence[Any], wrt: Wrt) -> Flattened | None:
     """The function as one of arrays; None where no argument is a tree."""
     if not any(map(is_tree, args)):
         return None
@@ -121,7 +126,7 @@ def flattened(f: Callable[..., Any], args: Sequence[Any], wrt: Wrt) -> Flat | No
         [inspect.Parameter(name, kind) for name in names]
     )
     chosen = tuple(place for place, moves in zip(by, moving, strict=True) if moves)
-    return Flat(function, leaves, names, structures, chosen, wanted, tuple(positions))
+    return Flattened(function, leaves, names, structures, chosen, wanted, tuple(positions))
 
 
 def _restored(trees: Sequence[TreeDef], leaves: Sequence[Any]) -> list[Any]:

@@ -16,6 +16,7 @@ from jacobians.derivation.chain_rule import Strategy, as_single_node, forward, r
 from jacobians.errors import ShapeError
 from jacobians.graph.node import Node, evaluate, input_node, ordered
 from jacobians.ground.arguments import owned, shaped_array
+from jacobians.ground.trees import mapped
 from jacobians.notation.terms import Sum, added, whole
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.tracing.numpy import families  # noqa: F401 - fills the tables
@@ -30,7 +31,7 @@ from jacobians.tracing.running import (
 )
 from jacobians.tracing.session import session, surrounding
 from jacobians.tracing.traced import Traced
-from jacobians.transforms.compiling import Transform, compiler
+from jacobians.transforms.compiling import TensorTransform, Transform, compiler
 from jacobians.transforms.derived import (
     GRAD,
     HESSIAN,
@@ -75,10 +76,8 @@ def _output(run: Run, output: Any) -> Any:
     return output_value(output)
 
 
-def _transform(
-    f: Callable[..., Any], kind: Kind, wrt: Wrt, strategy: Strategy = "auto"
-) -> Transform:
-    """The transform of a kind, with a ``compile`` of its own."""
+def _transform(f: Callable[..., Any], kind: Kind, wrt: Wrt, strategy: Strategy = "auto") -> Any:
+    """The transform of a kind, with a ``compile`` of its own; with ``sparse`` where it gives tensors."""
 
     @functools.wraps(f)
     def transform(*args: Any, **kwargs: Any) -> Any:
@@ -95,12 +94,33 @@ def _transform(
 
     made: Any = transform
     made.compile = compiler(f, kind, wrt, strategy, transform)
-    found: Transform = made
-    return found
+    if not kind.gradient:
+        made.sparse = _sparse(transform)
+    return made
+
+
+def _sparse(transform: Callable[..., Any]) -> Callable[..., Any]:
+    """The ``sparse`` of a transform."""
+
+    def sparse(*args: Any, **kwargs: Any) -> Any:
+        """The derivative as SciPy's solvers take it: a compressed sparse row array of what can be nonzero.
+
+        A function of ``f``'s arguments, to be passed as ``jac=jb.jacobian(f).sparse``; each call derives
+        anew. Of shape ``(prod(out_shape), prod(in_shape))``; several results or arguments in the structure
+        that the transform gives.
+        """
+        return mapped(
+            lambda J: J.sparse("csr") if isinstance(J, JacobianTensor | TracedTensor) else J,
+            transform(*args, **kwargs),
+        )
+
+    return sparse
 
 
 @checked
-def jacobian(f: Callable[..., Any], wrt: Wrt = 0, *, strategy: Strategy = "auto") -> Transform:
+def jacobian(
+    f: Callable[..., Any], wrt: Wrt = 0, *, strategy: Strategy = "auto"
+) -> TensorTransform:
     """The full Jacobian of a NumPy function, structured.
 
     Parameters
@@ -118,7 +138,8 @@ def jacobian(f: Callable[..., Any], wrt: Wrt = 0, *, strategy: Strategy = "auto"
     -------
     callable
         With ``f``'s arguments; gives a JacobianTensor, in the structure of ``f``'s result, each in the
-        structure of the argument, and a tuple of them for several ``wrt``.
+        structure of the argument, and a tuple of them for several ``wrt``. Its ``sparse`` gives SciPy sparse
+        arrays instead, as ``jac=`` of a solver; its ``compile`` derives once.
 
     Raises
     ------
@@ -136,7 +157,7 @@ def jacobian(f: Callable[..., Any], wrt: Wrt = 0, *, strategy: Strategy = "auto"
 
 
 @checked
-def hessian(f: Callable[..., Any], wrt: Wrt = 0, *, strategy: Strategy = "auto") -> Transform:
+def hessian(f: Callable[..., Any], wrt: Wrt = 0, *, strategy: Strategy = "auto") -> TensorTransform:
     """The Hessian: the Jacobian of the gradient's graph, structured.
 
     Parameters and errors as for :func:`jacobian`. For several ``wrt`` the result is a tuple of tuples:

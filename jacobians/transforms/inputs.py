@@ -159,7 +159,11 @@ class Signature:
     """The shapes and dtypes that a transform was compiled for, and the values of static arguments."""
 
     def __init__(
-        self, name: str, arguments: "Arguments", inputs: Mapping[int, Node], chosen: type[NumpyProgram]
+        self,
+        name: str,
+        arguments: "Arguments",
+        inputs: Mapping[int, Node],
+        chosen: type[NumpyProgram],
     ) -> None:
         args = arguments.leaves
         self._name = name
@@ -201,8 +205,8 @@ class Signature:
             given = self._chosen.example(args[place])
             if _content(given, f"{self._name}: {self._labels[place]}") != content:
                 raise UnsupportedError(
-                    f"{self._name}: {self._labels[place]} is static and was {before!r} when compiled, now {given!r}; "
-                    "compile again for another value, or compile() without example arguments"
+                    f"{self._name}: {self._labels[place]} is static and was {before!r} when compiled, now "
+                    f"{given!r}; compile again for another value, or compile() without example arguments"
                 )
         return arrays
 
@@ -234,8 +238,8 @@ class Signature:
         if number != is_number(value) and not shape and not self._chosen.native(value):
             kinds = ("an array without axes", "a number")
             raise ShapeError(
-                f"{self._name}: {self._labels[place]} is {kinds[not number]}, but was compiled for {kinds[number]}, "
-                "which do not behave alike in place; pass the same kind, or compile again"
+                f"{self._name}: {self._labels[place]} is {kinds[not number]}, but was compiled for "
+                f"{kinds[number]}, which do not behave alike in place; pass the same kind, or compile again"
             )
         return array
 

@@ -49,10 +49,7 @@ def ravel(tree: Any) -> tuple[Any, Callable[[Any], Any]]:
     array([3., 4., 3., 4., 2., 2.])
     """
     leaves, structure = parameters(tree)
-    if structure.kind is None:
-        moving = [True]
-    else:
-        moving = [moves_in_tree(leaf) for leaf in leaves]
+    moving = [structure.kind is None or moves_in_tree(leaf) for leaf in leaves]
     arrays = [
         leaf if isinstance(leaf, Traced) else float_array(leaf, f"jb.ravel: the tree{path}")
         for leaf, path, moves in zip(leaves, structure.paths, moving, strict=True)

@@ -29,8 +29,8 @@ def checked(transform: Callable[P, Derivative]) -> Callable[P, Derivative]:
             points = ", ".join(["x", "y", "z"][: len(args) - 1]) if len(args) <= 4 else "x, ..."
             raise UnsupportedError(
                 f"jb.{name} takes the function alone and gives its derivative, a function: write "
-                f"jb.{name}({called})({points or 'x'}); its second argument wrt says by which arguments, by position "
-                f"or name, and is {_kind(wrt)} here"
+                f"jb.{name}({called})({points or 'x'}); its second argument wrt says by which arguments, by "
+                f"position or name, and is {_kind(wrt)} here"
             )
         return transform(*args, **kwargs)
 

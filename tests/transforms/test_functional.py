@@ -252,9 +252,14 @@ def test_errors_name_what_is_wrong():
         jb.grad(loss, wrt=3)(W, X)
     with pytest.raises(jb.UnsupportedError, match="complex"):
         jb.grad(loss)(W * 1j, X)
-    with pytest.raises(jb.UnsupportedError, match=r"^float\(x\[0\]\) at test_functional\.py:\d+ .*leave float\(\) out"):
+    with pytest.raises(
+        jb.UnsupportedError,
+        match=r"^float\(x\[0\]\) at test_functional\.py:\d+ .*leave float\(\) out",
+    ):
         jb.grad(lambda x: float(x[0]) * 2)(X)
-    with pytest.raises(jb.UnsupportedError, match=r"^np\.array\(\[x, x\]\) at .*; write jb\.array\(\[x, x\]\)$"):
+    with pytest.raises(
+        jb.UnsupportedError, match=r"^np\.array\(\[x, x\]\) at .*; write jb\.array\(\[x, x\]\)$"
+    ):
         jb.grad(lambda x: np.array([x, x]).sum())(X)
 
     def fill(x):
@@ -263,7 +268,8 @@ def test_errors_name_what_is_wrong():
         return y
 
     with pytest.raises(
-        jb.UnsupportedError, match=r"^y\[0\] = \.\.\. at test_functional\.py:\d+ puts .*; make y with jb\.zeros"
+        jb.UnsupportedError,
+        match=r"^y\[0\] = \.\.\. at test_functional\.py:\d+ puts .*; make y with jb\.zeros",
     ):
         jb.jacobian(fill)(X)
     with pytest.raises(jb.UnsupportedError, match=r"returned None; is a 'return' missing"):
