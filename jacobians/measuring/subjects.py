@@ -18,15 +18,16 @@ Shape = Any
 
 
 def task_maker(
-    f: Any, wrt: int | str, shapes: Mapping[str, Shape], what: What | None, seed: int
-) -> tuple[str, Callable[[int], Task]]:
+    f: Any, wrt: int | str, shapes: Mapping[str, Shape], what: What | None, seed: int,
+    own: Mapping[str, Callable[..., Any]] = {},
+) -> tuple[str, Callable[[int], Task]]:  # fmt: skip
     """What a sweep measures, by size.
 
     Parameters
     ----------
     f : callable or LibraryOperation
         The function.
-    wrt, what, shapes, seed
+    wrt, what, shapes, seed, own
         As for ``sweep``.
 
     Returns
@@ -87,11 +88,12 @@ def task_maker(
                     f"{title}: {names[position]} holds {len(flat.wrt)} arrays, and only the gradient of a number "
                     "is measured by several at once; sweep a function that takes them one by one"
                 )
-            return task(title, flat.function, flat.leaves, what, by, seed=seed)
+            rivals = {name: flat.gradient(rival) for name, rival in own.items()}
+            return task(title, flat.function, flat.leaves, what, by, seed=seed, own=rivals)
         explicit = None
         if operation is not None and what != "hessian":
             explicit = partial(operation.explicit, wrt=position)
-        return task(title, function, args, what, position, seed=seed, explicit=explicit)
+        return task(title, function, args, what, position, seed=seed, explicit=explicit, own=own)
 
     return title, make
 

@@ -65,6 +65,16 @@ class Flattened(NamedTuple):
         except ShapeError:
             return False
 
+    def gradient(self, claim: Callable[..., Any]) -> Callable[..., Any]:
+        """A function of the trees that gives gradients, as one of the leaves."""
+
+        @functools.wraps(claim)
+        def gradient(*leaves: Any) -> Any:
+            found = self.wanted.leaves_of(claim(*self.arguments(leaves)), "the gradient")
+            return found[0] if len(found) == 1 else tuple(found)
+
+        return gradient
+
     def jvp(self, claim: Callable[..., Any]) -> Callable[..., Any]:
         """A forward of the trees as one of the leaves."""
 
