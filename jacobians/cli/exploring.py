@@ -33,7 +33,8 @@ def run(options: argparse.Namespace) -> int:
                 "operation": call.operation.name,
                 "subscripts": call.subscripts,
                 "arguments": {
-                    k: {"shape": np.shape(a), "source": call.sources[k]} for k, a in call.arrays.items()
+                    k: {"shape": np.shape(a), "source": call.sources[k]}
+                    for k, a in call.arrays.items()
                 },
                 "seed": options.seed,
                 "wrt": call.wrt,

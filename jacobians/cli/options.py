@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.cli.arguments import OwnFunction, arrays_of
+from jacobians.cli.own import OwnFunction, arrays_of
 from jacobians.cli.files import read_array, read_npz
 from jacobians.cli.loading import read_function
 from jacobians.errors import JacobiansError, TensorTooLargeError

@@ -97,7 +97,8 @@ def heat_map(tensor: Shown, title: str, ax: Any = None) -> Artists:
     }
     high, low = bool((beyond & (cells > 0)).any()), bool((beyond & (cells < 0)).any())
     extend = {(True, True): "both", (True, False): "max", (False, True): "min"}
-    bar = ax.figure.colorbar(image, ax=ax, extend=extend.get((high, low), "neither"))
+    beside = ax.inset_axes([1.03, 0, 0.04, 1])  # as tall as the axes, which the picture may shrink
+    bar = ax.figure.colorbar(image, cax=beside, extend=extend.get((high, low), "neither"))
     bar.set_label("norm" if seen.summary else "value")
     borders = _frame(ax, seen, title, scale.note)
     return Artists(ax, image, borders, marks, bar, seen)

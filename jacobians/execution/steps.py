@@ -193,6 +193,8 @@ class Cost(NamedTuple):
     def __str__(self) -> str:
         return f"{self.flops:,} flops, {self.bytes:,} bytes"
 
+    __repr__ = __str__
+
 
 class Program(NamedTuple):
     """Steps with what they begin from and what they end in.

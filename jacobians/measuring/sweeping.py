@@ -28,9 +28,15 @@ from jacobians.transforms.library import LibraryOperation, ops
 
 Watcher = Callable[[int, int, str], None]
 Rivals = (
-    Sequence[str | Callable[..., Any]] | Mapping[str, Callable[..., Any]] | Callable[..., Any] | str | None
+    Sequence[str | Callable[..., Any]]
+    | Mapping[str, Callable[..., Any]]
+    | Callable[..., Any]
+    | str
+    | None
 )
-_OVERHEAD = 3.0  # times the shortest time, below which a size shows what calls cost and not how it grows
+_OVERHEAD = (
+    3.0  # times the shortest time, below which a size shows what calls cost and not how it grows
+)
 
 
 class Exponents(NamedTuple):
@@ -155,7 +161,9 @@ class Sweep(NamedTuple):
         if timed:
             spread, name = max(timed)
             lines.append(f"Widest distance of quartiles: {spread:.0%} of the median ({name}).")
-        if any(fit.seconds is None or fit.start > min(self.sizes) for fit in self.exponents.values()):
+        if any(
+            fit.seconds is None or fit.start > min(self.sizes) for fit in self.exponents.values()
+        ):
             lines.append(
                 f"Fits of time leave out sizes below {_OVERHEAD:.0f} times the shortest: overhead of calls."
             )
@@ -307,7 +315,7 @@ def sweep(
                 raise JacobiansError(f"{title}: nothing ran: {next(iter(one.skipped.items()))}")
     if watch is not None:
         watch(len(sizes), len(sizes), "")
-    return Sweep(title, first.what, sizes, found, _exponents(sizes, found), machine())
+    return Sweep(title, first.what, sizes, found, exponents(sizes, found), machine())
 
 
 def _told_apart(rivals: Rivals) -> tuple[tuple[str, ...] | None, dict[str, Callable[..., Any]]]:
@@ -334,7 +342,7 @@ def _told_apart(rivals: Rivals) -> tuple[tuple[str, ...] | None, dict[str, Calla
     return (listed or None), own
 
 
-def _exponents(sizes: Sequence[int], found: Sequence[Measurement]) -> dict[str, Exponents]:
+def exponents(sizes: Sequence[int], found: Sequence[Measurement]) -> dict[str, Exponents]:
     """From the upper half of the sizes, without those where calls cost more than arithmetic."""
     distinct = sorted(set(sizes))
     start = distinct[-max(min(3, len(distinct)), ceil(len(distinct) / 2))]
@@ -346,9 +354,7 @@ def _exponents(sizes: Sequence[int], found: Sequence[Measurement]) -> dict[str, 
             if name in m.contenders
         ]
         shortest = min(c.times.median for _, c in points)
-        grown = [
-            (n, c) for n, c in points if n >= start and c.times.median >= _OVERHEAD * shortest
-        ]
+        grown = [(n, c) for n, c in points if n >= start and c.times.median >= _OVERHEAD * shortest]
         upper = [(n, c) for n, c in points if n >= start]
         seconds = None
         if len({n for n, _ in grown}) > 1:

@@ -217,6 +217,6 @@ def framework_message(found: Culprit) -> str:
     """That a function of another array package is called."""
     return (
         f"{found.names.get('function') or found.text} at {found.place} is {found.framework}'s, which works on "
-        "arrays of its own and cannot be traced here; write the function with NumPy, hold a derivative that it has with "
-        "jb.check(f, ..., vjp=...) against numbers, or take jb.numerical.jacobian(f, ...)"
+        "arrays of its own and cannot be traced here; write the function with NumPy, hold a derivative that it "
+        "has with jb.check(f, ..., vjp=...) against numbers, or take jb.numerical.jacobian(f, ...)"
     )
