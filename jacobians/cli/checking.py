@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.cli.own import arrays_of
 from jacobians.cli.layout import cut, emit_json
 from jacobians.cli.loading import read_function
 from jacobians.cli.options import prepare, shape_option
+from jacobians.cli.own import arrays_of
 from jacobians.errors import JacobiansError
 from jacobians.verification.checking import check
 

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.cli.own import OwnFunction, arrays_of
 from jacobians.cli.files import read_array, read_npz
 from jacobians.cli.loading import read_function
+from jacobians.cli.own import OwnFunction, arrays_of
 from jacobians.errors import JacobiansError, TensorTooLargeError
 from jacobians.graph.node import Node, input_node
 from jacobians.ground.memory import SHARE, available_bytes, in_gib

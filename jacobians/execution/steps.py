@@ -193,7 +193,8 @@ class Cost(NamedTuple):
     def __str__(self) -> str:
         return f"{self.flops:,} flops, {self.bytes:,} bytes"
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        return str(self)
 
 
 class Program(NamedTuple):

@@ -176,7 +176,8 @@ class Sweep(NamedTuple):
             lines.append("values agree")
         return "\n".join(line[:80] for line in lines + notes)
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        return str(self)
 
     def _table(
         self, heading: str, names: Sequence[str], cell: Callable[[Measured | None], str]
@@ -323,9 +324,9 @@ def _told_apart(rivals: Rivals) -> tuple[tuple[str, ...] | None, dict[str, Calla
     if rivals is None or isinstance(rivals, str):
         return (None if rivals is None else (rivals,)), {}
     if isinstance(rivals, Mapping):
-        pairs = list(rivals.items())
+        pairs: list[tuple[str, Any]] = list(rivals.items())
     else:
-        several = [rivals] if callable(rivals) else list(rivals)
+        several: list[Any] = [rivals] if callable(rivals) else list(rivals)
         pairs = [(r if isinstance(r, str) else getattr(r, "__name__", "own"), r) for r in several]
     own: dict[str, Callable[..., Any]] = {}
     for name, rival in pairs:
@@ -338,7 +339,7 @@ def _told_apart(rivals: Rivals) -> tuple[tuple[str, ...] | None, dict[str, Calla
                 f"two rivals are called {name}; name them, as in rivals={{'mine': {name}}}"
             )
         own[name] = rival
-    listed = tuple(rival for _, rival in pairs if isinstance(rival, str))
+    listed = tuple(str(rival) for _, rival in pairs if isinstance(rival, str))
     return (listed or None), own
 
 

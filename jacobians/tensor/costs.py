@@ -45,7 +45,8 @@ class TensorCost(NamedTuple):
         lines += [f"{name:10}{cost.flops:>{wide},}{cost.bytes:>{wide},}" for name, cost in rows]
         return "\n".join([*lines, f"{self.nnz:,} of {self.size:,} entries can be nonzero"])
 
-    __repr__ = __str__
+    def __repr__(self) -> str:
+        return str(self)
 
     def _repr_html_(self) -> str:
         ways = ("explicit", "dense", "vjp", "jvp")

@@ -153,7 +153,8 @@ def jacobian(
     >>> jb.jacobian(lambda W: W @ x)(np.ones((2, 3))).formula()
     'δ_ik x_l'
     """
-    return _transform(f, JACOBIAN, wrt, strategy)
+    made: TensorTransform = _transform(f, JACOBIAN, wrt, strategy)
+    return made
 
 
 @checked
@@ -171,7 +172,8 @@ def hessian(f: Callable[..., Any], wrt: Wrt = 0, *, strategy: Strategy = "auto")
     array([[4., 1.],
            [1., 6.]])
     """
-    return _transform(f, HESSIAN, wrt, strategy)
+    made: TensorTransform = _transform(f, HESSIAN, wrt, strategy)
+    return made
 
 
 @checked
@@ -195,7 +197,8 @@ def value_and_grad(f: Callable[..., Any], wrt: Wrt = 0) -> Transform:
     >>> jb.value_and_grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
     (array(5.), array([2., 4.]))
     """
-    return _transform(f, VALUE_AND_GRAD, wrt)
+    made: Transform = _transform(f, VALUE_AND_GRAD, wrt)
+    return made
 
 
 @checked
@@ -210,7 +213,8 @@ def grad(f: Callable[..., Any], wrt: Wrt = 0) -> Transform:
     array([[1., 2.],
            [1., 2.]])
     """
-    return _transform(f, GRAD, wrt)
+    made: Transform = _transform(f, GRAD, wrt)
+    return made
 
 
 def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:

@@ -76,7 +76,7 @@ def test_show_compare_and_explore(layer: str, capsys: pytest.CaptureFixture[str]
 
 REFUSED = {
     "show layer.py:forward --wrt W": "no array for the argument W: add W=FILE to --data, or give --shape",
-    "show layer.py:forward --wrt Q --shape W=2x3 x=3": "forward has no argument 'Q'; its arguments are W, x, scale",
+    "show layer.py:forward --wrt Q --shape W=2x3 x=3": "has no argument 'Q'; its arguments are W, x, scale",
     "show layer.py:two --shape x=3": "two gives a tuple of Jacobians, and this shows one",
     "show layer.py:broken --shape x=3": "broken: IndexError",
     "show layer.py:forwrd --shape x=3": "there is no function forwrd; there are forward",
@@ -162,7 +162,8 @@ def test_reprs_for_terminal_and_notebook() -> None:
     assert repr(J.cost().vjp) == "48 flops, 48 bytes"
     found = jb.sweep("matmul", [2, 3], wrt="B", seconds=0.001)
     assert repr(found) == str(found)
-    assert found._repr_html_().startswith("<pre>") and "contracted" in found._repr_html_()
+    assert found._repr_html_().startswith("<pre>")
+    assert "contracted" in found._repr_html_()
 
 
 def test_a_plot_is_drawn_inline(tmp_path: Path) -> None:
@@ -177,6 +178,7 @@ def test_a_plot_is_drawn_inline(tmp_path: Path) -> None:
 
 def test_fits_leave_out_overhead() -> None:
     """Times that are made up: 10 µs for a call, and n³ above it."""
+    from jacobians.measuring.machine import machine as found_machine
     from jacobians.measuring.measurement import Measured, Measurement
     from jacobians.measuring.sweeping import Sweep, exponents
     from jacobians.measuring.timing import Times
@@ -196,7 +198,7 @@ def test_fits_leave_out_overhead() -> None:
     assert fits["flat"].seconds is None
     assert fits["pure"].seconds == pytest.approx(2)
     assert fits["flat"].bytes == pytest.approx(2)
-    text = str(Sweep("t", "grad", sizes, found, fits, {}))
+    text = str(Sweep("t", "grad", sizes, found, fits, found_machine()))
     assert "Fits of time leave out sizes below 3 times the shortest" in text
     assert "cubic n ≥ 32, flat no size" in text
 
