@@ -1,4 +1,4 @@
-# make demo | test | check | bench | test-peers | functions | clean
+# make demo | test | check | bench | test-peers | functions | docs | clean
 #
 # Needs Python 3.11 or newer with venv and pip. The first run of a target makes its environment; later
 # ones use it, until pyproject.toml, the Python version or this folder's place changes.
@@ -17,12 +17,13 @@ KEY := $(VERSION)-$(shell printf '%s' '$(CURDIR)' | cksum | cut -d ' ' -f 1)
 DEMO := .venv-demo
 TEST := .venv-test
 PEERS := .venv-peers
+DOCS := .venv-docs
 
 # Processes of the tests, and further arguments: make test ARGS="-k matmul", make bench ARGS=--quick
 WORKERS ?= auto
 ARGS ?=
 
-.PHONY: help demo test check bench test-peers functions clean
+.PHONY: help demo test check bench test-peers functions docs clean
 .DELETE_ON_ERROR:
 
 help:
@@ -32,6 +33,7 @@ help:
 	@echo "make bench       the benchmarks beside JAX and PyTorch; nothing is asserted"
 	@echo "make test-peers  the tests against JAX and PyTorch, which it installs"
 	@echo "make functions   write the list of NumPy's functions in docs/functions.md anew"
+	@echo "make docs        the documentation as a site, in build/site; needs MkDocs, which it installs"
 	@echo "make clean       remove the environments and caches"
 
 demo: $(DEMO)/ready-$(KEY)
@@ -59,8 +61,14 @@ test-peers: $(PEERS)/ready-$(KEY)
 functions: $(TEST)/ready-$(KEY)
 	$(TEST)/bin/python -m jacobians.tracing.documenting docs/functions.md
 
+# Strict: a link that leads nowhere is an error.
+docs: $(DOCS)/ready-$(KEY)
+	$(DOCS)/bin/python docs/site.py build/site-pages
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs build --strict --quiet
+	@echo "build/site/index.html"
+
 clean:
-	rm -rf $(DEMO) $(TEST) $(PEERS) build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	rm -rf $(DEMO) $(TEST) $(PEERS) $(DOCS) build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A new environment in the target's folder.
@@ -88,4 +96,9 @@ $(PEERS)/ready-$(KEY): pyproject.toml
 	@$(INSTALL) '.[test]'
 	@$(INSTALL) '.[test,peers]' || \
 		echo "The peers could not be installed; tests that need them are skipped." >&2
+	@touch $@
+
+$(DOCS)/ready-$(KEY): pyproject.toml
+	$(environment)
+	@$(INSTALL) '.[docs]'
 	@touch $@

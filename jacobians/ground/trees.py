@@ -181,7 +181,7 @@ def leaf_names(treedef: TreeDef, root: str, taken: Iterable[str] = ()) -> list[s
     --------
     >>> from jacobians.ground.trees import leaf_names, parameters
     >>> leaf_names(parameters({"W": 1.0, "b": (2.0, {"W": 3.0})})[1], "p")
-    ['pW', 'b', 'pb1W']
+    ['pW', 'b0', 'pb1W']
     >>> leaf_names(parameters([{"W": 1.0}, {"b": 2.0}])[1], "layers")
     ['W', 'b']
     """
