@@ -97,6 +97,8 @@ class Culprit(NamedTuple):
         advice = _looked_up(function) or _looked_up(type(function))
         if advice:
             return advice.format_map(names)
+        if isinstance(function, type) and issubclass(function, np.generic):
+            return f"leave {names['function']} out, or write {names['first']}.astype(...)"
         name, owner = getattr(function, "__name__", ""), getattr(function, "__self__", None)
         if function is None and hasattr(np.ndarray, names.get("method", "")):
             name = names["method"]  # of what is computed on the line: (M + 1).dot(x)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy import interpolate, special
+from scipy import interpolate, sparse, special
 
 import jacobians as jb
 
@@ -16,6 +16,7 @@ X = np.array([0.3, 0.7])
 M = np.array([[1.0, 2.0], [3.0, -1.0], [0.5, 4.0]])
 
 
+SPARSE = sparse.csr_array(M)
 HOLDER = types.SimpleNamespace(W=M)
 
 
@@ -103,6 +104,14 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str, Callable[[Any], Any]]] = {
     "random": (
         lambda x: np.random.default_rng(0).normal(x), r"makes a plain array",
         lambda x: x + np.random.default_rng(0).normal(size=2),
+    ),
+    "scalar": (
+        lambda x: np.float64(x[0]) * 2, r"; leave np\.float64 out, or write x\[0\]\.astype\(\.\.\.\)$",
+        lambda x: x[0].astype(np.float64) * 2,
+    ),
+    "sparse": (
+        lambda x: SPARSE @ x, r"^SciPy's __matmul__ at .*write A\.toarray\(\) for the sparse A$",
+        lambda x: SPARSE.toarray() @ x,
     ),
     "arange": (
         lambda x: np.arange(0, x[0], 0.1), r"write start \+ step \* np\.arange\(count\)$",
