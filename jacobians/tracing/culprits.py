@@ -97,6 +97,10 @@ class Culprit(NamedTuple):
         advice = _looked_up(function) or _looked_up(type(function))
         if advice:
             return advice.format_map(names)
+        if names.get("method") in ("tolist", "item"):
+            return (
+                f"leave .{names['method']}() out: an array can be gone through and indexed as it is"
+            )
         if isinstance(function, type) and issubclass(function, np.generic):
             return f"leave {names['function']} out, or write {names['first']}.astype(...)"
         name, owner = getattr(function, "__name__", ""), getattr(function, "__self__", None)

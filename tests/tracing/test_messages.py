@@ -113,6 +113,12 @@ REFUSED: dict[str, tuple[Callable[[Any], Any], str, Callable[[Any], Any]]] = {
         lambda x: SPARSE @ x, r"^SciPy's __matmul__ at .*write A\.toarray\(\) for the sparse A$",
         lambda x: SPARSE.toarray() @ x,
     ),
+    "tolist": (
+        lambda x: jb.array([v**2 for v in (x * 2).tolist()]),
+        r"^\(x \* 2\)\.tolist\(\) at .*; leave \.tolist\(\) out: an array can be gone through",
+        lambda x: jb.array([v**2 for v in (x * 2)]),
+    ),
+    "item": (lambda x: x[0].item() * x, r"leave \.item\(\) out", lambda x: x[0] * x),
     "arange": (
         lambda x: np.arange(0, x[0], 0.1), r"write start \+ step \* np\.arange\(count\)$",
         lambda x: x[0] / 3 * np.arange(3),
