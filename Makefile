@@ -1,4 +1,4 @@
-# make demo | test | check | bench | test-peers | test-course | functions | clean
+# make demo | test | check | bench | test-peers | test-course | functions | docs | clean
 #
 # Needs Python 3.11 or newer with venv and pip. The first run of a target makes its environment; later
 # ones use it, until pyproject.toml, the Python version or this folder's place changes.
@@ -18,12 +18,13 @@ DEMO := .venv-demo
 TEST := .venv-test
 PEERS := .venv-peers
 COURSE := .venv-course
+DOCS := .venv-docs
 
 # Processes of the tests, and further arguments: make test ARGS="-k matmul", make bench ARGS=--quick
 WORKERS ?= auto
 ARGS ?=
 
-.PHONY: help demo test check bench test-peers test-course functions clean
+.PHONY: help demo test check bench test-peers test-course functions docs clean
 .DELETE_ON_ERROR:
 
 help:
@@ -34,6 +35,7 @@ help:
 	@echo "make test-peers  the tests against JAX and PyTorch, which it installs"
 	@echo "make test-course all of the course's tests, beside nbgrader and otter, which it installs"
 	@echo "make functions   write the list of NumPy's functions in docs/functions.md anew"
+	@echo "make docs        the documentation as a site, in build/site; needs MkDocs, which it installs"
 	@echo "make clean       remove the environments and caches"
 
 demo: $(DEMO)/ready-$(KEY)
@@ -64,8 +66,14 @@ test-course: $(COURSE)/ready-$(KEY)
 functions: $(TEST)/ready-$(KEY)
 	$(TEST)/bin/python -m jacobians.tracing.documenting docs/functions.md
 
+# Strict: a link that leads nowhere is an error.
+docs: $(DOCS)/ready-$(KEY)
+	$(DOCS)/bin/python docs/site.py build/site-pages
+	NO_MKDOCS_2_WARNING=1 $(DOCS)/bin/python -m mkdocs build --strict --quiet
+	@echo "build/site/index.html"
+
 clean:
-	rm -rf $(DEMO) $(TEST) $(PEERS) $(COURSE) build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache
+	rm -rf $(DEMO) $(TEST) $(PEERS) $(COURSE) $(DOCS) build dist .pytest_cache .hypothesis .mypy_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A new environment in the target's folder.
@@ -100,4 +108,9 @@ $(COURSE)/ready-$(KEY): pyproject.toml
 	@$(INSTALL) '.[test]'
 	@$(INSTALL) '.[test,course]' || \
 		echo "The graders could not be installed; tests that need them are skipped." >&2
+	@touch $@
+
+$(DOCS)/ready-$(KEY): pyproject.toml
+	$(environment)
+	@$(INSTALL) '.[docs]'
 	@touch $@

@@ -321,7 +321,8 @@ def written(row: Row) -> str:
     each = row.operations or 1
     beside = "".join(f", {name} {took:.2f} s" for name, took in row.peers.items())
     return (
-        f"  {row.size:>5} ({row.operations} operations): eager {row.eager:6.2f} s ({1e3 * row.eager / each:.2f} ms "
+        f"  {row.size:>5} ({row.operations} operations): eager {row.eager:6.2f} s "
+        f"({1e3 * row.eager / each:.2f} ms "
         f"each), first {row.first:6.2f} s ({1e3 * row.first / each:.2f}), later {1e3 * row.call:7.2f} ms "
         f"({row.call / row.function:.1f} f), {row.memory / 2**20:.1f} MiB{beside}"
     )

@@ -35,6 +35,7 @@ from jacobians.transforms.functional import (
     vjp,
 )
 from jacobians.transforms.library import operation, ops
+from jacobians.transforms.ravelling import ravel
 from jacobians.verification.checking import check
 from jacobians.verification.layers import check_layer
 from jacobians.verification.report import Report
@@ -67,6 +68,7 @@ __all__ = [
     "numerical",
     "operation",
     "ops",
+    "ravel",
     "record",
     "sweep",
     "testing",
@@ -74,3 +76,7 @@ __all__ = [
     "vjp",
     "zeros",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

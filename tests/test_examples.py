@@ -14,6 +14,9 @@ LAST_LINES = {
     "identities.py": "every identity holds for every F",
     "loss_behind_one_layer.py": "the contracted tensor is the outer product ∂L/∂y xᵀ",
     "matrix_by_matrix.py": "the tensor is what the definition says",
+    "benchmark_your_gradient.py": "the gradient by hand is right, and the wrong one was not timed",
+    "network_of_layers.py": "the network fits, with the gradient in the structure of its parameters",
+    "sparse_solver.py": "the three solutions agree",
     "single_layer_network.py": (
         "the gradient is (W x − t) xᵀ, and following it solves the least-squares problem"
     ),

@@ -256,7 +256,7 @@ def test_all_is_sorted_complete_and_there() -> None:
     )
 
 
-WHOLE = {"documentation", "examples", "floors", "names"}
+WHOLE = {"documentation", "examples", "floors", "names", "site"}
 """Files of tests about the package as a whole; ``peers`` are other packages."""
 
 

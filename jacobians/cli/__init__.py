@@ -31,6 +31,7 @@ examples:
   jacobians compare matmul --wrt B --shape B=64x64 C=64x64
   jacobians compare matvec --wrt A --data A=weights.csv x=flower.npy
   jacobians check layer.py:forward --vjp layer.py:backward --data arrays.npz
+  jacobians show layer.py:forward --wrt W --shape W=2x3 x=3
   jacobians explore softmax -o softmax.html
   jacobians bench matmul --sizes 8:64 --rivals explicit,contracted
   jacobians grade examples/assignments/products solution.py
@@ -41,6 +42,10 @@ exit codes: 0 fine, 1 a comparison or check failed, 2 bad usage"""
 _SHAPES = """\
 shapes: NAME=SIZES with the sizes joined by x: a matrix B=2x3, a vector x=3,
 a number c=scalar. What is left out takes the sizes that fit the rest."""
+
+_OWN = """\
+functions: module.py:function in place of an operation; the file is run. Each
+argument needs --data or --shape, unless it has a default."""
 
 _COMPARE = """\
 Set the full tensor beside the shortcut: the same gradient by identity tensors,
@@ -90,7 +95,9 @@ x=n, X=500xn. An operation's arguments have n in every axis unless given; a
 function's arguments need a shape, or a default value.
 
 rivals: explicit, dense, buffer, contracted, uncompiled, and the peers jax,
-torch, autograd and asdex where they are installed; or all.
+torch, autograd and asdex where they are installed; or all. A function of your
+own, module.py:function, takes the arguments (G first, for vjp) and gives the
+derivative; its values are compared before it is timed.
   explicit    the full tensor by einsum over identity tensors
   dense       the full tensor by its structure
   buffer      the same, into the plan's own array
@@ -143,9 +150,10 @@ def parser() -> argparse.ArgumentParser:
         commands,
         "show",
         "show one Jacobian: formula, structure, cost, entries",
-        epilog=_SHAPES,
+        epilog=f"{_SHAPES}\n\n{_OWN}\n\n{_ARRAYS}",
     )
     _operation(show)
+    _data(show)
     show.add_argument("--latex", action="store_true", help="print the formula in LaTeX too")
     _json(show)
 
@@ -154,7 +162,7 @@ def parser() -> argparse.ArgumentParser:
         "compare",
         "set the full tensor beside the shortcut",
         description=_COMPARE,
-        epilog=f"{_SHAPES}\n\n{_ARRAYS}",
+        epilog=f"{_SHAPES}\n\n{_OWN}\n\n{_ARRAYS}",
     )
     _operation(compare)
     _data(compare)
@@ -186,7 +194,7 @@ def parser() -> argparse.ArgumentParser:
         "explore",
         "write one Jacobian as a page for the browser",
         description=_EXPLORE,
-        epilog=f"{_SHAPES}\n\n{_ARRAYS}",
+        epilog=f"{_SHAPES}\n\n{_OWN}\n\n{_ARRAYS}",
     )
     _operation(explore)
     _data(explore)
@@ -249,7 +257,10 @@ def _command(
 
 def _operation(command: argparse.ArgumentParser) -> None:
     command.add_argument(
-        "operation", metavar="OPERATION", help="a name that `jacobians ops` lists, such as matmul"
+        "operation",
+        metavar="OPERATION",
+        help="a name that `jacobians ops` lists, such as matmul, or a function of your own: "
+        "module.py:function (the file is run)",
     )
     command.add_argument(
         "--wrt",

@@ -111,10 +111,12 @@ def parse_shapes(texts: Sequence[str]) -> dict[str, str]:
     return found
 
 
-def _rivals(text: str | None) -> list[str] | str | None:
+def _rivals(text: str | None) -> Any:
+    """Names, and functions of the user's, as ``sweep`` takes them."""
     if text is None or text == "all":
         return text
-    return list(dict.fromkeys(name.strip() for name in text.split(",")))
+    names = dict.fromkeys(name.strip() for name in text.split(","))
+    return [read_function(name) if ":" in name else name for name in names]
 
 
 def _check_plot(path: str) -> None:

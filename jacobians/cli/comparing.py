@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
         G = shaped_array(found, J.out_shape, f"{source}: the upstream gradient G", "the output")
     with np.errstate(all="ignore"):
         comparison = compare(J, G, max_bytes)
-    shapes = {**{k: a.shape for k, a in call.arrays.items()}, "G": G.shape}
+    shapes = {**{k: np.shape(a) for k, a in call.arrays.items()}, "G": G.shape}
     sources = {**call.sources, "G": source}
     if options.json:
         emit_json(
@@ -51,9 +51,10 @@ def run(options: argparse.Namespace) -> int:
         )
     else:
         print(cut(call.heading))
+        width = max(4, *(len(name) + 2 for name in shapes))
         for name, shape in shapes.items():
             made = f"random, seed {options.seed}" if sources[name] == "random" else sources[name]
-            print(cut(f"  {name:<4}{shape_option(shape):<14}{made}"))
+            print(cut(f"  {name:<{width}}{shape_option(shape):<14}{made}"))
         print()
         print(comparison)
     return 0 if comparison.ok else 1

@@ -2,6 +2,8 @@
 
 import argparse
 
+import numpy as np
+
 from jacobians.cli.layout import cut, emit_json, field
 from jacobians.cli.options import prepare
 from jacobians.display.numbers import human_bytes
@@ -31,7 +33,8 @@ def run(options: argparse.Namespace) -> int:
                 "operation": call.operation.name,
                 "subscripts": call.subscripts,
                 "arguments": {
-                    k: {"shape": a.shape, "source": call.sources[k]} for k, a in call.arrays.items()
+                    k: {"shape": np.shape(a), "source": call.sources[k]}
+                    for k, a in call.arrays.items()
                 },
                 "seed": options.seed,
                 "wrt": call.wrt,

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from jacobians.cli.progress import bar, progress
+from jacobians.ground.progress import bar, progress
 from jacobians.course.exports import coderunner, csv_table, gradescope, prairielearn
 from jacobians.course.grading import grade, read_assignment
 from jacobians.course.scores import GradeReport

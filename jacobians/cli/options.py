@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.cli.files import read_array, read_npz
+from jacobians.cli.loading import read_function
+from jacobians.cli.own import OwnFunction, arrays_of
 from jacobians.errors import JacobiansError, TensorTooLargeError
 from jacobians.graph.node import Node, input_node
 from jacobians.ground.memory import SHARE, available_bytes, in_gib
@@ -31,8 +33,8 @@ class Request(NamedTuple):
 
     Attributes
     ----------
-    operation : LibraryOperation
-        From ``jb.ops``.
+    operation : LibraryOperation or OwnFunction
+        From ``jb.ops``, or a function of the user's.
     position : int
         Of the argument to differentiate by.
     arrays : dict of str to numpy.ndarray
@@ -43,7 +45,7 @@ class Request(NamedTuple):
         Of an einsum.
     """
 
-    operation: LibraryOperation
+    operation: LibraryOperation | OwnFunction
     position: int
     arrays: dict[str, Array]
     sources: dict[str, str]
@@ -57,7 +59,7 @@ class Request(NamedTuple):
     @property
     def shapes(self) -> str:
         """``B=2x3 c=scalar``, as ``--shape`` takes them."""
-        return " ".join(f"{k}={shape_option(a.shape)}" for k, a in self.arrays.items())
+        return " ".join(f"{k}={shape_option(np.shape(a))}" for k, a in self.arrays.items())
 
     @property
     def heading(self) -> str:
@@ -108,13 +110,15 @@ def prepare(
     JacobiansError
         For an unknown name, a shape or file that cannot be read, or arrays too large for memory.
     """
+    if seed < 0:
+        raise JacobiansError(f"--seed must not be negative, not {seed}")
+    if ":" in name:
+        return _of_own(name, wrt, shapes=shapes, subscripts=subscripts, seed=seed, data=data)
     operation = ops[name]
     if name == "einsum" and subscripts is None:
         raise JacobiansError("einsum needs its subscripts, as in --subscripts 'ij,jk->ik'")
     if name != "einsum" and subscripts is not None:
         raise JacobiansError(f"--subscripts is for einsum only; {name} has its own letters")
-    if seed < 0:
-        raise JacobiansError(f"--seed must not be negative, not {seed}")
     sample, _ = operation.sample(0, subscripts)
     usual = {node.name: node.shape for node in sample.operands}
     position = operation.position(_position(wrt), len(usual))
@@ -146,6 +150,19 @@ def prepare(
             sources[argument] = "random"
     ordered = {argument: arrays[argument] for argument in usual}
     return Request(operation, position, ordered, sources, subscripts)
+
+
+def _of_own(
+    name: str, wrt: str | None, *, shapes: Sequence[str] | None, subscripts: str | None, seed: int,
+    data: Sequence[str] | None,
+) -> Request:  # fmt: skip
+    """A function of the user's, ``file.py:function``, with arrays for its arguments."""
+    if subscripts is not None:
+        raise JacobiansError("--subscripts is for einsum only")
+    own = OwnFunction(read_function(name))
+    arrays, sources = arrays_of(own.function, data or (), shapes or (), seed)
+    position = own.position(_position(wrt), list(arrays))
+    return Request(own, position, arrays, sources, None)
 
 
 def _position(wrt: str | None) -> str | int:

@@ -41,15 +41,30 @@ def run(options: argparse.Namespace) -> int:
         shapes=options.shape,
         subscripts=options.subscripts,
         seed=options.seed,
+        data=getattr(options, "data", None),
     )
     # Two decimals, so that the entries printed are the entries computed with.
-    call = call._replace(arrays={k: np.round(a, 2) for k, a in call.arrays.items()})
+    call = call._replace(arrays={k: _rounded(a) for k, a in call.arrays.items()})
     J = call.jacobian()
     if options.json:
         emit_json(describe(call, J, seed=options.seed))
         return 0
     print("\n".join(text(call, J, seed=options.seed, latex=options.latex)))
     return 0
+
+
+def _made(call: Request, seed: int) -> str:
+    """Where the arrays are from."""
+    files = [f"{name} from {made}" for name, made in call.sources.items() if made != "random"]
+    rest = [] if len(files) == len(call.sources) else [f"random numbers of seed {seed}"]
+    return ", ".join([*files, *rest])
+
+
+def _rounded(value: Any) -> Any:
+    """An array of floats in two decimals; a function's default of another kind as it is."""
+    if isinstance(value, float):
+        return round(value, 2)  # its own, so that it keeps its name
+    return np.round(value, 2) if np.asarray(value).dtype.kind == "f" else value
 
 
 def kronecker(J: JacobianTensor, order: str) -> tuple[str | None, str]:
@@ -72,7 +87,7 @@ def text(call: Request, J: JacobianTensor, *, seed: int, latex: bool) -> list[st
     forms, parts = einsums(J)
     lines += [
         "",
-        field("at", f"{call.shapes}, random numbers of seed {seed}"),
+        field("at", f"{call.shapes}, {_made(call, seed)}"),
         field("shape", f"{J.out_shape} of the output, then {J.in_shape} of the input"),
         *(field(" +" * n or "explicit", form) for n, form in enumerate(forms)),
         *(field("where", f"{left} = {right}") for left, right in parts),
@@ -144,7 +159,9 @@ def _cost_table(J: JacobianTensor) -> list[str]:
 
 def _operands(call: Request) -> list[str]:
     """The arrays, where they are small enough to be read beside the entries."""
-    arrays = {k: a for k, a in call.arrays.items() if a.ndim <= 2 and 0 < a.size <= 64}
+    arrays = {
+        k: np.asarray(a) for k, a in call.arrays.items() if np.ndim(a) <= 2 and 0 < np.size(a) <= 64
+    }
     if len(arrays) < len(call.arrays):
         return []
     width = width_of(*arrays.values())
@@ -199,7 +216,7 @@ def describe(call: Request, J: JacobianTensor, *, seed: int) -> dict[str, Any]:
     return {
         "operation": call.operation.name,
         "subscripts": call.subscripts,
-        "arguments": {k: {"shape": a.shape} for k, a in call.arrays.items()},
+        "arguments": {k: {"shape": np.shape(a)} for k, a in call.arrays.items()},
         "seed": seed,
         "wrt": call.wrt,
         "equation": call.operation.equation(),
@@ -215,6 +232,6 @@ def describe(call: Request, J: JacobianTensor, *, seed: int) -> dict[str, Any]:
         "nnz": J.nnz,
         "size": J.size,
         "cost": {k: v._asdict() for k, v in J.cost()._asdict().items() if k not in ("size", "nnz")},
-        "operands": {k: a if a.size <= _SMALL else None for k, a in call.arrays.items()},
+        "operands": {k: a if np.size(a) <= _SMALL else None for k, a in call.arrays.items()},
         "entries": J.dense() if prod(J.shape) <= _SMALL else None,
     }

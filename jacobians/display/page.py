@@ -44,7 +44,6 @@ _WIDEST, _TALLEST = 640, 640  # pixels of the heat map
 _FINE, _COARSE = 256, 100  # cells to a side of it
 _CELLS = 12_000  # values in it; where there would be more, it is the coarser one
 _SMALL = 60  # cells to a side of a notebook's picture
-_QUICK = 1 << 18  # entries of a tensor that a notebook's picture is made of
 _SPY = 200  # cells to a side of the structure
 _LONG, _PARTS = 600, 12  # characters of LaTeX in a notebook, and parts
 
@@ -94,9 +93,9 @@ def tensor_page(J: Shown, heading: str = "") -> str:
 
 
 def tensor_fragment(J: Shown) -> str:
-    """What a notebook shows: the formula, the facts, and a picture where that takes no time."""
+    """What a notebook shows: the formula, the facts, and a picture, of norms of blocks where it is large."""
     drawn = None
-    if 0 < J.size <= _QUICK:
+    if J.size:
         with np.errstate(all="ignore"):
             seen = picture(J, rows=_SMALL, columns=_SMALL)
         where = geometry_of(seen, widest=420, tallest=320)

@@ -97,10 +97,30 @@ def heat_map(tensor: Shown, title: str, ax: Any = None) -> Artists:
     }
     high, low = bool((beyond & (cells > 0)).any()), bool((beyond & (cells < 0)).any())
     extend = {(True, True): "both", (True, False): "max", (False, True): "min"}
-    bar = ax.figure.colorbar(image, ax=ax, extend=extend.get((high, low), "neither"))
+    bar = ax.figure.colorbar(image, cax=_beside(ax), extend=extend.get((high, low), "neither"))
     bar.set_label("norm" if seen.summary else "value")
     borders = _frame(ax, seen, title, scale.note)
     return Artists(ax, image, borders, marks, bar, seen)
+
+
+def _beside(ax: Any) -> Any:
+    """Axes for a colour bar, as tall as the picture, which its aspect may shrink, and next to it."""
+    from matplotlib.colorbar import make_axes
+    from matplotlib.transforms import Bbox
+
+    room, _ = make_axes(ax)
+
+    def locate(bar: Any, _: Any) -> Any:
+        ax.apply_aspect()
+        given, seen = ax.get_position(original=True), ax.get_position()
+        own = bar.get_position(original=True)
+        left = own.x0 - (given.x1 - seen.x1)
+        return Bbox.from_extents(left, seen.y0, left + (own.x1 - own.x0) / 2, seen.y1)
+
+    room.set_aspect("auto")
+    room.set_box_aspect(None)
+    room.set_axes_locator(locate)
+    return room
 
 
 def spy(tensor: Shown, title: str, ax: Any = None) -> Artists:

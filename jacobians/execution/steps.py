@@ -193,6 +193,9 @@ class Cost(NamedTuple):
     def __str__(self) -> str:
         return f"{self.flops:,} flops, {self.bytes:,} bytes"
 
+    def __repr__(self) -> str:
+        return str(self)
+
 
 class Program(NamedTuple):
     """Steps with what they begin from and what they end in.

@@ -49,6 +49,14 @@ class TreeDef(NamedTuple):
         for step, part in zip(self.steps, self.parts, strict=True):
             yield from part._paths(path + _written(self.kind, step))
 
+    @property
+    def routes(self) -> list[tuple[Any, ...]]:
+        """The keys, names and numbers that lead to each leaf."""
+        if self.kind is None:
+            return [()]
+        parts = zip(self.steps, self.parts, strict=True)
+        return [(step, *route) for step, part in parts for route in part.routes]
+
     def restore(self, leaves: Iterable[Any]) -> Any:
         """A tree of this structure with other leaves, as many and in the same order."""
         given = iter(leaves)
@@ -91,9 +99,14 @@ class TreeDef(NamedTuple):
         entries = _entries(tree, self)
         if entries is None:
             size = f" of {len(tree)}" if isinstance(tree, tuple | list | dict) else ""
+            keys = ""
+            if isinstance(tree, dict) and issubclass(self.kind, dict):
+                keys = (
+                    f": with {', '.join(map(repr, self.steps))}, not {', '.join(map(repr, tree))}"
+                )
             raise ShapeError(
                 f"{what}{path} is of type {type(tree).__name__}{size}, but {like}{path} is a "
-                f"{self.kind.__name__} of {len(self.parts)}; give one for each, in the same structure"
+                f"{self.kind.__name__} of {len(self.parts)}; give one for each, in the same structure{keys}"
             )
         for step, part, entry in zip(self.steps, self.parts, entries, strict=True):
             yield from part._matched(entry, what, like, path + _written(self.kind, step))
@@ -134,6 +147,64 @@ def flatten(tree: Any, stop: Stop | None = None) -> tuple[list[Any], TreeDef]:
         raise UnsupportedError(
             f"a {type(tree).__name__} contains itself, or is nested too deep: its arrays cannot be listed"
         ) from None
+
+
+def is_tree(value: Any) -> bool:
+    """Whether an argument is a tree of arrays: a dict, dataclass, named tuple, or a list or tuple with arrays.
+
+    A list or tuple of numbers is one array.
+    """
+    if isinstance(value, np.ndarray):
+        return False
+    if isinstance(value, dict) or hasattr(value, "_fields"):
+        return isinstance(value, dict | tuple)
+    if isinstance(value, tuple | list):
+        return any(_is_array(item) or is_tree(item) for item in value)
+    return _steps(value) is not None
+
+
+def _is_array(value: Any) -> bool:
+    return hasattr(value, "__array__") and not isinstance(value, np.generic)
+
+
+def parameters(value: Any) -> tuple[list[Any], TreeDef]:
+    """The leaves and the structure of an argument: of one that is no tree, the argument itself."""
+    if not is_tree(value):
+        return [value], LEAF
+    return flatten(value, stop=lambda part: not is_tree(part))
+
+
+def leaf_names(treedef: TreeDef, root: str, taken: Iterable[str] = ()) -> list[str]:
+    """Short names for the leaves of an argument: ``W`` of ``params["W"]``, ``layers01`` of ``layers[0][1]``.
+
+    Examples
+    --------
+    >>> from jacobians.ground.trees import leaf_names, parameters
+    >>> leaf_names(parameters({"W": 1.0, "b": (2.0, {"W": 3.0})})[1], "p")
+    ['pW', 'b0', 'pb1W']
+    >>> leaf_names(parameters([{"W": 1.0}, {"b": 2.0}])[1], "layers")
+    ['W', 'b']
+    """
+    routes = treedef.routes
+    if treedef.kind is None:
+        return [root]
+    short = []
+    for route in routes:
+        at = max((n for n, step in enumerate(route) if _is_word(step)), default=None)
+        first, rest = (root, route) if at is None else (route[at], route[at + 1 :])
+        short.append(first + "".join(map(str, rest)))
+    taken = set(taken)
+    long = [root + "".join(map(str, route)) for route in routes]
+    names = [
+        name if short.count(name) == 1 and name not in taken else full
+        for name, full in zip(short, long, strict=True)
+    ]
+    alone = len(set(names)) == len(names) and all(map(str.isidentifier, names))
+    return names if alone else [f"{root}{n}" for n in range(len(routes))]
+
+
+def _is_word(step: Any) -> bool:
+    return isinstance(step, str) and step.isidentifier()
 
 
 def _flattened(tree: Any, leaves: list[Any], stop: Stop | None) -> TreeDef:

@@ -133,7 +133,7 @@ def measured(
             if (took := shortest(run, 2)) > too_long:
                 raise NotRun(f"a call takes {took:.1f} s")
             got = value_of(run())
-            if name in NUMPYS:
+            if name in NUMPYS or name in task.own:
                 peaks[name] = peak_bytes(run)
         except (JacobiansError, MemoryError) as reason:  # what is available changes meanwhile
             skipped[name] = str(reason)

@@ -33,12 +33,12 @@ def save(made: Any, path: str) -> None:
 
 
 def plotted(
-    path: str,
+    path: str | None,
     title: str,
     series: Mapping[str, Sequence[Point]],
     labels: Mapping[str, Sequence[str]],
-) -> None:
-    """Draw contenders' points ``(n, seconds, bytes)`` and write the file."""
+) -> Any:
+    """The figure of contenders' points ``(n, seconds, bytes)``; written, if there is a file."""
     made, (times, memory) = figure(10, 4.2, 2)
     made.suptitle(title)
     marks = "osD^v<>pPX*h"
@@ -58,4 +58,6 @@ def plotted(
     for axes in (times, memory):
         axes.set_xticks(every, [str(n) for n in every])
         axes.minorticks_off()
-    save(made, path)
+    if path is not None:
+        save(made, path)
+    return made

@@ -111,7 +111,10 @@ def contender(task: Task, name: str) -> Contender:
     NotRun
         When it cannot; the message says why.
     """
-    forms = dict(PEERS[name].forms(task)) if name in PEERS else _OURS[name](task)
+    if name in task.own:
+        forms = _own(task, task.own[name])
+    else:
+        forms = dict(PEERS[name].forms(task)) if name in PEERS else _OURS[name](task)
     ready: list[tuple[float, Contender]] = []
     failures = []
     for note, build in forms.items():
@@ -265,6 +268,12 @@ def _uncompiled(task: Task) -> dict[str, Prepare]:
     if task.what == "grad":
         return {"": lambda: lambda: transform(*args)}
     return {"": lambda: lambda: transform(*args).dense()}
+
+
+def _own(task: Task, rival: Callable[..., Any]) -> dict[str, Prepare]:
+    """A rival of the user's."""
+    leading = () if task.what != "vjp" else (_upstream(task),)
+    return {"": lambda: lambda: rival(*leading, *task.args)}
 
 
 def _hand(task: Task) -> dict[str, Prepare]:

@@ -8,22 +8,26 @@ from typing import Any
 import numpy as np
 
 from jacobians.errors import JacobiansError, ShapeError
+from jacobians.ground.trees import TreeDef, flatten
 from jacobians.measuring.task import Task, What, task
+from jacobians.transforms.flattening import flattened
 from jacobians.transforms.library import LibraryOperation
 
-Shape = Sequence[int | str] | str
+Shape = Any
+"""A text such as ``"nx3"``, a sequence of sizes and ``"n"``, or a tree of them."""
 
 
 def task_maker(
-    f: Any, wrt: int | str, shapes: Mapping[str, Shape], what: What | None, seed: int
-) -> tuple[str, Callable[[int], Task]]:
+    f: Any, wrt: int | str, shapes: Mapping[str, Shape], what: What | None, seed: int,
+    own: Mapping[str, Callable[..., Any]] = {},
+) -> tuple[str, Callable[[int], Task]]:  # fmt: skip
     """What a sweep measures, by size.
 
     Parameters
     ----------
     f : callable or LibraryOperation
         The function.
-    wrt, what, shapes, seed
+    wrt, what, shapes, seed, own
         As for ``sweep``.
 
     Returns
@@ -60,28 +64,59 @@ def task_maker(
         raise ShapeError(
             f"there is no argument {unknown[0]!r}; the arguments are {', '.join(names)}"
         )
-    if not any("n" in _tokens(pattern) for pattern in patterns.values()):
+    if not any("n" in _tokens(leaf) for pattern in patterns.values() for leaf in _shapes(pattern)):
         raise ShapeError("no shape has the letter n, so that nothing grows; write x=n or W=nxn")
 
     def make(n: int) -> Task:
         random = np.random.default_rng([seed, n])
         args = []
         for name in names:
-            shape = tuple(n if t == "n" else int(t) for t in _tokens(patterns[name]))
-            array = np.asarray(random.standard_normal(shape))
-            if operation is not None and (operation.name, name) in _POSITIVE:
-                array = 0.5 + np.abs(array)
-            args.append(array)
+            arrays = []
+            for pattern in _shapes(patterns[name]):
+                shape = tuple(n if t == "n" else int(t) for t in _tokens(pattern))
+                array = np.asarray(random.standard_normal(shape))
+                if operation is not None and (operation.name, name) in _POSITIVE:
+                    array = 0.5 + np.abs(array)
+                arrays.append(array)
+            args.append(_structure(patterns[name]).restore(arrays))
+        flat = flattened(function, args, position)
+        if flat is not None:
+            by: Any = flat.wrt[0] if len(flat.wrt) == 1 else flat.wrt
+            of_number = np.ndim(function(*args)) == 0 and what in (None, "grad")
+            if len(flat.wrt) > 1 and not of_number:
+                raise ShapeError(
+                    f"{title}: {names[position]} holds {len(flat.wrt)} arrays, and only the gradient of a number "
+                    "is measured by several at once; sweep a function that takes them one by one"
+                )
+            rivals = {name: flat.gradient(rival) for name, rival in own.items()}
+            return task(title, flat.function, flat.leaves, what, by, seed=seed, own=rivals)
         explicit = None
         if operation is not None and what != "hessian":
             explicit = partial(operation.explicit, wrt=position)
-        return task(title, function, args, what, position, seed=seed, explicit=explicit)
+        return task(title, function, args, what, position, seed=seed, explicit=explicit, own=own)
 
     return title, make
 
 
 _POSITIVE = frozenset({("log", "X"), ("sqrt", "X"), ("power", "X"), ("divide", "B")})
 """Arguments that must be positive, or at least away from 0."""
+
+
+def _structure(pattern: Any) -> TreeDef:
+    """How an argument's arrays stand: a dict of shapes, or a list or tuple of dicts, strings and tuples."""
+    return flatten(pattern, stop=_is_shape)[1]
+
+
+def _shapes(pattern: Any) -> list[Any]:
+    return flatten(pattern, stop=_is_shape)[0]
+
+
+def _is_shape(pattern: Any) -> bool:
+    """Whether it is one shape: sizes and the letter n."""
+    return isinstance(pattern, tuple | list) and all(
+        isinstance(one, int) or (isinstance(one, str) and (one == "n" or one.isdigit()))
+        for one in pattern
+    )
 
 
 def _tokens(shape: Shape) -> list[int | str]:

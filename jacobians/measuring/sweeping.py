@@ -1,8 +1,10 @@
 """Time and memory over sizes, with exponents fitted on logarithmic axes."""
 
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
+from html import escape
 from math import ceil
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -13,6 +15,7 @@ from jacobians.measuring.measurement import Measured, Measurement, measured
 from jacobians.measuring.plotting import plotted
 from jacobians.measuring.rivals import (
     APPLY,
+    NAMES,
     check_names,
     default_names,
     installed,
@@ -24,10 +27,23 @@ from jacobians.measuring.task import KINDS, What
 from jacobians.transforms.library import LibraryOperation, ops
 
 Watcher = Callable[[int, int, str], None]
+Rivals = (
+    Sequence[str | Callable[..., Any]]
+    | Mapping[str, Callable[..., Any]]
+    | Callable[..., Any]
+    | str
+    | None
+)
+_OVERHEAD = (
+    3.0  # times the shortest time, below which a size shows what calls cost and not how it grows
+)
 
 
 class Exponents(NamedTuple):
-    """``amount ∝ nᵃ``, by least squares on logarithms, from the size ``start`` on."""
+    """``amount ∝ nᵃ``, by least squares on logarithms; of seconds from the size ``start`` on.
+
+    None where there are too few sizes: of seconds, where too few take longer than calls cost.
+    """
 
     seconds: float | None
     bytes: float | None
@@ -80,8 +96,18 @@ class Sweep(NamedTuple):
             "machine": self.machine,
         }
 
-    def plot(self, path: str) -> None:
-        """Time and bytes against size on logarithmic axes, into a PNG, SVG or PDF file.
+    def plot(self, path: str | None = None) -> Any:
+        """Time and bytes against size on logarithmic axes.
+
+        Parameters
+        ----------
+        path : str, optional
+            A PNG, SVG or PDF file to write; without one, nothing is written.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+            Which a notebook draws.
 
         Raises
         ------
@@ -101,7 +127,11 @@ class Sweep(NamedTuple):
                 if (found := m.contenders.get(name)) is not None
             ]
             series[name] = points
-        plotted(path, f"{self.title}: {self.what}", series, labels)
+        return plotted(path, f"{self.title}: {self.what}", series, labels)
+
+    def _repr_html_(self) -> str:
+        """The same table, for notebooks."""
+        return f"<pre>{escape(str(self))}</pre>"
 
     def __str__(self) -> str:
         lines = [*describe(self.machine), "", f"{self.title}: {_MEANING[self.what]}", ""]
@@ -131,9 +161,23 @@ class Sweep(NamedTuple):
         if timed:
             spread, name = max(timed)
             lines.append(f"Widest distance of quartiles: {spread:.0%} of the median ({name}).")
+        if any(
+            fit.seconds is None or fit.start > min(self.sizes) for fit in self.exponents.values()
+        ):
+            lines.append(
+                f"Fits of time leave out sizes below {_OVERHEAD:.0f} times the shortest: overhead of calls."
+            )
+            left = [
+                f"{name} {'no size' if fit.seconds is None else f'n ≥ {fit.start}'}"
+                for name, fit in self.exponents.items()
+            ]
+            lines += textwrap.wrap(f"Fitted: {', '.join(left)}.", 80)
         if self.ok:
             lines.append("values agree")
         return "\n".join(line[:80] for line in lines + notes)
+
+    def __repr__(self) -> str:
+        return str(self)
 
     def _table(
         self, heading: str, names: Sequence[str], cell: Callable[[Measured | None], str]
@@ -148,8 +192,7 @@ class Sweep(NamedTuple):
                 fit = self.exponents.get(name)
                 power = None if fit is None else fit[heading == "peak bytes"]
                 marks.append("-" if power is None else f"n^{power:.1f}")
-            start = max((e.start for e in self.exponents.values()), default=0)
-            lines.append(f"{f'fit n ≥ {start}':>16}" + "".join(f"{text:>12}" for text in marks))
+            lines.append(f"{'fit':>16}" + "".join(f"{text:>12}" for text in marks))
         return lines
 
 
@@ -184,7 +227,7 @@ def sweep(
     wrt: int | str = 0,
     what: What | None = None,
     shapes: Mapping[str, Shape] | None = None,
-    rivals: Sequence[str] | Literal["all"] | None = None,
+    rivals: Rivals = None,
     seconds: float = 0.2,
     max_bytes: float | None = None,
     seed: int = 0,
@@ -204,11 +247,14 @@ def sweep(
         ``vjp`` is the gradient from a random upstream gradient, the default; for a function that
         returns one number it is ``grad``.
     shapes : mapping of str to shape, optional
-        Of the arguments: sizes and the letter ``"n"``, as in ``{"W": ("n", "n"), "x": "n"}``. An
+        Of the arguments: sizes and the letter ``"n"``, as in ``{"W": ("n", "n"), "x": "n"}``; for an
+        argument that holds several arrays, shapes in its structure, ``{"p": {"W": "nxn", "b": "n"}}``. An
         operation's arguments have n in every axis unless given.
-    rivals : sequence of str, optional
+    rivals : sequence of str and callables, or mapping of names to callables, optional
         Of explicit, dense, buffer, contracted, uncompiled, jax, torch, autograd, asdex; by default
-        ours, without peers.
+        ours, without peers. A function of your own takes the arguments (``G`` before them for ``vjp``)
+        and gives the derivative; a mapping names several. Its values are compared with ours before it
+        is timed; where no names are given, it is beside the default ones.
     seconds : float
         How long to time each contender at each size.
     max_bytes : float, optional
@@ -238,16 +284,16 @@ def sweep(
         raise JacobiansError(f"what must be one of {', '.join(KINDS)}, not {what!r}")
     if isinstance(f, str):
         f = ops[f]
-    title, make = task_maker(f, wrt, shapes or {}, what, seed)
+    listed, own = _told_apart(rivals)
+    title, make = task_maker(f, wrt, shapes or {}, what, seed, own)
     first = make(sizes[0])
-    if rivals is None:
-        names = default_names(first.what)
-    elif isinstance(rivals, str):
-        names = installed(first.what) if rivals == "all" else (rivals,)
+    if listed is None:
+        known = default_names(first.what)
     else:
-        names = tuple(rivals)
-    check_names(names)
-    for name in names:
+        known = installed(first.what) if listed == ("all",) else listed
+    check_names(known)
+    names = (*known, *own)
+    for name in known:
         if name not in APPLY[first.what] or name in ("hand", "into"):
             fit = [n for n in APPLY[first.what] if n not in ("hand", "into")]
             raise JacobiansError(
@@ -270,11 +316,35 @@ def sweep(
                 raise JacobiansError(f"{title}: nothing ran: {next(iter(one.skipped.items()))}")
     if watch is not None:
         watch(len(sizes), len(sizes), "")
-    return Sweep(title, first.what, sizes, found, _exponents(sizes, found), machine())
+    return Sweep(title, first.what, sizes, found, exponents(sizes, found), machine())
 
 
-def _exponents(sizes: Sequence[int], found: Sequence[Measurement]) -> dict[str, Exponents]:
-    """From the upper half of the sizes: below, calls cost more than arithmetic."""
+def _told_apart(rivals: Rivals) -> tuple[tuple[str, ...] | None, dict[str, Callable[..., Any]]]:
+    """The names of known rivals, None for the default ones, and the user's own by their names."""
+    if rivals is None or isinstance(rivals, str):
+        return (None if rivals is None else (rivals,)), {}
+    if isinstance(rivals, Mapping):
+        pairs: list[tuple[str, Any]] = list(rivals.items())
+    else:
+        several: list[Any] = [rivals] if callable(rivals) else list(rivals)
+        pairs = [(r if isinstance(r, str) else getattr(r, "__name__", "own"), r) for r in several]
+    own: dict[str, Callable[..., Any]] = {}
+    for name, rival in pairs:
+        if isinstance(rival, str):
+            continue
+        if not callable(rival):
+            raise JacobiansError(f"the rival {name!r} is a {type(rival).__name__}; pass a function")
+        if name in own or name in NAMES:
+            raise JacobiansError(
+                f"two rivals are called {name}; name them, as in rivals={{'mine': {name}}}"
+            )
+        own[name] = rival
+    listed = tuple(str(rival) for _, rival in pairs if isinstance(rival, str))
+    return (listed or None), own
+
+
+def exponents(sizes: Sequence[int], found: Sequence[Measurement]) -> dict[str, Exponents]:
+    """From the upper half of the sizes, without those where calls cost more than arithmetic."""
     distinct = sorted(set(sizes))
     start = distinct[-max(min(3, len(distinct)), ceil(len(distinct) / 2))]
     result = {}
@@ -282,15 +352,18 @@ def _exponents(sizes: Sequence[int], found: Sequence[Measurement]) -> dict[str, 
         points = [
             (n, m.contenders[name])
             for n, m in zip(sizes, found, strict=True)
-            if n >= start and name in m.contenders
+            if name in m.contenders
         ]
-        if len({n for n, _ in points}) < 2:
-            continue
-        at = [n for n, _ in points]
-        peaks = [c.peak_bytes for _, c in points if c.peak_bytes]
-        result[name] = Exponents(
-            fitted_exponent(at, [c.times.median for _, c in points]),
-            fitted_exponent(at, peaks) if len(peaks) == len(at) else None,
-            start,
-        )
+        shortest = min(c.times.median for _, c in points)
+        grown = [(n, c) for n, c in points if n >= start and c.times.median >= _OVERHEAD * shortest]
+        upper = [(n, c) for n, c in points if n >= start]
+        seconds = None
+        if len({n for n, _ in grown}) > 1:
+            seconds = fitted_exponent([n for n, _ in grown], [c.times.median for _, c in grown])
+        peaks = [(n, c.peak_bytes) for n, c in upper if c.peak_bytes]
+        amount = None
+        if len(peaks) == len(upper) and len({n for n, _ in peaks}) > 1:
+            amount = fitted_exponent([n for n, _ in peaks], [b for _, b in peaks])
+        if len({n for n, _ in upper}) > 1:
+            result[name] = Exponents(seconds, amount, grown[0][0] if grown else distinct[-1])
     return result

@@ -1,6 +1,6 @@
 """What is to be measured: a derivative of a function at given arrays."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any, Literal, NamedTuple
 
@@ -36,6 +36,8 @@ class Task(NamedTuple):
         nonzeros of an array that was zeros before its first call.
     explicit : callable or None
         ``explicit(*args)``: the full Jacobian by identity tensors; None for the package's own way.
+    own : mapping of str to callable
+        Rivals of the user's: ``rival(*args)``, or ``rival(G, *args)`` for ``vjp``.
     """
 
     title: str
@@ -47,6 +49,7 @@ class Task(NamedTuple):
     hand: Callable[..., Any] | None = None
     hand_into: Callable[..., Any] | None = None
     explicit: Callable[..., Array] | None = None
+    own: Mapping[str, Callable[..., Any]] = {}
 
     @property
     def full(self) -> bool:

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jacobians.display.html import fragment, table
 from jacobians.execution.lowering import lower_terms
 from jacobians.execution.steps import Cost
 from jacobians.notation.explicit import Selection, einsum_of
@@ -43,6 +44,15 @@ class TensorCost(NamedTuple):
         lines = [f"{'':10}{'flops':>{wide}}{'bytes':>{wide}}"]
         lines += [f"{name:10}{cost.flops:>{wide},}{cost.bytes:>{wide},}" for name, cost in rows]
         return "\n".join([*lines, f"{self.nnz:,} of {self.size:,} entries can be nonzero"])
+
+    def __repr__(self) -> str:
+        return str(self)
+
+    def _repr_html_(self) -> str:
+        ways = ("explicit", "dense", "vjp", "jvp")
+        rows = [(way, *(f"{number:,}" for number in getattr(self, way))) for way in ways]
+        note = f"{self.nnz:,} of {self.size:,} entries can be nonzero"
+        return fragment(table(note, ["way", "flops", "bytes"], rows))
 
 
 def predicted(

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from jacobians.display.expressions import label, shape_of
 from jacobians.display.formulas import Formula, Pairs, settled
+from jacobians.display.html import element
 from jacobians.display.matrix_forms import matrix_form, product_form
 from jacobians.display.naming import names
 from jacobians.display.shown import Shown
@@ -245,6 +246,14 @@ class KroneckerForm(NamedTuple):
             (term.matrix() for term in self.terms) if self.terms else [np.zeros(self.shape)]
         )
         return sum(rest, first)
+
+    def __repr__(self) -> str:
+        return (
+            f"<{self}, of shape {self.shape}, vec {'row' if self.order == 'C' else 'column'}-major>"
+        )
+
+    def _repr_html_(self) -> str:
+        return element("code", repr(self))
 
     def __str__(self) -> str:
         written = [Written(str(term)) for term in self.terms]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.errors import UnsupportedError
+from jacobians.tracing.culprits import culprit
 from jacobians.tracing.handle import Handle, holds_traced, leaves, plainly, serials
 from jacobians.tracing.keywords import normalised
 from jacobians.tracing.session import user_line
@@ -19,6 +20,10 @@ FILL = (
     "or use the returned value"
 )
 
+UNKNOWN = (
+    "no operation is known for it; declare it, with its derivative, by jb.operation, or take numbers from "
+    "jb.numerical.jacobian"
+)
 _NO_OUT = "without out= the entries that it excludes are whatever lies in memory; write np.where(mask, a, b)"
 
 
@@ -34,7 +39,7 @@ def call(function: Any, args: Any, kwargs: Any) -> Any:
     if entry is None:
         if all(leaf.constant for leaf in leaves((args, kwargs))) and callable(function) and args:
             return function(*plainly(args), **plainly(kwargs))  # it depends on no input
-        reason = UNSUPPORTED.get(function, "no operation is known for it")
+        reason = UNSUPPORTED.get(function, UNKNOWN)
         raise UnsupportedError(f"{at_line(function)} has no Jacobian here: {reason}")
     as_given, start = (args, kwargs), next(serials)
     out, odd = None, False
@@ -122,7 +127,10 @@ def _into(function: Any, entry: Any, args: Any, kwargs: Any, out: Any) -> Any:
     places = out if isinstance(out, tuple) else (out,)
     for place in places:
         if place is not None and not isinstance(place, Handle):
-            raise UnsupportedError(f"{name_of(function)}(out=...) at {user_line()}: {FILL}")
+            seen = culprit()
+            written = "" if seen.names else seen.text  # y += x
+            what = written or f"{name_of(function)}(out=...)"
+            raise UnsupportedError(f"{what} at {seen.place}: {FILL}")
     for place in places:
         if isinstance(place, Handle) and place.number:
             raise TypeError("return arrays must be of ArrayType")  # as NumPy

@@ -15,7 +15,7 @@ from jacobians.errors import UnsupportedError
 from jacobians.graph.node import Node
 from jacobians.tracing.attributes import refuse
 from jacobians.tracing.entries import UNSET, Memory, Put, layout, lying
-from jacobians.tracing.session import guard
+from jacobians.tracing.session import Trace, guard, innermost, user_line
 
 Array = NDArray[Any]
 
@@ -33,6 +33,8 @@ class Handle:
         False where NumPy's view is read-only.
     serial : int
         Higher than that of all handles that were made before.
+    run : Trace
+        The run that it belongs to, after which it is not to be used.
     """
 
     __slots__ = (
@@ -42,12 +44,16 @@ class Handle:
         "_value",
         "_version",
         "number",
+        "run",
         "serial",
         "writeable",
     )
 
-    def __init__(self, node: Node, value: Array, *, number: bool = False) -> None:
+    def __init__(
+        self, node: Node, value: Array, *, number: bool = False, trace: Trace | None = None
+    ) -> None:
         self._node: Node | None = node
+        self.run = innermost() if trace is None else trace
         self._value = value
         self._memory: Memory | None = None  # made for the first view of it, or the first write
         self._version = 0
@@ -59,6 +65,8 @@ class Handle:
     @property
     def node(self) -> Node:
         """What stands for it now."""
+        if self.run.over:
+            self.refuse_late()
         memory = self._memory
         if memory is not None and memory.version != self._version:
             self._node = memory.read(self.value)
@@ -78,6 +86,14 @@ class Handle:
             self._value = lying(flat, self._value.shape, start, steps)
             self._anchor = memory.array
         return self._value
+
+    def refuse_late(self) -> None:
+        """Raise where the trace is over: nothing that is done now has a derivative."""
+        if self.run.over:
+            raise UnsupportedError(
+                f"a traced array of {self.run.title} is used at {user_line()} after its trace is over: it stood "
+                "for a value in that one call; return from the function what is needed of it"
+            )
 
     @property
     def plain(self) -> Any:
@@ -185,7 +201,7 @@ class Handle:
 
     def another(self, node: Node | None, value: Array, *, number: bool = False) -> Self:
         """A traced array like this one of another node."""
-        return type(self)(node, value, number=number)  # type: ignore[arg-type]
+        return type(self)(node, value, number=number, trace=self.run)  # type: ignore[arg-type]
 
     def viewed(self, view: Array, node: Node | None) -> Self:
         """A view of this array, where NumPy's lies."""

@@ -75,15 +75,16 @@ _refuse(
 
 _refuse(
     np, "array asarray asanyarray ascontiguousarray asfortranarray require full arange",
-    "it would make a plain array of a traced one and lose its derivative; leave it out, or use jb.array([...]), "
-    "jb.full(shape, value) or np.stack([...])",
+    "it would make a plain array of a traced one and lose its derivative; leave it out, or use jb.array([...]) or "
+    "jb.full(shape, value)",
 )  # fmt: skip
 
 # Counting: constant but for jumps
 
 _refuse(
-    np, "histogram histogram2d histogramdd bincount histogram_bin_edges",
-    "it counts values in bins, so that its result is constant but for jumps; count plain arrays outside",
+    np, "histogram histogram2d histogramdd histogram_bin_edges",
+    "it counts values in bins, so that its result is constant but for jumps; count plain arrays outside, and add "
+    "up weights with np.bincount(bins, weights)",
 )  # fmt: skip
 
 # Constants that take their type from an argument: np.ones(3, like=x)

@@ -15,4 +15,7 @@ REPLACEMENTS: dict[str, str] = {
     **{name: f"jb.ops.{name}" for name in (*OPERATIONS, *_OF_SCIPY)},
     **dict.fromkeys(("lu_factor", "lu_solve", "lu", "cho_factor"), _FACTORS),
     "solve": "np.linalg.solve",
+    **dict.fromkeys(
+        ("__matmul__", "__rmatmul__", "dot", "multiply"), "A.toarray() for the sparse A"
+    ),
 }

@@ -5,20 +5,22 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import count
 from numbers import Integral, Number
+from types import TracebackType
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.errors import ShapeError, UnsupportedError
+from jacobians.errors import JacobiansError, ShapeError, UnsupportedError
 from jacobians.graph.how import ByViews
 from jacobians.graph.node import WEAK, Node, apply, constant, input_node, ordered
 from jacobians.ground.arguments import float_array
-from jacobians.ground.trees import TreeDef, flatten
+from jacobians.ground.trees import TreeDef, flatten, leaf_names, parameters
 from jacobians.operations.declare import elementwise
+from jacobians.tracing.culprits import culprit, framework_message
 from jacobians.tracing.numpy.basics import call_astype
-from jacobians.tracing.session import Session, closure_names, session
+from jacobians.tracing.session import Session, closure_names, is_users, place_of, session, trace
 from jacobians.tracing.traced import Traced
 
 Array = NDArray[Any]
@@ -31,6 +33,49 @@ _tokens = count()
 _ACTIVE: set[Node] = set()
 
 
+class Wanted(NamedTuple):
+    """The arguments to differentiate by, each a tree of arrays or an array.
+
+    Attributes
+    ----------
+    one : bool
+        Whether there is one, alone, and no tuple of them.
+    trees : tuple of TreeDef
+        Their structures.
+    moving : tuple of bool
+        For each leaf of them in order whether it is differentiated; text and the like is not.
+    """
+
+    one: bool
+    trees: tuple[TreeDef, ...]
+    moving: tuple[bool, ...]
+
+    @property
+    def single(self) -> bool:
+        """Whether it is one array."""
+        return self.one and self.trees[0].kind is None
+
+    def restore(self, found: Iterable[Any]) -> Any:
+        """One value for each array, in the arguments' structure; None for what is not differentiated."""
+        given = iter(found)
+        leaves = iter([next(given) if moving else None for moving in self.moving])
+        whole = [tree.restore([next(leaves) for _ in range(tree.size)]) for tree in self.trees]
+        return whole[0] if self.one else tuple(whole)
+
+    def leaves_of(self, given: Any, what: str, like: str = "the argument") -> list[Any]:
+        """One value for each array that is differentiated, of values in the arguments' structure."""
+        several = [given] if self.one else given
+        if not self.one and (not isinstance(given, tuple | list) or len(given) != len(self.trees)):
+            size = f"{len(given)} of them" if isinstance(given, tuple | list) else "one"
+            raise ShapeError(f"{what} has {size}, not {len(self.trees)}; give one for each")
+        leaves = [
+            leaf
+            for tree, part in zip(self.trees, several, strict=True)
+            for leaf in tree.leaves_of(part, what, like)
+        ]
+        return [leaf for leaf, moving in zip(leaves, self.moving, strict=True) if moving]
+
+
 class Run(NamedTuple):
     """A function that was run on traced arrays."""
 
@@ -40,6 +85,7 @@ class Run(NamedTuple):
     treedef: TreeDef
     names: list[str]
     title: str
+    wanted: Wanted
 
     @property
     def arguments(self) -> dict[Node, str]:
@@ -164,16 +210,22 @@ def name_of(function: Any) -> str:
 
 @contextmanager
 def traced(
-    function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], wrt: Wrt
-) -> Iterator[Run]:
-    """Run a function with some arguments traced; the session lives as long as the block."""
+    function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], wrt: Wrt,
+    moves: Callable[[Any], bool] | None = None,
+) -> Iterator[Run]:  # fmt: skip
+    """Run a function with some arguments traced; the session lives as long as the block.
+
+    ``moves`` says which leaves of arguments that are trees are traced: by default those that are numbers.
+    """
     names = parameter_names(function, args, kwargs)
     places, labels, values = chosen(function, args, kwargs, wrt)
-    with session() as here:
+    with session() as here, trace(here, name_of(function)):
         here.names.update(closure_names(function))
         for name, value in zip(names, args, strict=True):
-            if isinstance(value, np.ndarray):
-                here.names[id(value)] = name
+            leaves, structure = parameters(value)
+            for leaf, label in zip(leaves, leaf_names(structure, name, names), strict=True):
+                if isinstance(leaf, np.ndarray):
+                    here.names[id(leaf)] = label
         # A float of its own, which the function's own numbers are not, can have a name.
         new_args: list[Any] = [1.0 * value if type(value) is float else value for value in args]
         here.names.update(
@@ -183,45 +235,98 @@ def traced(
         )
         new_kwargs = dict(kwargs)
         inputs: list[Node] = []
-        for place, name, value in zip(places, labels, values, strict=True):
-            traced = _input(here, name, value, f"{name_of(function)}: argument {name}")
-            inputs.append(traced.node)
+        found: list[tuple[TreeDef, list[bool]]] = []
+        known, labels = labels, []
+        for place, name, value in zip(places, known, values, strict=True):
+            leaves, structure = parameters(value)
+            whole = structure.kind is None
+            moving = [whole or (moves or moves_in_tree)(leaf) for leaf in leaves]
+            called = leaf_names(structure, name, [*names, *labels])
+            for n, path in enumerate(structure.paths):
+                if moving[n]:
+                    what = f"{name_of(function)}: argument {name}{path}"
+                    leaves[n] = _input(here, called[n], leaves[n], what)
+                    inputs.append(leaves[n].node)
+                    labels.append(called[n])
+            found.append((structure, moving))
             if isinstance(place, int):
-                new_args[place] = traced
+                new_args[place] = structure.restore(leaves)
             else:
-                new_kwargs[place] = traced
+                new_kwargs[place] = structure.restore(leaves)
+        wanted = Wanted(
+            isinstance(wrt, Integral | str),
+            tuple(structure for structure, _ in found),
+            tuple(one for _, moving in found for one in moving),
+        )
+        if not inputs and places:
+            raise UnsupportedError(
+                f"{name_of(function)}: argument {known[0]} holds no numbers to differentiate by"
+            )
         _ACTIVE.update(inputs)
         try:
             result = _called(function, new_args, new_kwargs)
             leaves, treedef = real_leaves(result, f"{name_of(function)}: its result")
             title = name_of(function)
             title = title if title.isidentifier() else "Y"
-            yield Run(here, inputs, leaves, treedef, labels, title)
+            yield Run(here, inputs, leaves, treedef, labels, title, wanted)
         finally:
             _ACTIVE.difference_update(inputs)
 
 
 def _called(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-    """The function's result; our own error where NumPy wraps it (``y[i] = x[i]`` on a plain y)."""
+    """The function's result; our own errors name the line of the user's code."""
     try:
         result = function(*args, **kwargs)
-    except ValueError as error:
-        if isinstance(error.__cause__, UnsupportedError):
+    except JacobiansError as error:
+        raise _with_line(error, error.__traceback__) from error.__cause__
+    except Exception as error:
+        if isinstance(
+            error.__cause__, JacobiansError
+        ):  # NumPy wraps it: ``y[i] = x[i]`` on a plain y
             raise error.__cause__ from None
-        raise
+        meant = _of_framework(error)
+        if meant is None:
+            raise
+        raise meant from error
     if result is None:
         raise UnsupportedError(f"{name_of(function)} returned None; is a 'return' missing?")
     return result
 
 
+def _with_line(error: JacobiansError, traceback: TracebackType | None) -> JacobiansError:
+    """The error, with the innermost line of the user's code unless it says that."""
+    found = _innermost(traceback)
+    if found is not None and len(error.args) == 1:
+        place = place_of(found.tb_frame, found.tb_lineno)
+        if place not in str(error):
+            error.args = (f"{error.args[0]} (at {place})",)
+    return error
+
+
+def _innermost(traceback: TracebackType | None) -> TracebackType | None:
+    """The entry of a traceback that is innermost in the user's own code."""
+    found = None
+    while traceback is not None:
+        if is_users(traceback.tb_frame.f_code.co_filename):
+            found = traceback
+        traceback = traceback.tb_next
+    return found
+
+
+def _of_framework(error: Exception) -> UnsupportedError | None:
+    """What an error means that another array package raises for a traced array."""
+    found = _innermost(error.__traceback__)
+    if found is None:
+        return None
+    seen = culprit(found.tb_frame, found.tb_lasti)
+    if not (seen.framework and seen.touches_traced):
+        return None
+    return UnsupportedError(framework_message(seen))
+
+
 def _input(here: Session, name: str, value: Any, what: str) -> Traced:
-    if isinstance(value, dict | set) or (
-        isinstance(value, tuple | list) and any(isinstance(v, np.ndarray | Traced) for v in value)
-    ):
-        raise UnsupportedError(
-            f"{what} is a {type(value).__name__} of arrays; pass them as separate arguments and name "
-            "several in wrt=(0, 1)"
-        )
+    if isinstance(value, set):
+        raise UnsupportedError(f"{what} is a set, which has no order; pass a list, tuple or dict")
     number = value.number if isinstance(value, Traced) else isinstance(value, Number | np.generic)
     if isinstance(value, Traced):
         x = value if value.dtype.kind == "f" else call_astype(value, np.float64)
@@ -259,18 +364,31 @@ def output_value(output: Any) -> Any:
 
 
 def real_places(args: Sequence[Any]) -> tuple[int, ...]:
-    """The positions of arguments that are arrays of numbers."""
+    """The positions of arguments that are arrays of numbers, or trees with some."""
     found = []
     for position, value in enumerate(args):
-        if isinstance(value, Traced):
+        leaves, structure = parameters(value)
+        if any(map(_is_numeric if structure.kind is None else moves_in_tree, leaves)):
             found.append(position)
-        elif not (value is None or isinstance(value, str | bytes | bool)):
-            try:
-                numeric = np.asarray(value).dtype.kind in "fiub"
-            except ValueError:
-                numeric = False
-            except TypeError:  # another library's, which says why when it is read
-                numeric = True
-            if numeric:
-                found.append(position)
     return tuple(found)
+
+
+def moves_in_tree(leaf: Any) -> bool:
+    """Whether a leaf of a tree is differentiated: numbers are; masks, text and functions stay."""
+    kind = getattr(getattr(leaf, "dtype", None), "kind", "")
+    if kind in ("c", "O") or isinstance(leaf, complex):
+        return True  # which is refused, with the reason
+    return kind != "b" and not callable(leaf) and _is_numeric(leaf)
+
+
+def _is_numeric(value: Any) -> bool:
+    if isinstance(value, Traced):
+        return True
+    if value is None or isinstance(value, str | bytes | bool):
+        return False
+    try:
+        return np.asarray(value).dtype.kind in "fiub"
+    except ValueError:
+        return False
+    except TypeError:  # another library's, which says why when it is read
+        return True

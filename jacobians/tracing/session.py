@@ -7,7 +7,10 @@ Each thread has its own session.
 """
 
 import contextlib
+import inspect
+import os
 import sys
+import sysconfig
 from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from pathlib import Path
@@ -22,10 +25,38 @@ from jacobians.ground.arguments import real_array
 from jacobians.operations.products import transpose
 
 Array = NDArray[Any]
-PACKAGE = str(Path(__file__).parent.parent)
-_NUMPY = str(Path(np.__file__).parent)
-_SCIPY = str(Path(np.__file__).parent.parent / "scipy")
-_LIBRARIES = (PACKAGE, _NUMPY, _SCIPY, str(contextlib.__file__), "<__array_function__")
+
+
+def _folder(*parts: Any) -> str:
+    return str(Path(*parts)) + os.sep
+
+
+PACKAGE = _folder(Path(__file__).parent.parent)
+_NUMPY = _folder(Path(np.__file__).parent)
+_SCIPY = _folder(Path(np.__file__).parent.parent, "scipy")
+_ARRAYS = (PACKAGE, _NUMPY, _SCIPY, str(contextlib.__file__), "<__array_function__")
+_INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}", "<frozen ")
+_STANDARD = tuple({_folder(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")})
+
+
+class Trace:
+    """One run of a function on traced arrays; ``over`` when it has ended.
+
+    Attributes
+    ----------
+    title : str
+        What the function is called.
+    depth : int
+        Within how many others it runs.
+    """
+
+    __slots__ = ("depth", "over", "title")
+
+    def __init__(self, title: str, depth: int) -> None:
+        self.title, self.depth, self.over = title, depth, False
+
+
+_LOOSE = Trace("", 0)  # of what is made where nothing is traced
 
 
 class Session:
@@ -35,6 +66,7 @@ class Session:
         self.values: dict[Node, Any] = {}
         self.guards: list[str] = []
         self.names: dict[int, str] = {}
+        self.traces: list[Trace] = []
         self._constants: dict[int, tuple[Any, Node]] = {}
 
     def constant_node(self, value: Any) -> Node:
@@ -119,18 +151,62 @@ def guard(what: str) -> None:
         here.guards.append(f"{what} at {user_line()}")
 
 
-def user_line() -> str:
-    """``file.py:12`` of the innermost caller outside this package, NumPy and SciPy."""
+@contextlib.contextmanager
+def trace(here: Session, title: str) -> Iterator[Trace]:
+    """A trace of its own within a session; what it traced is not to be used after the block."""
+    opened = Trace(title, len(here.traces) + 1)
+    here.traces.append(opened)
+    try:
+        yield opened
+    finally:
+        opened.over = True
+        here.traces.remove(opened)
+
+
+def innermost() -> Trace:
+    """The trace that runs now."""
+    here = _current.get()
+    return here.traces[-1] if here is not None and here.traces else _LOOSE
+
+
+def surrounding() -> Trace:
+    """The trace around the one that runs now: of what it hands out."""
+    here = _current.get()
+    return here.traces[-2] if here is not None and len(here.traces) > 1 else _LOOSE
+
+
+def is_users(file: str) -> bool:
+    """Whether a file is the user's own, and not of Python or of what is installed."""
+    return not (file.startswith((*_ARRAYS, *_STANDARD)) or any(part in file for part in _INSTALLED))
+
+
+def user_frame() -> FrameType | None:
+    """The innermost frame of the user's own code; where there is none, of code outside array packages."""
+    outside = None
     for frame in _frames():
         name = frame.f_code.co_filename
-        if not name.startswith(_LIBRARIES):
-            return f"{Path(name).name}:{frame.f_lineno}"
-    return "an unknown line"
+        if is_users(name):
+            return frame
+        if outside is None and not name.startswith(_ARRAYS):
+            outside = frame
+    return outside
+
+
+def place_of(frame: FrameType | None, line: int | None = None) -> str:
+    """``file.py:12``."""
+    if frame is None:
+        return "an unknown line"
+    return f"{Path(frame.f_code.co_filename).name}:{line or frame.f_lineno}"
+
+
+def user_line() -> str:
+    """``file.py:12`` of the innermost line of the user's own code."""
+    return place_of(user_frame())
 
 
 def from_library(file: str) -> bool:
     """Whether code of this file is this package's, NumPy's or SciPy's, and not the user's."""
-    return file.startswith(_LIBRARIES)
+    return file.startswith(_ARRAYS)
 
 
 def scipy_functions() -> list[str]:
@@ -139,10 +215,12 @@ def scipy_functions() -> list[str]:
     for frame in _frames():
         name = frame.f_code.co_filename
         if name.startswith(_SCIPY):
-            # Decorators of SciPy call what they decorate ``f``.
-            decorated = frame.f_locals.get("f")
-            names.append(getattr(decorated, "__name__", frame.f_code.co_name))
-        elif not name.startswith(_LIBRARIES):
+            # Decorators of SciPy call what they decorate ``f``; a class is called by its ``__init__``.
+            called = frame.f_locals.get("f")
+            if frame.f_code.co_name == "__init__":
+                called = type(frame.f_locals.get("self"))
+            names.append(getattr(called, "__name__", frame.f_code.co_name))
+        elif not name.startswith(_ARRAYS):
             break
     return names
 
@@ -157,6 +235,7 @@ def _frames() -> Iterator[FrameType]:
 def closure_names(function: Callable[..., Any]) -> Mapping[int, str]:
     """The names of arrays that a function closes over, has as defaults, or reads from its module."""
     found: dict[int, str] = {}
+    function = inspect.unwrap(function)
     code = getattr(function, "__code__", None)
     if code is None:
         return found

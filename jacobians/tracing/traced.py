@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from jacobians.errors import UnsupportedError
 from jacobians.graph.node import Node, Operation, apply, of_dtype, weak_type
 from jacobians.tracing.attributes import refuse, refused_attribute
+from jacobians.tracing.culprits import culprit, framework_message
 from jacobians.tracing.dispatch import call
 from jacobians.tracing.entries import Put
 from jacobians.tracing.flat import Flat
@@ -154,6 +155,7 @@ class Traced(Handle):
         return call(function, args, dict(kwargs))
 
     def __array__(self, dtype: Any = None, copy: Any = None) -> Array:
+        self.refuse_late()
         if self.constant:
             return np.array(self.value, dtype)  # it depends on no input
         called = scipy_functions()
@@ -166,7 +168,7 @@ class Traced(Handle):
                 f"SciPy's {(known or called)[-1]} at {user_line()} works on plain arrays only, which would cut a "
                 f"traced one off from its derivative; {instead}"
             )
-        raise UnsupportedError(
+        raise _cut_off(
             f"a traced array was to be made a plain array at {user_line()}, which would cut it off from its "
             "derivative; write jb.array([...]) for np.array([...]), fill an array made by jb.zeros(shape) (or "
             "np.zeros_like(x)) in place of one by np.zeros, leave np.asarray(x) out (or write "
@@ -174,12 +176,13 @@ class Traced(Handle):
         )
 
     def _number(self, what: str) -> Any:
+        self.refuse_late()
         if self.constant:
             return self.value.item()  # it depends on no input
-        raise UnsupportedError(
+        raise _cut_off(
             f"{what} of a traced array at {user_line()} would cut it off from its derivative; keep it an array "
-            "(0-d arrays work like numbers), use np.stack([...]) or jb.array([...]) to collect several, and "
-            "fill an array made by jb.zeros(shape), not np.zeros(shape)"
+            "(0-d arrays work like numbers), use jb.array([...]) to collect several, and fill an array made by "
+            "jb.zeros(shape), not np.zeros(shape)"
         )
 
     def __float__(self) -> float:
@@ -376,6 +379,28 @@ class Traced(Handle):
         return call(ASTYPE, (self, dtype, order, casting, subok, copy), {})
 
 
+def _cut_off(unknown: str) -> UnsupportedError:
+    """That a traced array would become plain: what stands on the line and what to write, if that is seen."""
+    found = culprit()
+    lost = "which would cut it off from its derivative"
+    if found.assigns:
+        return UnsupportedError(
+            f"{found.text} = ... at {found.place} puts a traced value into a plain array, {lost}; make "
+            f"{found.assigns} with jb.zeros(shape) in place of np.zeros(shape), or with np.zeros_like(x) of a "
+            "traced x"
+        )
+    if found.framework:
+        return UnsupportedError(framework_message(found))
+    instead = found.instead
+    if not instead and found.names and not holds_traced(found.function):
+        instead = "write it with NumPy's functions, or declare it with jb.operation"
+    if not instead:
+        return UnsupportedError(unknown)
+    return UnsupportedError(
+        f"{found.text} at {found.place} makes a plain array or number of a traced one, {lost}; {instead}"
+    )
+
+
 GETITEM = ArrayMethod("__getitem__", operator.getitem)
 ASTYPE = ArrayMethod("astype", lambda x, *how: x.astype(*how))
 CONJ = ArrayMethod("conj", lambda x: x.conj())
@@ -401,9 +426,12 @@ def record(operation: Operation, operands: Sequence[Any], **parameters: Any) -> 
     nodes: list[Node] = []
     values: list[Any] = []
     fixed, live = True, False
+    trace = here.traces[0] if here.traces else None
     for operand in operands:
         if isinstance(operand, Traced):
             nodes.append(operand.node)
+            if trace is None or operand.run.depth > trace.depth:
+                trace = operand.run
             weak = type(weak_type(operand.node)) is float
             values.append(float(operand.value) if weak else operand.value)
             fixed = fixed and operand.constant
@@ -417,7 +445,7 @@ def record(operation: Operation, operands: Sequence[Any], **parameters: Any) -> 
             fixed = fixed and type(operand) in (int, float)
     if fixed and nodes:
         value = np.asarray(operation.evaluate(values, parameters))
-        return Traced(here.constant_node(value), value, number=not value.ndim)
+        return Traced(here.constant_node(value), value, number=not value.ndim, trace=trace)
     node = apply(operation, nodes, **parameters)
     known = here.values.get(node)
     if known is None:
@@ -434,4 +462,4 @@ def record(operation: Operation, operands: Sequence[Any], **parameters: Any) -> 
         here.values[node] = value
     else:
         value = known.copy(order="K")  # two arrays, if of one node
-    return Traced(node, value, number=not value.ndim)
+    return Traced(node, value, number=not value.ndim, trace=trace)

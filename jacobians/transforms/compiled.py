@@ -32,7 +32,6 @@ from jacobians.tensor.storage import (
     index_arrays,
     storage_of,
 )
-from jacobians.tracing.running import real_leaves
 from jacobians.transforms.derived import Block, Contracted, Derived, samples
 from jacobians.transforms.inputs import Signature, by_position
 
@@ -269,7 +268,7 @@ class Compiled:
 
     def _places(self, out: Any, shapes: Sequence[tuple[int, ...]]) -> list[Array]:
         """The arrays of ``out``, checked: one of each shape, none in another's memory."""
-        places = self._leaves(out, f"{self._name}: out=")
+        places = self._derived.leaves_of(out, f"{self._name}: out=")
         blocks = self._derived.blocks
         if len(places) != len(blocks):
             raise ShapeError(f"{self._name}: out= has {len(places)} arrays, not {len(blocks)}")
@@ -522,9 +521,7 @@ class Compiled:
     ) -> Any:
         arrays = self._signature.accept(args)
         what = f"{self._name}: {contraction.what}"
-        leaves = self._leaves(given, what)
-        if len(leaves) != len(contraction.seeds):
-            raise ShapeError(f"{what} has {len(leaves)} arrays, not {len(contraction.seeds)}")
+        leaves = [self._leaf(one, what) for one in contraction.leaves_of(given, what)]
         passed = [
             self._seed(leaf, node, what, contraction.side)
             for leaf, node in zip(leaves, contraction.seeds, strict=True)
@@ -546,9 +543,6 @@ class Compiled:
                 f"{self._name}: out= is written by NumPy, and the arguments are another library's arrays, whose "
                 "results never change; leave out= away"
             )
-
-    def _leaves(self, given: Any, what: str) -> list[Any]:
-        return real_leaves(given, what, self._leaf)[0]
 
     def _leaf(self, value: Any, what: str) -> Any:
         return value if self._executor.native(value) else float_array(value, what)
@@ -615,9 +609,6 @@ class CompiledOne(Compiled):
         self._buffers = {k: ref for k, ref in self._buffers.items() if ref() is not None}
         self._buffers[id(made)] = weakref.ref(made)
         return made
-
-    def _leaves(self, given: Any, what: str) -> list[Any]:  # noqa: ARG002
-        return [given]  # a list of numbers is an array here
 
 
 PLANNED: dict[str, Callable[[Any], Any]] = {

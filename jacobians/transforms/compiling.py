@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from numbers import Integral
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,16 +16,18 @@ from jacobians.graph.node import Node, ordered
 from jacobians.ground.caches import ByteCache
 from jacobians.ground.progress import progress
 from jacobians.tracing.randomness import States, called, drawing_line, generators
-from jacobians.tracing.running import Run, Wrt, name_of, positions_of, traced
+from jacobians.tracing.running import Run, Wanted, Wrt, name_of, positions_of, traced
 from jacobians.transforms.compiled import PLANNED, Compiled, CompiledOne
 from jacobians.transforms.derived import Derived, Kind
 from jacobians.transforms.inputs import (
     Described,
     Signature,
     Static,
+    arguments_of,
     by_position,
     described,
     is_input,
+    is_number,
 )
 
 
@@ -35,6 +38,12 @@ class Transform(Protocol):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """The derivative at the arguments."""
+
+
+class TensorTransform(Transform, Protocol):
+    """A transform that gives tensors, which can also be had as sparse arrays."""
+
+    sparse: "Callable[..., Any]"
 
 
 def compiler(
@@ -104,45 +113,52 @@ def _derived(
     chosen: type[NumpyProgram],
 ) -> Compiled:  # fmt: skip
     name = name_of(f)
-    args = [chosen.example(value) for value in args]
-    places = tuple(n for n, value in enumerate(args) if is_input(value))
+    given = arguments_of(args, chosen.example)
+    args = given.restore()
+    places = [n for n, value in enumerate(given.leaves) if is_input(value)]
+    holders = tuple(n for n in range(len(args)) if not set(places).isdisjoint(given.places(n)))
     states = States(generators(f, args))
-    with traced(f, args, {}, places) as run:
+    with traced(f, args, {}, holders, is_input) as run:
         if states.changed():
-            _refuse_drawing(f, args, places, states)
+            _refuse_drawing(f, args, holders, states)
         if run.here.guards:
             raise _Guarded(name, run.here.guards[0])
         inputs = dict(zip(places, run.inputs, strict=True))
-        starts: dict[Node, str] = {}
         found = positions_of(f, args, wrt)
-        wanted = wrt if isinstance(wrt, tuple | list) else [wrt]
-        if len(found) < len(wanted):
+        several = wrt if isinstance(wrt, tuple | list) else [wrt]
+        if len(found) < len(several):
             raise UnsupportedError(
                 f"compile {name}: wrt={wrt!r} is not among the {len(args)} example arguments; "
                 "pass it, by position"
             )
-        for place in found:
-            if place not in inputs:
+        by = [place for argument in found for place in given.places(argument)]
+        moving = tuple(place in inputs for place in by)
+        for place, moves in zip(by, moving, strict=True):
+            value = given.leaves[place]
+            alone = given.paths[place].isdigit()
+            if not moves and (alone or (is_number(value) and not isinstance(value, bool))):
                 raise UnsupportedError(
-                    f"compile {name}: wrt={wrt!r} is static ({type(args[place]).__name__}); "
-                    "pass an array of floats"
+                    f"compile {name}: wrt={wrt!r} is static ({type(value).__name__}"
+                    f"{'' if alone else f' in argument {given.paths[place]}'}); pass an array of floats"
                 )
-            starts[inputs[place]] = run.arguments[inputs[place]]
-        derived = Derived(f, kind, wrt, run, starts, strategy)
+        starts = {inputs[place]: run.arguments[inputs[place]] for place in by if place in inputs}
+        trees = tuple(given.trees[argument] for argument in found)
+        wanted = Wanted(isinstance(wrt, Integral | str), trees, moving)
+        derived = Derived(f, kind, run, starts, strategy, wanted=wanted)
         fixed = _inner_points(derived, run)
     made = CompiledOne if derived.single else Compiled
-    return made(derived, Signature(name, args, inputs, chosen), inputs, chosen, fixed)
+    return made(derived, Signature(name, given, inputs, chosen), inputs, chosen, fixed)
 
 
 def _refuse_drawing(
-    f: Callable[..., Any], args: Sequence[Any], places: tuple[int, ...], states: States
+    f: Callable[..., Any], args: Sequence[Any], holders: tuple[int, ...], states: States
 ) -> None:
     """Raise where the function drew random numbers, naming the line; nothing of that is left behind."""
     who = " and ".join(map(called, states.changed()))
     states.restore()
 
     def again() -> None:
-        with traced(f, args, {}, places):
+        with traced(f, args, {}, holders, is_input):
             pass
 
     try:
@@ -227,7 +243,7 @@ class CompiledOnUse:
         found = self._plan(args)
         if isinstance(found, Compiled):
             return found(*args)
-        if any(map(self._executor.traced, args)):
+        if any(map(self._executor.traced, arguments_of(args, lambda leaf: leaf).leaves)):
             raise self._branches("a derivative that JAX traces", found)
         if not found.told:
             found.told.append(True)
@@ -237,7 +253,8 @@ class CompiledOnUse:
                 GuardWarning,
                 stacklevel=2,
             )
-        return self._executor.like(self._transform(*args), args)
+        leaves = arguments_of(args, lambda leaf: leaf).leaves
+        return self._executor.like(self._transform(*args), leaves)
 
     def dense(self, *args: Any, out: Any = None, max_bytes: float | None = None) -> Any:
         """The dense derivative; see ``Compiled.dense``."""

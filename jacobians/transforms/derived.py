@@ -6,7 +6,6 @@ lowers them.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from numbers import Integral
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,7 +19,7 @@ from jacobians.ground.trees import LEAF
 from jacobians.notation.explicit import axis_names
 from jacobians.notation.terms import Sum, added, contracted, relabelled
 from jacobians.tensor.batching import per_sample
-from jacobians.tracing.running import Run, Wrt, name_of, output_node
+from jacobians.tracing.running import Run, Wanted, name_of, output_node
 
 Title = tuple[str, str]
 
@@ -180,6 +179,8 @@ class Contracted(NamedTuple):
         Of what comes out.
     structured : callable
         What comes out in the structure that the caller expects.
+    leaves_of : callable
+        What is given, named in errors as told, one for each seed.
     letter, what, side : str
         How seeds are called: in a program, in errors, and which side of the derivative they are on.
     """
@@ -188,6 +189,7 @@ class Contracted(NamedTuple):
     nodes: tuple[Node, ...]
     dtypes: tuple[np.dtype[Any], ...]
     structured: Callable[[Sequence[Any]], Any]
+    leaves_of: Callable[[Any, str], list[Any]]
     letter: str
     what: str
     side: str
@@ -197,11 +199,11 @@ class Derived:
     """The blocks of a transform of a function that was traced, and the structure of its results."""
 
     def __init__(
-        self, f: Callable[..., Any], kind: Kind, wrt: Wrt, run: Run, starts: Mapping[Node, str],
-        strategy: Strategy = "auto", record: Record | None = None,
+        self, f: Callable[..., Any], kind: Kind, run: Run, starts: Mapping[Node, str],
+        strategy: Strategy = "auto", record: Record | None = None, wanted: Wanted | None = None,
     ) -> None:  # fmt: skip
         self.name, self.kind = name_of(f), kind
-        self._one = isinstance(wrt, Integral | str)
+        self.wanted = run.wanted if wanted is None else wanted
         self._treedef = run.treedef
         self.outputs = [output_node(output) for output in run.outputs]
         if kind.gradient:
@@ -217,11 +219,11 @@ class Derived:
     @property
     def single(self) -> bool:
         """Whether there is one result, by one argument, with no structure around it."""
-        return self._one and len(self.rows) == 1 and self._treedef == LEAF
+        return self.wanted.single and len(self.rows) == 1 and self._treedef == LEAF
 
     def by_argument(self, found: Sequence[Any]) -> Any:
-        """One value, or a tuple with one for each argument, as ``wrt`` says."""
-        return found[0] if self._one else tuple(found)
+        """Values for the columns in the structure of the arguments that ``wrt`` names."""
+        return self.wanted.restore(found)
 
     def by_result(self, found: Sequence[Any]) -> Any:
         """Values for the rows in the structure of the function's result."""
@@ -233,6 +235,22 @@ class Derived:
                 for n in range(0, len(found), self._columns)
             ]
         return self._treedef.restore(found)
+
+    def result_leaves(self, given: Any, what: str) -> list[Any]:
+        """One value for each row, of values in the structure of the function's result."""
+        if self.kind.gradient:
+            return [given]
+        leaves = self._treedef.leaves_of(given, what, "the result")
+        if not self.kind.nested:
+            return leaves
+        return [leaf for one in leaves for leaf in self.wanted.leaves_of(one, what)]
+
+    def leaves_of(self, given: Any, what: str) -> list[Any]:
+        """One value for each block, of values in the structure of the transform's result."""
+        rows = [given] if self.kind.gradient else self._treedef.leaves_of(given, what, "the result")
+        if self.kind.nested:
+            rows = [leaf for one in rows for leaf in self.wanted.leaves_of(one, what)]
+        return [leaf for row in rows for leaf in self.wanted.leaves_of(row, what)]
 
     def structured(self, found: Sequence[Any]) -> Any:
         """Values for the blocks in the structure of the transform's result."""
@@ -254,7 +272,7 @@ class Derived:
         ]
         return Contracted(
             tuple(seeds), tuple(map(as_single_node, columns)),
-            tuple(block.start.dtype for block in self.rows[0]), self.by_argument,
+            tuple(block.start.dtype for block in self.rows[0]), self.by_argument, self.result_leaves,
             "G", "the upstream gradient G", "the output",
         )  # fmt: skip
 
@@ -272,7 +290,7 @@ class Derived:
         ]
         return Contracted(
             tuple(seeds), tuple(map(as_single_node, rows)),
-            tuple(row[0].dtype for row in self.rows), self.by_result,
+            tuple(row[0].dtype for row in self.rows), self.by_result, self.wanted.leaves_of,
             "d", "the direction", "the input",
         )  # fmt: skip
 

@@ -16,6 +16,7 @@ from jacobians.derivation.chain_rule import Strategy, as_single_node, forward, r
 from jacobians.errors import ShapeError
 from jacobians.graph.node import Node, evaluate, input_node, ordered
 from jacobians.ground.arguments import owned, shaped_array
+from jacobians.ground.trees import mapped
 from jacobians.notation.terms import Sum, added, whole
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.tracing.numpy import families  # noqa: F401 - fills the tables
@@ -25,13 +26,12 @@ from jacobians.tracing.running import (
     name_of,
     output_node,
     output_value,
-    real_leaves,
     real_places,
     traced,
 )
-from jacobians.tracing.session import session
+from jacobians.tracing.session import session, surrounding
 from jacobians.tracing.traced import Traced
-from jacobians.transforms.compiling import Transform, compiler
+from jacobians.transforms.compiling import TensorTransform, Transform, compiler
 from jacobians.transforms.derived import (
     GRAD,
     HESSIAN,
@@ -41,6 +41,7 @@ from jacobians.transforms.derived import (
     Derived,
     Kind,
 )
+from jacobians.transforms.slips import checked
 from jacobians.transforms.traced_tensor import TracedTensor, in_session, like
 
 Array = NDArray[Any]
@@ -72,19 +73,17 @@ def _tensor(run: Run, block: Block) -> Any:
 def _output(run: Run, output: Any) -> Any:
     """A result of the function: traced if it depends on an outer function's inputs."""
     if isinstance(output, Traced) and run.reaches_outside([output.node]):
-        return output
+        return Traced(output.node, output.value, number=output.number, trace=surrounding())
     return output_value(output)
 
 
-def _transform(
-    f: Callable[..., Any], kind: Kind, wrt: Wrt, strategy: Strategy = "auto"
-) -> Transform:
-    """The transform of a kind, with a ``compile`` of its own."""
+def _transform(f: Callable[..., Any], kind: Kind, wrt: Wrt, strategy: Strategy = "auto") -> Any:
+    """The transform of a kind, with a ``compile`` of its own; with ``sparse`` where it gives tensors."""
 
     @functools.wraps(f)
     def transform(*args: Any, **kwargs: Any) -> Any:
         with traced(f, args, kwargs, wrt) as run:
-            derived = Derived(f, kind, wrt, run, run.arguments, strategy)
+            derived = Derived(f, kind, run, run.arguments, strategy)
             if not kind.gradient:
                 return derived.structured([_tensor(run, block) for block in derived.blocks])
             found = [
@@ -96,18 +95,41 @@ def _transform(
 
     made: Any = transform
     made.compile = compiler(f, kind, wrt, strategy, transform)
-    found: Transform = made
-    return found
+    if not kind.gradient:
+        made.sparse = _sparse(transform)
+    return made
 
 
-def jacobian(f: Callable[..., Any], wrt: Wrt = 0, *, strategy: Strategy = "auto") -> Transform:
+def _sparse(transform: Callable[..., Any]) -> Callable[..., Any]:
+    """The ``sparse`` of a transform."""
+
+    def sparse(*args: Any, **kwargs: Any) -> Any:
+        """The derivative as SciPy's solvers take it: a compressed sparse row array of what can be nonzero.
+
+        A function of ``f``'s arguments, to be passed as ``jac=jb.jacobian(f).sparse``; each call derives
+        anew. Of shape ``(prod(out_shape), prod(in_shape))``; several results or arguments in the structure
+        that the transform gives.
+        """
+        return mapped(
+            lambda J: J.sparse("csr") if isinstance(J, JacobianTensor | TracedTensor) else J,
+            transform(*args, **kwargs),
+        )
+
+    return sparse
+
+
+@checked
+def jacobian(
+    f: Callable[..., Any], wrt: Wrt = 0, *, strategy: Strategy = "auto"
+) -> TensorTransform:
     """The full Jacobian of a NumPy function, structured.
 
     Parameters
     ----------
     f : callable
         A function of arrays (and anything else) that uses NumPy. It returns an array, or a tuple,
-        list or dict of arrays.
+        list or dict of arrays. An argument may hold several, too: a dict, dataclass or named tuple, or
+        a list or tuple with arrays in it.
     wrt : int, str or sequence of them
         Which arguments to differentiate by: position, parameter name, or several.
     strategy : {"auto", "forward", "reverse"}
@@ -116,8 +138,9 @@ def jacobian(f: Callable[..., Any], wrt: Wrt = 0, *, strategy: Strategy = "auto"
     Returns
     -------
     callable
-        With ``f``'s arguments; gives a JacobianTensor, in the structure of ``f``'s result, and a
-        tuple of them for several ``wrt``.
+        With ``f``'s arguments; gives a JacobianTensor, in the structure of ``f``'s result, each in the
+        structure of the argument, and a tuple of them for several ``wrt``. Its ``sparse`` gives SciPy sparse
+        arrays instead, as ``jac=`` of a solver; its ``compile`` derives once.
 
     Raises
     ------
@@ -131,10 +154,12 @@ def jacobian(f: Callable[..., Any], wrt: Wrt = 0, *, strategy: Strategy = "auto"
     >>> jb.jacobian(lambda W: W @ x)(np.ones((2, 3))).formula()
     'δ_ik x_l'
     """
-    return _transform(f, JACOBIAN, wrt, strategy)
+    made: TensorTransform = _transform(f, JACOBIAN, wrt, strategy)
+    return made
 
 
-def hessian(f: Callable[..., Any], wrt: Wrt = 0, *, strategy: Strategy = "auto") -> Transform:
+@checked
+def hessian(f: Callable[..., Any], wrt: Wrt = 0, *, strategy: Strategy = "auto") -> TensorTransform:
     """The Hessian: the Jacobian of the gradient's graph, structured.
 
     Parameters and errors as for :func:`jacobian`. For several ``wrt`` the result is a tuple of tuples:
@@ -148,9 +173,11 @@ def hessian(f: Callable[..., Any], wrt: Wrt = 0, *, strategy: Strategy = "auto")
     array([[4., 1.],
            [1., 6.]])
     """
-    return _transform(f, HESSIAN, wrt, strategy)
+    made: TensorTransform = _transform(f, HESSIAN, wrt, strategy)
+    return made
 
 
+@checked
 def value_and_grad(f: Callable[..., Any], wrt: Wrt = 0) -> Transform:
     """The value and the gradient of a function that returns one number.
 
@@ -171,9 +198,11 @@ def value_and_grad(f: Callable[..., Any], wrt: Wrt = 0) -> Transform:
     >>> jb.value_and_grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
     (array(5.), array([2., 4.]))
     """
-    return _transform(f, VALUE_AND_GRAD, wrt)
+    made: Transform = _transform(f, VALUE_AND_GRAD, wrt)
+    return made
 
 
+@checked
 def grad(f: Callable[..., Any], wrt: Wrt = 0) -> Transform:
     """The gradient of a function that returns one number; see :func:`value_and_grad`.
 
@@ -185,7 +214,8 @@ def grad(f: Callable[..., Any], wrt: Wrt = 0) -> Transform:
     array([[1., 2.],
            [1., 2.]])
     """
-    return _transform(f, GRAD, wrt)
+    made: Transform = _transform(f, GRAD, wrt)
+    return made
 
 
 def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[Any, ...]]]:
@@ -219,12 +249,8 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
         nested = run.reaches_outside(gradients)
 
     def pullback(G: Any) -> tuple[Any, ...]:
-        leaves, _ = real_leaves(G, f"{name_of(f)}: the upstream gradient G")
-        if len(leaves) != len(seeds):
-            raise ShapeError(
-                f"{name_of(f)}: the upstream gradient has {len(leaves)} arrays, the result {len(seeds)}"
-            )
         what = f"{name_of(f)}: the upstream gradient G"
+        leaves = run.treedef.leaves_of(G, what, "the result")
         if nested or any(isinstance(leaf, Traced) for leaf in leaves):
             return _pulled_back(leaves)
         given = [
@@ -232,14 +258,21 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
             for leaf, seed in zip(leaves, seeds, strict=True)
         ]
         known = evaluate(gradients, {**kept, **dict(zip(seeds, given, strict=True))})
-        result: list[Any] = [None] * len(args)
-        for place, node, dtype in zip(places, gradients, dtypes, strict=True):
-            result[place] = np.array(known[node], dtype=dtype)
-        return tuple(result)
+        return _for_all(
+            [
+                np.array(known[node], dtype=dtype)
+                for node, dtype in zip(gradients, dtypes, strict=True)
+            ]
+        )
+
+    def _for_all(found: Sequence[Any]) -> tuple[Any, ...]:
+        """Gradients in the arguments' structures, None for an argument that has none."""
+        known = dict(zip(places, run.wanted.restore(found), strict=True))
+        return tuple(known.get(n) for n in range(len(args)))
 
     def _pulled_back(leaves: Sequence[Any]) -> tuple[Any, ...]:
         """As ``pullback`` inside an outer function: with G's nodes in place of the seeds."""
-        result: list[Any] = [None] * len(args)
+        result: list[Any] = []
         with session() as here:
             here.values.update(kept)
             upstream = []
@@ -256,10 +289,10 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
                 reverse(node, run.inputs, whole(seed, seed.shape))
                 for node, seed in zip(outputs, upstream, strict=True)
             ]
-            for number, place in enumerate(places):
+            for number, dtype in enumerate(dtypes):
                 node = as_single_node(added([part[number] for part in parts]))
-                result[place] = like(_finished(inside, node), dtypes[number])
-        return tuple(result)
+                result.append(like(_finished(inside, node), dtype))
+        return _for_all(result)
 
     return values, pullback
 
@@ -272,7 +305,7 @@ def jvp(f: Callable[..., Any], args: Sequence[Any], directions: Sequence[Any]) -
     f : callable
         As for :func:`jacobian`.
     args, directions : sequences
-        As many directions as arguments, of the same shapes; None for an argument that stays.
+        As many directions as arguments, of the same shapes and structures; None for what stays.
 
     Returns
     -------
@@ -291,9 +324,12 @@ def jvp(f: Callable[..., Any], args: Sequence[Any], directions: Sequence[Any]) -
     places = tuple(n for n in real_places(args) if directions[n] is not None)
     with traced(f, args, {}, places) as run:
         seeds: list[Node] = []
-        for place, node in zip(places, run.inputs, strict=True):
-            what = f"{name_of(f)}: the direction of argument {run.names[len(seeds)]}"
-            direction = directions[place]
+        given_directions = run.wanted.leaves_of(
+            [directions[place] for place in places], f"{name_of(f)}: directions"
+        )
+        for name, direction, node in zip(run.names, given_directions, run.inputs, strict=True):
+            what = f"{name_of(f)}: the direction of argument {name}"
+            direction = np.zeros(node.shape) if direction is None else direction
             if isinstance(direction, Traced) and direction.shape == node.shape:
                 run.here.values[direction.node] = direction.value
                 seeds.append(direction.node)

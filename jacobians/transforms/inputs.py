@@ -1,6 +1,6 @@
 """The arguments of a compiled transform: which are inputs, which are static, and what is accepted."""
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, fields, is_dataclass
 from numbers import Number
@@ -13,6 +13,7 @@ from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.execution.numpy_source import NumpyProgram
 from jacobians.graph.node import Node, by_bits
 from jacobians.ground.arguments import real_array
+from jacobians.ground.trees import TreeDef, parameters
 
 Array = NDArray[Any]
 
@@ -59,13 +60,20 @@ Described = tuple[Input | Static, ...]
 
 
 def described(args: Sequence[Any], chosen: type[NumpyProgram]) -> Described:
-    """What of the arguments a compiled derivative depends on: shapes and dtypes, or contents."""
-    return tuple(
+    """What of the arguments a compiled derivative depends on: shapes and dtypes, or contents, and structures."""
+    found = [parameters(value) for value in args]
+    parts: list[Input | Static] = [
         Input(np.shape(value), _float_type(value), type(value) if is_number(value) else None)
         if is_input(value)
         else _static(chosen.example(value))
-        for value in args
-    )
+        for leaves, _ in found
+        for value in leaves
+    ]
+    trees = tuple(tree for _, tree in found)
+    if any(tree.kind is not None for tree in trees):
+        words = ", ".join(path for tree in trees for path in tree.paths if path)
+        parts.append(Static(trees, f"in {words}"))
+    return tuple(parts)
 
 
 def _float_type(value: Any) -> np.dtype[Any]:
@@ -116,19 +124,57 @@ def _content(value: Any, what: str) -> Hashable:
     return by_bits(value)
 
 
+class Arguments(NamedTuple):
+    """All leaves of some arguments, in order, and the structure of each argument."""
+
+    leaves: list[Any]
+    trees: tuple[TreeDef, ...]
+
+    @property
+    def paths(self) -> list[str]:
+        """Where each leaf stands: ``0``, ``1['W']``."""
+        return [f"{n}{path}" for n, tree in enumerate(self.trees) for path in tree.paths]
+
+    def places(self, argument: int) -> range:
+        """The places of an argument's leaves among all."""
+        start = sum(tree.size for tree in self.trees[:argument])
+        return range(start, start + self.trees[argument].size)
+
+    def restore(self) -> list[Any]:
+        """The arguments."""
+        return [
+            tree.restore(self.leaves[place] for place in self.places(n))
+            for n, tree in enumerate(self.trees)
+        ]
+
+
+def arguments_of(args: Sequence[Any], change: Callable[[Any], Any]) -> Arguments:
+    """The leaves of arguments, each changed, and their structures."""
+    found = [parameters(value) for value in args]
+    leaves = [change(leaf) for part, _ in found for leaf in part]
+    return Arguments(leaves, tuple(tree for _, tree in found))
+
+
 class Signature:
     """The shapes and dtypes that a transform was compiled for, and the values of static arguments."""
 
     def __init__(
-        self, name: str, args: Sequence[Any], inputs: Mapping[int, Node], chosen: type[NumpyProgram]
+        self,
+        name: str,
+        arguments: "Arguments",
+        inputs: Mapping[int, Node],
+        chosen: type[NumpyProgram],
     ) -> None:
+        args = arguments.leaves
         self._name = name
         self._chosen = chosen
-        self._count = len(args)
+        self._trees = arguments.trees
+        self._plain = all(tree.kind is None for tree in arguments.trees)
+        self._labels = [f"argument {path}" for path in arguments.paths]
         # Arrays and lists are copied: the caller may change theirs later.
         self._static = {
             n: (
-                _content(value, f"{name}: argument {n}"),
+                _content(value, f"{name}: {self._labels[n]}"),
                 deepcopy(value) if _is_mutable(value) else value,
             )
             for n, value in enumerate(args)
@@ -141,11 +187,13 @@ class Signature:
 
     def accept(self, args: Sequence[Any]) -> list[Any]:
         """The input arrays, checked against what was compiled for."""
-        if len(args) != self._count:
+        if len(args) != len(self._trees):
             raise ShapeError(
-                f"{self._name}: compiled for {self._count} arguments, called with {len(args)}; pass as many, "
+                f"{self._name}: compiled for {len(self._trees)} arguments, called with {len(args)}; pass as many, "
                 "by position"
             )
+        if not self._plain:
+            args = self._leaves_of(args)
         arrays = []
         for place, shape, dtype, number in self._specs:
             array = args[place]
@@ -155,12 +203,20 @@ class Signature:
             arrays.append(array)
         for place, (content, before) in self._static.items() if self._static else ():
             given = self._chosen.example(args[place])
-            if _content(given, f"{self._name}: argument {place}") != content:
+            if _content(given, f"{self._name}: {self._labels[place]}") != content:
                 raise UnsupportedError(
-                    f"{self._name}: argument {place} is static and was {before!r} when compiled, now {given!r}; "
-                    "compile again for another value, or compile() without example arguments"
+                    f"{self._name}: {self._labels[place]} is static and was {before!r} when compiled, now "
+                    f"{given!r}; compile again for another value, or compile() without example arguments"
                 )
         return arrays
+
+    def _leaves_of(self, args: Sequence[Any]) -> list[Any]:
+        """The leaves of arguments that must have the structures of the examples."""
+        return [
+            leaf
+            for n, (tree, value) in enumerate(zip(self._trees, args, strict=True))
+            for leaf in tree.leaves_of(value, f"{self._name}: argument {n}", "when compiled it")
+        ]
 
     def _converted(
         self, value: Any, place: int, shape: tuple[int, ...], dtype: Any, number: bool
@@ -169,21 +225,21 @@ class Signature:
             return value
         array = value
         if not self._chosen.native(value):
-            array = real_array(value, f"{self._name}: argument {place}")
+            array = real_array(value, f"{self._name}: {self._labels[place]}")
             if not isinstance(value, np.ndarray):
                 array = array.astype(dtype)
         if number and self._chosen.native(value) and not array.shape:
             return array  # what JAX makes of a Python float
         if array.shape != shape or array.dtype != dtype:
             raise ShapeError(
-                f"{self._name}: argument {place} has shape {array.shape} and dtype {array.dtype}, but was "
+                f"{self._name}: {self._labels[place]} has shape {array.shape} and dtype {array.dtype}, but was "
                 f"compiled for shape {shape} and dtype {dtype}; compile again for other shapes or dtypes"
             )
         if number != is_number(value) and not shape and not self._chosen.native(value):
             kinds = ("an array without axes", "a number")
             raise ShapeError(
-                f"{self._name}: argument {place} is {kinds[not number]}, but was compiled for {kinds[number]}, "
-                "which do not behave alike in place; pass the same kind, or compile again"
+                f"{self._name}: {self._labels[place]} is {kinds[not number]}, but was compiled for "
+                f"{kinds[number]}, which do not behave alike in place; pass the same kind, or compile again"
             )
         return array
 

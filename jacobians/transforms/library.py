@@ -7,6 +7,7 @@ with such options, plain arrays go through that call too, so that one function s
 import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from functools import cached_property
 from itertools import count, islice
 from numbers import Integral
@@ -442,9 +443,14 @@ class Library(Mapping[str, LibraryOperation]):
         try:
             return self._operations[name]
         except KeyError:
-            raise _UnknownOperation(
-                f"there is no operation {name!r}; there are {', '.join(self._operations)}"
-            ) from None
+            raise _UnknownOperation(self._unknown(name)) from None
+
+    def _unknown(self, name: str) -> str:
+        """That there is no such operation, and which are called nearly so."""
+        near = get_close_matches(str(name).lower(), [*self._operations, *self.functions], 3, 0.6)
+        if near:
+            return f"there is no operation {name!r}; did you mean {' or '.join(near)}?"
+        return f"there is no operation {name!r}; there are {', '.join(self._operations)}"
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):

@@ -20,7 +20,7 @@ from jacobians.tracing.attributes import refuse
 from jacobians.tracing.handle import serials
 from jacobians.tracing.numpy.basics import call_astype, reshape
 from jacobians.tracing.running import output_node
-from jacobians.tracing.session import current, user_line
+from jacobians.tracing.session import current, surrounding, user_line
 from jacobians.tracing.traced import Traced
 from jacobians.transforms.derived import Block
 
@@ -31,7 +31,7 @@ def in_session(node: Node) -> Traced:
     value = np.asarray(evaluate([node], here.values)[node])
     node = of_dtype(node, value.dtype)
     here.values[node] = value
-    return Traced(node, value)
+    return Traced(node, value, trace=surrounding())
 
 
 def like(found: Any, dtype: np.dtype[Any]) -> Any:
@@ -73,6 +73,7 @@ class TracedTensor(Traced):
         self._tensor: JacobianTensor | None = None
         self._memory, self._version, self._anchor = None, 0, None  # type: ignore[assignment]
         self.number, self.writeable, self.serial = False, True, next(serials)
+        self.run = surrounding()
 
     # The dense array, for NumPy: made when it is first asked for
 
@@ -104,7 +105,7 @@ class TracedTensor(Traced):
     @property
     def _array(self) -> Traced:
         """The dense array as a traced array and no more."""
-        return Traced(self.node, self.value)
+        return Traced(self.node, self.value, trace=self.run)
 
     def another(self, node: Node | None, value: Any, *, number: bool = False) -> Any:
         """A traced array like the dense one of another node, which is no tensor."""

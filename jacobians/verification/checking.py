@@ -1,11 +1,15 @@
 """``jb.check``: hold a derivative against a reference, and say what is wrong with it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Integral, Real
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from jacobians.errors import JacobiansError, UnsupportedError
+from jacobians.ground.trees import flatten, is_tree, parameters
 from jacobians.tracing.running import Wrt
+from jacobians.transforms.flattening import flattened
 from jacobians.verification.claims import Backward, Claim, Forward, Full, Ours, gradients_of
 from jacobians.verification.guests import backward_of, forward_of, is_guest
 from jacobians.verification.references import ByTracing, Given, Numerical, Reference
@@ -37,7 +41,8 @@ def check(
         Takes arrays and returns an array, or a tuple, list or dict of arrays. It need not be traceable:
         compiled code, and code of other frameworks behind NumPy arrays, is evaluated only.
     *args : array_like
-        Where to check. Nothing that is called gets these arrays themselves, only copies.
+        Where to check: arrays, or trees of them, of which each array has its part in the report.
+        Nothing that is called gets these arrays themselves, only copies.
     wrt : int, str or sequence of them, optional
         Which arguments to differentiate by: position, parameter name, or several. By default every
         gradient that ``vjp`` returns is judged, in the order of the arguments (None is skipped, and
@@ -124,6 +129,17 @@ def check(
     for name, claim in (("vjp", vjp), ("jvp", jvp)):
         if claim is not None and not callable(claim):
             raise UnsupportedError(f"{name} is of type {type(claim).__name__}; pass a function")
+    if callable(f) and any(map(is_tree, args)):  # each array of theirs is one of its own
+        if wrt is None:
+            wrt = _returned(f, args, kwargs or {}, vjp)
+        flat = flattened(f, args, wrt)
+        assert flat is not None
+        f, args, wrt = flat.function, tuple(flat.leaves), flat.wrt
+        vjp, jvp = vjp and flat.vjp(vjp), jvp and flat.jvp(jvp)
+        if jacobian is not None:
+            jacobian = flat.jacobian(jacobian, flat.result(kwargs or {}), "jacobian")
+        if not isinstance(against, str):
+            against = flat.jacobian(against, flat.result(kwargs or {}), "against")
     options = _Options(against, rtol, atol, int(seed))
     subject = Subject(f, args, kwargs or {}, 0 if wrt is None else wrt)
     subject.listen_for_noise()
@@ -140,6 +156,24 @@ def check(
             second = _report(several, options, None, vjp, None)
             return second if first is None else _joined(first, second)
     return _report(subject, options, jacobian, vjp, jvp)
+
+
+def _returned(
+    f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], vjp: Any
+) -> tuple[int, ...] | int:
+    """The arguments, trees among them, by which a backward returns a gradient."""
+    if vjp is None:
+        return 0
+    leaves, shape = parameters(list(args))
+
+    def copies() -> Any:
+        return shape.restore([np.array(x) if isinstance(x, np.ndarray) else x for x in leaves])
+
+    results, structure = flatten(f(*copies(), **kwargs))
+    found = vjp(structure.restore([np.ones_like(y) for y in results]), *copies(), **kwargs)
+    if not isinstance(found, tuple) or len(found) != len(args) or len(args) < 2:
+        return 0
+    return tuple(n for n, gradient in enumerate(found) if gradient is not None) or 0
 
 
 def _gives(subject: Subject, against: Callable[..., Any], returned: tuple[int, ...] | int) -> bool:

@@ -306,7 +306,7 @@ BAD_ARGUMENTS = {
     "show": "the following arguments are required: OPERATION; see jacobians show --help",
     "ops --foo": "unrecognized arguments: --foo",
     "bogus": "invalid choice: 'bogus'",
-    "show matmull": "there is no operation 'matmull'; there are absolute, add,",
+    "show matmull": "there is no operation 'matmull'; did you mean matmul?",
     "show matmul --wrt Z": "matmul has no argument wrt='Z'; its arguments are B, C",
     "show matmul --wrt 2": "no argument wrt=2; its arguments are B, C (or their positions 0 to 1)",
     "show matmul --shape B=2by3": "--shape 'B=2by3' is no shape: write a matrix as B=2x3",

@@ -17,7 +17,7 @@ def test_gradients_products_and_tensors_along_each_axis(axis):
     np.testing.assert_allclose(
         jb.grad(lambda X: np.sum(W * np.cumsum(X**2, axis=axis)))(X), 2 * X * suffix(W, axis)
     )
-    y, dy = jb.jvp(lambda X: np.cumsum(X**2, axis=axis), (X,), (D,))
+    _, dy = jb.jvp(lambda X: np.cumsum(X**2, axis=axis), (X,), (D,))
     np.testing.assert_allclose(dy, np.cumsum(2 * X * D, axis=axis))
     J = jb.jacobian(lambda X: np.cumsum(X**2, axis=axis))(X)
     np.testing.assert_allclose(J.jvp(D), np.cumsum(2 * X * D, axis=axis))

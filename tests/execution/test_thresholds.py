@@ -386,6 +386,7 @@ NO_SIZE = {
     "ground.memory._FALLBACK": "what is available where the system does not say",
     "ground.stopwatch._REPEATS": "of a measurement",
     "operations.declare._MOST": "bytes of a cache",
+    "tracing.culprits._LONGEST": "text",
     "tensor.jacobian_tensor._LONGEST": "text",
     "tensor.jacobian_tensor._LONGEST_LATEX": "text",
     "tensor.jacobian_tensor._TERMS": "text",

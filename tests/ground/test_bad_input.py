@@ -268,7 +268,9 @@ def test_names_of_orders_and_formats() -> None:
 
 def test_an_unknown_operation_names_those_there_are() -> None:
     for use in (lambda: ops.matmull, lambda: ops["matmull"]):
-        with pytest.raises(jb.JacobiansError, match=r"no operation 'matmull'.*matmul, matvec"):
+        with pytest.raises(
+            jb.JacobiansError, match=r"no operation 'matmull'; did you mean matmul\?$"
+        ):
             use()
     assert not hasattr(ops, "matmull")
     assert "matmull" not in ops

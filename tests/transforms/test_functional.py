@@ -252,9 +252,14 @@ def test_errors_name_what_is_wrong():
         jb.grad(loss, wrt=3)(W, X)
     with pytest.raises(jb.UnsupportedError, match="complex"):
         jb.grad(loss)(W * 1j, X)
-    with pytest.raises(jb.UnsupportedError, match=r"float\(\).*test_functional\.py:\d+"):
+    with pytest.raises(
+        jb.UnsupportedError,
+        match=r"^float\(x\[0\]\) at test_functional\.py:\d+ .*leave float\(\) out",
+    ):
         jb.grad(lambda x: float(x[0]) * 2)(X)
-    with pytest.raises(jb.UnsupportedError, match=r"jb\.array\(\[\.\.\.\]\)"):
+    with pytest.raises(
+        jb.UnsupportedError, match=r"^np\.array\(\[x, x\]\) at .*; write jb\.array\(\[x, x\]\)$"
+    ):
         jb.grad(lambda x: np.array([x, x]).sum())(X)
 
     def fill(x):
@@ -263,7 +268,8 @@ def test_errors_name_what_is_wrong():
         return y
 
     with pytest.raises(
-        jb.UnsupportedError, match=r"float\(\).*test_functional\.py:\d+.*np\.stack.*jb\.zeros"
+        jb.UnsupportedError,
+        match=r"^y\[0\] = \.\.\. at test_functional\.py:\d+ puts .*; make y with jb\.zeros",
     ):
         jb.jacobian(fill)(X)
     with pytest.raises(jb.UnsupportedError, match=r"returned None; is a 'return' missing"):
@@ -379,12 +385,3 @@ def test_wrt_twice_and_defaults():
     assert jb.grad(f, wrt=1)(X) == pytest.approx(3 * X.sum())
     assert jb.grad(f, wrt="z")(X) == pytest.approx(2 * X.sum())
     np.testing.assert_array_equal(jb.grad(f)(x=X, y=1.0), 3 * np.ones(3))
-
-
-def test_containers_and_weights_are_refused():
-    with pytest.raises(jb.UnsupportedError, match="a dict of arrays; pass them as separate"):
-        jb.grad(lambda p: p["a"])({"a": 1.0})
-    with pytest.raises(jb.UnsupportedError, match="a tuple of arrays; pass them as separate"):
-        jb.grad(lambda p: p[0].sum())((X, X))
-    with pytest.raises(jb.UnsupportedError, match=r"numpy\.bincount"):
-        jb.grad(lambda w: np.bincount([0, 1, 1], weights=w).sum())(X)

@@ -242,6 +242,16 @@ def _added_up(values: Any, flat: Any, shape: tuple[int, ...]) -> Any:
     return record(index_maps.spread, [values], moves=moves, shape=shape)
 
 
+@mirrors(np.bincount)
+def bincount(x: Any, /, weights: Any = None, minlength: Any = 0) -> Any:
+    """numpy.bincount: the weights are added up, in bins that hold for these values only."""
+    bins = plain(x)
+    counted = np.bincount(bins, plainly(weights), minlength)  # NumPy's own errors
+    if not isinstance(weights, Traced):
+        return counted
+    return _added_up(call_astype(weights, np.float64), np.asarray(bins), counted.shape)
+
+
 def _rounds(flat: Any) -> list[Any]:
     """Positions in rounds, none twice in a round, in the order in which they come."""
     order = np.argsort(flat, kind="stable")
