@@ -25,6 +25,7 @@ from jacobians.errors import (
 from jacobians.measuring.sweeping import sweep
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.tracing.numpy.filling import array, empty, full, zeros
+from jacobians.transforms.deriving.derivation import Derivation, derive
 from jacobians.transforms.functional import (
     grad,
     hessian,
@@ -42,6 +43,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Comparison",
+    "Derivation",
     "Explanation",
     "GuardWarning",
     "JacobianTensor",
@@ -55,6 +57,7 @@ __all__ = [
     "chain",
     "check",
     "compare",
+    "derive",
     "empty",
     "full",
     "grad",

@@ -96,13 +96,14 @@ class Atom:
 
 @dataclass(frozen=True, eq=False)
 class Leaf(Atom):
-    """An array with a name. A ``symmetric`` one is its own transpose."""
+    """An array with a name. A ``symmetric`` one is its own transpose; ``code`` is what NumPy makes it by."""
 
     name: str
     shape: tuple[int, ...]
     symmetric: bool = False
     positive: bool = False
     active: bool = False
+    code: str = ""
 
     def __post_init__(self) -> None:
         self._keyed((ACTIVE if self.active else "") + self.name, self.shape)

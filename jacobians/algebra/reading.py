@@ -42,6 +42,7 @@ from jacobians.operations.elementwise import log as LOG
 from jacobians.operations.elementwise import sigmoid as SIGMOID
 
 HALF = Fraction(1, 2)
+_LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _MOST = 400  # nodes that are read
 _TERMS = 40  # of one expression
 
@@ -88,6 +89,8 @@ class Reader:
 
     def expression(self, node: Node) -> Expr:
         """The node as an expression of its shape."""
+        if node in self._known and node not in self._read:
+            self._read[node] = self._named(self._known[node], node)
         if node not in self._read:
             for new in ordered([node], {**self._read, **self._known}):
                 if len(self._read) > _MOST:
@@ -161,11 +164,23 @@ class Reader:
     def _term(
         self, term: Term, shape: tuple[int, ...], read: Callable[[Node], Expr]
     ) -> tuple[Monomial, ...]:
+        sized = dict(enumerate(term.sizes))
+        pieces: list[Any] = []
+
         def letters(slots: Any, sizes: tuple[int, ...]) -> Letters:
             found: list[int | None] = []
             for slot, size in zip(slots, sizes, strict=True):
                 if size == 1 and slot == ZERO:
                     found.append(None)
+                    continue
+                if not slot.parts:  # one entry of an axis: a unit vector stands there
+                    new = len(sized)
+                    sized[new] = size
+                    unit = Leaf(
+                        f"e{slot.constant}".translate(_LOWERED), (size,), code=f"np.eye({size})[{slot.constant}]"
+                    )
+                    pieces.append((unit, (new,), 1))
+                    found.append(new)
                     continue
                 letter = full_letter(slot, term.sizes, size)
                 if letter is None:
@@ -173,13 +188,11 @@ class Reader:
                 found.append(letter)
             return tuple(found)
 
-        pieces: list[Any] = []
         for factor in term.factors:
             node = factor.operand
             pieces.append((read(node), letters(factor.slots, node.shape), 1))
-        return built(
-            pieces, letters(term.slots, shape), dict(enumerate(term.sizes)), shape, exact(term.coefficient)
-        ).terms
+        slots = letters(term.slots, shape)
+        return built(pieces, slots, sized, shape, exact(term.coefficient)).terms
 
     def broadcast(self, expr: Expr, node: Node) -> Expr:
         """An operand of an elementwise node in the node's shape."""

@@ -95,6 +95,8 @@ class Arranger:
     def _add(self, parts: Sequence[Form]) -> Form:
         if len(parts) == 1:
             return parts[0]
+        if any(isinstance(p, Ones) for p in parts) and not all(_is_ones(p) for p in parts):
+            parts = [Name("1", 1, "1") if isinstance(p, Ones) else p for p in parts]
         plain = Add(tuple(parts))
         ways = [plain, *self._factored(parts)]
         return min(ways, key=lambda f: f.cost)
@@ -122,12 +124,20 @@ class Arranger:
         if (above or below or same != 1) and all(p.ndim == plain_ndim(rest) for p in rest):  # type: ignore[attr-defined]
             inner = self._add(rest)
             found.append(scaled(same, tuple(above), tuple(below), inner))
-        bodies = [p.body.parts if isinstance(p.body, Mul) else () for p in whole]
+        bodies = [p.body.parts if isinstance(p.body, Mul) else (p.body,) if p.body is not None else () for p in whole]
         if all(bodies) and not above and not below:
             for side in (0, -1):
                 end = bodies[0][side]
                 if all(b[side] == end for b in bodies):
                     cut = slice(1, None) if side == 0 else slice(None, -1)
+                    if any(len(b) == 1 for b in bodies):
+                        if all(len(b) == 1 or len(b) == 2 and isinstance(b[cut][0], Diag) for b in bodies) and any(len(b) == 2 for b in bodies) and end.ndim == 2:  # type: ignore[attr-defined]
+                            inner = self._add([
+                                scaled(p.coefficient, p.above, p.below, Name("1", 1, "1") if len(b) == 1 else b[cut][0].of)  # type: ignore[attr-defined]
+                                for p, b in zip(whole, bodies, strict=True)
+                            ])  # fmt: skip
+                            found.append(mul(Diag(inner), end) if side else mul(end, Diag(inner)))
+                        continue
                     rest = [
                         scaled(p.coefficient, p.above, p.below, mul(*b[cut])) for p, b in zip(whole, bodies, strict=True)
                     ]  # fmt: skip
@@ -136,12 +146,18 @@ class Arranger:
                     inner = self._add(rest)
                     both = (inner, end) if side else (end, inner)
                     found.append(_pulled(both))
-        heads = [p.body.above if isinstance(p.body, Had) and not p.body.below else () for p in whole]
+        heads = [
+            p.body.above if isinstance(p.body, Had) and not p.body.below
+            else (p.body,) if p.body is not None and p.body.ndim == 1 else ()  # type: ignore[attr-defined]
+            for p in whole
+        ]  # fmt: skip
         if all(heads) and not above and not below:
             shared = [h for h in heads[0] if all(h in other for other in heads)]
             if shared:
                 ndim = whole[0].ndim
                 others = [_without(h, shared) for h in heads]
+                if not all(others) and any(others):
+                    others = [o or [Name("1", 1, "1")] for o in others]
                 if all(others):
                     inner = self._add([
                         scaled(p.coefficient, p.above, p.below, o[0] if len(o) == 1 else Had(tuple(o), (), ndim))
@@ -354,7 +370,7 @@ class Arranger:
             if ndim > 2:
                 raise NoForm(f"{atom.name} has {ndim} axes")
             code = self._leaf(atom) if self._leaf is not None else atom.name
-            return Name(atom.name, ndim, code)
+            return Name(atom.name, ndim, code, symmetric=atom.symmetric)
         if isinstance(atom, LogSumExp):
             form = self.form(atom.of)
             return Call(
@@ -530,6 +546,10 @@ class Arranger:
         return scaled(Fraction(1), tuple(above), tuple(below), body)
 
 
+def _is_ones(form: Form) -> bool:
+    return isinstance(form, Ones) or isinstance(form, Scale) and isinstance(form.body, Ones)
+
+
 def _shared(numbers: Sequence[Number]) -> Number:
     """The largest number of which all are multiples."""
     if not all(isinstance(n, Fraction) for n in numbers):
@@ -622,10 +642,9 @@ def _square_of(form: Form) -> Form | None:
         parts = form.arguments[0].parts
         half = len(parts) // 2
         if len(parts) % 2 == 0:
-            if turned(mul(*parts[half:])) == mul(*parts[:half]):
-                return mul(*parts[half:])
-            if turned(mul(*parts[:half])) == mul(*parts[half:]):
-                return turned(mul(*parts[:half])) if mul(*parts[:half]).text.count("ᵀ") else mul(*parts[:half])
+            first, second = mul(*parts[:half]), mul(*parts[half:])
+            if turned(second) == first:
+                return min(first, second, key=lambda f: f.text.count("ᵀ"))
     return None
 
 

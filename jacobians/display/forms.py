@@ -4,8 +4,8 @@ A vector is a column, and one-dimensional in NumPy.
 """
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
@@ -51,6 +51,7 @@ class Name(Form):
     ndim: int
     code: str = ""
     latex: str = ""
+    symmetric: bool = False
 
     def write(self, style: str) -> Written:
         if style == NUMPY:
@@ -128,6 +129,10 @@ def turned(form: Form) -> Form:
         return Scale(form.coefficient, form.above, form.below, turned(form.body))
     if isinstance(form, Inv) and isinstance(form.of, Turned):
         return Inv(form.of.of)
+    if isinstance(form, Inv) and turned(form.of) == form.of:
+        return form
+    if isinstance(form, Name) and form.symmetric:
+        return form
     return Turned(form)
 
 
@@ -241,12 +246,14 @@ class Raised(Form):
             return Written(f"√({whole})" if style == TEXT else f"\\sqrt{{{whole}}}")
         mark = "∘" if self.ndim else ""
         if style == LATEX:
-            mark = "\\circ " if self.ndim else ""
+            mark = "\\circ " if self.ndim and not (isinstance(self.of, Call) and self.of.entrywise) else ""
             exponent = e.write(style).text if isinstance(e, Form) else str(e)
             return Written(f"{_base(inner)}^{{{mark}{exponent}}}")
         if isinstance(e, Form):
             return Written(f"{inner}^{mark}{e.write(style).inside(ATOM)}")
         plain = str(e)
+        if isinstance(self.of, Call) and self.of.entrywise:
+            mark = ""
         if not mark and e.denominator == 1:
             return Written(inner + plain.translate(_RAISED))
         return Written(f"{inner}^{mark}{plain if plain.isdigit() else f'({plain})'}")
@@ -419,3 +426,27 @@ class Kron(Form):
         if self.commuted:
             return Written(f"({text}) K", PRODUCT)
         return Written(text, 0.5 if len(self.parts) > 1 else self.parts[0].write(style).binds)  # type: ignore[arg-type]
+
+
+def subforms(form: Form) -> Iterator[Form]:
+    """The form and all inside it, the outermost first."""
+    yield form
+    for field in fields(form):
+        value = getattr(form, field.name)
+        for part in value if isinstance(value, tuple) else (value,):
+            if isinstance(part, Form):
+                yield from subforms(part)
+
+
+def replaced(form: Form, table: Mapping[Form, Form]) -> Form:
+    """The form with others in the place of some of its parts."""
+    if form in table:
+        return table[form]
+    changes = {}
+    for field in fields(form):
+        value = getattr(form, field.name)
+        if isinstance(value, tuple) and any(isinstance(v, Form) for v in value):
+            changes[field.name] = tuple(replaced(v, table) if isinstance(v, Form) else v for v in value)
+        elif isinstance(value, Form):
+            changes[field.name] = replaced(value, table)
+    return replace(form, **changes) if changes else form
