@@ -36,6 +36,7 @@ from jacobians.transforms.functional import (
     vjp,
 )
 from jacobians.transforms.library import operation, ops
+from jacobians.transforms.structured import diagonal, projected, symmetric, triangular
 from jacobians.verification.checking import check
 from jacobians.verification.report import Report
 
@@ -58,6 +59,7 @@ __all__ = [
     "check",
     "compare",
     "derive",
+    "diagonal",
     "empty",
     "full",
     "grad",
@@ -67,9 +69,12 @@ __all__ = [
     "numerical",
     "operation",
     "ops",
+    "projected",
     "record",
     "sweep",
+    "symmetric",
     "testing",
+    "triangular",
     "value_and_grad",
     "vjp",
     "zeros",

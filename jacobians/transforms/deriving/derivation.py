@@ -1,9 +1,7 @@
 """``jb.derive`` and what it returns."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
-from math import prod
 from textwrap import wrap
 from typing import Any
 
@@ -12,18 +10,21 @@ from jacobians.algebra.building import positive_expr
 from jacobians.algebra.reading import Reader, Unreadable
 from jacobians.algebra.recognising import recognised
 from jacobians.display.arranging import Arranger, NoForm
-from jacobians.display.indices import Indexer
 from jacobians.display.naming import Names
+from jacobians.display.simplified import simplified
 from jacobians.errors import UnsupportedError
 from jacobians.graph.node import Node, ordered
 from jacobians.notation.explicit import axis_names
+from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.transforms.deriving.layouts import Arranged, arranged, check_layout
 from jacobians.transforms.deriving.programs import Programmer, function_text, literal
+from jacobians.transforms.deriving.restricting import explained, program, projection, restricted
 from jacobians.transforms.deriving.steps import Step, Story, is_polynomial
 from jacobians.transforms.deriving.subject import Subject, subject_of
+from jacobians.transforms.functional import jacobian
+from jacobians.transforms.structured import DIAGONAL, SYMMETRIC, Structured
 
 _WIDTH = 80
-_VEC = "for row-major vec: ∂vec(Y)/∂vec(X)"
 
 
 class Derivation:
@@ -46,11 +47,20 @@ class Derivation:
         the derivative in the shape of the output, then the input.
     """
 
-    def __init__(self, subject: Subject, layout: str | None, symmetric: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, subject: Subject, layout: str | None, symmetric: frozenset[str] = frozenset(),
+        structured: Structured | None = None, free: JacobianTensor | None = None, expression: Expr | None = None,
+    ) -> None:  # fmt: skip
         check_layout(layout)
         self._subject, self.layout, self._symmetric = subject, layout, symmetric
-        self.jacobian = subject.jacobian
-        self.index = subject.jacobian.formula()
+        self._structured, self._free, self._given = structured, free, expression
+        self.jacobian = subject.jacobian if free is None else free
+        self._full = subject.jacobian
+        self.index = self.jacobian.formula() if expression is None else self._written(expression)
+
+    def _written(self, expr: Expr) -> str:
+        """An expression in index notation: one that depends on the letters of sizes."""
+        return simplified(expr, self._full.axes).text
 
     def with_layout(self, layout: str | None) -> "Derivation":
         """The same derivation in another layout of matrix notation.
@@ -66,7 +76,13 @@ class Derivation:
         UnsupportedError
             For a name that is none of these.
         """
-        return Derivation(self._subject, layout, self._symmetric)
+        return Derivation(self._subject, layout, self._symmetric, self._structured, self._free, self._given)
+
+    def with_expression(self, expr: Expr) -> "Derivation":
+        """The same derivation with its result as an expression in the letters of sizes."""
+        same = self._expression is not None and expr.key == self._expression.key
+        given = None if same else expr
+        return Derivation(self._subject, self.layout, self._symmetric, self._structured, self._free, given)
 
     @cached_property
     def _names(self) -> Names:
@@ -85,6 +101,8 @@ class Derivation:
     @cached_property
     def _expression(self) -> Expr | None:
         """The derivative as an expression, None where it is not read."""
+        if self._given is not None:
+            return self._given
         try:
             tensor = self._subject.terms
             values = {n.name: n for n in tensor.operands if n.operation is None}
@@ -116,7 +134,11 @@ class Derivation:
             return None
         taken = {*self._signature[0], *self._titles, *self._signature[1]}
         try:
-            return arranged(self._expression, self.jacobian.out_ndim, self._titles, self.layout, taken)
+            expr = self._expression
+            if self._structured is not None:
+                expr = projection(expr, self._structured)
+            found = arranged(expr, self._full.out_ndim, self._titles, self.layout, taken)
+            return found if self._structured is None else restricted(found, self._structured)
         except NoForm:
             return None
 
@@ -169,6 +191,8 @@ class Derivation:
         required = [c for c in captured if "=" not in c]
         optional = [c for c in captured if "=" in c]
         J = self.jacobian
+        if self._structured is not None:
+            body = program(body, self._structured, s.jacobian.names[1], programmer.shared)
         sizes = ", ".join(f"{n} {shape}" for n, shape in shapes.items() if shape)
         docs = [f"{J.title} of shape {J.shape}.", *wrap(f"Shapes: {sizes or 'numbers'}.", 90), "", *wrap(self._result(), 90)]
         names = [*own, *required, *optional]
@@ -190,7 +214,7 @@ class Derivation:
     @cached_property
     def steps(self) -> tuple[Step, ...]:
         """What was done, and the expression after it."""
-        s, J = self._subject, self.jacobian
+        s, J = self._subject, self._full
         story = Story(J.names, J.axes, J.out_ndim)
         value = self._value
         leaf = J.names[1]
@@ -207,9 +231,17 @@ class Derivation:
                 own = axis_names(s.output.ndim, 0)
                 story.add("coordinate form", f"{s.title}_{own} as recorded: {len(ordered([s.output]))} operations", "")
                 story.add("derivative", f"{J.title}, the chain rule along the record", "")
-        latex = J.latex()
+        latex, index = J.latex(), J.formula()
+        if self._given is not None:
+            index, latex = self.index, simplified(self._given, J.axes, "latex").text
         title = story.title("latex") if not J.names[0].startswith("(") else J.title
-        story.add("result", f"{J.title} = {self.index}", f"{title} = {latex}")
+        story.add("result", f"{J.title} = {index}", f"{title} = {latex}")
+        if self._structured is not None:
+            said = explained(self._structured, J.names)
+            story.add(*said)
+            index = self.index
+            free = self.jacobian
+            story.add("result by the free entries", f"{free.title} = {index}", f"{free.title} = {free.latex()}")
         if self.arranged is not None:
             a = self.arranged
             story.add(
@@ -219,7 +251,7 @@ class Derivation:
         return tuple(story.steps)
 
     def _second(self, story: Story) -> None:
-        s, J = self._subject, self.jacobian
+        s, J = self._subject, self._full
         value = self._value
         if value is not None:
             line = story.both(value, axis_names(s.output.ndim, 0))
@@ -390,7 +422,19 @@ def derive(
         ∂vec(A)/∂vec(B) = I ⊗ Cᵀ
     """
     check_layout(layout)
-    return Derivation(subject_of(f, args, wrt, order), layout)
-
-
-_ = (Indexer, json, prod)
+    kinds = {n: a for n, a in enumerate(args) if isinstance(a, Structured)}
+    if not kinds:
+        return Derivation(subject_of(f, args, wrt, order), layout)
+    plain = tuple(a.array if isinstance(a, Structured) else a for a in args)
+    subject = subject_of(f, plain, wrt, order)
+    names = subject.parameters
+    symmetric = frozenset(names[n] for n, a in kinds.items() if a.structure in (SYMMETRIC, DIAGONAL))
+    own = kinds.get(names.index(subject.jacobian.names[1]))
+    if own is None:
+        return Derivation(subject, layout, symmetric)
+    if order == 2:
+        raise UnsupportedError(
+            "derive: order=2 by a structured argument; jb.hessian of the function of its free entries gives the numbers"
+        )
+    free = jacobian(f, wrt)(*args)
+    return Derivation(subject, layout, symmetric, own, free)

@@ -1,0 +1,137 @@
+"""Index notation of simplified derivatives: ``δ_ik p_i − p_i p_k``, ``(X⁻¹)_lk``, ``(W x − t)_k x_l``."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+from jacobians.algebra.atoms import Expr, Factor, Monomial
+from jacobians.algebra.building import components
+from jacobians.algebra.reading import Reader, Unreadable
+from jacobians.algebra.recognising import recognised
+from jacobians.display.arranging import Arranger, NoForm
+from jacobians.display.forms import Form, Name, Turned, turned
+from jacobians.display.indices import Indexer
+from jacobians.display.naming import Names
+from jacobians.graph.node import Node, ordered
+from jacobians.notation.terms import Sum
+from jacobians.notation.writing import ATOM, PRODUCT, SUM, Style, Written, fresh_letters, join_terms, subscript, write_number
+
+_MOST_NODES = 60
+"""Nodes of a tensor that is looked at for a simpler formula."""
+
+
+def simpler(
+    tensor: Sum, axes: str, operands: Mapping[Node, Any], style: Style, taken: Iterable[str]
+) -> str | None:
+    """A tensor's formula from its normal form; None where it has none."""
+    if len(ordered(tensor.operands)) > _MOST_NODES:
+        return None
+    names = Names(operands, taken)
+    try:
+        expr = recognised(Reader(names.leaf, active=frozenset(list(taken)[1:])).tensor(tensor))
+    except Unreadable:
+        return None
+    return simplified(expr, axes, style).text
+
+
+def simplified(expr: Expr, axes: Sequence[str], style: Style = "text") -> Written:
+    """An expression at the letters of its axes: parts that are matrices and columns written whole."""
+    if not expr.terms:
+        return Written("0")
+    arranger, indexer = Arranger(), Indexer(style)
+    terms = sorted(expr.terms, key=lambda t: t.coefficient < 0)
+    return join_terms([_term(t, axes, style, arranger, indexer) for t in terms], style)
+
+
+def _term(t: Monomial, axes: Sequence[str], style: Style, arranger: Arranger, indexer: Indexer) -> Written:
+    names: dict[int | None, str] = {None: "0"}
+    deltas: list[str] = []
+    for slot, axis in zip(t.slots, axes, strict=True):
+        if slot in names and slot is not None:
+            deltas.append(subscript("δ", (names[slot], axis), style))
+        elif slot is not None:
+            names[slot] = axis
+    exponents = dict(t.factors)
+    fresh = fresh_letters("".join(axes))
+    above: list[tuple[tuple[str, ...], str]] = []
+    below: list[Written] = []
+    dummies = {a for a in range(len(t.sizes)) if a not in names}
+    for part in components(exponents, dummies):
+        free = sorted({a for f in part for a in f.letters if a in names and a is not None})
+        if len(part) == 1 and exponents[part[0]] < 0:
+            below.append(_single(part[0], -exponents[part[0]], names, arranger, indexer, style, fresh))
+            continue
+        above.append((tuple(names[a] for a in free), _part(part, exponents, free, t, names, arranger, indexer, style, fresh)))
+    above.sort(key=lambda pair: pair[0])
+    number = t.coefficient
+    value: Any = number
+    bottom = ""
+    if isinstance(number, Fraction):
+        value = int(number) if number.denominator == 1 else float(number)
+        if below and number.denominator != 1:
+            value, bottom = number.numerator, str(number.denominator)
+    sign, size = write_number(value, style)
+    pieces = ([size] if size else []) + deltas + [text for _, text in above]
+    top = " ".join(pieces) or "1"
+    under = ([bottom] if bottom else []) + [w.inside(PRODUCT) for w in below]
+    if not under:
+        return Written(sign + top, SUM if sign else PRODUCT if len(pieces) > 1 else ATOM)
+    if style == "latex":
+        return Written(f"{sign}\\frac{{{top}}}{{{' '.join(under)}}}", SUM if sign else PRODUCT)
+    bottom_text = " ".join(under)
+    if len(under) > 1 or below and below[0].binds < ATOM:
+        bottom_text = f"({bottom_text})"
+    return Written(f"{sign}{top} / {bottom_text}", SUM if sign else PRODUCT)
+
+
+def _single(
+    f: Factor, power: Fraction, names: Mapping[int | None, str], arranger: Arranger, indexer: Indexer, style: Style, fresh: Any
+) -> Written:  # fmt: skip
+    if not [a for a in f.letters if a is not None]:
+        try:
+            from jacobians.display.arranging import _power
+
+            return _power(arranger.atom(f.atom), power).write(style)
+        except NoForm:
+            pass
+    return indexer._powered(f.atom, [names[a] for a in f.letters], power, fresh)
+
+
+def _part(
+    part: list[Factor], exponents: Mapping[Factor, Fraction], free: list[int], t: Monomial,
+    names: Mapping[int | None, str], arranger: Arranger, indexer: Indexer, style: Style, fresh: Any,
+) -> str:  # fmt: skip
+    """Factors that share summed letters, written whole where they are a matrix or a column."""
+    if len(part) == 1 and all(a in names for a in part[0].letters):
+        (f,) = part
+        return _single(f, exponents[f], names, arranger, indexer, style, fresh).inside(PRODUCT)
+    letters = [names[a] for a in free]
+    try:
+        form = arranger._sub(free, [(f, exponents[f]) for f in part], t)
+        if len(free) == 2:
+            other = turned(form)
+            if (other.text.count("ᵀ"), other.text) < (form.text.count("ᵀ"), form.text):
+                form, letters = other, letters[::-1]
+        return _at(form, letters, style)
+    except NoForm:
+        own = dict(names)
+        new = sorted({a for f in part for a in f.letters if a not in own and a is not None})
+        for a in new:
+            own[a] = next(fresh)
+        texts = [
+            indexer._powered(f.atom, [own[a] for a in f.letters], exponents[f], fresh).inside(PRODUCT) for f in part
+        ]  # fmt: skip
+        return " ".join(texts)
+
+
+def _at(form: Form, letters: Sequence[str], style: Style) -> str:
+    written = form.write(style)
+    if not letters:
+        return written.inside(PRODUCT)
+    text = written.text
+    if isinstance(form, Name) and len(text) == 1 or text.endswith(")") and written.binds == ATOM:
+        return subscript(text, letters, style)
+    return subscript(f"({text})", letters, style)
+
+
+_ = Turned
