@@ -2,6 +2,7 @@
 
 # ruff: noqa: D102 - the tensor that is shown documents its members
 
+import re
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from jacobians.display.expressions import shortcut
 from jacobians.display.formulas import Formula, formula_of, written_out
+from jacobians.display.simplified import simpler as simplest
 from jacobians.execution.steps import Cost
 from jacobians.graph.node import Node
 from jacobians.notation.terms import Sum
@@ -75,8 +77,28 @@ class Shown(Protocol):
 
 
 def formula_shown(J: Shown, style: Style = "text", most: int | None = None) -> Formula:
-    """The tensor as a formula, with at most so many of its parts defined."""
-    return formula_of(J.terms, J.axes, J.operands, style, J.names, most)
+    """The tensor as a formula, with at most so many of its parts defined.
+
+    As it was derived, unless its normal form takes fewer names.
+    """
+    found = formula_of(J.terms, J.axes, J.operands, style, J.names, most)
+    if "/" not in str(found) and "frac" not in found.main and len(J.terms.terms) < _SEVERAL and not found.parts:
+        return found  # nothing cancels
+    simpler = simplest(J.terms, J.axes, J.operands, "text", J.names)
+    plain = found if style == "text" else formula_of(J.terms, J.axes, J.operands, "text", J.names, most)
+    if simpler is None or _names(simpler) >= _names(str(plain)):
+        return found
+    if style == "text":
+        return Formula(simpler)
+    return Formula(simplest(J.terms, J.axes, J.operands, style, J.names) or found.main, (), style)
+
+
+_SEVERAL = 3  # terms among which some may be equal
+
+
+def _names(text: str) -> int:
+    """How many names and numbers a formula has."""
+    return len(re.findall(r"\w+", text))
 
 
 def contracted_formula(J: Shown, style: Style = "text") -> Formula:

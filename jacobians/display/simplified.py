@@ -1,20 +1,21 @@
 """Index notation of simplified derivatives: ``δ_ik p_i − p_i p_k``, ``(X⁻¹)_lk``, ``(W x − t)_k x_l``."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from jacobians.algebra.atoms import Expr, Factor, Monomial
+from jacobians.algebra.atoms import Expr, Factor, Function, Leaf, Monomial, Power, Whole
 from jacobians.algebra.building import components
 from jacobians.algebra.reading import Reader, Unreadable
 from jacobians.algebra.recognising import recognised
 from jacobians.display.arranging import Arranger, NoForm
-from jacobians.display.forms import Form, Name, Turned, turned
+from jacobians.display.forms import Form, Name, turned
 from jacobians.display.indices import Indexer
 from jacobians.display.naming import Names
 from jacobians.graph.node import Node, ordered
 from jacobians.notation.terms import Sum
-from jacobians.notation.writing import ATOM, PRODUCT, SUM, Style, Written, fresh_letters, join_terms, subscript, write_number
+from jacobians.notation.writing import ATOM, PRODUCT, SUM, Style, Written, exact_number, fresh_letters, join_terms, subscript, write_number
 
 _MOST_NODES = 60
 """Nodes of a tensor that is looked at for a simpler formula."""
@@ -24,14 +25,46 @@ def simpler(
     tensor: Sum, axes: str, operands: Mapping[Node, Any], style: Style, taken: Iterable[str]
 ) -> str | None:
     """A tensor's formula from its normal form; None where it has none."""
-    if len(ordered(tensor.operands)) > _MOST_NODES:
+    masked = any(f.mask for t in tensor.terms for f in t.factors)
+    if masked or len(ordered(tensor.operands)) > _MOST_NODES:
         return None
     names = Names(operands, taken)
     try:
         expr = recognised(Reader(names.leaf, active=frozenset(list(taken)[1:])).tensor(tensor))
     except Unreadable:
         return None
-    return simplified(expr, axes, style).text
+    if 1 in tensor.shape or not all(_plain(e) for e in _within(expr)):
+        return None
+    text = simplified(expr, axes, style).text
+    if re.search(r"[^\W\d_]²\)|\}\^\{\d\}\)", text):  # a power of a matrix, which index notation has not
+        return None
+    return None if any(sign in text for sign in _MATRIX_SIGNS) else text
+
+
+_MATRIX_SIGNS = *"³⁴⁵⁶⁷⁸⁹", "⁻²", "⁻ᵀ", "⊙", "⊘", "𝟏", "∘", "Σ", "^(", "\\circ", "\\odot", "\\oslash", "mathbf", "\\sum", "dg("
+
+
+def _within(expr: Expr) -> Iterator[Expr]:
+    """The expression and all inside it."""
+    yield expr
+    for t in expr.terms:
+        for f, _ in t.factors:
+            for inner in f.atom.inner:
+                yield from _within(inner)
+
+
+def _plain(expr: Expr) -> bool:
+    """Whether index notation has a sign for all that stands in it, and a number for each coefficient."""
+    for t in expr.terms:
+        if exact_number(abs(float(t.coefficient))) is None:
+            return False
+        for f, _ in t.factors:
+            atom = f.atom
+            if isinstance(atom, Whole | Power) or isinstance(atom, Leaf) and (atom.code or 1 in atom.shape):
+                return False
+            if isinstance(atom, Function) and (not atom.operation.notation or len(atom.arguments) > 1):
+                return False
+    return True
 
 
 def simplified(expr: Expr, axes: Sequence[str], style: Style = "text") -> Written:
@@ -102,7 +135,7 @@ def _part(
     names: Mapping[int | None, str], arranger: Arranger, indexer: Indexer, style: Style, fresh: Any,
 ) -> str:  # fmt: skip
     """Factors that share summed letters, written whole where they are a matrix or a column."""
-    if len(part) == 1 and all(a in names for a in part[0].letters):
+    if len(part) == 1 and all(a in names for a in part[0].letters) and not _better_whole(part[0]):
         (f,) = part
         return _single(f, exponents[f], names, arranger, indexer, style, fresh).inside(PRODUCT)
     letters = [names[a] for a in free]
@@ -124,6 +157,13 @@ def _part(
         return " ".join(texts)
 
 
+def _better_whole(f: Factor) -> bool:
+    """Whether a factor at letters is better written whole: a sum, or a function, of products."""
+    if not any(a is not None for a in f.letters) or not f.atom.inner:
+        return False
+    return all(sum(n != 1 for n in e.shape) <= 2 for e in f.atom.inner)
+
+
 def _at(form: Form, letters: Sequence[str], style: Style) -> str:
     written = form.write(style)
     if not letters:
@@ -132,6 +172,3 @@ def _at(form: Form, letters: Sequence[str], style: Style) -> str:
     if isinstance(form, Name) and len(text) == 1 or text.endswith(")") and written.binds == ATOM:
         return subscript(text, letters, style)
     return subscript(f"({text})", letters, style)
-
-
-_ = Turned

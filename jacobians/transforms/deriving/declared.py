@@ -2,17 +2,16 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from fractions import Fraction
-from itertools import product
 from typing import Any
 
 import numpy as np
 
-from jacobians.algebra.atoms import Atom, Expr, Factor, Function, Group, Leaf, Monomial, Power, Whole
-from jacobians.algebra.recognising import Softmax
+from jacobians.algebra.atoms import Atom, Expr, Leaf
 from jacobians.errors import JacobiansError, ShapeError, UnsupportedError
 from jacobians.transforms.deriving.derivation import Derivation, derive
 from jacobians.transforms.deriving.language import as_function
+from jacobians.transforms.structured import diagonal as as_diagonal
+from jacobians.transforms.structured import symmetric as as_symmetric
 
 _DRAWS = ((5, 7, 11, 13, 17, 19), (11, 5, 7, 17, 13, 23))
 _TRIES = 12
@@ -134,9 +133,6 @@ def derive_text(
         sizes = dict(zip(letters, draw, strict=False))
         concrete = {n: tuple(sizes.get(s, s) if isinstance(s, str) else s for s in shape) for n, shape in declared.items()}
         arrays = points(function, concrete, seed, structures)  # type: ignore[arg-type]
-        from jacobians.transforms.structured import diagonal as as_diagonal
-        from jacobians.transforms.structured import symmetric as as_symmetric
-
         wrapped = [
             as_symmetric(a) if n in symmetric else as_diagonal(a) if n in diagonal and n == by else a
             for n, a in zip(names, arrays, strict=True)
@@ -145,86 +141,43 @@ def derive_text(
     if len(found) == 1:
         return found[0][0], by, declared
     (first, sizes), (second, others) = found
-    codes = {}
+    codes: dict[str, str] = {}
     for name, shape in declared.items():
-        for axis, s in enumerate(shape):
-            if isinstance(s, str):
-                codes.setdefault(s, f"{name}.shape[{axis}]")
-    if first._expression is None or second._expression is None:
-        if first.index != second.index:
-            raise UnsupportedError(f"the derivative depends on the sizes: {first.index} and {second.index}")
-        return first, by, declared
-    united = _united(first._expression, second._expression, sizes, others, codes)
-    return first.with_expression(united), by, declared
-
-
-def _united(a: Expr, b: Expr, sizes: Mapping[str, int], others: Mapping[str, int], codes: Mapping[str, str]) -> Expr:
-    """One expression of two draws of sizes: coefficients that differ are written with the sizes.
-
-    Raises
-    ------
-    UnsupportedError
-        Where they differ in more than that.
-    """
-    if len(a.terms) != len(b.terms):
+        for axis, size in enumerate(shape):
+            if isinstance(size, str):
+                codes.setdefault(size, f"{name}.shape[{axis}]")
+    both = []
+    for derivation, own in ((first, sizes), (second, others)):
+        leaves = {n: Leaf(name, (), positive=True, code=codes[name]) for name, n in own.items()}
+        both.append(derivation.with_letters(leaves))
+    a, b = both
+    one, other = a.expression, b.expression
+    if (one is None or other is None) and first.index != second.index:
         raise UnsupportedError(
-            f"the derivative has {len(a.terms)} terms at sizes {dict(sizes)} and {len(b.terms)} at "
-            f"{dict(others)}: it is not one formula in the sizes"
+            f"the derivative depends on the sizes: {first.index} at {sizes}, and {second.index} at {others}"
         )
-    terms = []
-    for s, t in zip(a.terms, b.terms, strict=True):
-        if len(s.factors) != len(t.factors):
-            raise UnsupportedError(f"the derivative differs between the sizes {dict(sizes)} and {dict(others)}")
-        waiting = list(t.factors)
-        factors: list[tuple[Factor, Fraction]] = []
-        for f, e in s.factors:
-            match = next((g for g in waiting if g[1] == e and type(g[0].atom) is type(f.atom) and _like(f.atom, g[0].atom)), None)
-            if match is None:
-                raise UnsupportedError(f"the derivative differs between the sizes {dict(sizes)} and {dict(others)}")
-            waiting.remove(match)
-            factors.append((Factor(_united_atom(f.atom, match[0].atom, sizes, others, codes), f.letters), e))
-        coefficient = s.coefficient
-        if s.coefficient != t.coefficient:
-            coefficient, powers = _in_sizes(s.coefficient, t.coefficient, sizes, others)
-            factors += [
-                (Factor(Leaf(name, (), positive=True, code=codes[name]), ()), Fraction(e)) for name, e in powers.items() if e
-            ]
-        terms.append(Monomial(coefficient, s.slots, s.sizes, tuple(factors)))
-    return Expr(a.shape, tuple(terms))
+    if one is not None and other is not None and not _agree(one, other):
+        raise UnsupportedError(
+            f"the derivative is not one formula in the sizes: {a.index} at {sizes}, and {b.index} at {others}"
+        )
+    return a, by, declared
 
 
-def _like(a: Atom, b: Atom) -> bool:
-    if isinstance(a, Leaf) and isinstance(b, Leaf):
-        return a.name == b.name
-    if isinstance(a, Function | Whole) and isinstance(b, Function | Whole):
-        return a.operation is b.operation
-    return all(len(x.terms) == len(y.terms) for x, y in zip(a.inner, b.inner, strict=True))
+def _agree(a: Expr, b: Expr) -> bool:
+    """Whether two expressions, each in the letters of its sizes, are one formula."""
+    return _shapeless(a) == _shapeless(b)
 
 
-def _united_atom(a: Atom, b: Atom, sizes: Any, others: Any, codes: Any) -> Atom:
-    inner = tuple(_united(x, y, sizes, others, codes) for x, y in zip(a.inner, b.inner, strict=True))
-    if isinstance(a, Softmax):
-        return Softmax(inner[0], a.axes)
-    if isinstance(a, Group):
-        return type(a)(inner[0])
-    if isinstance(a, Function):
-        return Function(a.operation, inner, a.parameters)
-    if isinstance(a, Power):
-        return Power(*inner)
-    return a
+def _shapeless(expr: Expr) -> list[object]:
+    found: list[object] = []
+    for t in expr.terms:
+        factors = sorted((_said(f.atom), str(f.letters), str(e)) for f, e in t.factors)
+        found.append((f"{float(t.coefficient):.12g}", t.slots, factors))
+    return sorted(found, key=repr)
 
 
-def _in_sizes(a: Any, b: Any, sizes: Mapping[str, int], others: Mapping[str, int]) -> tuple[Any, dict[str, int]]:
-    """A number that is one at two draws of sizes: a constant times powers of the sizes."""
-    names = list(sizes)
-    for powers in sorted(product(range(-3, 4), repeat=min(len(names), 3)), key=lambda p: sum(map(abs, p))):
-        first, second = Fraction(1), Fraction(1)
-        for name, e in zip(names, powers, strict=False):
-            first *= Fraction(sizes[name]) ** e
-            second *= Fraction(others[name]) ** e
-        if abs(float(a) / float(first) - float(b) / float(second)) < 1e-12 * abs(float(a) / float(first)):
-            constant = a / first if isinstance(a, Fraction) else float(a) / float(first)
-            return constant, dict(zip(names, powers, strict=False))
-    raise UnsupportedError(
-        f"the coefficient is {a} at sizes {dict(sizes)} and {b} at {dict(others)}: no product of powers of the sizes"
-    )
+def _said(atom: Atom) -> str:
+    if isinstance(atom, Leaf):
+        return atom.name
+    name = getattr(getattr(atom, "operation", None), "key", "")
+    return f"{type(atom).__name__}{name}{[_shapeless(e) for e in atom.inner]}"

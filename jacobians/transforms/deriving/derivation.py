@@ -3,12 +3,14 @@
 from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 from textwrap import wrap
+from types import MappingProxyType
 from typing import Any
 
-from jacobians.algebra.atoms import Atom, Det, Expr, Function, Group, Inverse
+from jacobians.algebra.atoms import Atom, Expr, Function, Group, Inverse, Leaf
 from jacobians.algebra.building import positive_expr
 from jacobians.algebra.reading import Reader, Unreadable
 from jacobians.algebra.recognising import recognised
+from jacobians.algebra.sizes import lettered
 from jacobians.display.arranging import Arranger, NoForm
 from jacobians.display.naming import Names
 from jacobians.display.simplified import simplified
@@ -49,18 +51,24 @@ class Derivation:
 
     def __init__(
         self, subject: Subject, layout: str | None, symmetric: frozenset[str] = frozenset(),
-        structured: Structured | None = None, free: JacobianTensor | None = None, expression: Expr | None = None,
+        structured: Structured | None = None, free: JacobianTensor | None = None, letters: Mapping[int, Leaf] = MappingProxyType({}),
     ) -> None:  # fmt: skip
         check_layout(layout)
         self._subject, self.layout, self._symmetric = subject, layout, symmetric
-        self._structured, self._free, self._given = structured, free, expression
+        self._structured, self._free, self._letters = structured, free, letters
         self.jacobian = subject.jacobian if free is None else free
         self._full = subject.jacobian
-        self.index = self.jacobian.formula() if expression is None else self._written(expression)
+        self.index = self.jacobian.formula()
+        if self._depends_on_sizes:
+            assert self.expression is not None
+            self.index = simplified(self.expression, self._full.axes).text
 
-    def _written(self, expr: Expr) -> str:
-        """An expression in index notation: one that depends on the letters of sizes."""
-        return simplified(expr, self._full.axes).text
+    @property
+    def _depends_on_sizes(self) -> bool:
+        names = {leaf.name for leaf in self._letters.values()}
+        return bool(names) and self.expression is not None and any(
+            isinstance(a, Leaf) and a.name in names for a, _ in _atoms(self.expression)
+        )
 
     def with_layout(self, layout: str | None) -> "Derivation":
         """The same derivation in another layout of matrix notation.
@@ -76,13 +84,11 @@ class Derivation:
         UnsupportedError
             For a name that is none of these.
         """
-        return Derivation(self._subject, layout, self._symmetric, self._structured, self._free, self._given)
+        return Derivation(self._subject, layout, self._symmetric, self._structured, self._free, self._letters)
 
-    def with_expression(self, expr: Expr) -> "Derivation":
-        """The same derivation with its result as an expression in the letters of sizes."""
-        same = self._expression is not None and expr.key == self._expression.key
-        given = None if same else expr
-        return Derivation(self._subject, self.layout, self._symmetric, self._structured, self._free, given)
+    def with_letters(self, letters: Mapping[int, Leaf]) -> "Derivation":
+        """The same derivation, with sizes, each a prime of its own, as letters."""
+        return Derivation(self._subject, self.layout, self._symmetric, self._structured, self._free, letters)
 
     @cached_property
     def _names(self) -> Names:
@@ -99,10 +105,8 @@ class Derivation:
         return Reader(self._leaf, symmetric=self._symmetric, active=active, known=known)
 
     @cached_property
-    def _expression(self) -> Expr | None:
+    def expression(self) -> Expr | None:
         """The derivative as an expression, None where it is not read."""
-        if self._given is not None:
-            return self._given
         try:
             tensor = self._subject.terms
             values = {n.name: n for n in tensor.operands if n.operation is None}
@@ -111,14 +115,14 @@ class Derivation:
             reader = self._reader()
             if stand_in is not None and stand_in not in self._subject.values:
                 reader._read[stand_in] = self._reader().expression(own)
-            return recognised(reader.tensor(tensor))
+            return recognised(lettered(reader.tensor(tensor), self._letters))
         except Unreadable:
             return None
 
     @cached_property
     def _value(self) -> Expr | None:
         try:
-            return self._reader().expression(self._subject.output)
+            return lettered(self._reader().expression(self._subject.output), self._letters)
         except Unreadable:
             return None
 
@@ -130,11 +134,11 @@ class Derivation:
     @cached_property
     def arranged(self) -> Arranged | None:
         """The result in matrix notation with what it means, None where there is none."""
-        if self._expression is None:
+        if self.expression is None:
             return None
         taken = {*self._signature[0], *self._titles, *self._signature[1]}
         try:
-            expr = self._expression
+            expr = self.expression
             if self._structured is not None:
                 expr = projection(expr, self._structured)
             found = arranged(expr, self._full.out_ndim, self._titles, self.layout, taken)
@@ -163,7 +167,7 @@ class Derivation:
     @cached_property
     def numpy(self) -> str:
         """The text of one function that computes the derivative."""
-        expr = self._expression
+        expr = self.expression
         s = self._subject
         own, others = self._signature
         if expr is None:
@@ -205,7 +209,7 @@ class Derivation:
     def conditions(self) -> tuple[str, ...]:
         """Where the result holds."""
         found: dict[str, None] = {}
-        for expr in (self._value, self._expression):
+        for expr in (self._value, self.expression):
             if expr is not None:
                 for condition in _conditions(expr):
                     found.setdefault(condition)
@@ -215,7 +219,7 @@ class Derivation:
     def steps(self) -> tuple[Step, ...]:
         """What was done, and the expression after it."""
         s, J = self._subject, self._full
-        story = Story(J.names, J.axes, J.out_ndim)
+        story = Story(J.names, J.axes, J.out_ndim, self._letters)
         value = self._value
         leaf = J.names[1]
         local = {n: name for n, name in s.locals.items() if n is not s.start and n is not s.output}
@@ -232,8 +236,9 @@ class Derivation:
                 story.add("coordinate form", f"{s.title}_{own} as recorded: {len(ordered([s.output]))} operations", "")
                 story.add("derivative", f"{J.title}, the chain rule along the record", "")
         latex, index = J.latex(), J.formula()
-        if self._given is not None:
-            index, latex = self.index, simplified(self._given, J.axes, "latex").text
+        if self._depends_on_sizes:
+            assert self.expression is not None
+            index, latex = self.index, simplified(self.expression, J.axes, "latex").text
         title = story.title("latex") if not J.names[0].startswith("(") else J.title
         story.add("result", f"{J.title} = {index}", f"{title} = {latex}")
         if self._structured is not None:
@@ -241,7 +246,8 @@ class Derivation:
             story.add(*said)
             index = self.index
             free = self.jacobian
-            story.add("result by the free entries", f"{free.title} = {index}", f"{free.title} = {free.latex()}")
+            if len(index) <= 2 * _WIDTH:
+                story.add("result by the free entries", f"{free.title} = {index}", free.latex())
         if self.arranged is not None:
             a = self.arranged
             story.add(
@@ -262,12 +268,12 @@ class Derivation:
             (first,) = reverse(s.output, [s.start])
             axes = axis_names(s.output.ndim, s.start.ndim)
             line = story.both(self._reader().tensor(first), axes)
-            title = Story((s.title, J.names[1]), axes, s.output.ndim)
+            title = Story((s.title, J.names[1]), axes, s.output.ndim, {})
             story.add("derivative", f"{title.title('text')} = {line.text}", f"{title.title('latex')} = {line.latex}")
         except Unreadable:
             story.add("derivative", "the gradient, by the chain rule", "")
-        if self._expression is not None:
-            line = story.both(self._expression, J.axes)
+        if self.expression is not None:
+            line = story.both(self.expression, J.axes)
             story.add("differentiated again", f"{J.title} = {line.text}", f"= {line.latex}")
 
     def latex(self) -> str:
@@ -364,6 +370,8 @@ def _conditions(expr: Expr) -> Iterator[str]:
                 text = f"{said(atom.of)} > 0"
         elif exponent.denominator != 1 and not isinstance(atom, Function):
             text = f"{said(expr, atom)} > 0"
+        elif isinstance(atom, Leaf) and atom.positive:
+            continue
         elif exponent < 0 and not (type(atom) is Group and positive_expr(atom.of) and not _is_square(atom.of)):
             if not isinstance(atom, Function) or atom.operation.name not in ("exp", "sigmoid", "cosh"):
                 text = f"{said(expr, atom)} ≠ 0"

@@ -5,9 +5,9 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from jacobians.algebra.atoms import Atom, Expr, Factor, Leaf, Monomial
-from jacobians.algebra.building import plain
-from jacobians.algebra.reading import Reader, Unreadable
+from jacobians.algebra.reading import Unreadable
 from jacobians.algebra.recognising import recognised
+from jacobians.algebra.sizes import lettered
 from jacobians.derivation.chain_rule import between
 from jacobians.derivation.quotients import local
 from jacobians.display.indices import Indexer
@@ -69,8 +69,8 @@ class Story:
         How many are the result's.
     """
 
-    def __init__(self, names: tuple[str, str], axes: str, out_ndim: int) -> None:
-        self._names, self._axes, self._out_ndim = names, axes, out_ndim
+    def __init__(self, names: tuple[str, str], axes: str, out_ndim: int, letters: Mapping[int, Leaf]) -> None:
+        self._names, self._axes, self._out_ndim, self._letters = names, axes, out_ndim, letters
         self.steps: list[Step] = []
 
     @property
@@ -87,7 +87,7 @@ class Story:
 
     def both(self, expr: Expr, axes: Sequence[str]) -> _Line:
         """An expression in both styles, sums written out."""
-        shown = recognised(expr)
+        shown = recognised(lettered(expr, self._letters))
         return _Line(Indexer("text").write(shown, axes).text, Indexer("latex").write(shown, axes).text)
 
     def title(self, style: Style) -> str:
@@ -212,7 +212,7 @@ class Story:
                     continue
                 axes = axis_names(node.ndim, operand.ndim)
                 value = self.both(tensor, axes)
-                story = Story((name, inner), axes, node.ndim)
+                story = Story((name, inner), axes, node.ndim, self._letters)
                 links.append(
                     _Line(f"{story.title('text')} = {value.text}", f"{story.title('latex')} = {value.latex}")
                 )
@@ -332,6 +332,3 @@ def _joined(texts: Sequence[str], style: Style, _: str) -> str:
     from jacobians.notation.writing import SUM, Written
 
     return join_terms([Written(x, SUM) for x in texts], style).text if texts else ""
-
-
-_ = (plain, Reader)

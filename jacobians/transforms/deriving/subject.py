@@ -127,7 +127,9 @@ def _of_operation(f: LibraryOperation, args: tuple[Any, ...], wrt: Any) -> Subje
     position = f.position(wrt, len(arrays))
     inputs = [input_node(n, a.shape) for n, a in zip(f.arguments, arrays, strict=False)]
     output = apply(f.declaration, inputs)
-    values = {**jacobian.operands, **dict(zip(inputs, arrays, strict=True))}
+    own = dict(zip(f.arguments, arrays, strict=False))
+    values = {n: own[n.name] for n in ordered(jacobian.terms.operands) if n.operation is None and n.name in own}
+    values |= dict(zip(inputs, arrays, strict=True))
     return Subject(jacobian.names[0], output, inputs[position], jacobian, f.arguments, values, {}, 1)
 
 
