@@ -8,7 +8,7 @@ For ``A(B)``, matrices both, the derivative is ``J_ijkl = ∂A_ij/∂B_kl``.
 'δ_ik C_lj'
 
 Floor 11. Imports errors, tracing, display, tensor, contraction, transforms, measuring, verification,
-numerical, testing.
+identities, numerical, testing.
 """
 
 from jacobians import numerical, testing
@@ -22,6 +22,7 @@ from jacobians.errors import (
     UnsupportedError,
     VerificationError,
 )
+from jacobians.identities.catalogue import Catalogue, catalogue
 from jacobians.measuring.sweeping import sweep
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.tracing.numpy.filling import array, empty, full, zeros
@@ -43,6 +44,7 @@ from jacobians.verification.report import Report
 __version__ = "0.1.0"
 
 __all__ = [
+    "Catalogue",
     "Comparison",
     "Derivation",
     "Explanation",
@@ -55,6 +57,7 @@ __all__ = [
     "UnsupportedError",
     "VerificationError",
     "array",
+    "catalogue",
     "chain",
     "check",
     "compare",

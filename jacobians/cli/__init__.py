@@ -4,7 +4,7 @@ A subcommand's module is imported when it runs, so
 that ``jacobians --help`` and ``jacobians ops`` start at once.
 
 Floor 11. Imports errors, ground, notation, graph, display, tensor, contraction, transforms,
-measuring, verification, __init__.
+measuring, verification, identities, __init__.
 """
 
 import argparse

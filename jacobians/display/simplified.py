@@ -135,7 +135,9 @@ def _part(
     names: Mapping[int | None, str], arranger: Arranger, indexer: Indexer, style: Style, fresh: Any,
 ) -> str:  # fmt: skip
     """Factors that share summed letters, written whole where they are a matrix or a column."""
-    if len(part) == 1 and all(a in names for a in part[0].letters) and not _better_whole(part[0]):
+    if len(part) == 1 and all(a in names for a in part[0].letters) and not (
+        exponents[part[0]] == 1 and _better_whole(part[0])
+    ):
         (f,) = part
         return _single(f, exponents[f], names, arranger, indexer, style, fresh).inside(PRODUCT)
     letters = [names[a] for a in free]

@@ -6,6 +6,8 @@ from textwrap import wrap
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from jacobians.algebra.atoms import Atom, Expr, Function, Group, Inverse, Leaf
 from jacobians.algebra.building import positive_expr
 from jacobians.algebra.reading import Reader, Unreadable
@@ -125,6 +127,18 @@ class Derivation:
             return lettered(self._reader().expression(self._subject.output), self._letters)
         except Unreadable:
             return None
+
+    @property
+    def full(self) -> JacobianTensor:
+        """The derivative with independent entries; ``jacobian`` may be by the free ones only."""
+        return self._full
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """The arguments at which it was made, by name."""
+        s = self._subject
+        found = {node.name: value for node, value in s.values.items() if node.name in s.parameters}
+        return {name: np.asarray(found[name]) for name in s.parameters if name in found}
 
     @property
     def _titles(self) -> tuple[str, str]:
