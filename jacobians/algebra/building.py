@@ -534,7 +534,8 @@ def _closed(
     for part in components(factors, sizes):
         letters = {a for f in part for a in f.letters if a is not None}
         if not letters or letters & kept or len(part) == len(factors) and not kept:
-            result.update({f: factors[f] for f in part})
+            for f in part:
+                result[f] = result.get(f, Fraction(0)) + factors[f]
             continue
         term = canonical(ONE, (), {a: sizes[a] for a in letters}, {f: factors[f] for f in part})
         for a in letters:
@@ -655,6 +656,18 @@ def _spectral(expr: Expr, *, inverse: bool) -> Expr:
     result = shape if inverse else ()
     if n == 1:
         return built([(expr, (None, None), -1 if inverse else 1)], (None, None) if inverse else (), {}, result)
+    if len(expr.terms) == 1:
+        (term,) = expr.terms
+        scalars = [(f, e) for f, e in term.factors if not any(a is not None for a in f.letters)]
+        if scalars:
+            rest = term._replace(coefficient=ONE, factors=tuple(p for p in term.factors if p not in scalars))
+            inner = _spectral(Expr(shape, (rest,)), inverse=inverse)
+            power = -1 if inverse else n
+            letters = (0, 1) if inverse else ()
+            return built(
+                [*((f.atom, f.letters, e * power) for f, e in scalars), (inner, letters, 1)], letters,
+                dict.fromkeys(letters, n), result, _powered(term.coefficient, Fraction(power)),
+            )  # fmt: skip
     chain = square_chain(expr)
     if chain is not None:
         scale, links = chain

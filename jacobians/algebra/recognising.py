@@ -73,8 +73,23 @@ def _term(t: Monomial, shape: tuple[int, ...]) -> Expr:
     for f in [f for f, e in t.factors if type(f.atom) is Group and e < 0 and e.denominator == 1]:
         _softmaxes(f, factors, pieces)
         _sigmoids(f, factors, pieces)
+    _signs(factors, pieces)
     pieces += [(_inside(f.atom), f.letters, e) for f, e in factors.items()]
     return built(pieces, t.slots, dict(enumerate(t.sizes)), shape, t.coefficient)
+
+
+def _signs(factors: dict[Factor, Fraction], pieces: list[Piece]) -> None:
+    """``sign(x) / |x|`` is 1/x, and ``sign(x) |x|`` is x."""
+    for f in [f for f in factors if isinstance(f.atom, Function) and f.atom.operation.name == "sign"]:
+        assert isinstance(f.atom, Function)
+        for g in [g for g in factors if isinstance(g.atom, Function) and g.atom.operation.name in ("absolute", "fabs")]:
+            assert isinstance(g.atom, Function)
+            if g.atom.arguments == f.atom.arguments and g.letters == f.letters and factors.get(f) == 1:
+                power = 1 if factors[g] > 0 else -1
+                _take(factors, f, ONE)
+                _take(factors, g, Fraction(power))
+                pieces.append((recognised(f.atom.arguments[0]), f.letters, power))
+                break
 
 
 def _take(factors: dict[Factor, Fraction], factor: Factor, exponent: Fraction) -> None:

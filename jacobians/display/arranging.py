@@ -17,14 +17,14 @@ from jacobians.algebra.atoms import (
 from jacobians.algebra.building import added, canonical, components, expanded, sum_of
 from jacobians.algebra.recognising import LogSumExp, Softmax
 from jacobians.display.forms import (
-    Add, Call, Diag, Eye, Form, Had, Inv, Kron, Mul, Name, Ones, Raised, Scale, Turned, mul, scaled, turned,
+    Add, Call, Diag, Eye, Form, Had, Inv, Kron, Mul, Name, Ones, Raised, Scale, Turned, is_row, mul, scaled, turned,
 )  # fmt: skip
 from jacobians.display.matrix_forms import written_name
 from jacobians.operations.elementwise import exp as EXP
 
 Item = tuple[Form, tuple[int, ...]]
 HALF = Fraction(1, 2)
-_CODES = {
+CODES = {
     "exp": "np.exp", "log": "np.log", "tanh": "np.tanh", "sin": "np.sin", "cos": "np.cos", "tan": "np.tan",
     "sign": "np.sign", "absolute": "np.abs", "fabs": "np.abs", "sinh": "np.sinh", "cosh": "np.cosh",
     "arcsin": "np.arcsin", "arccos": "np.arccos", "arctan": "np.arctan", "arcsinh": "np.arcsinh",
@@ -97,8 +97,12 @@ class Arranger:
             return parts[0]
         if any(isinstance(p, Ones) for p in parts) and not all(_is_ones(p) for p in parts):
             parts = [Name("1", 1, "1") if isinstance(p, Ones) else p for p in parts]
+        if len(parts) == 2 and turned(parts[1]) == parts[0] and parts[0].text.count("ᵀ") > parts[1].text.count("ᵀ"):
+            parts = parts[::-1]
         plain = Add(tuple(parts))
         ways = [plain, *self._factored(parts)]
+        if len(ways) == 2 and isinstance(ways[1], Had) and any(isinstance(h, Call) for h in ways[1].above[:-1]):
+            return ways[1]
         return min(ways, key=lambda f: f.cost)
 
     def _factored(self, parts: Sequence[Form]) -> list[Form]:
@@ -106,6 +110,8 @@ class Arranger:
         whole = [p if isinstance(p, Scale) else Scale(Fraction(1), (), (), p) for p in parts]
         found: list[Form] = []
         same = _shared([p.coefficient for p in whole])
+        if all(p.coefficient < 0 for p in whole):
+            same = -same
         if all(isinstance(p.body, Diag | Eye) for p in whole) and any(isinstance(p.body, Diag) for p in whole):
             inner = self._add([
                 scaled(p.coefficient, p.above, p.below, p.body.of if isinstance(p.body, Diag) else Ones(p.body.code))  # type: ignore[union-attr]
@@ -141,18 +147,19 @@ class Arranger:
                     rest = [
                         scaled(p.coefficient, p.above, p.below, mul(*b[cut])) for p, b in zip(whole, bodies, strict=True)
                     ]  # fmt: skip
-                    if any(r.ndim != rest[0].ndim for r in rest):  # type: ignore[attr-defined]
+                    if any(r.ndim != rest[0].ndim or is_row(r) != is_row(rest[0]) for r in rest):  # type: ignore[attr-defined]
                         continue
-                    inner = self._add(rest)
+                    inner = turned(self._add([turned(r) for r in rest])) if is_row(rest[0]) else self._add(rest)
                     both = (inner, end) if side else (end, inner)
                     found.append(_pulled(both))
         heads = [
-            p.body.above if isinstance(p.body, Had) and not p.body.below
+            tuple(g for f in p.body.above for g in _repeated(f)) if isinstance(p.body, Had) and not p.body.below
+            else _repeated(p.body) if isinstance(p.body, Raised) and p.body.ndim == 1
             else (p.body,) if p.body is not None and p.body.ndim == 1 else ()  # type: ignore[attr-defined]
             for p in whole
         ]  # fmt: skip
         if all(heads) and not above and not below:
-            shared = [h for h in heads[0] if all(h in other for other in heads)]
+            shared = list(dict.fromkeys(h for h in heads[0] if all(h in other for other in heads)))
             if shared:
                 ndim = whole[0].ndim
                 others = [_without(h, shared) for h in heads]
@@ -163,7 +170,9 @@ class Arranger:
                         scaled(p.coefficient, p.above, p.below, o[0] if len(o) == 1 else Had(tuple(o), (), ndim))
                         for p, o in zip(whole, others, strict=True)
                     ])  # fmt: skip
-                    found.append(Had((inner, *shared), (), ndim))
+                    found.append(Had((*shared, inner), (), ndim))
+                    if any(isinstance(h, Call) for h in shared):
+                        return [found[-1]]  # σ (1 − σ)
         return found
 
     # monomials
@@ -336,6 +345,8 @@ class Arranger:
 
     @staticmethod
     def _inner(forms: list[Form]) -> Form:
+        if len(forms) == 1 and isinstance(forms[0], Call) and forms[0].name == "dg":
+            return Call("tr", forms[0].arguments, 0, "\\operatorname{tr}", "np.trace")
         if len(forms) == 1:
             return Call("sum", tuple(forms), 0, "\\operatorname{sum}", "np.sum")
         forms = sorted(forms, key=lambda f: (isinstance(f, Mul), f.text))
@@ -395,13 +406,13 @@ class Arranger:
         ndim = sum(n != 1 for n in atom.shape)
         if ndim > 2:
             raise NoForm(f"{atom.operation.name} has {ndim} axes")
-        if not _is_plain(atom.operation.name):
+        if atom.operation.name not in CODES or atom.shape != ():
             raise NoForm(f"{atom.operation.name} has no notation")
         return Call(
             atom.operation.notation or atom.operation.name,
             tuple(map(self.form, atom.arguments)), ndim,
-            (atom.operation.latex or "").replace("{{", "{").replace("}}", "}") or written_name(atom.operation.name, "latex"),
-            _CODES.get(atom.operation.name, "?"),
+            atom.operation.latex or written_name(atom.operation.name, "latex"),
+            CODES.get(atom.operation.name, "?"),
         )  # fmt: skip
 
     def _aligned(self, exprs: Sequence[Expr]) -> list[Form]:
@@ -436,16 +447,13 @@ class Arranger:
         ndim = max(f.ndim for f in forms)  # type: ignore[attr-defined]
         latex = operation.latex or operation.notation
         name = operation.notation or operation.name
-        code = _CODES.get(operation.name, "")
+        code = CODES.get(operation.name, "")
         if not code:
             raise NoForm(f"{operation.name} has no name in NumPy")
         if operation.name == "absolute" and isinstance(forms[0], Call) and forms[0].name == "det":
             name = "|{0}|"
-        if latex:
-            latex = latex.replace("{{", "⟨").replace("}}", "⟩")
-            latex = latex.replace("⟨", "{").replace("⟩", "}") if "{0}" in latex else latex
         if operation.notation in ("exp({0})", "log({0})") or name.endswith("({0})"):
-            name, latex = name.removesuffix("({0})"), latex.removesuffix("({0})")
+            name, latex = name.removesuffix("({0})"), latex.removesuffix("({0})").replace("{{", "{").replace("}}", "}")
         return Call(name, tuple(forms), ndim, latex, code, True)
 
     # more axes
@@ -453,7 +461,7 @@ class Arranger:
     def kron(self, expr: Expr, out_ndim: int) -> Form:
         """∂vec(A)/∂vec(B) for row-major vec, as Kronecker products."""
         if all(t.slots[:out_ndim] == t.slots[out_ndim:] for t in expr.terms) and expr.terms and any(
-            t.factors for t in expr.terms
+            any(a in t.slots for a in f.letters if a is not None) for t in expr.terms for f, _ in t.factors
         ):
             own = added(expr.shape[:out_ndim], [
                 canonical(t.coefficient, t.slots[:out_ndim], dict(enumerate(t.sizes)), dict(t.factors))
@@ -546,6 +554,13 @@ class Arranger:
         return scaled(Fraction(1), tuple(above), tuple(below), body)
 
 
+def _repeated(form: Form) -> tuple[Form, ...]:
+    """What a whole power is a product of, entry by entry."""
+    if isinstance(form, Raised) and isinstance(form.exponent, Fraction) and form.exponent in (2, 3):
+        return (form.of,) * int(form.exponent)
+    return (form,)
+
+
 def _is_ones(form: Form) -> bool:
     return isinstance(form, Ones) or isinstance(form, Scale) and isinstance(form.body, Ones)
 
@@ -588,10 +603,6 @@ def _without(parts: Sequence[Form], gone: Sequence[Form]) -> list[Form]:
 
 def _ordered(scalars: Sequence[Form]) -> list[Form]:
     return sorted(scalars, key=lambda f: (f.text.count(" "), len(f.text)))
-
-
-def _is_plain(name: str) -> bool:
-    return name in _CODES
 
 
 def had(forms: Sequence[Form], ndim: int) -> Form:

@@ -16,6 +16,7 @@ from jacobians.notation.writing import ATOM, PRODUCT, SUM, Written, write_number
 
 TEXT, LATEX, NUMPY = "text", "latex", "numpy"
 _RAISED = str.maketrans("0123456789-/", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻ᐟ")
+_FREE = {"diag", "1", "𝟏", "I"}
 _WORDS = re.compile(r"\w+")
 
 
@@ -35,7 +36,7 @@ class Form:
     @cached_property
     def cost(self) -> tuple[int, int, str]:
         """How long it is: the names in it, then its signs."""
-        return len(_WORDS.findall(self.text)), len(self.text), self.text
+        return sum(w not in _FREE for w in _WORDS.findall(self.text)), len(self.text), self.text
 
 
 def inside(form: Form, binds: int, style: str) -> str:
@@ -268,9 +269,9 @@ class Mul(Form):
     @property
     def ndim(self) -> int:
         """Of the result."""
-        rows = self.parts[0].ndim == 2 or not isinstance(self.parts[0], Turned)  # type: ignore[attr-defined]
+        rows = not is_row(self.parts[0])
         last = self.parts[-1]
-        columns = last.ndim == 2 or isinstance(last, Turned)  # type: ignore[attr-defined]
+        columns = last.ndim == 2 or is_row(last)  # type: ignore[attr-defined]
         return int(rows) + int(columns)
 
     def write(self, style: str) -> Written:
@@ -309,6 +310,17 @@ def powered(form: Form, count: int, style: str) -> str:
     if base is form:
         return text
     return f"({text})ᵀ" if style == TEXT else f"({text})^{{\\top}}"
+
+
+def is_row(form: Form) -> bool:
+    """Whether it is a row: the transpose of a column."""
+    if form.ndim != 1:  # type: ignore[attr-defined]
+        return False
+    if isinstance(form, Mul):
+        return is_row(form.parts[0])
+    if isinstance(form, Scale):
+        return form.body is not None and is_row(form.body)
+    return isinstance(form, Turned)
 
 
 def mul(*parts: Form) -> Form:

@@ -159,6 +159,6 @@ ROWS: tuple[Stated, ...] = (
     _S("S 10", "norm(T - U @ V')**2", "U", "T=4x3 U=4x2 V=3x2", "-2 * (T - U @ V') @ V"),
     _S("S 11", "solve(A, b)", "A", "A=3x3 b=3", "-kron(inv(A), row(inv(A) @ b))"),
     _S("S 12", "solve(A, b)", "b", "A=3x3 b=3", "inv(A)"),
-    _S("S 13", "kron(a, x)", "x", "a=2 x=3", "kron(column(a), eye(3))"),
+    _S("S 13", "outer(a, x)", "x", "a=2 x=3", "kron(column(a), eye(3))"),
     _S("S 14", "0.5 * logdet(X) + 0.5 * (a @ inv(X) @ a)", "X", "X=3x3 a=3", "0.5 * inv(X)' - 0.5 * inv(X)' @ outer(a, a) @ inv(X)'"),
 )  # fmt: skip

@@ -20,6 +20,7 @@ from jacobians.errors import UnsupportedError
 from jacobians.graph.node import Node, ordered
 from jacobians.notation.explicit import axis_names
 from jacobians.tensor.jacobian_tensor import JacobianTensor
+from jacobians.transforms.deriving.literal_terms import TermsProgram
 from jacobians.transforms.deriving.layouts import Arranged, arranged, check_layout
 from jacobians.transforms.deriving.programs import Programmer, function_text, literal
 from jacobians.transforms.deriving.restricting import explained, program, projection, restricted
@@ -95,7 +96,7 @@ class Derivation:
     @cached_property
     def _names(self) -> Names:
         s = self._subject
-        nodes = dict.fromkeys(ordered([s.output, *s.terms.operands]))
+        nodes = dict.fromkeys(ordered([s.output, *s.terms.operands, *s.plain_terms.operands]))
         return Names({n: s.values.get(n) if n.operation is None else None for n in nodes}, s.jacobian.names)
 
     def _leaf(self, node: Node) -> str:
@@ -136,9 +137,7 @@ class Derivation:
     @property
     def arguments(self) -> dict[str, Any]:
         """The arguments at which it was made, by name."""
-        s = self._subject
-        found = {node.name: value for node, value in s.values.items() if node.name in s.parameters}
-        return {name: np.asarray(found[name]) for name in s.parameters if name in found}
+        return {name: np.asarray(value) for name, value in self._subject.arrays.items()}
 
     @property
     def _titles(self) -> tuple[str, str]:
@@ -171,7 +170,7 @@ class Derivation:
         s = self._subject
         own = list(s.parameters)
         others: dict[str, Any] = {}
-        for node in ordered([s.output, *s.terms.operands]):
+        for node in ordered([s.output, *s.terms.operands, *s.plain_terms.operands]):
             if node.operation is None and not (node.is_number or (not node.name and node.shape == ())):
                 name = self._leaf(node)
                 if name not in own and name != s.title:
@@ -184,24 +183,26 @@ class Derivation:
         expr = self.expression
         s = self._subject
         own, others = self._signature
-        if expr is None:
-            raise UnsupportedError(
-                f"derive: {s.title}'s derivative has no short NumPy text; its compiled program is "
-                "jb.jacobian(f).compile(*args).source"
-            )
         shapes: dict[str, tuple[int, ...]] = {}
-        for node in ordered([s.output, *s.terms.operands]):
+        for node in ordered([s.output, *s.terms.operands, *s.plain_terms.operands]):
             if node.operation is None and not node.is_number:
                 shapes.setdefault(self._leaf(node), node.shape)
         shapes = {n: shapes[n] for n in (*own, *others) if n in shapes}
         programmer = Programmer(shapes)
         try:
-            body = programmer.body(expr)
-        except NoForm as error:
-            raise UnsupportedError(
-                f"derive: {s.title}'s derivative has no short NumPy text ({error}); its compiled program is "
-                "jb.jacobian(f).compile(*args).source"
-            ) from None
+            if expr is None:
+                raise NoForm("entries move by other than whole axes")
+            shared, body = programmer.shared, programmer.body(expr)
+        except NoForm:
+            terms = TermsProgram(self._leaf)
+            try:
+                body = terms.tensor(s.plain_terms)
+            except NoForm as error:
+                raise UnsupportedError(
+                    f"derive: {s.title}'s derivative has no short NumPy text ({error}); its compiled program is "
+                    "jb.jacobian(f).compile(*args).source"
+                ) from None
+            shared = terms.lines
         captured = []
         for name, value in others.items():
             text = None if value is None else literal(value)
@@ -210,11 +211,11 @@ class Derivation:
         optional = [c for c in captured if "=" in c]
         J = self.jacobian
         if self._structured is not None:
-            body = program(body, self._structured, s.jacobian.names[1], programmer.shared)
+            body = program(body, self._structured, s.jacobian.names[1], shared)
         sizes = ", ".join(f"{n} {shape}" for n, shape in shapes.items() if shape)
         docs = [f"{J.title} of shape {J.shape}.", *wrap(f"Shapes: {sizes or 'numbers'}.", 90), "", *wrap(self._result(), 90)]
         names = [*own, *required, *optional]
-        return function_text("derivative", names, docs, programmer.shared, body)
+        return function_text("derivative", names, docs, shared, body)
 
     def _result(self) -> str:
         return f"{self.jacobian.title} = {self.index}".replace("\\", "\\\\")

@@ -53,7 +53,7 @@ def arranged(
         raise NoForm("more than two axes on a side")
     if layout == "operator":
         return _named(_operator(arranger, expr, out_ndim, names), taken)
-    if layout == "vec" or len(out) + len(inner) > 2 or len(out) == 2 or len(inner) == 2 and len(out):
+    if layout == "vec" or len(out) + len(inner) > 2:
         if not out and len(inner) == 2 or len(out) == 2 and not inner or len(out) + len(inner) < 2:
             form = arranger.form(expr)
             if form.ndim == 2:  # type: ignore[attr-defined]

@@ -9,7 +9,7 @@ import numpy as np
 from jacobians.algebra.atoms import Atom, Det, Expr, Function, Group, Inverse, Leaf, Monomial, Power, Whole
 from jacobians.algebra.building import components, onto
 from jacobians.algebra.recognising import LogSumExp, Softmax
-from jacobians.display.arranging import _CODES, Arranger, NoForm
+from jacobians.display.arranging import CODES, Arranger, NoForm
 from jacobians.display.forms import NUMPY, Call, Form, Inv, Mul, Name, Turned, replaced, subforms
 
 _LETTERS = "ijklmnpqrstuvwxyzabcdefghoABCDEFGH"
@@ -180,8 +180,8 @@ class Programmer:
         if isinstance(atom, Power):
             return f"({self.expr(atom.base)})**({self.expr(atom.exponent)})"
         assert isinstance(atom, Function | Whole)
-        code = _CODES.get(atom.operation.name)
-        if code is None:
+        code = CODES.get(atom.operation.name)
+        if code is None or isinstance(atom, Whole) and atom.shape != ():
             raise NoForm(f"{atom.operation.name} has no name in NumPy")
         inner_codes = [self.expr(e) for e in atom.arguments]
         if "{0}" in code:
@@ -219,5 +219,5 @@ def function_text(
 ) -> str:
     """The text of the module that has the function."""
     lines = ['"""' + docstring[0], "", *docstring[1:], '"""']
-    body = "\n".join([*lines, *(f"{n} = {code}" for n, code in shared), f"return {result}"])
+    body = "\n".join([*lines, *(f"{n} = {code}" if n else code for n, code in shared), f"return {result}"])
     return f"import numpy as np\n\n\ndef {name}({', '.join(signature)}):\n{indent(body, '    ')}\n"

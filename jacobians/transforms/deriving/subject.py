@@ -13,8 +13,9 @@ from jacobians.derivation.history import Record
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.graph.node import Node, apply, evaluate, input_node, ordered
 from jacobians.ground.arguments import owned
+from jacobians.notation.terms import Sum
 from jacobians.tensor.jacobian_tensor import JacobianTensor
-from jacobians.tracing.running import name_of, parameter_names, traced
+from jacobians.tracing.running import name_of, parameter_names, positions_of, traced
 from jacobians.tracing.traced import Traced
 from jacobians.transforms.derived import HESSIAN, JACOBIAN, Block, Derived
 from jacobians.transforms.library import LibraryOperation
@@ -39,6 +40,10 @@ class Subject(NamedTuple):
         The user's own names of intermediate results.
     order : int
         Of the derivative.
+    arrays : mapping of str to numpy.ndarray
+        The arguments by name.
+    plain_terms : Sum
+        The derivative's terms, all over nodes that are computed from the arguments.
     """
 
     title: str
@@ -49,11 +54,31 @@ class Subject(NamedTuple):
     values: Mapping[Node, Any]
     locals: Mapping[Node, str]
     order: int
+    arrays: Mapping[str, Any]
+    plain_terms: Sum
 
     @property
     def terms(self) -> Any:
         """The derivative's terms, over nodes."""
         return self.jacobian.terms
+
+
+def _run(f: Any, args: tuple[Any, ...], wrt: Any, position: int | None, found: dict[int, str], stack: ExitStack) -> Any:
+    """The function run with all its arrays traced, so that all of it is seen; else with one of them."""
+    arrays = tuple(n for n, a in enumerate(args) if isinstance(a, np.ndarray) and a.dtype.kind == "f")
+    if position is not None:
+        every = tuple(sorted({position, *arrays}))
+        try:
+            inner = ExitStack()
+            with _watching(f, found):
+                run = inner.enter_context(traced(f, args, {}, every))
+        except Exception:
+            found.clear()
+        else:
+            stack.push(inner)
+            return run
+    with _watching(f, found):
+        return stack.enter_context(traced(f, args, {}, wrt))
 
 
 def _one(wrt: Any) -> None:
@@ -76,10 +101,13 @@ def subject_of(f: Callable[..., Any], args: tuple[Any, ...], wrt: Any, order: in
     kind = HESSIAN if order == 2 else JACOBIAN
     names = parameter_names(f, args, {})
     record: Record = []
+    (position,) = positions_of(f, args, wrt) or (None,)
     with ExitStack() as stack:
-        with _watching(f, found):
-            run = stack.enter_context(traced(f, args, {}, wrt))
-        derived = Derived(f, kind, wrt, run, run.arguments, "auto", record)
+        run = _run(f, args, wrt, position, found, stack)
+        own = wrt if position is None else position
+        by = names[position] if position is not None else str(wrt)
+        starts = {node: name for node, name in run.arguments.items() if name == by}
+        derived = Derived(f, kind, own, run, starts, "auto", record)
         if len(derived.outputs) != 1 or len(derived.blocks) != 1:
             raise ShapeError(
                 f"derive: {name_of(f)} returns {len(derived.outputs)} arrays; a derivation is of one"
@@ -89,9 +117,9 @@ def subject_of(f: Callable[..., Any], args: tuple[Any, ...], wrt: Any, order: in
         title = title or ("L" if derived.outputs[0].shape == () else "Y")
         jacobian = _tensor(run, block)
         values = dict(run.here.values)
-        leaves = {n: values.get(n, n.value) for n in ordered([derived.outputs[0], *block.terms.operands]) if n.operation is None}
+        leaves = {n: values.get(n, n.value) for n in ordered([derived.outputs[0], *block.terms.operands, *block.named.operands]) if n.operation is None}
         local = {n: found[id(n)] for n in ordered([derived.outputs[0]]) if id(n) in found}
-        return Subject(title, derived.outputs[0], block.start, jacobian, tuple(names), leaves, local, order)
+        return Subject(title, derived.outputs[0], block.start, jacobian, tuple(names), leaves, local, order, dict(zip(names, args, strict=False)), block.terms)
 
 
 def _tensor(run: Any, block: Block) -> JacobianTensor:
@@ -130,7 +158,7 @@ def _of_operation(f: LibraryOperation, args: tuple[Any, ...], wrt: Any) -> Subje
     own = dict(zip(f.arguments, arrays, strict=False))
     values = {n: own[n.name] for n in ordered(jacobian.terms.operands) if n.operation is None and n.name in own}
     values |= dict(zip(inputs, arrays, strict=True))
-    return Subject(jacobian.names[0], output, inputs[position], jacobian, f.arguments, values, {}, 1)
+    return Subject(jacobian.names[0], output, inputs[position], jacobian, f.arguments, values, {}, 1, own, jacobian.terms)
 
 
 @contextmanager
