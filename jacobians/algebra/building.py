@@ -344,6 +344,10 @@ def grouped(
 
 def leading(expr: Expr) -> Monomial:
     """The term whose sign is that of the whole: one of what is differentiated by, if there is any."""
+    numbers = [t for t in expr.terms if not t.factors]
+    squares = all(e % 2 == 0 for t in expr.terms for _, e in t.factors)
+    if len(numbers) == 1 and squares:  # 1 − y²
+        return numbers[0]
     return min(expr.terms, key=lambda t: (ACTIVE not in t.key, t.key))
 
 
@@ -440,6 +444,8 @@ def _beside(
     """The chain that an inverse stands beside and inverts, its coefficient, and the letters that are left."""
     assert isinstance(inverse.atom, Inverse)
     inner = inverse.atom.of
+    if inverse.letters[0] == inverse.letters[1] or factors[inverse] != 1:
+        return None
     if len(inner.terms) != 1:
         scale, common, group, _ = grouped(inner)
         chain = [(group, scale)] if isinstance(group, Group) and not common else []

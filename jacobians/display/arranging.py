@@ -24,6 +24,7 @@ from jacobians.operations.elementwise import exp as EXP
 
 Item = tuple[Form, tuple[int, ...]]
 HALF = Fraction(1, 2)
+_MANY = 7  # terms among which pairs are looked for
 CODES = {
     "exp": "np.exp", "log": "np.log", "tanh": "np.tanh", "sin": "np.sin", "cos": "np.cos", "tan": "np.tan",
     "sign": "np.sign", "absolute": "np.abs", "fabs": "np.abs", "sinh": "np.sinh", "cosh": "np.cosh",
@@ -97,6 +98,29 @@ class Arranger:
             return parts[0]
         if any(isinstance(p, Ones) for p in parts) and not all(_is_ones(p) for p in parts):
             parts = [Name("1", 1, "1") if isinstance(p, Ones) else p for p in parts]
+        if 2 < len(parts) < _MANY:
+            merged = self._paired(parts)
+            if merged is not None:
+                return min(merged, self._whole_sum(parts), key=lambda f: f.cost)
+        return self._whole_sum(parts)
+
+    def _paired(self, parts: Sequence[Form]) -> Form | None:
+        """The sum with the two of its terms together that have most in common, None where none have."""
+        best: tuple[int, Form, list[Form]] | None = None
+        for n, a in enumerate(parts):
+            for m in range(n + 1, len(parts)):
+                apart = Add((a, parts[m]))
+                both = self._whole_sum([a, parts[m]])
+                gain = apart.cost[0] - both.cost[0]
+                if gain > 0 and not isinstance(both, Add) and (best is None or gain > best[0]):
+                    rest = [*parts]
+                    del rest[m]
+                    rest[n] = both
+                    best = gain, both, rest
+        return None if best is None else self._add(best[2])
+
+    def _whole_sum(self, parts: Sequence[Form]) -> Form:
+        """The sum as it is, or with what all terms have in common out."""
         if len(parts) == 2 and turned(parts[1]) == parts[0] and parts[0].text.count("ᵀ") > parts[1].text.count("ᵀ"):
             parts = parts[::-1]
         plain = Add(tuple(parts))

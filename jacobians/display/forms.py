@@ -363,6 +363,10 @@ class Scale(Form):
             return Written(sign + text, SUM if sign else PRODUCT if len(pieces) + len(below) > 1 else ATOM)
         body = self.body
         bottom = ""
+        if isinstance(body, Had) and not body.above and not below:  # c ⊘ x
+            _, num = write_number(int(size) if isinstance(size, Fraction) and size.denominator == 1 else float(size), style)  # type: ignore[arg-type]
+            top_text = " ".join([*([num] if num else []), *(inside(p, ATOM, style) for p in above)]) or "1"
+            return Written(sign + top_text + body.write(style).text[1:], SUM if sign else 0.5)  # type: ignore[arg-type]
         if isinstance(size, Fraction) and size.denominator != 1 and (below or size.denominator > 9) and size.numerator < 10**6:
             bottom = str(size.denominator)
             size = Fraction(size.numerator)

@@ -1,10 +1,10 @@
 """Expressions in index notation: ``Σ_r δ_ik B_ir C_rj``, sums written out, deltas as they are."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 
 from jacobians.algebra.atoms import (
-    Atom, Det, Expr, Function, Group, Inverse, Leaf, Letters, Monomial, Power, Whole,
+    ACTIVE, Atom, Det, Expr, Factor, Function, Group, Inverse, Leaf, Monomial, Power, Whole,
 )  # fmt: skip
 from jacobians.algebra.recognising import LogSumExp, Softmax
 from jacobians.display.arranging import Arranger, NoForm
@@ -16,12 +16,20 @@ from jacobians.notation.writing import (
 _POWERS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
+def by_name(pair: tuple[Factor, Fraction]) -> tuple[bool, str, str]:
+    """The order in which factors are written: numbers first, then by their names."""
+    factor, _ = pair
+    return len(factor.letters) > 0, factor.atom.key.replace(ACTIVE, ""), str(factor.letters)
+
+
 class Indexer:
     """Expressions at letters, in a style."""
 
-    def __init__(self, style: Style = "text", whole: bool = False) -> None:
+    def __init__(
+        self, style: Style = "text", inner: Callable[[Expr, Sequence[str], Style], Written] | None = None
+    ) -> None:
         self._style: Style = style
-        self._whole = whole
+        self._inner = inner
         self._arranger = Arranger()
 
     def write(self, expr: Expr, axes: Sequence[str], summed: bool = True) -> Written:
@@ -31,8 +39,7 @@ class Indexer:
         fresh = "".join(a for a in axes)
         terms = sorted(expr.terms, key=lambda t: t.coefficient < 0)
         return join_terms(
-            [self.term(t, axes, fresh_letters("rpqstuv" + fresh) if False else fresh_letters(fresh), summed) for t in terms],
-            self._style,
+            [self.term(t, axes, fresh_letters(fresh), summed) for t in terms], self._style
         )
 
     def term(
@@ -53,7 +60,7 @@ class Indexer:
             names[a] = next(fresh)
         above: list[Written] = []
         below: list[Written] = []
-        for f, e in sorted(t.factors, key=lambda p: (len(p[0].letters) > 0, 0)):
+        for f, e in sorted(t.factors, key=by_name):
             side, power = (above, e) if e > 0 else (below, -e)
             side.append(self._powered(f.atom, tuple(names[a] for a in f.letters), power, fresh))
         sign, size = write_number(
@@ -91,8 +98,7 @@ class Indexer:
         """An atom at letters."""
         style = self._style
         if isinstance(atom, Leaf):
-            kept = [a for a, n in zip(letters, atom.shape, strict=True) if n != 1 or True]
-            return Written(subscript(written_name(atom.name, style), kept, style))
+            return Written(subscript(written_name(atom.name, style), letters, style))
         if isinstance(atom, Inverse | Det | LogSumExp | Softmax | Whole):
             try:
                 whole = self._arranger.atom(atom).write(style)
@@ -117,10 +123,10 @@ class Indexer:
         return Written(template.format(*(t.text for t in texts)))
 
     def _at(self, expr: Expr, letters: Sequence[str], fresh: Iterator[str]) -> Written:
+        if self._inner is not None:
+            return self._inner(expr, letters, self._style)
         terms = sorted(expr.terms, key=lambda t: t.coefficient < 0)
         if not terms:
             return Written("0")
         return join_terms([self.term(t, letters, fresh) for t in terms], self._style)
 
-
-_ = Letters

@@ -36,12 +36,12 @@ def simpler(
     if 1 in tensor.shape or not all(_plain(e) for e in _within(expr)):
         return None
     text = simplified(expr, axes, style).text
-    if re.search(r"[^\W\d_]²\)|\}\^\{\d\}\)", text):  # a power of a matrix, which index notation has not
+    if re.search(r"[^\W\d_][²³⁴]\)|\}\^\{\d\}\)", text):  # a power of a matrix, which index notation has not
         return None
     return None if any(sign in text for sign in _MATRIX_SIGNS) else text
 
 
-_MATRIX_SIGNS = *"³⁴⁵⁶⁷⁸⁹", "⁻²", "⁻ᵀ", "⊙", "⊘", "𝟏", "∘", "Σ", "^(", "\\circ", "\\odot", "\\oslash", "mathbf", "\\sum", "dg("
+_MATRIX_SIGNS = *"⁵⁶⁷⁸⁹", "⁻²", "⁻ᵀ", "⊙", "⊘", "𝟏", "∘", "Σ", "^(", "\\circ", "\\odot", "\\oslash", "mathbf", "\\sum", "dg("
 
 
 def _within(expr: Expr) -> Iterator[Expr]:
@@ -71,7 +71,7 @@ def simplified(expr: Expr, axes: Sequence[str], style: Style = "text") -> Writte
     """An expression at the letters of its axes: parts that are matrices and columns written whole."""
     if not expr.terms:
         return Written("0")
-    arranger, indexer = Arranger(), Indexer(style)
+    arranger, indexer = Arranger(), Indexer(style, simplified)
     terms = sorted(expr.terms, key=lambda t: t.coefficient < 0)
     return join_terms([_term(t, axes, style, arranger, indexer) for t in terms], style)
 
@@ -147,7 +147,12 @@ def _part(
             other = turned(form)
             if (other.text.count("ᵀ"), other.text) < (form.text.count("ᵀ"), form.text):
                 form, letters = other, letters[::-1]
-        return _at(form, letters, style)
+        text = _at(form, letters, style)
+        if any(sign in text for sign in _MATRIX_SIGNS):
+            if len(part) > 1:
+                raise NoForm("it would take signs of matrix notation")
+            return _single(part[0], exponents[part[0]], names, arranger, indexer, style, fresh).inside(PRODUCT)
+        return text
     except NoForm:
         own = dict(names)
         new = sorted({a for f in part for a in f.letters if a not in own and a is not None})

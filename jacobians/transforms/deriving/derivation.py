@@ -228,7 +228,7 @@ class Derivation:
             if expr is not None:
                 for condition in _conditions(expr):
                     found.setdefault(condition)
-        return tuple(found)
+        return tuple(c for c in found if c.replace("≠", ">") not in found or "≠" not in c)
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:

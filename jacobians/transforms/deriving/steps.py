@@ -10,7 +10,7 @@ from jacobians.algebra.recognising import recognised
 from jacobians.algebra.sizes import lettered
 from jacobians.derivation.chain_rule import between
 from jacobians.derivation.quotients import local
-from jacobians.display.indices import Indexer
+from jacobians.display.indices import Indexer, by_name
 from jacobians.display.matrix_forms import written_name
 from jacobians.graph.node import Node
 from jacobians.notation.explicit import axis_names
@@ -134,7 +134,7 @@ class Story:
             for a in dummies:
                 names[a] = next(fresh)
             flat: list[Factor] = []
-            for f, e in t.factors:
+            for f, e in sorted(t.factors, key=by_name):
                 flat += [f] * int(e) if e.denominator == 1 and e > 0 else []
             powers = [(f, e) for f, e in t.factors if not (e.denominator == 1 and e > 0)]
             indexer = Indexer(style)
@@ -217,7 +217,10 @@ class Story:
                     _Line(f"{story.title('text')} = {value.text}", f"{story.title('latex')} = {value.latex}")
                 )
                 paths.append((name, inner))
-        self.add("local Jacobians", "\n".join(a.text for a in links), " \\\\\n".join(f"& {a.latex}" for a in links))
+        direct = paths == [self._names]
+        self.add("derivative" if direct else "local Jacobians", "\n".join(a.text for a in links), " \\\\\n".join(f"& {a.latex}" for a in links))
+        if direct:
+            return
         self.add("chain rule, contracted from the output", *self._contracted(chain, paths))
 
     def _stations(
