@@ -116,7 +116,7 @@ class Derivation:
             own = self._subject.output
             stand_in = values.get(self._subject.title)
             reader = self._reader()
-            if stand_in is not None and stand_in not in self._subject.values:
+            if stand_in is not None and self._subject.values.get(stand_in) is None:
                 reader._read[stand_in] = self._reader().expression(own)
             return recognised(lettered(reader.tensor(tensor), self._letters))
         except Unreadable:
