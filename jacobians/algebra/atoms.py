@@ -21,7 +21,7 @@ def short(text: str) -> str:
     """A key that is no longer than that: the end of a long one by its digest."""
     if len(text) <= _LONG:
         return text
-    return f"{text[:40]}{ACTIVE if ACTIVE in text[40:] else ''}~{blake2b(text.encode(), digest_size=12).hexdigest()}"
+    return f"{text[:40]}{ACTIVE if ACTIVE in text[40:] else ''}~{blake2b(text.encode(), digest_size=12).hexdigest()}"  # noqa: E501
 
 
 class Factor(NamedTuple):
@@ -57,9 +57,7 @@ class Expr:
 
     def __init__(self, shape: tuple[int, ...], terms: tuple[Monomial, ...]) -> None:
         self.shape, self.terms = shape, terms
-        self.key = short(
-            f"{shape}" + "+".join(sorted(f"{t.coefficient}{t.key}" for t in terms))
-        )
+        self.key = short(f"{shape}" + "+".join(sorted(f"{t.coefficient}{t.key}" for t in terms)))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Expr) and other.key == self.key
@@ -86,7 +84,9 @@ class Atom:
         return hash(self.key)
 
     def _keyed(self, *parts: object) -> None:
-        object.__setattr__(self, "key", short(f"{type(self).__name__}({', '.join(map(str, parts))})"))
+        object.__setattr__(
+            self, "key", short(f"{type(self).__name__}({', '.join(map(str, parts))})")
+        )
 
     @property
     def inner(self) -> tuple[Expr, ...]:

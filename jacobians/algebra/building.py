@@ -122,7 +122,7 @@ def built(
     if any(isinstance(t, Expr) and t.is_zero and e > 0 for t, _, e in pieces):
         return Expr(shape, ())
     alone = len(many) == 1 and all(
-        n in many or isinstance(t, Expr) and not t.shape and not t.terms[0].factors
+        n in many or (isinstance(t, Expr) and not t.shape and not t.terms[0].factors)
         for n, (t, _, _) in enumerate(pieces)
     ) and pieces[many[0]][2] == 1  # fmt: skip
     if many and (alone or expand):
@@ -130,7 +130,7 @@ def built(
         for n, (thing, letters, e) in enumerate(pieces):
             flat += [(thing, letters, 1)] * int(e) if n in many else [(thing, letters, e)]
         choices = [
-            [Expr(t.shape, (term,)) for term in t.terms] if isinstance(t, Expr) and len(t.terms) > 1 and e > 0 else [t]
+            [Expr(t.shape, (term,)) for term in t.terms] if isinstance(t, Expr) and len(t.terms) > 1 and e > 0 else [t]  # noqa: E501
             for t, _, e in flat
         ]  # fmt: skip
         if prod(map(len, choices)) <= _EXPANDED or alone:
@@ -146,11 +146,16 @@ def built(
         if type(factor.atom) is Group and exponent == 1:  # nothing beside the parentheses
             inner, known = factor.atom.of, dict(enumerate(found.sizes))
             if len(inner.terms) > 1 or inner.shape == ():
-                terms = [
-                    _monomial([(Expr(inner.shape, (t,)), factor.letters, 1)], found.slots, dict(known), found.coefficient)
+                found_terms = [
+                    _monomial(
+                        [(Expr(inner.shape, (t,)), factor.letters, 1)],
+                        found.slots,
+                        dict(known),
+                        found.coefficient,
+                    )
                     for t in inner.terms
                 ]
-                return added(shape, [t for t in terms if t is not None])
+                return added(shape, [t for t in found_terms if t is not None])
     return Expr(shape, () if found is None or found.coefficient == 0 else (found,))
 
 
@@ -166,7 +171,7 @@ class _Product:
 
     def root(self, letter: int | None) -> int | None:
         while letter in self.same:
-            letter = self.same[letter]  # type: ignore[index]
+            letter = self.same[letter]
         return letter
 
     def unite(self, a: int | None, b: int | None) -> None:
@@ -213,7 +218,9 @@ class _Product:
 
     def _group(self, expr: Expr, letters: Letters, exponent: Fraction) -> None:
         scale, common, group, axes = grouped(expr)
-        if exponent.denominator != 1 and (scale < 0 or not all(positive(f.atom) for f, _ in common)):
+        if exponent.denominator != 1 and (
+            scale < 0 or not all(positive(f.atom) for f, _ in common)
+        ):
             scale, common = ONE, ()
             group, axes = _stripped(expr)
         self.coefficient *= _powered(scale, exponent)
@@ -243,9 +250,7 @@ def _splits(term: Monomial, exponent: Fraction) -> bool:
         pass
     if exponent.denominator == 1:
         return True
-    return term.coefficient > 0 and all(
-        positive(f.atom) for f, e in term.factors
-    )
+    return term.coefficient > 0 and all(positive(f.atom) for f, e in term.factors)
 
 
 def positive(atom: Atom) -> bool:
@@ -263,7 +268,7 @@ def positive_expr(expr: Expr) -> bool:
     """Whether every entry is certainly positive, or 0 only where all of it vanishes."""
     return bool(expr.terms) and all(
         t.coefficient > 0
-        and all(e.denominator == 1 and e % 2 == 0 or positive(f.atom) for f, e in t.factors)
+        and all((e.denominator == 1 and e % 2 == 0) or positive(f.atom) for f, e in t.factors)
         for t in expr.terms
     )
 
@@ -381,7 +386,9 @@ def _monomial(
     factors = {f: e for f, e in factors.items() if e}
     total, factors = _cancelled(total, factors, slots, sizes, made)
     slots = tuple(made.root(a) for a in slots)
-    used = {a for a in slots if a is not None} | {a for f in factors for a in f.letters if a is not None}
+    used = {a for a in slots if a is not None} | {
+        a for f in factors for a in f.letters if a is not None
+    }
     for letter, size in sizes.items():
         if letter not in used and made.root(letter) == letter:
             total *= size
@@ -392,7 +399,12 @@ def _monomial(
 
 def settled(atom: Atom, letters: Letters) -> Factor:
     """A factor in its one form: the letters of a symmetric matrix in order."""
-    if len(letters) == 2 and letters[0] is not None and letters[1] is not None and letters[0] > letters[1]:
+    if (  # noqa: SIM102
+        len(letters) == 2
+        and letters[0] is not None
+        and letters[1] is not None
+        and letters[0] > letters[1]
+    ):
         if is_symmetric(atom):
             return Factor(atom, letters[::-1])
     return Factor(atom, letters)
@@ -420,7 +432,8 @@ def _cancelled(
                 continue
             gone, coefficient, left, right = found
             for letter in {a for f in (inverse, *gone) for a in f.letters} - {left, right}:
-                sizes.pop(letter, None)  # type: ignore[arg-type]
+                if letter is not None:
+                    sizes.pop(letter, None)
             for factor in (inverse, *gone):
                 factors[factor] -= 1
                 if not factors[factor]:
@@ -539,7 +552,7 @@ def _closed(
     result: dict[Factor, Fraction] = {}
     for part in components(factors, sizes):
         letters = {a for f in part for a in f.letters if a is not None}
-        if not letters or letters & kept or len(part) == len(factors) and not kept:
+        if not letters or letters & kept or (len(part) == len(factors) and not kept):
             for f in part:
                 result[f] = result.get(f, Fraction(0)) + factors[f]
             continue
@@ -553,9 +566,7 @@ def _closed(
     return total, result
 
 
-def components(
-    factors: Iterable[Factor], letters: Iterable[int]
-) -> list[list[Factor]]:
+def components(factors: Iterable[Factor], letters: Iterable[int]) -> list[list[Factor]]:
     """The factors in parts that are connected by any of the letters."""
     shared = set(letters)
     parts: list[tuple[set[int], list[Factor]]] = []
@@ -565,13 +576,16 @@ def components(
         for p in touching:
             parts.remove(p)
         parts.append(
-            (own.union(*(p[0] for p in touching)), [*(g for p in touching for g in p[1]), f])  # type: ignore[arg-type]
+            (own.union(*(p[0] for p in touching)), [*(g for p in touching for g in p[1]), f])
         )
     return [p[1] for p in parts]
 
 
 def canonical(
-    coefficient: Number, slots: Letters, sizes: Mapping[int, int], factors: Mapping[Factor, Fraction]
+    coefficient: Number,
+    slots: Letters,
+    sizes: Mapping[int, int],
+    factors: Mapping[Factor, Fraction],
 ) -> Monomial:
     """The monomial with its letters numbered in the one order: slots first, then by what reads them."""
     colour: dict[int, int] = {}
@@ -584,7 +598,8 @@ def canonical(
         colour[a] = first
     facts = [(f, e, f"{f.atom.key}^{e}") for f, e in factors.items()]
     touching = {
-        a: [(f, k, n) for f, _, k in facts for n, b in enumerate(f.letters) if b == a] for a in dummies
+        a: [(f, k, n) for f, _, k in facts for n, b in enumerate(f.letters) if b == a]
+        for a in dummies
     }
     if len(dummies) > 1:
         for _ in range(3):
@@ -592,7 +607,11 @@ def canonical(
                 a: (
                     colour[a],
                     sorted(
-                        (k, 0 if is_symmetric(f.atom) else n, tuple(-1 if b is None else colour[b] for b in f.letters))
+                        (
+                            k,
+                            0 if is_symmetric(f.atom) else n,
+                            tuple(-1 if b is None else colour[b] for b in f.letters),
+                        )
                         for f, k, n in touching[a]
                     ),
                 )
@@ -610,7 +629,9 @@ def canonical(
     ordered = [blocks[c] for c in sorted(blocks)]
     ways = prod(prod(range(1, len(b) + 1)) for b in ordered)
     orders = (
-        product(*(permutations(b) for b in ordered)) if ways <= _TRIES else [tuple(map(tuple, ordered))]
+        product(*(permutations(b) for b in ordered))
+        if ways <= _TRIES
+        else [tuple(map(tuple, ordered))]
     )
     base = {a: c for a, c in colour.items() if a not in set(dummies)}
     best: Monomial | None = None
@@ -661,12 +682,19 @@ def _spectral(expr: Expr, *, inverse: bool) -> Expr:
     n = shape[0]
     result = shape if inverse else ()
     if n == 1:
-        return built([(expr, (None, None), -1 if inverse else 1)], (None, None) if inverse else (), {}, result)
+        return built(
+            [(expr, (None, None), -1 if inverse else 1)],
+            (None, None) if inverse else (),
+            {},
+            result,
+        )
     if len(expr.terms) == 1:
         (term,) = expr.terms
         scalars = [(f, e) for f, e in term.factors if not any(a is not None for a in f.letters)]
         if scalars:
-            rest = term._replace(coefficient=ONE, factors=tuple(p for p in term.factors if p not in scalars))
+            rest = term._replace(
+                coefficient=ONE, factors=tuple(p for p in term.factors if p not in scalars)
+            )
             inner = _spectral(Expr(shape, (rest,)), inverse=inverse)
             power = -1 if inverse else n
             letters = (0, 1) if inverse else ()
@@ -693,27 +721,30 @@ def _spectral(expr: Expr, *, inverse: bool) -> Expr:
             return built(pieces, slots, sizes, shape, ONE / scale)
         return built(pieces, (), {}, (), scale**n)
     diagonal = _diagonal(expr)
-    if diagonal is not None:
+    if diagonal is not None:  # noqa: SIM102
         if inverse:
             return built([(diagonal, (0,), -1)], (0, 0), {0: n}, shape)
     least = min(expr, transposed(expr), key=lambda e: e.key)
-    atom: Atom = Inverse(least) if inverse else Det(least)
+    whole: Atom = Inverse(least) if inverse else Det(least)
     if not inverse:
-        return built([(atom, (), 1)], (), {}, ())
+        return built([(whole, (), 1)], (), {}, ())
     letters = (0, 1) if least == expr else (1, 0)
-    return built([(atom, letters, 1)], (0, 1), {0: n, 1: n}, shape)
+    return built([(whole, letters, 1)], (0, 1), {0: n, 1: n}, shape)
 
 
 def _diagonal(expr: Expr) -> Expr | None:
     if expr.terms and all(t.slots[0] == t.slots[1] for t in expr.terms):
         return added(
             expr.shape[:1],
-            [canonical(t.coefficient, t.slots[:1], dict(enumerate(t.sizes)), dict(t.factors)) for t in expr.terms],
+            [
+                canonical(t.coefficient, t.slots[:1], dict(enumerate(t.sizes)), dict(t.factors))
+                for t in expr.terms
+            ],
         )
     return None
 
 
-def _one_inverse(atom: Atom, ends: tuple[int, int], turned: bool) -> tuple[Expr | Atom, Letters]:
+def _one_inverse(atom: Atom, ends: tuple[int, int], turned: bool) -> tuple[Expr | Atom, Letters]:  # noqa: ARG001
     """The inverse of a link of a chain, at the letters where it goes."""
     if isinstance(atom, Inverse):
         return atom.of, ends
@@ -795,7 +826,9 @@ def multiplied(factors: Sequence[tuple[Expr, Fraction | int]], coefficient: Numb
     """Entry by entry, the product of powers of expressions of one shape."""
     shape = factors[0][0].shape
     slots = plain(shape)
-    return built([(e, slots, p) for e, p in factors], slots, sizes_of(slots, shape), shape, coefficient)
+    return built(
+        [(e, slots, p) for e, p in factors], slots, sizes_of(slots, shape), shape, coefficient
+    )
 
 
 def value_of(expr: Expr) -> Number | None:
@@ -817,6 +850,6 @@ def expanded(expr: Expr) -> Expr:
         pieces: list[Piece] = []
         for (atom, letters), e in t.factors:
             open_ = type(atom) is Group and e.denominator == 1 and e > 0
-            pieces.append((expanded(atom.of) if open_ else atom, letters, e))  # type: ignore[attr-defined]
+            pieces.append((expanded(atom.inner[0]) if open_ else atom, letters, e))
         terms += built(pieces, slots, sizes, expr.shape, t.coefficient, expand=True).terms
     return added(expr.shape, terms)

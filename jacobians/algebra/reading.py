@@ -3,6 +3,8 @@
 What moves entries by other than whole axes, and what is no real number, is not read: ``Unreadable``.
 """
 
+# ruff: noqa: ARG001, N812 - rules are all called alike; constants of this module
+
 from collections.abc import Callable, Mapping
 from fractions import Fraction
 from math import prod
@@ -82,7 +84,12 @@ class Reader:
         positive: frozenset[str] = frozenset(), active: frozenset[str] = frozenset(),
         known: Mapping[Node, str] | None = None,
     ) -> None:  # fmt: skip
-        self._leaf, self._symmetric, self._positive, self._active = leaf, symmetric, positive, active
+        self._leaf, self._symmetric, self._positive, self._active = (
+            leaf,
+            symmetric,
+            positive,
+            active,
+        )
         self._known = {} if known is None else dict(known)
         self._read: dict[Node, Expr] = {}
         self.leaves: dict[str, Node] = {}
@@ -122,13 +129,18 @@ class Reader:
             tensor = node.operation.structure(
                 tuple(n.shape for n in node.operands), node.parameters
             )
-            return self._terms(relabelled(tensor, lambda k: node.operands[k]), self._read.__getitem__)
+            return self._terms(
+                relabelled(tensor, lambda k: node.operands[k]), self._read.__getitem__
+            )
         found = _RULES.get(node.operation.name)
         if found is not None and (result := found(self, node, operands)) is not None:
             return result
         if node.operation.elementwise:
             return function_of(
-                node.operation, [self.broadcast(e, node) for e in operands], node.shape, node.parameters
+                node.operation,
+                [self.broadcast(e, node) for e in operands],
+                node.shape,
+                node.parameters,
             )
         atom = Whole(node.operation, tuple(operands), node.parameters, node.shape)
         return of_atom(atom, node.shape)
@@ -137,7 +149,13 @@ class Reader:
         square = node.ndim == 2 and node.shape[0] == node.shape[1]
         self.leaves.setdefault(name, node)
         return of_atom(
-            Leaf(name, node.shape, square and name in self._symmetric, name in self._positive, name in self._active),
+            Leaf(
+                name,
+                node.shape,
+                square and name in self._symmetric,
+                name in self._positive,
+                name in self._active,
+            ),
             node.shape,
         )
 
@@ -150,13 +168,13 @@ class Reader:
                 return number(array.item())
             if array.size and (array == array.flat[0]).all():
                 return at(number(array.flat[0].item()), plain(node.shape), node.shape, ())
-        if node.value is not None and node.ndim == 2 and node.shape[0] == node.shape[1] > 1:
+        if node.value is not None and node.ndim == 2 and node.shape[0] == node.shape[1] > 1:  # noqa: SIM102
             if np.array_equal(node.value, np.eye(node.shape[0])):
                 return built([], (0, 0), {0: node.shape[0]}, node.shape)
         return self._named(self._leaf(node), node)
 
     def _terms(self, tensor: Sum, read: Callable[[Node], Expr]) -> Expr:
-        parts = []
+        parts: list[Monomial] = []
         for term in tensor.terms:
             parts += self._term(term, tensor.shape, read)
         return added(tensor.shape, parts)
@@ -177,7 +195,9 @@ class Reader:
                     new = len(sized)
                     sized[new] = size
                     unit = Leaf(
-                        f"e{slot.constant}".translate(_LOWERED), (size,), code=f"np.eye({size})[{slot.constant}]"
+                        f"e{slot.constant}".translate(_LOWERED),
+                        (size,),
+                        code=f"np.eye({size})[{slot.constant}]",
                     )
                     pieces.append((unit, (new,), 1))
                     found.append(new)
@@ -205,7 +225,7 @@ class Reader:
 
 
 def exponential(expr: Expr) -> Expr:
-    """exp of a sum: a product, a factor for each term, its coefficient an exponent."""
+    """Exp of a sum: a product, a factor for each term, its coefficient an exponent."""
     slots = plain(expr.shape)
     sizes = sizes_of(slots, expr.shape)
     pieces: list[Any] = []
@@ -218,14 +238,16 @@ def exponential(expr: Expr) -> Expr:
                 at_ = tuple(None if a is None else names[a] for a in factor.letters)
                 pieces.append((inner, at_, t.coefficient))
                 continue
-        power, unit = (t.coefficient, ONE) if isinstance(t.coefficient, Fraction) else (1, t.coefficient)
+        power, unit = (
+            (t.coefficient, ONE) if isinstance(t.coefficient, Fraction) else (1, t.coefficient)
+        )
         one = Expr(expr.shape, (t._replace(coefficient=unit),))
         pieces.append((function_of(EXP, [one], expr.shape), slots, Fraction(power)))
     return built(pieces, slots, sizes, expr.shape)
 
 
 def logarithm(expr: Expr) -> Expr:
-    """log of a product of what is positive: a sum; of an exponential what it is of."""
+    """Log of a product of what is positive: a sum; of an exponential what it is of."""
     if value_of(expr) == 1:
         return Expr(expr.shape, ())
     if len(expr.terms) == 1:
@@ -243,7 +265,12 @@ def logarithm(expr: Expr) -> Expr:
                 scales.append(e)
                 if isinstance(f.atom, Function) and f.atom.operation is EXP:
                     parts.append(
-                        built([(f.atom.arguments[0], f.letters, 1)], slots, dict(enumerate(t.sizes)), expr.shape)
+                        built(
+                            [(f.atom.arguments[0], f.letters, 1)],
+                            slots,
+                            dict(enumerate(t.sizes)),
+                            expr.shape,
+                        )
                     )
                 else:
                     parts.append(function_of(LOG, [one], expr.shape))
@@ -283,7 +310,11 @@ def _raised(node: Node, expr: Expr, exponent: Fraction) -> Expr:
             doubtful = [f for f, e in t.factors if e % 2 and not _certain(f.atom)]
             if len(doubtful) <= 1:
                 return built(
-                    pieces, t.slots, dict(enumerate(t.sizes)), expr.shape, exact(float(t.coefficient) ** 0.5)
+                    pieces,
+                    t.slots,
+                    dict(enumerate(t.sizes)),
+                    expr.shape,
+                    exact(float(t.coefficient) ** 0.5),
                 )
     return multiplied([(expr, exponent)])
 
@@ -508,7 +539,9 @@ def _solve(reader: Reader, node: Node, operands: list[Expr]) -> Expr:
     inner = None if n == 1 else 1
     slots = (top, *((None if m == 1 else 2) for m in b.shape[1:]))
     sizes = {0: n, 1: n, **({2: b.shape[1]} if len(b.shape) > 1 else {})}
-    return built([(inverse_of(A), (top, inner), 1), (b, (inner, *slots[1:]), 1)], slots, sizes, node.shape)
+    return built(
+        [(inverse_of(A), (top, inner), 1), (b, (inner, *slots[1:]), 1)], slots, sizes, node.shape
+    )
 
 
 @_rule("det")
@@ -536,7 +569,10 @@ def _cofactor(reader: Reader, node: Node, operands: list[Expr]) -> Expr:
     if n == 1:
         return at(number(1), (None, None), node.shape, ())
     return built(
-        [(det_of(operands[0]), (), 1), (inverse_of(operands[0]), (1, 0), 1)], (0, 1), {0: n, 1: n}, node.shape
+        [(det_of(operands[0]), (), 1), (inverse_of(operands[0]), (1, 0), 1)],
+        (0, 1),
+        {0: n, 1: n},
+        node.shape,
     )
 
 

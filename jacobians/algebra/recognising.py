@@ -1,11 +1,33 @@
 """What has a name of its own: softmax, the logistic function, log-sum-exp, recognised in products."""
 
+# ruff: noqa: N812 - constants of this module
+
 from dataclasses import dataclass
 from fractions import Fraction
 
-from jacobians.algebra.atoms import Atom, Expr, Factor, Function, Group, Inverse, Leaf, Letters, Monomial, Power
+from jacobians.algebra.atoms import (
+    Atom,
+    Expr,
+    Factor,
+    Function,
+    Group,
+    Inverse,
+    Leaf,
+    Letters,
+    Monomial,
+    Power,
+)
 from jacobians.algebra.building import (
-    ONE, Piece, added, built, function_of, leading, number, plain, sizes_of, sum_of,
+    ONE,
+    Piece,
+    added,
+    built,
+    function_of,
+    leading,
+    number,
+    plain,
+    sizes_of,
+    sum_of,
 )  # fmt: skip
 from jacobians.operations.elementwise import exp as EXP
 from jacobians.operations.elementwise import log as LOG
@@ -80,11 +102,21 @@ def _term(t: Monomial, shape: tuple[int, ...]) -> Expr:
 
 def _signs(factors: dict[Factor, Fraction], pieces: list[Piece]) -> None:
     """``sign(x) / |x|`` is 1/x, and ``sign(x) |x|`` is x."""
-    for f in [f for f in factors if isinstance(f.atom, Function) and f.atom.operation.name == "sign"]:
+    for f in [
+        f for f in factors if isinstance(f.atom, Function) and f.atom.operation.name == "sign"
+    ]:
         assert isinstance(f.atom, Function)
-        for g in [g for g in factors if isinstance(g.atom, Function) and g.atom.operation.name in ("absolute", "fabs")]:
+        for g in [
+            g
+            for g in factors
+            if isinstance(g.atom, Function) and g.atom.operation.name in ("absolute", "fabs")
+        ]:
             assert isinstance(g.atom, Function)
-            if g.atom.arguments == f.atom.arguments and g.letters == f.letters and factors.get(f) == 1:
+            if (
+                g.atom.arguments == f.atom.arguments
+                and g.letters == f.letters
+                and factors.get(f) == 1
+            ):
                 power = 1 if factors[g] > 0 else -1
                 _take(factors, f, ONE)
                 _take(factors, g, Fraction(power))
@@ -106,14 +138,14 @@ def _softmaxes(group: Factor, factors: dict[Factor, Fraction], pieces: list[Piec
     (term,) = group.atom.of.terms
     ((own, power),) = term.factors
     of, axes = found
-    known = {s: a for s, a in zip(term.slots, group.letters, strict=True)}
+    known = {s: a for s, a in zip(term.slots, group.letters, strict=True)}  # noqa: C416
     while factors.get(group, 0) < 0:
         match = next(
             (
                 f
                 for f, e in factors.items()
                 if f.atom == own.atom and (e >= power > 0 or e <= power < 0)
-                and all(n in axes or a == known.get(b) for n, (a, b) in enumerate(zip(f.letters, own.letters, strict=True)))
+                and all(n in axes or a == known.get(b) for n, (a, b) in enumerate(zip(f.letters, own.letters, strict=True)))  # noqa: E501
             ),
             None,
         )  # fmt: skip
@@ -134,17 +166,21 @@ def _sigmoids(group: Factor, factors: dict[Factor, Fraction], pieces: list[Piece
     if len(ones) != 1 or ones[0].coefficient != 1 or others[0].coefficient != 1:
         return
     (other,) = others
-    if any(not isinstance(f.atom, Function) or f.atom.operation is not EXP for f, _ in other.factors):
+    if any(
+        not isinstance(f.atom, Function) or f.atom.operation is not EXP for f, _ in other.factors
+    ):
         return
     if any(a not in other.slots for a in range(len(other.sizes))):
         return
     slots = plain(inner.shape)
-    names = {s: a for s, a in zip(other.slots, slots, strict=True)}
+    names = {s: a for s, a in zip(other.slots, slots, strict=True)}  # noqa: C416
     parts: list[Expr] = []
     scales: list[Fraction] = []
     for f, e in other.factors:
         at = tuple(None if a is None else names[a] for a in f.letters)
-        parts.append(built([(f.atom.arguments[0], at, 1)], slots, sizes_of(slots, inner.shape), inner.shape))  # type: ignore[attr-defined]
+        parts.append(
+            built([(f.atom.inner[0], at, 1)], slots, sizes_of(slots, inner.shape), inner.shape)
+        )
         scales.append(e)
     argument = recognised(sum_of(parts, scales))
     outer: dict[int | None, int | None] = dict(zip(other.slots, group.letters, strict=True))

@@ -208,7 +208,9 @@ def parser() -> argparse.ArgumentParser:
     )
     catalogue.add_argument("words", nargs="*", metavar="WORD", help="rows that have all of these")
     catalogue.add_argument(
-        "--verify", action="store_true", help="prove each row at random points (exit code 1 if one fails)"
+        "--verify",
+        action="store_true",
+        help="prove each row at random points (exit code 1 if one fails)",
     )
     catalogue.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of the random points (default: 0)"
@@ -346,17 +348,30 @@ def _derive(command: argparse.ArgumentParser) -> None:
         "--wrt", metavar="NAME", help="differentiate by this array (default: the first)"
     )
     command.add_argument(
-        "--shape", nargs="+", action="extend", metavar="NAME=SIZES", help="as in W=3x4 x=4, or W=mxn x=n"
+        "--shape",
+        nargs="+",
+        action="extend",
+        metavar="NAME=SIZES",
+        help="as in W=3x4 x=4, or W=mxn x=n",
     )
     command.add_argument(
-        "--order", type=int, default=1, choices=(1, 2), metavar="N", help="2 is the Hessian (default: 1)"
+        "--order",
+        type=int,
+        default=1,
+        choices=(1, 2),
+        metavar="N",
+        help="2 is the Hessian (default: 1)",
     )
     command.add_argument(
         "--layout", metavar="NAME", help="of matrix notation: numerator, denominator, vec, operator"
     )
     for kind in ("symmetric", "diagonal"):
         command.add_argument(
-            f"--{kind}", nargs="+", action="extend", metavar="NAME", help=f"matrices that are {kind}"
+            f"--{kind}",
+            nargs="+",
+            action="extend",
+            metavar="NAME",
+            help=f"matrices that are {kind}",
         )
     command.add_argument("--latex", action="store_true", help="print LaTeX only")
     command.add_argument("--numpy", action="store_true", help="print NumPy only: one function")

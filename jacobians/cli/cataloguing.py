@@ -1,6 +1,7 @@
 """``jacobians catalogue``: identities, and their proof by numbers."""
 
 import argparse
+from typing import Any
 
 from jacobians.cli.layout import emit_json
 from jacobians.errors import JacobiansError
@@ -17,13 +18,17 @@ def run(options: argparse.Namespace) -> int:
         proofs = {} if report is None else {p.number: p for p in report.proofs}
         rows = []
         for row in found:
-            shown = {
+            shown: dict[str, Any] = {
                 "number": row.number, "expression": row.expression, "wrt": row.wrt, "closed": row.closed,
                 "index": row.index, "matrix": row.matrix, "note": row.mark,
             }  # fmt: skip
             if row.number in proofs:
                 p = proofs[row.number]
-                shown |= {"ok": p.ok, "from_closed_form": p.closed, "from_complex_step": p.complex_step}  # type: ignore[dict-item]
+                shown |= {
+                    "ok": p.ok,
+                    "from_closed_form": p.closed,
+                    "from_complex_step": p.complex_step,
+                }
             rows.append(shown)
         emit_json({"rows": rows})
     else:

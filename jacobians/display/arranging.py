@@ -5,6 +5,8 @@ matrix, what closes is a trace or a scalar, what shares free letters a Hadamard 
 no such reading exists.
 """
 
+# ruff: noqa: N812 - constants of this module
+
 from collections import Counter
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -12,12 +14,40 @@ from math import gcd, lcm
 from typing import Any
 
 from jacobians.algebra.atoms import (
-    Atom, Det, Expr, Factor, Function, Group, Inverse, Leaf, Letters, Monomial, Number, Power, Whole,
+    Atom,
+    Det,
+    Expr,
+    Factor,
+    Function,
+    Group,
+    Inverse,
+    Leaf,
+    Monomial,
+    Number,
+    Power,
+    Whole,
 )  # fmt: skip
 from jacobians.algebra.building import added, canonical, components, expanded, sum_of
 from jacobians.algebra.recognising import LogSumExp, Softmax
 from jacobians.display.forms import (
-    Add, Call, Diag, Eye, Form, Had, Inv, Kron, Mul, Name, Ones, Raised, Scale, Turned, is_row, mul, scaled, turned,
+    Add,
+    Call,
+    Diag,
+    Eye,
+    Form,
+    Had,
+    Inv,
+    Kron,
+    Mul,
+    Name,
+    Ones,
+    Raised,
+    Scale,
+    Turned,
+    is_row,
+    mul,
+    scaled,
+    turned,
 )  # fmt: skip
 from jacobians.display.matrix_forms import written_name
 from jacobians.operations.elementwise import exp as EXP
@@ -121,11 +151,19 @@ class Arranger:
 
     def _whole_sum(self, parts: Sequence[Form]) -> Form:
         """The sum as it is, or with what all terms have in common out."""
-        if len(parts) == 2 and turned(parts[1]) == parts[0] and parts[0].text.count("ᵀ") > parts[1].text.count("ᵀ"):
+        if (
+            len(parts) == 2
+            and turned(parts[1]) == parts[0]
+            and parts[0].text.count("ᵀ") > parts[1].text.count("ᵀ")
+        ):
             parts = parts[::-1]
         plain = Add(tuple(parts))
         ways = [plain, *self._factored(parts)]
-        if len(ways) == 2 and isinstance(ways[1], Had) and any(isinstance(h, Call) for h in ways[1].above[:-1]):
+        if (
+            len(ways) == 2
+            and isinstance(ways[1], Had)
+            and any(isinstance(h, Call) for h in ways[1].above[:-1])
+        ):
             return ways[1]
         return min(ways, key=lambda f: f.cost)
 
@@ -136,9 +174,11 @@ class Arranger:
         same = _shared([p.coefficient for p in whole])
         if all(p.coefficient < 0 for p in whole):
             same = -same
-        if all(isinstance(p.body, Diag | Eye) for p in whole) and any(isinstance(p.body, Diag) for p in whole):
+        if all(isinstance(p.body, Diag | Eye) for p in whole) and any(
+            isinstance(p.body, Diag) for p in whole
+        ):
             inner = self._add([
-                scaled(p.coefficient, p.above, p.below, p.body.of if isinstance(p.body, Diag) else Ones(p.body.code))  # type: ignore[union-attr]
+                scaled(p.coefficient, p.above, p.below, p.body.of if isinstance(p.body, Diag) else Ones(p.body.code))  # type: ignore[union-attr]  # noqa: E501
                 for p in whole
             ])  # fmt: skip
             found.append(Diag(inner))
@@ -151,35 +191,49 @@ class Arranger:
             )
             for p in whole
         ]  # fmt: skip
-        if (above or below or same != 1) and all(p.ndim == plain_ndim(rest) for p in rest):  # type: ignore[attr-defined]
+        if (above or below or same != 1) and all(p.ndim == plain_ndim(rest) for p in rest):
             inner = self._add(rest)
             found.append(scaled(same, tuple(above), tuple(below), inner))
-        bodies = [p.body.parts if isinstance(p.body, Mul) else (p.body,) if p.body is not None else () for p in whole]
+        bodies: list[tuple[Form, ...]] = [
+            p.body.parts if isinstance(p.body, Mul) else (p.body,) if p.body is not None else ()
+            for p in whole
+        ]
         if all(bodies) and not above and not below:
             for side in (0, -1):
-                end = bodies[0][side]
+                end: Form = bodies[0][side]
                 if all(b[side] == end for b in bodies):
                     cut = slice(1, None) if side == 0 else slice(None, -1)
                     if any(len(b) == 1 for b in bodies):
-                        if all(len(b) == 1 or len(b) == 2 and isinstance(b[cut][0], Diag) for b in bodies) and any(len(b) == 2 for b in bodies) and end.ndim == 2:  # type: ignore[attr-defined]
+                        if (
+                            all(
+                                len(b) == 1 or (len(b) == 2 and isinstance(b[cut][0], Diag))
+                                for b in bodies
+                            )
+                            and any(len(b) == 2 for b in bodies)
+                            and end.ndim == 2
+                        ):
                             inner = self._add([
-                                scaled(p.coefficient, p.above, p.below, Name("1", 1, "1") if len(b) == 1 else b[cut][0].of)  # type: ignore[attr-defined]
+                                scaled(p.coefficient, p.above, p.below, Name("1", 1, "1") if len(b) == 1 else _inside_of(b[cut][0]))  # noqa: E501
                                 for p, b in zip(whole, bodies, strict=True)
                             ])  # fmt: skip
                             found.append(mul(Diag(inner), end) if side else mul(end, Diag(inner)))
                         continue
                     rest = [
-                        scaled(p.coefficient, p.above, p.below, mul(*b[cut])) for p, b in zip(whole, bodies, strict=True)
+                        scaled(p.coefficient, p.above, p.below, mul(*b[cut])) for p, b in zip(whole, bodies, strict=True)  # noqa: E501
                     ]  # fmt: skip
-                    if any(r.ndim != rest[0].ndim or is_row(r) != is_row(rest[0]) for r in rest):  # type: ignore[attr-defined]
+                    if any(r.ndim != rest[0].ndim or is_row(r) != is_row(rest[0]) for r in rest):
                         continue
-                    inner = turned(self._add([turned(r) for r in rest])) if is_row(rest[0]) else self._add(rest)
+                    inner = (
+                        turned(self._add([turned(r) for r in rest]))
+                        if is_row(rest[0])
+                        else self._add(rest)
+                    )
                     both = (inner, end) if side else (end, inner)
                     found.append(_pulled(both))
         heads = [
             tuple(g for f in p.body.above for g in _repeated(f)) if isinstance(p.body, Had) and not p.body.below
             else _repeated(p.body) if isinstance(p.body, Raised) and p.body.ndim == 1
-            else (p.body,) if p.body is not None and p.body.ndim == 1 else ()  # type: ignore[attr-defined]
+            else (p.body,) if p.body is not None and p.body.ndim == 1 else ()
             for p in whole
         ]  # fmt: skip
         if all(heads) and not above and not below:
@@ -201,7 +255,7 @@ class Arranger:
 
     # monomials
 
-    def _monomial(self, t: Monomial, shape: tuple[int, ...]) -> Form:
+    def _monomial(self, t: Monomial, shape: tuple[int, ...]) -> Form:  # noqa: ARG002
         axes = [a for a in t.slots if a is not None]
         if len(axes) > 2:
             raise NoForm("it has more than two axes")
@@ -214,11 +268,11 @@ class Arranger:
         above: list[Form] = []
         below: list[Form] = []
         items: list[Item] = []
-        exps: dict[Letters, list[tuple[Factor, Fraction]]] = {}
+        exps: dict[tuple[int, ...], list[tuple[Factor, Fraction]]] = {}
         for f, e in t.factors:
             if isinstance(f.atom, Function) and f.atom.operation is EXP:
-                own = tuple(sorted(a for a in set(f.letters) if a is not None))
-                exps.setdefault(own, []).append((f, e))
+                at = tuple(sorted(a for a in set(f.letters) if a is not None))
+                exps.setdefault(at, []).append((f, e))
                 continue
             self._place(self.atom(f.atom), f, e, above, below, items)
         for own, powers in exps.items():
@@ -226,17 +280,21 @@ class Arranger:
         return above, below, items
 
     def _place_exp(
-        self, own: Letters, powers: list[tuple[Factor, Fraction]], t: Monomial,
+        self, own: tuple[int, ...], powers: list[tuple[Factor, Fraction]], t: Monomial,
         above: list[Form], below: list[Form], items: list[Item],
     ) -> None:  # fmt: skip
         from jacobians.algebra.building import built, of_atom
 
         shape = tuple(t.sizes[a] for a in own if a is not None)
         sizes = {a: t.sizes[a] for a in own if a is not None}
-        if len(powers) > 1 or powers[0][1].denominator != 1 or abs(powers[0][1]) != 1 or powers[0][1] == -1 and own:
+        if (
+            len(powers) > 1
+            or powers[0][1].denominator != 1
+            or abs(powers[0][1]) != 1
+            or (powers[0][1] == -1 and own)
+        ):
             parts = [
-                built([(f.atom.arguments[0], f.letters, 1)], own, sizes, shape, e)  # type: ignore[attr-defined]
-                for f, e in powers
+                built([(f.atom.inner[0], f.letters, 1)], own, sizes, shape, e) for f, e in powers
             ]
             argument = sum_of(parts)
             atom = Function(EXP, (argument,))
@@ -247,7 +305,13 @@ class Arranger:
         del of_atom
 
     def _place(
-        self, form: Form, f: Factor, e: Fraction, above: list[Form], below: list[Form], items: list[Item]
+        self,
+        form: Form,
+        f: Factor,
+        e: Fraction,
+        above: list[Form],
+        below: list[Form],
+        items: list[Item],
     ) -> None:
         letters = tuple(a for a in f.letters if a is not None)
         if not letters:
@@ -310,7 +374,9 @@ class Arranger:
         for a in sorted(summed):
             ones = sum(ls == (a,) for _, ls in items)
             twos = sum(len(ls) == 2 and a in ls for _, ls in items)
-            rank = {(0, 2): 1, (1, 1): 0, (2, 0): 2}.get((ones, twos), 3 + twos + ones if twos < 3 else 99)
+            rank = {(0, 2): 1, (1, 1): 0, (2, 0): 2}.get(
+                (ones, twos), 3 + twos + ones if twos < 3 else 99
+            )
             if (ones, twos) == (0, 2):
                 both = [set(ls) for _, ls in items if len(ls) == 2 and a in ls]
                 if both[0] == both[1] and not both[0] <= summed:
@@ -468,7 +534,7 @@ class Arranger:
     def _function(self, atom: Function) -> Form:
         operation = atom.operation
         forms = self._aligned(atom.arguments)
-        ndim = max(f.ndim for f in forms)  # type: ignore[attr-defined]
+        ndim = max(f.ndim for f in forms)
         latex = operation.latex or operation.notation
         name = operation.notation or operation.name
         code = CODES.get(operation.name, "")
@@ -477,15 +543,24 @@ class Arranger:
         if operation.name == "absolute" and isinstance(forms[0], Call) and forms[0].name == "det":
             name = "|{0}|"
         if operation.notation in ("exp({0})", "log({0})") or name.endswith("({0})"):
-            name, latex = name.removesuffix("({0})"), latex.removesuffix("({0})").replace("{{", "{").replace("}}", "}")
+            name, latex = (
+                name.removesuffix("({0})"),
+                latex.removesuffix("({0})").replace("{{", "{").replace("}}", "}"),
+            )
         return Call(name, tuple(forms), ndim, latex, code, True)
 
     # more axes
 
     def kron(self, expr: Expr, out_ndim: int) -> Form:
         """∂vec(A)/∂vec(B) for row-major vec, as Kronecker products."""
-        if all(t.slots[:out_ndim] == t.slots[out_ndim:] for t in expr.terms) and expr.terms and any(
-            any(a in t.slots for a in f.letters if a is not None) for t in expr.terms for f, _ in t.factors
+        if (
+            all(t.slots[:out_ndim] == t.slots[out_ndim:] for t in expr.terms)
+            and expr.terms
+            and any(
+                any(a in t.slots for a in f.letters if a is not None)
+                for t in expr.terms
+                for f, _ in t.factors
+            )
         ):
             own = added(expr.shape[:out_ndim], [
                 canonical(t.coefficient, t.slots[:out_ndim], dict(enumerate(t.sizes)), dict(t.factors))
@@ -508,14 +583,16 @@ class Arranger:
         for part in components(exponents, summed):
             letters = {a for f in part for a in f.letters if a in free}
             if letters:
-                groups.append((letters, part))  # type: ignore[arg-type]
+                groups.append((letters, part))
             else:
                 scalars += part
         covered = {a for ls, _ in groups for a in ls}
         for a in dict.fromkeys([*outs, *ins]):
             if a not in covered:
                 groups.append(({a}, []))
-        above, below, rest = self._items(t._replace(factors=tuple((f, exponents[f]) for f in scalars)))
+        above, below, rest = self._items(
+            t._replace(factors=tuple((f, exponents[f]) for f in scalars))
+        )
         if rest:
             scalar = self._network(rest, [], t.sizes, above)
             assert scalar is None
@@ -563,12 +640,16 @@ class Arranger:
                 inner = self._sub(outs, factors, t)
                 return Diag(Call("vec", (inner,), 1, "\\operatorname{vec}", "np.ravel"))
             if len(outs) == 2 and not ins:
-                return Call("vec", (self._sub(outs, factors, t),), 1, "\\operatorname{vec}", "np.ravel")
+                return Call(
+                    "vec", (self._sub(outs, factors, t),), 1, "\\operatorname{vec}", "np.ravel"
+                )
             if len(ins) == 2 and not outs:
-                return Turned(Call("vec", (self._sub(ins, factors, t),), 1, "\\operatorname{vec}", "np.ravel"))
+                return Turned(
+                    Call("vec", (self._sub(ins, factors, t),), 1, "\\operatorname{vec}", "np.ravel")
+                )
             raise NoForm("a part has more than two axes")
         form = self._sub([*outs, *ins], factors, t)
-        if outs and ins or outs:
+        if (outs and ins) or outs:
             return form
         return turned(form)
 
@@ -585,8 +666,14 @@ def _repeated(form: Form) -> tuple[Form, ...]:
     return (form,)
 
 
+def _inside_of(form: Form) -> Form:
+    """The column of a diagonal matrix."""
+    assert isinstance(form, Diag)
+    return form.of
+
+
 def _is_ones(form: Form) -> bool:
-    return isinstance(form, Ones) or isinstance(form, Scale) and isinstance(form.body, Ones)
+    return isinstance(form, Ones) or (isinstance(form, Scale) and isinstance(form.body, Ones))
 
 
 def _shared(numbers: Sequence[Number]) -> Number:
@@ -599,7 +686,7 @@ def _shared(numbers: Sequence[Number]) -> Number:
 
 def plain_ndim(parts: Sequence[Form]) -> int:
     """The axes of the first."""
-    return int(parts[0].ndim)  # type: ignore[attr-defined]
+    return int(parts[0].ndim)
 
 
 def _pulled(parts: tuple[Form, Form]) -> Form:
@@ -631,7 +718,11 @@ def _ordered(scalars: Sequence[Form]) -> list[Form]:
 
 def had(forms: Sequence[Form], ndim: int) -> Form:
     """An entrywise product; powers below 0 stand below."""
-    if len(forms) == 1 and not (isinstance(forms[0], Raised) and isinstance(forms[0].exponent, Fraction) and forms[0].exponent < 0):
+    if len(forms) == 1 and not (
+        isinstance(forms[0], Raised)
+        and isinstance(forms[0].exponent, Fraction)
+        and forms[0].exponent < 0
+    ):
         return forms[0]
     above: list[Form] = []
     below: list[Form] = []
@@ -681,5 +772,3 @@ def _square_of(form: Form) -> Form | None:
             if turned(second) == first:
                 return min(first, second, key=lambda f: f.text.count("ᵀ"))
     return None
-
-

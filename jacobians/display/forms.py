@@ -3,6 +3,8 @@
 A vector is a column, and one-dimensional in NumPy.
 """
 
+# ruff: noqa: D102 - Form documents write
+
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
@@ -12,17 +14,19 @@ from typing import Any
 
 from jacobians.algebra.atoms import Number
 from jacobians.display.matrix_forms import written_name
-from jacobians.notation.writing import ATOM, PRODUCT, SUM, Written, write_number
+from jacobians.notation.writing import ATOM, PRODUCT, SUM, Style, Written, write_number
 
 TEXT, LATEX, NUMPY = "text", "latex", "numpy"
+HADAMARD = 0.5  # binds less than a product, and more than a sum
 _RAISED = str.maketrans("0123456789-/", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻ᐟ")
 _FREE = {"diag", "1", "𝟏", "I"}
 _WORDS = re.compile(r"\w+")
 
 
-@dataclass(frozen=True)
 class Form:
     """A scalar (``ndim`` 0), a column (1) or a matrix (2)."""
+
+    ndim: int
 
     def write(self, style: str) -> Written:
         """As it is written."""
@@ -39,7 +43,11 @@ class Form:
         return sum(w not in _FREE for w in _WORDS.findall(self.text)), len(self.text), self.text
 
 
-def inside(form: Form, binds: int, style: str) -> str:
+def _plain(style: str) -> Style:
+    return "latex" if style == LATEX else "text"
+
+
+def inside(form: Form, binds: float, style: str) -> str:
     """The form's text in parentheses where it binds less."""
     return form.write(style).inside(binds)
 
@@ -57,7 +65,9 @@ class Name(Form):
     def write(self, style: str) -> Written:
         if style == NUMPY:
             return Written(self.code or self.name)
-        return Written(self.name if style == TEXT else self.latex or written_name(self.name, "latex"))
+        return Written(
+            self.name if style == TEXT else self.latex or written_name(self.name, "latex")
+        )
 
 
 @dataclass(frozen=True)
@@ -89,9 +99,9 @@ class Turned(Form):
     of: Form
 
     @property
-    def ndim(self) -> int:
+    def ndim(self) -> int:  # type: ignore[override]
         """As of what it is of."""
-        return self.of.ndim  # type: ignore[attr-defined]
+        return self.of.ndim
 
     def write(self, style: str) -> Written:
         if style == NUMPY:
@@ -117,7 +127,7 @@ def turned(form: Form) -> Form:
         return Mul(tuple(turned(p) for p in reversed(form.parts)))
     if isinstance(form, Eye | Diag) or getattr(form, "ndim", 0) == 0:
         return form
-    if form.ndim == 2:  # type: ignore[attr-defined]
+    if form.ndim == 2:
         if isinstance(form, Had):
             return Had(tuple(map(turned, form.above)), tuple(map(turned, form.below)), 2)
         if isinstance(form, Raised):
@@ -125,7 +135,9 @@ def turned(form: Form) -> Form:
         if isinstance(form, Add):
             return Add(tuple(map(turned, form.parts)))
         if isinstance(form, Call) and form.entrywise:
-            return Call(form.name, tuple(map(turned, form.arguments)), 2, form.latex, form.code, True)
+            return Call(
+                form.name, tuple(map(turned, form.arguments)), 2, form.latex, form.code, True
+            )
     if isinstance(form, Scale) and form.body is not None:
         return Scale(form.coefficient, form.above, form.below, turned(form.body))
     if isinstance(form, Inv) and isinstance(form.of, Turned):
@@ -166,10 +178,13 @@ class Call(Form):
 
     def write(self, style: str) -> Written:
         texts = [a.write(style).text for a in self.arguments]
-        template = {TEXT: self.name, LATEX: self.latex or self.name, NUMPY: self.code or self.name}[style]
+        template = {TEXT: self.name, LATEX: self.latex or self.name, NUMPY: self.code or self.name}[
+            style
+        ]
         if "{0}" in template:
             tight = [
-                a.write(style).inside(SUM if _closed(template, n) else ATOM) for n, a in enumerate(self.arguments)
+                a.write(style).inside(SUM if _closed(template, n) else ATOM)
+                for n, a in enumerate(self.arguments)
             ]
             return Written(template.format(*tight))
         return Written(f"{template}({', '.join(texts)})")
@@ -195,7 +210,11 @@ class Diag(Form):
     def write(self, style: str) -> Written:
         inner = self.of.write(style).text
         return Written(
-            {TEXT: f"diag({inner})", LATEX: f"\\operatorname{{diag}}({inner})", NUMPY: f"np.diag({inner})"}[style]
+            {
+                TEXT: f"diag({inner})",
+                LATEX: f"\\operatorname{{diag}}({inner})",
+                NUMPY: f"np.diag({inner})",
+            }[style]
         )
 
 
@@ -218,7 +237,7 @@ class Had(Form):
             text = {TEXT: "1", LATEX: "1", NUMPY: "1"}[style]
         for part in self.below:
             text += over + inside(part, tight, style)
-        return Written(text, PRODUCT if style == NUMPY else 0.5)  # type: ignore[arg-type]
+        return Written(text, PRODUCT if style == NUMPY else HADAMARD)
 
 
 @dataclass(frozen=True)
@@ -229,9 +248,9 @@ class Raised(Form):
     exponent: Any
 
     @property
-    def ndim(self) -> int:
+    def ndim(self) -> int:  # type: ignore[override]
         """As of what it is of."""
-        return self.of.ndim  # type: ignore[attr-defined]
+        return self.of.ndim
 
     def write(self, style: str) -> Written:
         e = self.exponent
@@ -241,13 +260,20 @@ class Raised(Form):
                 return Written(f"np.sqrt({self.of.write(style).text})")
             exponent = e.write(style).text if isinstance(e, Form) else str(e)
             simple = exponent.lstrip("-").isalnum() and not isinstance(e, Form)
-            return Written(f"{inner}**{exponent if simple and not exponent.startswith('-') else f'({exponent})'}", PRODUCT)
+            return Written(
+                f"{inner}**{exponent if simple and not exponent.startswith('-') else f'({exponent})'}",
+                PRODUCT,
+            )
         if e == Fraction(1, 2):
             whole = self.of.write(style).text
             return Written(f"√({whole})" if style == TEXT else f"\\sqrt{{{whole}}}")
         mark = "∘" if self.ndim else ""
         if style == LATEX:
-            mark = "\\circ " if self.ndim and not (isinstance(self.of, Call) and self.of.entrywise) else ""
+            mark = (
+                "\\circ "
+                if self.ndim and not (isinstance(self.of, Call) and self.of.entrywise)
+                else ""
+            )
             exponent = e.write(style).text if isinstance(e, Form) else str(e)
             return Written(f"{_base(inner)}^{{{mark}{exponent}}}")
         if isinstance(e, Form):
@@ -267,22 +293,25 @@ class Mul(Form):
     parts: tuple[Form, ...]
 
     @property
-    def ndim(self) -> int:
+    def ndim(self) -> int:  # type: ignore[override]
         """Of the result."""
         rows = not is_row(self.parts[0])
         last = self.parts[-1]
-        columns = last.ndim == 2 or is_row(last)  # type: ignore[attr-defined]
+        columns = last.ndim == 2 or is_row(last)
         return int(rows) + int(columns)
 
     def write(self, style: str) -> Written:
         if style != NUMPY:
-            texts = [
-                powered(p, count, style) for p, count in _runs(self.parts)
-            ]
+            texts = [powered(p, count, style) for p, count in _runs(self.parts)]
             return Written(" ".join(texts), PRODUCT if len(texts) > 1 else ATOM)
         for n in range(1, len(self.parts)):
             left, right = self.parts[n - 1], self.parts[n]
-            if left.ndim == 1 and not isinstance(left, Turned) and isinstance(right, Turned) and right.ndim == 1:  # type: ignore[attr-defined]
+            if (
+                left.ndim == 1
+                and not isinstance(left, Turned)
+                and isinstance(right, Turned)
+                and right.ndim == 1
+            ):
                 first, second = Mul(self.parts[:n]), Mul(self.parts[n:])
                 return Written(f"np.outer({first.write(style).text}, {second.write(style).text})")
         text = " @ ".join(inside(p, ATOM, style) for p in self.parts)
@@ -314,7 +343,7 @@ def powered(form: Form, count: int, style: str) -> str:
 
 def is_row(form: Form) -> bool:
     """Whether it is a row: the transpose of a column."""
-    if form.ndim != 1:  # type: ignore[attr-defined]
+    if form.ndim != 1:
         return False
     if isinstance(form, Mul):
         return is_row(form.parts[0])
@@ -341,63 +370,109 @@ class Scale(Form):
     body: Form | None
 
     @property
-    def ndim(self) -> int:
+    def ndim(self) -> int:  # type: ignore[override]
         """Of the body."""
-        return 0 if self.body is None else self.body.ndim  # type: ignore[attr-defined]
+        return 0 if self.body is None else self.body.ndim
 
     def write(self, style: str) -> Written:
-        c = self.coefficient
+        c: Any = self.coefficient
         minus = "−" if style == TEXT else "-"
         sign = minus if c < 0 else ""
-        size = abs(c)
+        size: Any = abs(c)
         above = list(self.above)
         below = list(self.below)
         if style == NUMPY:
-            pieces = [] if size == 1 else [repr(float(size)) if not (isinstance(size, Fraction) and size.denominator == 1) else str(size)]
+            pieces = (
+                []
+                if size == 1
+                else [
+                    repr(float(size))
+                    if not (isinstance(size, Fraction) and size.denominator == 1)
+                    else str(size)
+                ]
+            )
             pieces += [inside(p, PRODUCT if isinstance(p, Raised) else ATOM, style) for p in above]
             if self.body is not None:
                 pieces.append(inside(self.body, ATOM, style))
             text = " * ".join(pieces) or "1"
             for p in below:
                 text += " / " + inside(p, ATOM, style)
-            return Written(sign + text, SUM if sign else PRODUCT if len(pieces) + len(below) > 1 else ATOM)
+            return Written(
+                sign + text, SUM if sign else PRODUCT if len(pieces) + len(below) > 1 else ATOM
+            )
         body = self.body
         bottom = ""
         if isinstance(body, Had) and not body.above and not below:  # c ⊘ x
-            _, num = write_number(int(size) if isinstance(size, Fraction) and size.denominator == 1 else float(size), style)  # type: ignore[arg-type]
-            top_text = " ".join([*([num] if num else []), *(inside(p, ATOM, style) for p in above)]) or "1"
-            return Written(sign + top_text + body.write(style).text[1:], SUM if sign else 0.5)  # type: ignore[arg-type]
-        if isinstance(size, Fraction) and size.denominator != 1 and (below or size.denominator > 9) and size.numerator < 10**6:
+            _, num = write_number(
+                int(size) if isinstance(size, Fraction) and size.denominator == 1 else float(size),
+                _plain(style),
+            )
+            top_text = (
+                " ".join([*([num] if num else []), *(inside(p, ATOM, style) for p in above)]) or "1"
+            )
+            return Written(sign + top_text + body.write(style).text[1:], SUM if sign else HADAMARD)
+        if (
+            isinstance(size, Fraction)
+            and size.denominator != 1
+            and (below or size.denominator > 9)
+            and size.numerator < 10**6
+        ):
             bottom = str(size.denominator)
             size = Fraction(size.numerator)
-        _, num = write_number(int(size) if isinstance(size, Fraction) and size.denominator == 1 else float(size), style)  # type: ignore[arg-type]
+        _, num = write_number(
+            int(size) if isinstance(size, Fraction) and size.denominator == 1 else float(size),
+            _plain(style),
+        )
         top = ([num] if num else []) + [
             inside(p, PRODUCT if body is None and len(above) == 1 else ATOM, style) for p in above
         ]
         if body is not None:
             need = PRODUCT if not isinstance(body, Had) or not (top or below) else ATOM
             if isinstance(body, Had) and not below and not bottom and top:
-                need = 0.5  # type: ignore[assignment]
-            top.append(inside(body, need if not isinstance(body, Add) else ATOM if (top or below or bottom or sign) else SUM, style))
+                need = HADAMARD  # type: ignore[assignment]
+            top.append(
+                inside(
+                    body,
+                    need
+                    if not isinstance(body, Add)
+                    else ATOM
+                    if (top or below or bottom or sign)
+                    else SUM,
+                    style,
+                )
+            )
         under = ([bottom] if bottom else []) + [inside(p, PRODUCT, style) for p in below]
         if style == LATEX and under:
             if len(under) == 1:
                 under = [below[0].write(style).text if below else bottom]
-            return Written(f"{sign}\\frac{{{' '.join(top) or '1'}}}{{{' '.join(under)}}}", SUM if sign else PRODUCT)
+            return Written(
+                f"{sign}\\frac{{{' '.join(top) or '1'}}}{{{' '.join(under)}}}",
+                SUM if sign else PRODUCT,
+            )
         text = " ".join(top) or "1"
         if under:
             bottom_text = " ".join(under)
-            text += f" / {bottom_text if len(under) == 1 and (not below or below[0].write(style).binds >= ATOM) else f'({bottom_text})'}"
+            text += f" / {bottom_text if len(under) == 1 and (not below or below[0].write(style).binds >= ATOM) else f'({bottom_text})'}"  # noqa: E501
         if under:
-            return Written(sign + text, SUM if sign else 0.5)  # type: ignore[arg-type]
+            return Written(sign + text, SUM if sign else HADAMARD)
         many = len(top) > 1
-        own = PRODUCT if many else (ATOM if num or body is None and not above else (body or above[0]).write(style).binds)
+        own = (
+            PRODUCT
+            if many
+            else (
+                ATOM
+                if num or (body is None and not above)
+                else (body or above[0]).write(style).binds
+            )
+        )
         if many and isinstance(body, Had):
-            own = 0.5  # type: ignore[assignment]
+            own = HADAMARD
         return Written(sign + text, SUM if sign else own)
 
 
-def scaled(coefficient: Number, above: tuple[Form, ...], below: tuple[Form, ...], body: Form | None) -> Form:
+def scaled(
+    coefficient: Number, above: tuple[Form, ...], below: tuple[Form, ...], body: Form | None
+) -> Form:
     """As little as needed of these."""
     if coefficient == 1 and not below:
         if not above and body is not None:
@@ -414,14 +489,18 @@ class Add(Form):
     parts: tuple[Form, ...]
 
     @property
-    def ndim(self) -> int:
+    def ndim(self) -> int:  # type: ignore[override]
         """Of the first."""
-        return max(p.ndim for p in self.parts)  # type: ignore[attr-defined]
+        return max(p.ndim for p in self.parts)
 
     def write(self, style: str) -> Written:
         minus = "−" if style == TEXT else "-"
         written = [p.write(style) for p in self.parts]
-        ordered = sorted(written, key=lambda w: w.text.startswith(minus)) if written[0].text.startswith(minus) else written
+        ordered = (
+            sorted(written, key=lambda w: w.text.startswith(minus))
+            if written[0].text.startswith(minus)
+            else written
+        )
         text = ordered[0].text
         for w in ordered[1:]:
             text += f" {minus} {w.text[1:]}" if w.text.startswith(minus) else f" + {w.text}"
@@ -441,13 +520,13 @@ class Kron(Form):
         text = sign.join(inside(p, ATOM, style) for p in self.parts)
         if self.commuted:
             return Written(f"({text}) K", PRODUCT)
-        return Written(text, 0.5 if len(self.parts) > 1 else self.parts[0].write(style).binds)  # type: ignore[arg-type]
+        return Written(text, HADAMARD if len(self.parts) > 1 else self.parts[0].write(style).binds)
 
 
 def subforms(form: Form) -> Iterator[Form]:
     """The form and all inside it, the outermost first."""
     yield form
-    for field in fields(form):
+    for field in fields(form):  # type: ignore[arg-type]
         value = getattr(form, field.name)
         for part in value if isinstance(value, tuple) else (value,):
             if isinstance(part, Form):
@@ -458,11 +537,13 @@ def replaced(form: Form, table: Mapping[Form, Form]) -> Form:
     """The form with others in the place of some of its parts."""
     if form in table:
         return table[form]
-    changes = {}
-    for field in fields(form):
+    changes: dict[str, Any] = {}
+    for field in fields(form):  # type: ignore[arg-type]
         value = getattr(form, field.name)
         if isinstance(value, tuple) and any(isinstance(v, Form) for v in value):
-            changes[field.name] = tuple(replaced(v, table) if isinstance(v, Form) else v for v in value)
+            changes[field.name] = tuple(
+                replaced(v, table) if isinstance(v, Form) else v for v in value
+            )
         elif isinstance(value, Form):
             changes[field.name] = replaced(value, table)
-    return replace(form, **changes) if changes else form
+    return replace(form, **changes) if changes else form  # type: ignore[type-var]

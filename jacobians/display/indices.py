@@ -4,13 +4,32 @@ from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 
 from jacobians.algebra.atoms import (
-    ACTIVE, Atom, Det, Expr, Factor, Function, Group, Inverse, Leaf, Monomial, Power, Whole,
+    ACTIVE,
+    Atom,
+    Det,
+    Expr,
+    Factor,
+    Function,
+    Group,
+    Inverse,
+    Leaf,
+    Monomial,
+    Power,
+    Whole,
 )  # fmt: skip
 from jacobians.algebra.recognising import LogSumExp, Softmax
 from jacobians.display.arranging import Arranger, NoForm
 from jacobians.display.matrix_forms import written_name
 from jacobians.notation.writing import (
-    ATOM, PRODUCT, SUM, Style, Written, fresh_letters, join_terms, subscript, write_number,
+    ATOM,
+    PRODUCT,
+    SUM,
+    Style,
+    Written,
+    fresh_letters,
+    join_terms,
+    subscript,
+    write_number,
 )  # fmt: skip
 
 _POWERS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
@@ -26,7 +45,9 @@ class Indexer:
     """Expressions at letters, in a style."""
 
     def __init__(
-        self, style: Style = "text", inner: Callable[[Expr, Sequence[str], Style], Written] | None = None
+        self,
+        style: Style = "text",
+        inner: Callable[[Expr, Sequence[str], Style], Written] | None = None,
     ) -> None:
         self._style: Style = style
         self._inner = inner
@@ -64,7 +85,9 @@ class Indexer:
             side, power = (above, e) if e > 0 else (below, -e)
             side.append(self._powered(f.atom, tuple(names[a] for a in f.letters), power, fresh))
         sign, size = write_number(
-            int(t.coefficient) if isinstance(t.coefficient, Fraction) and t.coefficient.denominator == 1 else float(t.coefficient),  # type: ignore[arg-type]
+            int(t.coefficient)
+            if isinstance(t.coefficient, Fraction) and t.coefficient.denominator == 1
+            else float(t.coefficient),
             self._style,
         )
         pieces = [size] if size else []
@@ -81,7 +104,9 @@ class Indexer:
             under = f"({under})"
         return Written(f"{sign}{top} / {under}", SUM if sign else PRODUCT)
 
-    def _powered(self, atom: Atom, letters: Sequence[str], power: Fraction, fresh: Iterator[str]) -> Written:
+    def _powered(
+        self, atom: Atom, letters: Sequence[str], power: Fraction, fresh: Iterator[str]
+    ) -> Written:
         base = self.atom(atom, letters, fresh)
         if power == 1:
             return base
@@ -92,7 +117,9 @@ class Indexer:
         if self._style == "latex":
             return Written(f"{{{inner}}}^{{{power}}}")
         text = str(power)
-        return Written(inner + (text.translate(_POWERS) if power.denominator == 1 else f"^({text})"))
+        return Written(
+            inner + (text.translate(_POWERS) if power.denominator == 1 else f"^({text})")
+        )
 
     def atom(self, atom: Atom, letters: Sequence[str], fresh: Iterator[str]) -> Written:
         """An atom at letters."""
@@ -109,17 +136,23 @@ class Indexer:
                 return Written(subscript(written_name(name, style), letters, style))
         if isinstance(atom, Group):
             inner = self._at(atom.of, letters, fresh)
-            return inner
+            return inner  # noqa: RET504
         if isinstance(atom, Power):
             base, exponent = (self._at(e, letters, fresh) for e in atom.inner)
             text = exponent.text
-            return Written(f"{base.inside(ATOM)}^{{{text}}}" if style == "latex" else f"{base.inside(ATOM)}^({text})")
+            return Written(
+                f"{base.inside(ATOM)}^{{{text}}}"
+                if style == "latex"
+                else f"{base.inside(ATOM)}^({text})"
+            )
         assert isinstance(atom, Function)
         operation = atom.operation
         texts = [self._at(e, letters, fresh) for e in atom.arguments]
         template = (operation.latex if style == "latex" else "") or operation.notation
         if not template:
-            return Written(f"{written_name(operation.name, style)}({', '.join(t.text for t in texts)})")
+            return Written(
+                f"{written_name(operation.name, style)}({', '.join(t.text for t in texts)})"
+            )
         return Written(template.format(*(t.text for t in texts)))
 
     def _at(self, expr: Expr, letters: Sequence[str], fresh: Iterator[str]) -> Written:
@@ -129,4 +162,3 @@ class Indexer:
         if not terms:
             return Written("0")
         return join_terms([self.term(t, letters, fresh) for t in terms], self._style)
-

@@ -82,10 +82,18 @@ def formula_shown(J: Shown, style: Style = "text", most: int | None = None) -> F
     As it was derived, unless its normal form takes fewer names.
     """
     found = formula_of(J.terms, J.axes, J.operands, style, J.names, most)
-    if "/" not in str(found) and "logsumexp" not in str(found) and "frac" not in found.main and len(J.terms.terms) < _SEVERAL and not found.parts:
+    if (
+        "/" not in str(found)
+        and "logsumexp" not in str(found)
+        and "frac" not in found.main
+        and len(J.terms.terms) < _SEVERAL
+        and not found.parts
+    ):
         return found  # nothing cancels
     simpler = simplest(J.terms, J.axes, J.operands, "text", J.names)
-    plain = found if style == "text" else formula_of(J.terms, J.axes, J.operands, "text", J.names, most)
+    plain = (
+        found if style == "text" else formula_of(J.terms, J.axes, J.operands, "text", J.names, most)
+    )
     if simpler is None or _names(simpler) >= _names(str(plain)):
         return found
     if style == "text":

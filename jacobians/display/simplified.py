@@ -15,7 +15,18 @@ from jacobians.display.indices import Indexer
 from jacobians.display.naming import Names
 from jacobians.graph.node import Node, ordered
 from jacobians.notation.terms import Sum
-from jacobians.notation.writing import ATOM, PRODUCT, SUM, Style, Written, exact_number, fresh_letters, join_terms, subscript, write_number
+from jacobians.notation.writing import (
+    ATOM,
+    PRODUCT,
+    SUM,
+    Style,
+    Written,
+    exact_number,
+    fresh_letters,
+    join_terms,
+    subscript,
+    write_number,
+)
 
 _MOST_NODES = 60
 """Nodes of a tensor that is looked at for a simpler formula."""
@@ -36,12 +47,30 @@ def simpler(
     if 1 in tensor.shape or not all(_plain(e) for e in _within(expr)):
         return None
     text = simplified(expr, axes, style).text
-    if re.search(r"[^\W\d_][²³⁴]\)|\}\^\{\d\}\)", text):  # a power of a matrix, which index notation has not
+    if re.search(
+        r"[^\W\d_][²³⁴]\)|\}\^\{\d\}\)", text
+    ):  # a power of a matrix, which index notation has not
         return None
     return None if any(sign in text for sign in _MATRIX_SIGNS) else text
 
 
-_MATRIX_SIGNS = *"⁵⁶⁷⁸⁹", "⁻²", "⁻ᵀ", "⊙", "⊘", "𝟏", "∘", "Σ", "^(", "\\circ", "\\odot", "\\oslash", "mathbf", "\\sum", "dg("
+_MATRIX_SIGNS = (
+    *"⁵⁶⁷⁸⁹",
+    "⁻²",
+    "⁻ᵀ",
+    "⊙",
+    "⊘",
+    "𝟏",
+    "∘",
+    "Σ",
+    "^(",
+    "\\circ",
+    "\\odot",
+    "\\oslash",
+    "mathbf",
+    "\\sum",
+    "dg(",
+)
 
 
 def _within(expr: Expr) -> Iterator[Expr]:
@@ -60,9 +89,13 @@ def _plain(expr: Expr) -> bool:
             return False
         for f, _ in t.factors:
             atom = f.atom
-            if isinstance(atom, Whole | Power) or isinstance(atom, Leaf) and (atom.code or 1 in atom.shape):
+            if isinstance(atom, Whole | Power) or (
+                isinstance(atom, Leaf) and (atom.code or 1 in atom.shape)
+            ):
                 return False
-            if isinstance(atom, Function) and (not atom.operation.notation or len(atom.arguments) > 1):
+            if isinstance(atom, Function) and (
+                not atom.operation.notation or len(atom.arguments) > 1
+            ):
                 return False
     return True
 
@@ -76,7 +109,9 @@ def simplified(expr: Expr, axes: Sequence[str], style: Style = "text") -> Writte
     return join_terms([_term(t, axes, style, arranger, indexer) for t in terms], style)
 
 
-def _term(t: Monomial, axes: Sequence[str], style: Style, arranger: Arranger, indexer: Indexer) -> Written:
+def _term(
+    t: Monomial, axes: Sequence[str], style: Style, arranger: Arranger, indexer: Indexer
+) -> Written:
     names: dict[int | None, str] = {None: "0"}
     deltas: list[str] = []
     for slot, axis in zip(t.slots, axes, strict=True):
@@ -92,9 +127,16 @@ def _term(t: Monomial, axes: Sequence[str], style: Style, arranger: Arranger, in
     for part in components(exponents, dummies):
         free = sorted({a for f in part for a in f.letters if a in names and a is not None})
         if len(part) == 1 and exponents[part[0]] < 0:
-            below.append(_single(part[0], -exponents[part[0]], names, arranger, indexer, style, fresh))
+            below.append(
+                _single(part[0], -exponents[part[0]], names, arranger, indexer, style, fresh)
+            )
             continue
-        above.append((tuple(names[a] for a in free), _part(part, exponents, free, t, names, arranger, indexer, style, fresh)))
+        above.append(
+            (
+                tuple(names[a] for a in free),
+                _part(part, exponents, free, t, names, arranger, indexer, style, fresh),
+            )
+        )
     above.sort(key=lambda pair: pair[0])
     number = t.coefficient
     value: Any = number
@@ -112,13 +154,13 @@ def _term(t: Monomial, axes: Sequence[str], style: Style, arranger: Arranger, in
     if style == "latex":
         return Written(f"{sign}\\frac{{{top}}}{{{' '.join(under)}}}", SUM if sign else PRODUCT)
     bottom_text = " ".join(under)
-    if len(under) > 1 or below and below[0].binds < ATOM:
+    if len(under) > 1 or (below and below[0].binds < ATOM):
         bottom_text = f"({bottom_text})"
     return Written(f"{sign}{top} / {bottom_text}", SUM if sign else PRODUCT)
 
 
 def _single(
-    f: Factor, power: Fraction, names: Mapping[int | None, str], arranger: Arranger, indexer: Indexer, style: Style, fresh: Any
+    f: Factor, power: Fraction, names: Mapping[int | None, str], arranger: Arranger, indexer: Indexer, style: Style, fresh: Any  # noqa: E501
 ) -> Written:  # fmt: skip
     if not [a for a in f.letters if a is not None]:
         try:
@@ -135,8 +177,10 @@ def _part(
     names: Mapping[int | None, str], arranger: Arranger, indexer: Indexer, style: Style, fresh: Any,
 ) -> str:  # fmt: skip
     """Factors that share summed letters, written whole where they are a matrix or a column."""
-    if len(part) == 1 and all(a in names for a in part[0].letters) and not (
-        exponents[part[0]] == 1 and _better_whole(part[0])
+    if (
+        len(part) == 1
+        and all(a in names for a in part[0].letters)
+        and not (exponents[part[0]] == 1 and _better_whole(part[0]))
     ):
         (f,) = part
         return _single(f, exponents[f], names, arranger, indexer, style, fresh).inside(PRODUCT)
@@ -151,7 +195,9 @@ def _part(
         if any(sign in text for sign in _MATRIX_SIGNS):
             if len(part) > 1:
                 raise NoForm("it would take signs of matrix notation")
-            return _single(part[0], exponents[part[0]], names, arranger, indexer, style, fresh).inside(PRODUCT)
+            return _single(
+                part[0], exponents[part[0]], names, arranger, indexer, style, fresh
+            ).inside(PRODUCT)
         return text
     except NoForm:
         own = dict(names)
@@ -159,7 +205,7 @@ def _part(
         for a in new:
             own[a] = next(fresh)
         texts = [
-            indexer._powered(f.atom, [own[a] for a in f.letters], exponents[f], fresh).inside(PRODUCT) for f in part
+            indexer._powered(f.atom, [own[a] for a in f.letters], exponents[f], fresh).inside(PRODUCT) for f in part  # noqa: E501
         ]  # fmt: skip
         return " ".join(texts)
 
@@ -176,6 +222,8 @@ def _at(form: Form, letters: Sequence[str], style: Style) -> str:
     if not letters:
         return written.inside(PRODUCT)
     text = written.text
-    if isinstance(form, Name) and len(text) == 1 or text.endswith(")") and written.binds == ATOM:
+    if (isinstance(form, Name) and len(text) == 1) or (
+        text.endswith(")") and written.binds == ATOM
+    ):
         return subscript(text, letters, style)
     return subscript(f"({text})", letters, style)

@@ -69,7 +69,12 @@ class Row:
     def _derive(self, seed: int) -> Derivation:
         s = self._stated
         d, _, _ = derive_text(
-            s.expression, s.wrt, self._shapes, order=s.order, seed=seed, symmetric=s.symmetric.split()
+            s.expression,
+            s.wrt,
+            self._shapes,
+            order=s.order,
+            seed=seed,
+            symmetric=s.symmetric.split(),
         )
         return d
 
@@ -116,9 +121,14 @@ class Row:
         lines = [f"{self.number:<12} ∂{order}({self.expression}) / ∂{self.wrt}{order}"]
         lines += [f"             source  {line}" for line in wrap(self.closed, 59)]
         for name, text in (("matrix", self.matrix), ("index", self.index)):
-            for n, line in enumerate(wrap(text or "no matrix notation", 59, break_long_words=False)):
+            for n, line in enumerate(
+                wrap(text or "no matrix notation", 59, break_long_words=False)
+            ):
                 lines.append(f"             {name if n == 0 else '':<8}{line}")
-        lines += [f"             note    {line}" if n == 0 else f"                     {line}" for n, line in enumerate(wrap(self.mark, 59))]
+        lines += [
+            f"             note    {line}" if n == 0 else f"                     {line}"
+            for n, line in enumerate(wrap(self.mark, 59))
+        ]
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -194,9 +204,13 @@ class Report(NamedTuple):
     def __str__(self) -> str:
         lines = [f"{'identity':<16}{'from the closed form':>22}{'from complex step':>20}"]
         for p in self.proofs:
-            lines.append(f"{p.number:<16}{p.closed:>22.1e}{p.complex_step:>20.1e}{'' if p.ok else '   WRONG'}")
+            lines.append(
+                f"{p.number:<16}{p.closed:>22.1e}{p.complex_step:>20.1e}{'' if p.ok else '   WRONG'}"
+            )
         good = sum(p.ok for p in self.proofs)
-        lines.append(f"{good} of {len(self.proofs)} hold, each at {self.proofs[0].points if self.proofs else 0} random points")
+        lines.append(
+            f"{good} of {len(self.proofs)} hold, each at {self.proofs[0].points if self.proofs else 0} random points"  # noqa: E501
+        )
         return "\n".join(lines)
 
 
@@ -257,8 +271,10 @@ def catalogue(*words: str) -> Catalogue:
     """
     rows = [
         Row(s) for s in ROWS
-        if all(w.lower() == s.number.lower() or w.lower() in f"{s.number} {s.expression} {s.closed} {s.mark}".lower() for w in words)
+        if all(w.lower() == s.number.lower() or w.lower() in f"{s.number} {s.expression} {s.closed} {s.mark}".lower() for w in words)  # noqa: E501
     ]  # fmt: skip
     if not rows:
-        raise JacobiansError(f"no identity has {' and '.join(map(repr, words))}; jb.catalogue() has all {len(ROWS)}")
+        raise JacobiansError(
+            f"no identity has {' and '.join(map(repr, words))}; jb.catalogue() has all {len(ROWS)}"
+        )
     return Catalogue(rows)

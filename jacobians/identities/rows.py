@@ -56,7 +56,7 @@ ROWS: tuple[Stated, ...] = (
     _S("MC 49", "det(X)", "X", "X=3x3", "det(X) * inv(X)'"),
     _S("MC 51", "det(A @ X @ B)", "X", _SQ, "det(A @ X @ B) * inv(X)'"),
     _S("MC 52", "det(X' @ A @ X)", "X", _SQ, "2 * det(X' @ A @ X) * inv(X)'"),
-    _S("MC 53", "det(X' @ A @ X)", "X", "X=4x2 A=4x4", "2 * det(X' @ A @ X) * A @ X @ inv(X' @ A @ X)", "A symmetric", symmetric="A"),
+    _S("MC 53", "det(X' @ A @ X)", "X", "X=4x2 A=4x4", "2 * det(X' @ A @ X) * A @ X @ inv(X' @ A @ X)", "A symmetric", symmetric="A"),  # noqa: E501
     _S("MC 54", "det(X' @ A @ X)", "X", "X=4x2 A=4x4",
        "det(X' @ A @ X) * (A @ X @ inv(X' @ A @ X) + A' @ X @ inv(X' @ A' @ X))"),
     _S("MC 55", "logdet(X' @ X)", "X", "X=4x2", "2 * X @ inv(X' @ X)", "the source writes 2 (X⁺)ᵀ"),
@@ -88,15 +88,15 @@ ROWS: tuple[Stated, ...] = (
     _S("MC 81", "x @ B @ x", "x", "x=3 B=3x3", "(B + B') @ x"),
     _S("MC 82", "b @ X' @ D @ X @ c", "X", "b=2 X=3x2 D=3x3 c=2", "D' @ X @ outer(b, c) + D @ X @ outer(c, b)"),
     _S("MC 83", "(X @ b + c) @ D @ (X @ b + c)", "X", "X=3x2 b=2 c=3 D=3x3", "(D + D') @ outer(X @ b + c, b)"),
-    _S("MC 84", "(x - A @ s) @ W @ (x - A @ s)", "s", "x=3 A=3x2 s=2 W=3x3", "-2 * A' @ W @ (x - A @ s)", "W symmetric", symmetric="W"),
+    _S("MC 84", "(x - A @ s) @ W @ (x - A @ s)", "s", "x=3 A=3x2 s=2 W=3x3", "-2 * A' @ W @ (x - A @ s)", "W symmetric", symmetric="W"),  # noqa: E501
     _S("MC 85", "(x - s) @ W @ (x - s)", "x", "x=3 s=3 W=3x3", "2 * W @ (x - s)", "W symmetric", symmetric="W"),
     _S("MC 86", "(x - s) @ W @ (x - s)", "s", "x=3 s=3 W=3x3", "-2 * W @ (x - s)", "W symmetric", symmetric="W"),
-    _S("MC 87", "(x - A @ s) @ W @ (x - A @ s)", "x", "x=3 A=3x2 s=2 W=3x3", "2 * W @ (x - A @ s)", "W symmetric", symmetric="W"),
-    _S("MC 88", "(x - A @ s) @ W @ (x - A @ s)", "A", "x=3 A=3x2 s=2 W=3x3", "-2 * outer(W @ (x - A @ s), s)", "W symmetric", symmetric="W"),
-    _S("MC 90", "a @ X^2 @ b", "X", "a=3 X=3x3 b=3", "outer(a, X @ b) + outer(X' @ a, b)", "n = 2; the source has the sum for any n"),
-    _S("MC 90 n", "a @ X^3 @ b", "X", "a=3 X=3x3 b=3", "outer(a, X @ X @ b) + outer(X' @ a, X @ b) + outer(X' @ X' @ a, b)", "n = 3"),
+    _S("MC 87", "(x - A @ s) @ W @ (x - A @ s)", "x", "x=3 A=3x2 s=2 W=3x3", "2 * W @ (x - A @ s)", "W symmetric", symmetric="W"),  # noqa: E501
+    _S("MC 88", "(x - A @ s) @ W @ (x - A @ s)", "A", "x=3 A=3x2 s=2 W=3x3", "-2 * outer(W @ (x - A @ s), s)", "W symmetric", symmetric="W"),  # noqa: E501
+    _S("MC 90", "a @ X^2 @ b", "X", "a=3 X=3x3 b=3", "outer(a, X @ b) + outer(X' @ a, b)", "n = 2; the source has the sum for any n"),  # noqa: E501
+    _S("MC 90 n", "a @ X^3 @ b", "X", "a=3 X=3x3 b=3", "outer(a, X @ X @ b) + outer(X' @ a, X @ b) + outer(X' @ X' @ a, b)", "n = 3"),  # noqa: E501
     _S("MC 91", "a @ (X')^2 @ X^2 @ b", "X", "a=3 X=3x3 b=3",
-       "X @ outer(a, X @ X @ b)' * 0 + outer(X @ X @ b, X @ a) + X' @ outer(X @ X @ b, a) + outer(X @ X @ a, X @ b) + X' @ outer(X @ X @ a, b)", "n = 2"),
+       "X @ outer(a, X @ X @ b)' * 0 + outer(X @ X @ b, X @ a) + X' @ outer(X @ X @ b, a) + outer(X @ X @ a, X @ b) + X' @ outer(X @ X @ a, b)", "n = 2"),  # noqa: E501
     _S("MC 96", "x @ A @ x + b @ x", "x", "x=3 A=3x3 b=3", "(A + A') @ x + b"),
     _S("MC 97", "x @ A @ x + b @ x", "x", "x=3 A=3x3 b=3", "A + A'", order=2),
     # traces, first order
@@ -121,31 +121,31 @@ ROWS: tuple[Stated, ...] = (
     _S("MC 116", "tr(B' @ X' @ C @ X @ B)", "X", "B=2x4 X=3x2 C=3x3", "C' @ X @ B @ B' + C @ X @ B @ B'"),
     _S("MC 117", "tr(X' @ B @ X @ C)", "X", "X=3x2 B=3x3 C=2x2", "B @ X @ C + B' @ X @ C'"),
     _S("MC 118", "tr(A @ X @ B @ X' @ C)", "X", "A=2x3 X=3x4 B=4x4 C=3x2", "A' @ C' @ X @ B' + C @ A @ X @ B"),
-    _S("MC 119", "tr((A @ X @ B + C) @ (A @ X @ B + C)')", "X", "A=2x3 X=3x4 B=4x2 C=2x2", "2 * A' @ (A @ X @ B + C) @ B'"),
+    _S("MC 119", "tr((A @ X @ B + C) @ (A @ X @ B + C)')", "X", "A=2x3 X=3x4 B=4x2 C=2x2", "2 * A' @ (A @ X @ B + C) @ B'"),  # noqa: E501
     _S("MC 120", "tr(kron(X, X))", "X", "X=3x3", "2 * tr(X) * eye(3)"),
     # traces, higher order
     _S("MC 121", "tr(X^4)", "X", "X=3x3", "4 * (X^3)'", "k = 4"),
     _S("MC 122", "tr(A @ X^3)", "X", _SQ, "(X @ X @ A + X @ A @ X + A @ X @ X)'", "k = 3"),
     _S("MC 123", "tr(B' @ X' @ C @ X @ X' @ C @ X @ B)", "X", "B=2x2 X=3x2 C=3x3",
-       "C @ X @ X' @ C @ X @ B @ B' + C' @ X @ B @ B' @ X' @ C' @ X + C @ X @ B @ B' @ X' @ C @ X + C' @ X @ X' @ C' @ X @ B @ B'"),
+       "C @ X @ X' @ C @ X @ B @ B' + C' @ X @ B @ B' @ X' @ C' @ X + C @ X @ B @ B' @ X' @ C @ X + C' @ X @ X' @ C' @ X @ B @ B'"),  # noqa: E501
     _S("MC 124", "tr(A @ inv(X) @ B)", "X", _SQ, "-inv(X)' @ A' @ B' @ inv(X)'"),
     _S("MC 125", "tr(inv(X' @ C @ X) @ A)", "X", "X=4x2 C=4x4 A=2x2",
        "-(C @ X @ inv(X' @ C @ X)) @ (A + A') @ inv(X' @ C @ X)", "C symmetric", symmetric="C"),
     _S("MC 126", "tr(inv(X' @ C @ X) @ (X' @ B @ X))", "X", "X=4x2 C=4x4 B=4x4",
-       "-2 * C @ X @ inv(X' @ C @ X) @ X' @ B @ X @ inv(X' @ C @ X) + 2 * B @ X @ inv(X' @ C @ X)", "B and C symmetric", symmetric="B C"),
+       "-2 * C @ X @ inv(X' @ C @ X) @ X' @ B @ X @ inv(X' @ C @ X) + 2 * B @ X @ inv(X' @ C @ X)", "B and C symmetric", symmetric="B C"),  # noqa: E501
     _S("MC 127", "tr(inv(A + X' @ C @ X) @ (X' @ B @ X))", "X", "X=4x2 A=2x2 C=4x4 B=4x4",
        "-2 * C @ X @ inv(A + X' @ C @ X) @ X' @ B @ X @ inv(A + X' @ C @ X) + 2 * B @ X @ inv(A + X' @ C @ X)",
        "A, B and C symmetric", symmetric="A B C"),
     # norms
     _S("MC 129", "norm(x - a)", "x", "x=3 a=3", "(x - a) / norm(x - a)"),
-    _S("MC 130", "(x - a) / norm(x - a)", "x", "x=3 a=3", "eye(3) / norm(x - a) - outer(x - a, x - a) / norm(x - a)**3"),
+    _S("MC 130", "(x - a) / norm(x - a)", "x", "x=3 a=3", "eye(3) / norm(x - a) - outer(x - a, x - a) / norm(x - a)**3"),  # noqa: E501
     _S("MC 131", "norm(x)**2", "x", "x=3", "2 * x"),
     _S("MC 132", "norm(X)**2", "X", "X=2x3", "2 * X"),
     # structured
     _S("MC 138", "tr(A @ X)", "X", "A=3x3 X=3x3", "0.5 * (A + A')",
        "X symmetric, projected; the source counts an entry off the diagonal twice: A + Aᵀ − A ⊙ I", symmetric="X"),
     _S("MC 142", "logdet(X)", "X", "X=3x3", "inv(X)",
-       "X symmetric, projected; the source counts an entry off the diagonal twice: 2 X⁻¹ − X⁻¹ ⊙ I", symmetric="X"),
+       "X symmetric, projected; the source counts an entry off the diagonal twice: 2 X⁻¹ − X⁻¹ ⊙ I", symmetric="X"),  # noqa: E501
     # what users of matrix calculus ask for next
     _S("S 1", "logsumexp(x)", "x", "x=4", "softmax(x)"),
     _S("S 2", "softmax(x)", "x", "x=4", "diag(softmax(x)) - outer(softmax(x), softmax(x))"),
@@ -154,11 +154,11 @@ ROWS: tuple[Stated, ...] = (
     _S("S 5", "tanh(W @ x)", "x", "W=2x3 x=3", "diag(1 - tanh(W @ x)**2) @ W"),
     _S("S 6", "sigmoid(x)", "x", "x=3", "diag(sigmoid(x) * (1 - sigmoid(x)))"),
     _S("S 7", "exp(-0.5 * x @ A @ x)", "x", "x=3 A=3x3", "-0.5 * exp(-0.5 * x @ A @ x) * (A + A') @ x"),
-    _S("S 8", "norm(A @ x - b)**2 + c * norm(x)**2", "x", "A=4x3 x=3 b=4 c=scalar", "2 * A' @ (A @ x - b) + 2 * c * x"),
-    _S("S 9", "(x @ A @ x) / (x @ x)", "x", "x=3 A=3x3", "(A + A') @ x / (x @ x) - 2 * (x @ A @ x) * x / (x @ x)**2"),
+    _S("S 8", "norm(A @ x - b)**2 + c * norm(x)**2", "x", "A=4x3 x=3 b=4 c=scalar", "2 * A' @ (A @ x - b) + 2 * c * x"),  # noqa: E501
+    _S("S 9", "(x @ A @ x) / (x @ x)", "x", "x=3 A=3x3", "(A + A') @ x / (x @ x) - 2 * (x @ A @ x) * x / (x @ x)**2"),  # noqa: E501
     _S("S 10", "norm(T - U @ V')**2", "U", "T=4x3 U=4x2 V=3x2", "-2 * (T - U @ V') @ V"),
     _S("S 11", "solve(A, b)", "A", "A=3x3 b=3", "-kron(inv(A), row(inv(A) @ b))"),
     _S("S 12", "solve(A, b)", "b", "A=3x3 b=3", "inv(A)"),
     _S("S 13", "outer(a, x)", "x", "a=2 x=3", "kron(column(a), eye(3))"),
-    _S("S 14", "0.5 * logdet(X) + 0.5 * (a @ inv(X) @ a)", "X", "X=3x3 a=3", "0.5 * inv(X)' - 0.5 * inv(X)' @ outer(a, a) @ inv(X)'"),
+    _S("S 14", "0.5 * logdet(X) + 0.5 * (a @ inv(X) @ a)", "X", "X=3x3 a=3", "0.5 * inv(X)' - 0.5 * inv(X)' @ outer(a, a) @ inv(X)'"),  # noqa: E501
 )  # fmt: skip

@@ -24,7 +24,7 @@ class Structure:
     """What a matrix is known to be: which of its entries are free, and where each goes."""
 
     name: str
-    places: Callable[[int], tuple[Array, Array]]
+    places: Callable[[int], tuple[Array, ...]]
     mirrored: bool = False
 
     def rebuilt(self, free: Any, n: int) -> Any:
@@ -77,12 +77,16 @@ class Structured:
 def _wrapped(A: ArrayLike, structure: Structure) -> Structured:
     array = np.array(float_array(A, f"{structure.name}: the matrix"))
     if array.ndim != 2 or array.shape[0] != array.shape[1]:
-        raise ShapeError(f"jb.{structure.name.split()[-1]}: a square matrix is needed, not shape {array.shape}")
+        raise ShapeError(
+            f"jb.{structure.name.split()[-1]}: a square matrix is needed, not shape {array.shape}"
+        )
     other = structure.nearest(array, len(array))
-    if not np.allclose(array, other, rtol=1e-10, atol=1e-12 * np.abs(array).max(initial=0), equal_nan=True):
+    if not np.allclose(
+        array, other, rtol=1e-10, atol=1e-12 * np.abs(array).max(initial=0), equal_nan=True
+    ):
         i, j = np.unravel_index(np.nanargmax(np.abs(array - other)), array.shape)
         raise ShapeError(
-            f"jb.{structure.name.split()[-1]}: the matrix is not {structure.name}: entry ({i}, {j}) is {array[i, j]:.6g} and "
+            f"jb.{structure.name.split()[-1]}: the matrix is not {structure.name}: entry ({i}, {j}) is {array[i, j]:.6g} and "  # noqa: E501
             f"({j}, {i}) is {array[j, i]:.6g}"
         )
     return Structured(array, structure)

@@ -563,7 +563,7 @@ def _combined(node: Node, parts: list[Any]) -> Any:
             result = result & _COMPARED[sign](left, right)
         return result
     simple = {
-        "²": lambda x: x**2, "³": lambda x: x**3, "⁴": lambda x: x**4, "^": lambda x, p: np.power(x, p), "|": np.abs, "⌊": np.floor,
+        "²": lambda x: x**2, "³": lambda x: x**3, "⁴": lambda x: x**4, "^": lambda x, p: np.power(x, p), "|": np.abs, "⌊": np.floor,  # noqa: E501
         "max": np.maximum, "min": np.minimum, "not": lambda x: x == 0, "mod": np.mod,
     }  # fmt: skip
     function = simple.get(node.value) or _ENTRYWISE.get(node.value)

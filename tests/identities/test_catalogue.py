@@ -19,7 +19,11 @@ def test_every_row_holds() -> None:
 
 def test_a_planted_error_is_found() -> None:
     stated = next(s for s in ROWS if s.number == "MC 101")
-    assert not Row(stated._replace(closed="(A @ 1.001)' @ B'".replace("@ 1.001", "* 1.001"))).verify().ok
+    assert (
+        not Row(stated._replace(closed="(A @ 1.001)' @ B'".replace("@ 1.001", "* 1.001")))
+        .verify()
+        .ok
+    )
 
 
 def test_words() -> None:

@@ -31,9 +31,13 @@ def shapes_of(declared: Sequence[str], names: Sequence[str]) -> dict[str, tuple[
     for one in declared:
         name, sign, sizes = one.partition("=")
         if not sign or not re.fullmatch(r"(scalar|[^\W_]+(x[^\W_]+)*|)", sizes):
-            raise ShapeError(f"--shape {one!r}: write NAME=SIZES, as in W=3x4, W=mxn, x=4 or c=scalar")
+            raise ShapeError(
+                f"--shape {one!r}: write NAME=SIZES, as in W=3x4, W=mxn, x=4 or c=scalar"
+            )
         if name not in found:
-            raise ShapeError(f"--shape {one}: the expression has no {name}; it has {', '.join(names) or 'no names'}")
+            raise ShapeError(
+                f"--shape {one}: the expression has no {name}; it has {', '.join(names) or 'no names'}"
+            )
         parts = [] if sizes in ("scalar", "") else re.split(r"x(?=\w)", sizes)
         shape: list[Size] = []
         for part in parts:
@@ -44,7 +48,9 @@ def shapes_of(declared: Sequence[str], names: Sequence[str]) -> dict[str, tuple[
             elif part.isidentifier():
                 shape.append(part)
             else:
-                raise ShapeError(f"--shape {one}: the size {part!r} is neither a number nor a letter")
+                raise ShapeError(
+                    f"--shape {one}: the size {part!r} is neither a number nor a letter"
+                )
         if len(shape) > 4:
             raise ShapeError(f"--shape {one}: at most 4 axes")
         found[name] = tuple(shape)
@@ -84,9 +90,12 @@ def points(
             except np.linalg.LinAlgError as found:
                 error = found
                 continue
-        if value.dtype.kind == "f" and np.isfinite(value).all() or value.dtype.kind in "iu":
+        if (value.dtype.kind == "f" and np.isfinite(value).all()) or value.dtype.kind in "iu":
             return arrays
-    raise UnsupportedError(f"the expression is defined at none of {_TRIES} random points" + (f": {error}" if error else ""))
+    raise UnsupportedError(
+        f"the expression is defined at none of {_TRIES} random points"
+        + (f": {error}" if error else "")
+    )
 
 
 STRUCTURES: dict[str, Any] = {
@@ -120,21 +129,34 @@ def derive_text(
     for kind, which in (("symmetric", symmetric), ("diagonal", diagonal)):
         for name in which:
             if name not in names:
-                raise JacobiansError(f"--{kind} {name}: the expression has no {name}; it has {', '.join(names)}")
+                raise JacobiansError(
+                    f"--{kind} {name}: the expression has no {name}; it has {', '.join(names)}"
+                )
             shape = declared[name]
             if len(shape) != 2 or shape[0] != shape[1]:
-                raise ShapeError(f"--{kind} {name}: it must be a square matrix, not of shape {shape}")
+                raise ShapeError(
+                    f"--{kind} {name}: it must be a square matrix, not of shape {shape}"
+                )
             structures[name] = STRUCTURES[kind]
-    letters = list(dict.fromkeys(s for shape in declared.values() for s in shape if isinstance(s, str)))
+    letters = list(
+        dict.fromkeys(s for shape in declared.values() for s in shape if isinstance(s, str))
+    )
     if len(letters) > len(_DRAWS[0]):
         raise ShapeError(f"at most {len(_DRAWS[0])} letters for sizes, not {len(letters)}")
     found = []
     for draw in _DRAWS if letters else _DRAWS[:1]:
         sizes = dict(zip(letters, draw, strict=False))
-        concrete = {n: tuple(sizes.get(s, s) if isinstance(s, str) else s for s in shape) for n, shape in declared.items()}
+        concrete = {
+            n: tuple(sizes.get(s, s) if isinstance(s, str) else s for s in shape)
+            for n, shape in declared.items()
+        }
         arrays = points(function, concrete, seed, structures)  # type: ignore[arg-type]
         wrapped = [
-            as_symmetric(a) if n in symmetric else as_diagonal(a) if n in diagonal and n == by else a
+            as_symmetric(a)
+            if n in symmetric
+            else as_diagonal(a)
+            if n in diagonal and n == by
+            else a
             for n, a in zip(names, arrays, strict=True)
         ]
         found.append((derive(function, *wrapped, wrt=by, order=order, layout=layout), sizes))

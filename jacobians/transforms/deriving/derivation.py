@@ -20,8 +20,8 @@ from jacobians.errors import UnsupportedError
 from jacobians.graph.node import Node, ordered
 from jacobians.notation.explicit import axis_names
 from jacobians.tensor.jacobian_tensor import JacobianTensor
-from jacobians.transforms.deriving.literal_terms import TermsProgram
 from jacobians.transforms.deriving.layouts import Arranged, arranged, check_layout
+from jacobians.transforms.deriving.literal_terms import TermsProgram
 from jacobians.transforms.deriving.programs import Programmer, function_text, literal
 from jacobians.transforms.deriving.restricting import explained, program, projection, restricted
 from jacobians.transforms.deriving.steps import Step, Story, is_polynomial
@@ -54,7 +54,7 @@ class Derivation:
 
     def __init__(
         self, subject: Subject, layout: str | None, symmetric: frozenset[str] = frozenset(),
-        structured: Structured | None = None, free: JacobianTensor | None = None, letters: Mapping[int, Leaf] = MappingProxyType({}),
+        structured: Structured | None = None, free: JacobianTensor | None = None, letters: Mapping[int, Leaf] = MappingProxyType({}),  # noqa: E501
     ) -> None:  # fmt: skip
         check_layout(layout)
         self._subject, self.layout, self._symmetric = subject, layout, symmetric
@@ -69,8 +69,10 @@ class Derivation:
     @property
     def _depends_on_sizes(self) -> bool:
         names = {leaf.name for leaf in self._letters.values()}
-        return bool(names) and self.expression is not None and any(
-            isinstance(a, Leaf) and a.name in names for a, _ in _atoms(self.expression)
+        return (
+            bool(names)
+            and self.expression is not None
+            and any(isinstance(a, Leaf) and a.name in names for a, _ in _atoms(self.expression))
         )
 
     def with_layout(self, layout: str | None) -> "Derivation":
@@ -87,17 +89,23 @@ class Derivation:
         UnsupportedError
             For a name that is none of these.
         """
-        return Derivation(self._subject, layout, self._symmetric, self._structured, self._free, self._letters)
+        return Derivation(
+            self._subject, layout, self._symmetric, self._structured, self._free, self._letters
+        )
 
     def with_letters(self, letters: Mapping[int, Leaf]) -> "Derivation":
         """The same derivation, with sizes, each a prime of its own, as letters."""
-        return Derivation(self._subject, self.layout, self._symmetric, self._structured, self._free, letters)
+        return Derivation(
+            self._subject, self.layout, self._symmetric, self._structured, self._free, letters
+        )
 
     @cached_property
     def _names(self) -> Names:
         s = self._subject
         nodes = dict.fromkeys(ordered([s.output, *s.terms.operands, *s.plain_terms.operands]))
-        return Names({n: s.values.get(n) if n.operation is None else None for n in nodes}, s.jacobian.names)
+        return Names(
+            {n: s.values.get(n) if n.operation is None else None for n in nodes}, s.jacobian.names
+        )
 
     def _leaf(self, node: Node) -> str:
         output = self._subject.title
@@ -171,7 +179,9 @@ class Derivation:
         own = list(s.parameters)
         others: dict[str, Any] = {}
         for node in ordered([s.output, *s.terms.operands, *s.plain_terms.operands]):
-            if node.operation is None and not (node.is_number or (not node.name and node.shape == ())):
+            if node.operation is None and not (
+                node.is_number or (not node.name and node.shape == ())
+            ):
                 name = self._leaf(node)
                 if name not in own and name != s.title:
                     others[name] = s.values.get(node, node.value)
@@ -213,7 +223,12 @@ class Derivation:
         if self._structured is not None:
             body = program(body, self._structured, s.jacobian.names[1], shared)
         sizes = ", ".join(f"{n} {shape}" for n, shape in shapes.items() if shape)
-        docs = [f"{J.title} of shape {J.shape}.", *wrap(f"Shapes: {sizes or 'numbers'}.", 90), "", *wrap(self._result(), 90)]
+        docs = [
+            f"{J.title} of shape {J.shape}.",
+            *wrap(f"Shapes: {sizes or 'numbers'}.", 90),
+            "",
+            *wrap(self._result(), 90),
+        ]
         names = [*own, *required, *optional]
         return function_text("derivative", names, docs, shared, body)
 
@@ -248,7 +263,11 @@ class Derivation:
             except Unreadable:
                 story.steps = []
                 own = axis_names(s.output.ndim, 0)
-                story.add("coordinate form", f"{s.title}_{own} as recorded: {len(ordered([s.output]))} operations", "")
+                story.add(
+                    "coordinate form",
+                    f"{s.title}_{own} as recorded: {len(ordered([s.output]))} operations",
+                    "",
+                )
                 story.add("derivative", f"{J.title}, the chain rule along the record", "")
         latex, index = J.latex(), J.formula()
         if self._depends_on_sizes:
@@ -284,7 +303,11 @@ class Derivation:
             axes = axis_names(s.output.ndim, s.start.ndim)
             line = story.both(self._reader().tensor(first), axes)
             title = Story((s.title, J.names[1]), axes, s.output.ndim, {})
-            story.add("derivative", f"{title.title('text')} = {line.text}", f"{title.title('latex')} = {line.latex}")
+            story.add(
+                "derivative",
+                f"{title.title('text')} = {line.text}",
+                f"{title.title('latex')} = {line.latex}",
+            )
         except Unreadable:
             story.add("derivative", "the gradient, by the chain rule", "")
         if self.expression is not None:
@@ -321,10 +344,18 @@ class Derivation:
         for step in self.steps:
             lines += wrap(step.what, _WIDTH, break_long_words=False)
             for line in step.expression.splitlines():
-                lines += wrap(line, _WIDTH, initial_indent="    ", subsequent_indent="      ", break_long_words=False)
+                lines += wrap(
+                    line,
+                    _WIDTH,
+                    initial_indent="    ",
+                    subsequent_indent="      ",
+                    break_long_words=False,
+                )
         if self.conditions:
             lines.append("where")
-            lines += wrap(", ".join(self.conditions), _WIDTH, initial_indent="    ", subsequent_indent="    ")
+            lines += wrap(
+                ", ".join(self.conditions), _WIDTH, initial_indent="    ", subsequent_indent="    "
+            )
         return "\n".join(lines)
 
     __repr__ = __str__
@@ -333,7 +364,9 @@ class Derivation:
         return self.latex()
 
     def _repr_markdown_(self) -> str:
-        return "\n\n".join(f"**{s.what}**\n\n$${s.latex.replace('& ', '') or s.expression}$$" for s in self.steps)
+        return "\n\n".join(
+            f"**{s.what}**\n\n$${s.latex.replace('& ', '') or s.expression}$$" for s in self.steps
+        )
 
 
 def _latex_left(left: str) -> str:
@@ -342,7 +375,16 @@ def _latex_left(left: str) -> str:
     return f"\\frac{{{above}}}{{{below}}}" if below else text
 
 
-_SIGNS = str.maketrans({"δ": "$\\delta$", "→": "$\\to$", "_": "\\_", "Σ": "$\\Sigma$", "∂": "$\\partial$", "^": "\\^{}"})
+_SIGNS = str.maketrans(
+    {
+        "δ": "$\\delta$",
+        "→": "$\\to$",
+        "_": "\\_",
+        "Σ": "$\\Sigma$",
+        "∂": "$\\partial$",
+        "^": "\\^{}",
+    }
+)
 
 
 def _escaped(text: str) -> str:
@@ -387,15 +429,23 @@ def _conditions(expr: Expr) -> Iterator[str]:
             text = f"{said(expr, atom)} > 0"
         elif isinstance(atom, Leaf) and atom.positive:
             continue
-        elif exponent < 0 and not (type(atom) is Group and positive_expr(atom.of) and not _is_square(atom.of)):
-            if not isinstance(atom, Function) or atom.operation.name not in ("exp", "sigmoid", "cosh"):
+        elif exponent < 0 and not (  # noqa: SIM102
+            type(atom) is Group and positive_expr(atom.of) and not _is_square(atom.of)
+        ):
+            if not isinstance(atom, Function) or atom.operation.name not in (
+                "exp",
+                "sigmoid",
+                "cosh",
+            ):
                 text = f"{said(expr, atom)} ≠ 0"
         if text is not None and "None" not in text:
             yield text
 
 
 def _is_square(expr: Expr) -> bool:
-    return positive_expr(expr) and all(all(e % 2 == 0 for _, e in t.factors) and t.factors for t in expr.terms)
+    return positive_expr(expr) and all(
+        all(e % 2 == 0 for _, e in t.factors) and t.factors for t in expr.terms
+    )
 
 
 def derive(
@@ -451,13 +501,15 @@ def derive(
     plain = tuple(a.array if isinstance(a, Structured) else a for a in args)
     subject = subject_of(f, plain, wrt, order)
     names = subject.parameters
-    symmetric = frozenset(names[n] for n, a in kinds.items() if a.structure in (SYMMETRIC, DIAGONAL))
+    symmetric = frozenset(
+        names[n] for n, a in kinds.items() if a.structure in (SYMMETRIC, DIAGONAL)
+    )
     own = kinds.get(names.index(subject.jacobian.names[1]))
     if own is None:
         return Derivation(subject, layout, symmetric)
     if order == 2:
         raise UnsupportedError(
-            "derive: order=2 by a structured argument; jb.hessian of the function of its free entries gives the numbers"
+            "derive: order=2 by a structured argument; jb.hessian of the function of its free entries gives the numbers"  # noqa: E501
         )
     free = jacobian(f, wrt)(*args)
     return Derivation(subject, layout, symmetric, own, free)

@@ -111,7 +111,9 @@ class _Grammar:
     def whole(self) -> Part:
         part = self.sums()
         if self.here.kind != "end":
-            raise self.fail(f"{self.here.text!r} was not expected; an operator is missing, or a bracket is too many")
+            raise self.fail(
+                f"{self.here.text!r} was not expected; an operator is missing, or a bracket is too many"
+            )
         return part
 
     def sums(self) -> Part:
@@ -181,7 +183,10 @@ class _Grammar:
 
     def call(self, name: Token) -> Part:
         if name.text not in FUNCTIONS:
-            raise self.fail(f"there is no function {name.text}; there are {', '.join(sorted(FUNCTIONS))}", name.at)
+            raise self.fail(
+                f"there is no function {name.text}; there are {', '.join(sorted(FUNCTIONS))}",
+                name.at,
+            )
         opened = self.take()
         parts: list[Part] = []
         axis = None
@@ -205,7 +210,10 @@ class _Grammar:
         function = FUNCTIONS[name.text]
         if len(parts) not in function.counts:
             counts = " or ".join(map(str, function.counts))
-            raise self.fail(f"{name.text} takes {counts} argument{'s' * (function.counts != (1,))}, not {len(parts)}", name.at)
+            raise self.fail(
+                f"{name.text} takes {counts} argument{'s' * (function.counts != (1,))}, not {len(parts)}",
+                name.at,
+            )
         if axis is not None and not function.axis:
             raise self.fail(f"{name.text} takes no axis=", name.at)
         return Applied(name.text, tuple(parts), name.at, axis)
@@ -243,7 +251,7 @@ FUNCTIONS: dict[str, Known] = {
     "diag": Known(np.diag), "eye": Known(lambda n: np.eye(_whole_number(n, "the size of eye"))),
     "kron": Known(np.kron, (2,)), "outer": Known(np.outer, (2,)), "inner": Known(np.inner, (2,)),
     "solve": Known(np.linalg.solve, (2,)),
-    "matrix_power": Known(lambda X, n: np.linalg.matrix_power(X, _whole_number(n, "the exponent of matrix_power")), (2,)),
+    "matrix_power": Known(lambda X, n: np.linalg.matrix_power(X, _whole_number(n, "the exponent of matrix_power")), (2,)),  # noqa: E501
 }  # fmt: skip
 
 

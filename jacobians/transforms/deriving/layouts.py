@@ -6,7 +6,17 @@ from typing import NamedTuple
 from jacobians.algebra.atoms import Expr, Leaf
 from jacobians.algebra.building import at, built, of_atom, plain, sizes_of
 from jacobians.display.arranging import Arranger, NoForm
-from jacobians.display.forms import Call, Form, Name, Turned, mul, replaced, scaled, subforms, turned
+from jacobians.display.forms import (
+    Call,
+    Form,
+    Name,
+    Turned,
+    mul,
+    replaced,
+    scaled,
+    subforms,
+    turned,
+)
 from jacobians.errors import UnsupportedError
 
 LAYOUTS = ("numerator", "denominator", "vec", "operator")
@@ -29,8 +39,12 @@ class Arranged(NamedTuple):
             return whole
         where = ", where " if style == "text" else ",\\quad\\text{where } "
         between = ", " if style == "text" else ",\\; "
-        return whole + where + between.join(
-            f"{name.write(style).text} = {form.write(style).text}" for name, form in self.parts
+        return (
+            whole
+            + where
+            + between.join(
+                f"{name.write(style).text} = {form.write(style).text}" for name, form in self.parts
+            )
         )
 
 
@@ -54,9 +68,13 @@ def arranged(
     if layout == "operator":
         return _named(_operator(arranger, expr, out_ndim, names), taken)
     if layout == "vec" or len(out) + len(inner) > 2:
-        if not out and len(inner) == 2 or len(out) == 2 and not inner or len(out) + len(inner) < 2:
+        if (
+            (not out and len(inner) == 2)
+            or (len(out) == 2 and not inner)
+            or len(out) + len(inner) < 2
+        ):
             form = arranger.form(expr)
-            if form.ndim == 2:  # type: ignore[attr-defined]
+            if form.ndim == 2:
                 form = Call("vec", (form,), 1, "\\operatorname{vec}", "np.ravel")
             if not out:
                 form = turned(form)
@@ -67,7 +85,13 @@ def arranged(
     form = arranger.form(expr)
     left = f"∂{y}/∂{x}"
     if layout is None:
-        meaning = f"the shape of {x}" if not out else f"the shape of {y}" if not inner else f"rows for {y}, columns for {x}"
+        meaning = (
+            f"the shape of {x}"
+            if not out
+            else f"the shape of {y}"
+            if not inner
+            else f"rows for {y}, columns for {x}"
+        )
     elif layout == "numerator":
         meaning = "numerator layout"
         if not out and inner:
@@ -92,7 +116,11 @@ def _operator(arranger: Arranger, expr: Expr, out_ndim: int, names: tuple[str, s
     if not out and inner:
         gradient = arranger.form(expr)
         product = mul(turned(gradient), Name(f"d{x}", len(inner)))
-        form: Form = product if len(inner) == 1 else Call("tr", (product,), 0, "\\operatorname{tr}", "np.trace")
+        form: Form = (
+            product
+            if len(inner) == 1
+            else Call("tr", (product,), 0, "\\operatorname{tr}", "np.trace")
+        )
         return Arranged(f"d{y}", form, "operator form")
     return Arranged(f"d{y}", arranger.form(contracted), "operator form")
 
@@ -112,13 +140,17 @@ def _named(found: Arranged, taken: set[str]) -> Arranged:
             f for f, n in counts.items()
             if n > 1 and len(f.text) >= _REPEATED and not isinstance(f, Turned | Name)
         ]  # fmt: skip
-        if not several or len(form.text) < _LONG and not any("softmax" in f.text for f in several):
+        if not several or (
+            len(form.text) < _LONG and not any("softmax" in f.text for f in several)
+        ):
             break
         best = max(several, key=lambda f: (counts[f] - 1) * len(f.text))
         letters = _LETTERS.get(best.name, "") if isinstance(best, Call) else ""
-        ndim = best.ndim  # type: ignore[attr-defined]
+        ndim = best.ndim
         pool = [*letters, *{0: "cαβ", 1: "rzuv", 2: "MNQR"}[ndim]]
-        name = next((n for n in pool if n not in taken and n not in {p.name for p, _ in parts}), None)
+        name = next(
+            (n for n in pool if n not in taken and n not in {p.name for p, _ in parts}), None
+        )
         if name is None:
             break
         made = Name(name, ndim)

@@ -11,11 +11,11 @@ from jacobians.transforms.deriving.programs import literal
 
 _MORE = {
     "divide": "{0} / {1}", "ratio": "{0} / {1}", "quotient": "{0} / {1}", "power": "{0} ** {1}", "sqrt": "np.sqrt",
-    "square": "{0} ** 2", "reciprocal": "1 / {0}", "root": "np.sqrt", "inv": "np.linalg.inv", "det": "np.linalg.det",
-    "solve": "np.linalg.solve", "norm": "np.linalg.norm", "alias": "{0}", "positive": "{0}", "nonzero_log": "np.log",
+    "square": "{0} ** 2", "reciprocal": "1 / {0}", "root": "np.sqrt", "inv": "np.linalg.inv", "det": "np.linalg.det",  # noqa: E501
+    "solve": "np.linalg.solve", "norm": "np.linalg.norm", "alias": "{0}", "positive": "{0}", "nonzero_log": "np.log",  # noqa: E501
     "logaddexp": "np.logaddexp", "hypot": "np.hypot", "softmax": "np.exp({0}) / np.sum(np.exp({0}))",
     "logsumexp": "np.log(np.sum(np.exp({0})))", "cofactor": "np.linalg.det({0}) * np.linalg.inv({0}).T",
-    "float_power": "{0} ** {1}", "log_abs_det": "np.linalg.slogdet({0})[1]", "row_norm": "np.linalg.norm({0}, axis=-1)",
+    "float_power": "{0} ** {1}", "log_abs_det": "np.linalg.slogdet({0})[1]", "row_norm": "np.linalg.norm({0}, axis=-1)",  # noqa: E501
     "fabs": "np.abs", "portion": "{0} / {2}", "power_slope1": "{1} * {0} ** ({1} - 1)",
 }  # fmt: skip
 
@@ -50,12 +50,16 @@ class TermsProgram:
             return str(literal(node.value)) if node.is_number else self._leaf(node)
         operands = [self._names[n] for n in node.operands]
         if isinstance(node.operation, Multilinear):
-            tensor = node.operation.structure(tuple(n.shape for n in node.operands), node.parameters)
-            return self._terms(relabelled(tensor, lambda k: node.operands[k]), lambda n: self._names[n])
+            tensor = node.operation.structure(
+                tuple(n.shape for n in node.operands), node.parameters
+            )
+            return self._terms(
+                relabelled(tensor, lambda k: node.operands[k]), lambda n: self._names[n]
+            )
         code = {**CODES, **_MORE}.get(node.operation.name)
         if node.operation.name in ("max", "min", "sum", "norm") and node.ndim:
             code = None
-        if code is None or node.operation.name == "softmax" and node.ndim != 1:
+        if code is None or (node.operation.name == "softmax" and node.ndim != 1):
             raise NoForm(f"{node.operation.name} has no name in NumPy")
         text = code.format(*operands) if "{0}" in code else f"{code}({', '.join(operands)})"
         return self._variable(text)

@@ -6,7 +6,18 @@ from textwrap import indent
 
 import numpy as np
 
-from jacobians.algebra.atoms import Atom, Det, Expr, Function, Group, Inverse, Leaf, Monomial, Power, Whole
+from jacobians.algebra.atoms import (
+    Atom,
+    Det,
+    Expr,
+    Function,
+    Group,
+    Inverse,
+    Leaf,
+    Monomial,
+    Power,
+    Whole,
+)
 from jacobians.algebra.building import components, onto
 from jacobians.algebra.recognising import LogSumExp, Softmax
 from jacobians.display.arranging import CODES, Arranger, NoForm
@@ -57,7 +68,7 @@ class Programmer:
         if axes <= 2:
             try:
                 form = self._arranger.form(expr)
-                return self._reshaped(self._final([form])[0].write(NUMPY).text, expr, form.ndim)  # type: ignore[attr-defined]
+                return self._reshaped(self._final([form])[0].write(NUMPY).text, expr, form.ndim)
             except NoForm:
                 pass
         terms: list[str] = []
@@ -69,7 +80,11 @@ class Programmer:
             for t, (forms, subscripts) in zip(expr.terms, pieces, strict=True):
                 codes = [f.write(NUMPY).text for f in flat[start : start + len(forms)]]
                 start += len(forms)
-                terms.append(self._scaled(t, f'np.einsum("{subscripts}", {", ".join(codes)})' if codes else "1.0"))
+                terms.append(
+                    self._scaled(
+                        t, f'np.einsum("{subscripts}", {", ".join(codes)})' if codes else "1.0"
+                    )
+                )
         except NoForm:
             self.shared, self._made = [], {}
             terms = [self._general(t, expr.shape) for t in expr.terms]
@@ -99,15 +114,28 @@ class Programmer:
                     counts[sub] = counts.get(sub, 0) + 1
             several = [
                 f for f, n in counts.items()
-                if n > 1 and isinstance(f, Inv | Call | Mul) and not all(isinstance(p, Turned | Name) and isinstance(getattr(p, "of", p), Name) for p in (f.parts if isinstance(f, Mul) and len(f.parts) < 2 else ()) or (0,))
+                if n > 1 and isinstance(f, Inv | Call | Mul) and not all(isinstance(p, Turned | Name) and isinstance(getattr(p, "of", p), Name) for p in (f.parts if isinstance(f, Mul) and len(f.parts) < 2 else ()) or (0,))  # noqa: E501
             ]  # fmt: skip
-            several = [f for f in several if not (isinstance(f, Mul) and f.ndim == 1 and isinstance(f.parts[0], Turned) and f.parts[0].ndim == 1)]  # type: ignore[attr-defined]
+            several = [
+                f
+                for f in several
+                if not (
+                    isinstance(f, Mul)
+                    and f.ndim == 1
+                    and isinstance(f.parts[0], Turned)
+                    and f.parts[0].ndim == 1
+                )
+            ]
             if not several:
                 return forms
             best = min(several, key=lambda f: (len(f.text), f.text))
-            name = next(n for n in (f"p{k}" for k in range(1, 99)) if n not in taken and n not in {v for v, _ in self.shared})
+            name = next(
+                n
+                for n in (f"p{k}" for k in range(1, 99))
+                if n not in taken and n not in {v for v, _ in self.shared}
+            )
             self.shared.append((name, best.write(NUMPY).text))
-            made = Name(name, best.ndim)  # type: ignore[attr-defined]
+            made = Name(name, best.ndim)
             forms = [replaced(f, {best: made}) for f in forms]
 
     def _einsum(self, t: Monomial) -> tuple[list[Form], str]:
@@ -146,7 +174,7 @@ class Programmer:
 
     # whatever has more axes: factor by factor
 
-    def _general(self, t: Monomial, shape: tuple[int, ...]) -> str:
+    def _general(self, t: Monomial, shape: tuple[int, ...]) -> str:  # noqa: ARG002
         axes = [n for n, a in enumerate(t.slots) if a is not None]
         letters = {a: _LETTERS[k + len(axes)] for k, a in enumerate(range(len(t.sizes)))}
         codes, subscripts = [], []
@@ -181,7 +209,7 @@ class Programmer:
             return f"({self.expr(atom.base)})**({self.expr(atom.exponent)})"
         assert isinstance(atom, Function | Whole)
         code = CODES.get(atom.operation.name)
-        if code is None or isinstance(atom, Whole) and atom.shape != ():
+        if code is None or (isinstance(atom, Whole) and atom.shape != ()):
             raise NoForm(f"{atom.operation.name} has no name in NumPy")
         inner_codes = [self.expr(e) for e in atom.arguments]
         if "{0}" in code:
@@ -215,9 +243,15 @@ def literal(value: object) -> str | None:
 
 
 def function_text(
-    name: str, signature: Sequence[str], docstring: Sequence[str], shared: Sequence[tuple[str, str]], result: str
+    name: str,
+    signature: Sequence[str],
+    docstring: Sequence[str],
+    shared: Sequence[tuple[str, str]],
+    result: str,
 ) -> str:
     """The text of the module that has the function."""
     lines = ['"""' + docstring[0], "", *docstring[1:], '"""']
-    body = "\n".join([*lines, *(f"{n} = {code}" if n else code for n, code in shared), f"return {result}"])
+    body = "\n".join(
+        [*lines, *(f"{n} = {code}" if n else code for n, code in shared), f"return {result}"]
+    )
     return f"import numpy as np\n\n\ndef {name}({', '.join(signature)}):\n{indent(body, '    ')}\n"

@@ -26,7 +26,7 @@ def restricted(found: Arranged, structured: Structured) -> Arranged:
     if kind is SYMMETRIC:
         return found._replace(meaning=f"{found.meaning}; projected: ½ (G + Gᵀ)")
     name = {DIAGONAL: "dg", LOWER: "tril"}.get(kind, "triu")
-    if found.form.ndim != 2:  # type: ignore[attr-defined]
+    if found.form.ndim != 2:
         return found
     form = Call(name, (found.form,), 2, f"\\operatorname{{{name}}}", f"np.{name}")
     meaning = "its diagonal" if kind is DIAGONAL else "its free entries, 0 elsewhere"
@@ -38,11 +38,11 @@ def explained(structured: Structured, names: tuple[str, str]) -> tuple[str, str,
     y, x = names
     kind = structured.structure
     if kind is SYMMETRIC:
-        text = f"G_kl + G_lk for k < l, G_kk for k = l; projected: ½ (G_kl + G_lk); with G = ∂{y}/∂{x}, its entries independent"
+        text = f"G_kl + G_lk for k < l, G_kk for k = l; projected: ½ (G_kl + G_lk); with G = ∂{y}/∂{x}, its entries independent"  # noqa: E501
         latex = f"G_{{kl}} + G_{{lk}}\\ (k < l),\\quad G_{{kk}}\\ (k = l);\\quad G = \\partial {y}/\\partial {x}"
     else:
         which = {DIAGONAL: "k = l", LOWER: "k ≥ l"}.get(kind, "k ≤ l")
-        text = f"G_kl for {which}; projected: the same, and 0 elsewhere; with G = ∂{y}/∂{x}, its entries independent"
+        text = f"G_kl for {which}; projected: the same, and 0 elsewhere; with G = ∂{y}/∂{x}, its entries independent"  # noqa: E501
         latex = f"G_{{kl}},\\quad G = \\partial {y}/\\partial {x}"
     return f"{x} is {kind.name}: by its free entries, row by row", text, latex
 

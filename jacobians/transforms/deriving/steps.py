@@ -1,11 +1,11 @@
 """The steps of a derivation as a lecturer writes them: coordinate form, factors, deltas, sums, result."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
 from jacobians.algebra.atoms import Atom, Expr, Factor, Leaf, Monomial
-from jacobians.algebra.reading import Unreadable
+from jacobians.algebra.reading import Reader, Unreadable
 from jacobians.algebra.recognising import recognised
 from jacobians.algebra.sizes import lettered
 from jacobians.derivation.chain_rule import between
@@ -16,7 +16,6 @@ from jacobians.graph.node import Node
 from jacobians.notation.explicit import axis_names
 from jacobians.notation.writing import Style, fresh_letters, join_terms, subscript, write_product
 from jacobians.operations.declare import Multilinear
-
 
 _SILENT = {"alias", "positive", "conjugate"}
 """Operations that are no step."""
@@ -69,7 +68,9 @@ class Story:
         How many are the result's.
     """
 
-    def __init__(self, names: tuple[str, str], axes: str, out_ndim: int, letters: Mapping[int, Leaf]) -> None:
+    def __init__(
+        self, names: tuple[str, str], axes: str, out_ndim: int, letters: Mapping[int, Leaf]
+    ) -> None:
         self._names, self._axes, self._out_ndim, self._letters = names, axes, out_ndim, letters
         self.steps: list[Step] = []
 
@@ -88,7 +89,9 @@ class Story:
     def both(self, expr: Expr, axes: Sequence[str]) -> _Line:
         """An expression in both styles, sums written out."""
         shown = recognised(lettered(expr, self._letters))
-        return _Line(Indexer("text").write(shown, axes).text, Indexer("latex").write(shown, axes).text)
+        return _Line(
+            Indexer("text").write(shown, axes).text, Indexer("latex").write(shown, axes).text
+        )
 
     def title(self, style: Style) -> str:
         """``∂A_ij/∂B_kl``."""
@@ -104,13 +107,15 @@ class Story:
     def by_factors(self, expr: Expr, leaf: str) -> None:
         """Coordinate form, product rule, deltas, and the sums that they remove."""
         value = self.both(expr, self._out)
-        left = [subscript(written_name(self._names[0], s), self._out, s) for s in ("text", "latex")]  # type: ignore[arg-type]
+        left = [subscript(written_name(self._names[0], s), self._out, s) for s in ("text", "latex")]
         self.add("coordinate form", f"{left[0]} = {value.text}", f"{left[1]} = {value.latex}")
-        done = [self._differentiated(expr, leaf, style) for style in ("text", "latex")]  # type: ignore[arg-type]
+        done = [self._differentiated(expr, leaf, style) for style in ("text", "latex")]
         titles = [self.title("text"), self.title("latex")]
         (raw, deltas, removed, collapsed), (raw2, deltas2, _, collapsed2) = done
         if raw:
-            self.add("derivative, factor by factor", f"{titles[0]} = {raw}", f"{titles[1]} = {raw2}")
+            self.add(
+                "derivative, factor by factor", f"{titles[0]} = {raw}", f"{titles[1]} = {raw2}"
+            )
             why = "entries of one array are independent: a Kronecker delta for each index"
             self.add(why, f"= {deltas}", f"= {deltas2}")
         else:
@@ -118,7 +123,9 @@ class Story:
         if removed:
             self.add("; ".join(removed), f"= {collapsed}", f"= {collapsed2}")
 
-    def _differentiated(self, expr: Expr, leaf: str, style: Style) -> tuple[str, str, list[str], str]:
+    def _differentiated(
+        self, expr: Expr, leaf: str, style: Style
+    ) -> tuple[str, str, list[str], str]:
         raw, with_deltas, collapsed, removed = [], [], [], []
         sign_d = "\\partial " if style == "latex" else "∂"
         for t in sorted(expr.terms, key=lambda t: t.coefficient < 0):
@@ -139,8 +146,12 @@ class Story:
             powers = [(f, e) for f, e in t.factors if not (e.denominator == 1 and e > 0)]
             indexer = Indexer(style)
 
-            def written(f: Factor, names: Mapping[int | None, str], indexer: Indexer = indexer) -> str:
-                return indexer.atom(f.atom, [names[a] for a in f.letters], fresh_letters(self._axes)).inside(1)
+            def written(
+                f: Factor, names: Mapping[int | None, str], indexer: Indexer = indexer
+            ) -> str:
+                return indexer.atom(
+                    f.atom, [names[a] for a in f.letters], fresh_letters(self._axes)
+                ).inside(1)
 
             rest = [
                 indexer._powered(f.atom, [names[a] for a in f.letters], e, fresh).inside(1) for f, e in powers
@@ -151,7 +162,9 @@ class Story:
                 sums = subscript("Σ", [names[a] for a in dummies], style) if dummies else ""
                 below = f"{sign_d}{subscript(written_name(leaf, style), self._in, style)}"
                 above = f"{sign_d}{written(f, names)}"
-                quotient = f"\\frac{{{above}}}{{{below}}}" if style == "latex" else f"{above}/{below}"
+                quotient = (
+                    f"\\frac{{{above}}}{{{below}}}" if style == "latex" else f"{above}/{below}"
+                )
                 own = [(names[a], b) for a, b in zip(f.letters, self._in, strict=True)]
                 pairs = [subscript("δ", p, style) for p in own]
                 others = [(m, g) for m, g in enumerate(flat) if m != n]
@@ -160,13 +173,14 @@ class Story:
                 after = [written(g, names) for m, g in others if m > n]
                 raw.append(_product(t, [*body, *mine, quotient, *after, *rest], style))
                 with_deltas.append(_product(t, [*body, *mine, *pairs, *after, *rest], style))
-                new = dict(names)
+                new: dict[int | None, str] = dict(names)
                 kept, gone = [], set()
-                for (letter, axis), a in zip(own, f.letters, strict=True):
+                for (letter, axis), slot in zip(own, f.letters, strict=True):
+                    a = -1 if slot is None else slot
                     if a in dummies and a not in gone:
                         new[a] = axis
                         gone.add(a)
-                        text = f"{subscript('δ', (letter, axis), 'text')} removes the sum over {letter} ({letter} → {axis})"
+                        text = f"{subscript('δ', (letter, axis), 'text')} removes the sum over {letter} ({letter} → {axis})"  # noqa: E501
                         if text not in removed:
                             removed.append(text)
                     else:
@@ -174,14 +188,26 @@ class Story:
                 left = [a for a in dummies if a not in gone]
                 sums = subscript("Σ", [new[a] for a in left], style) if left else ""
                 own_text = [*([sums] if sums else []), *outer, *kept]
-                collapsed.append(_product(t, [*own_text, *(written(g, new) for _, g in others), *rest], style))
-        join = " + " if style == "text" else " + "
-        return _joined(raw, style, join), _joined(with_deltas, style, join), removed, _joined(collapsed, style, join)
+                collapsed.append(
+                    _product(t, [*own_text, *(written(g, new) for _, g in others), *rest], style)
+                )
+        join = " + " if style == "text" else " + "  # noqa: RUF034
+        return (
+            _joined(raw, style, join),
+            _joined(with_deltas, style, join),
+            removed,
+            _joined(collapsed, style, join),
+        )
 
     # a chain
 
     def by_chain(
-        self, output: Node, start: Node, names_of: Mapping[Node, str], reader_of: object, most: int = 30
+        self,
+        output: Node,
+        start: Node,
+        names_of: Mapping[Node, str],
+        reader_of: Callable[..., Reader],
+        most: int = 30,  # noqa: ARG002
     ) -> None:
         """Intermediate results and their local Jacobians, each once, contracted from the output."""
         nodes = [n for n in between(output, [start]) if n.operation is not None]
@@ -191,7 +217,7 @@ class Story:
         lines: list[_Line] = []
         for node, name in chain:
             others = {n: k for n, k in known.items() if n is not node}
-            expr = read(others).expression(node)  # type: ignore[operator]
+            expr = read(others).expression(node)
             axes = axis_names(node.ndim, 0)
             value = self.both(expr, axes)
             lines.append(
@@ -200,7 +226,11 @@ class Story:
                     f"{subscript(written_name(name, 'latex'), axes, 'latex')} = {value.latex}",
                 )
             )
-        self.add("coordinate form", "\n".join(a.text for a in lines), " \\\\\n".join(f"& {a.latex}" for a in lines))
+        self.add(
+            "coordinate form",
+            "\n".join(a.text for a in lines),
+            " \\\\\n".join(f"& {a.latex}" for a in lines),
+        )
         links: list[_Line] = []
         paths: list[tuple[str, str]] = []
         for node, name in reversed(chain):
@@ -214,21 +244,34 @@ class Story:
                 value = self.both(tensor, axes)
                 story = Story((name, inner), axes, node.ndim, self._letters)
                 links.append(
-                    _Line(f"{story.title('text')} = {value.text}", f"{story.title('latex')} = {value.latex}")
+                    _Line(
+                        f"{story.title('text')} = {value.text}",
+                        f"{story.title('latex')} = {value.latex}",
+                    )
                 )
                 paths.append((name, inner))
         direct = paths == [self._names]
-        self.add("derivative" if direct else "local Jacobians", "\n".join(a.text for a in links), " \\\\\n".join(f"& {a.latex}" for a in links))
+        self.add(
+            "derivative" if direct else "local Jacobians",
+            "\n".join(a.text for a in links),
+            " \\\\\n".join(f"& {a.latex}" for a in links),
+        )
         if direct:
             return
         self.add("chain rule, contracted from the output", *self._contracted(chain, paths))
 
     def _stations(
-        self, output: Node, start: Node, nodes: Sequence[Node], names_of: Mapping[Node, str]
+        self,
+        output: Node,
+        start: Node,
+        nodes: Sequence[Node],
+        names_of: Mapping[Node, str],  # noqa: ARG002
     ) -> list[tuple[Node, str]]:
         """The nodes that get a name: those the user named, what a function is of, and the result."""
         taken = {self._names[0], self._names[1], *names_of.values()}
-        pool = iter([n for n in (*"zuvwsqmgh", *(f"z{k}" for k in range(1, 200))) if n not in taken])
+        pool = iter(
+            [n for n in (*"zuvwsqmgh", *(f"z{k}" for k in range(1, 200))) if n not in taken]
+        )
         found: list[tuple[Node, str]] = []
         for node in nodes:
             if node is not output and node.operation is not None and node.operation.name in _SILENT:
@@ -242,7 +285,7 @@ class Story:
         return found
 
     @staticmethod
-    def _depends(node: Node, operand: Node, known: Mapping[Node, str], start: Node) -> bool:
+    def _depends(node: Node, operand: Node, known: Mapping[Node, str], start: Node) -> bool:  # noqa: ARG004
         """Whether the node depends on the operand by no other station."""
         stack, seen = [node], set()
         while stack:
@@ -255,9 +298,16 @@ class Story:
         return False
 
     @staticmethod
-    def _link(node: Node, operand: Node, known: Mapping[Node, str], start: Node, read: object) -> Expr | None:
+    def _link(
+        node: Node,
+        operand: Node,
+        known: Mapping[Node, str],
+        start: Node,  # noqa: ARG004
+        read: Callable[..., Reader],
+    ) -> Expr | None:
         """The Jacobian between two stations, the others held."""
-        from jacobians.derivation.chain_rule import composed, identity
+        from jacobians.notation.join import composed
+        from jacobians.notation.terms import identity
 
         carried = {node: [identity(node.shape)]}
         total = []
@@ -272,11 +322,18 @@ class Story:
             for position, inner in enumerate(n.operands):
                 if inner in reached or inner is operand:
                     for part in parts:
-                        carried.setdefault(inner, []).append(composed(part, local(n, position), n.ndim))
+                        carried.setdefault(inner, []).append(
+                            composed(part, local(n, position), n.ndim)
+                        )
         if not total:
             return None
         try:
-            exprs = [read(dict(known) | {node: known.get(node, "")} if node in known else dict(known)).tensor(p) for p in total]  # type: ignore[operator]
+            exprs = [
+                read(
+                    dict(known) | {node: known.get(node, "")} if node in known else dict(known)
+                ).tensor(p)
+                for p in total
+            ]
         except Unreadable:
             return None
         from jacobians.algebra.building import sum_of
@@ -284,7 +341,11 @@ class Story:
         found = sum_of(exprs)
         return found if found.terms else None
 
-    def _contracted(self, chain: Sequence[tuple[Node, str]], paths: Sequence[tuple[str, str]]) -> tuple[str, str]:
+    def _contracted(
+        self,
+        chain: Sequence[tuple[Node, str]],
+        paths: Sequence[tuple[str, str]],  # noqa: ARG002
+    ) -> tuple[str, str]:
         """``∂L/∂W = ∂L/∂r · ∂r/∂W``: by the stations on the way."""
         out, start = self._names
         routes: list[list[str]] = []
@@ -307,20 +368,26 @@ class Story:
             )
         text, latex = [], []
         for route in routes:
-            pairs = list(zip(route, route[1:], strict=False))
+            pairs = list(zip(route, route[1:], strict=False))  # noqa: RUF007
             text.append(" · ".join(f"∂{a}/∂{b}" for a, b in pairs))
             latex.append(
                 " \\cdot ".join(
-                    f"\\frac{{\\partial {written_name(a, 'latex')}}}{{\\partial {written_name(b, 'latex')}}}" for a, b in pairs
+                    f"\\frac{{\\partial {written_name(a, 'latex')}}}{{\\partial {written_name(b, 'latex')}}}"
+                    for a, b in pairs
                 )
             )
         return f"∂{out}/∂{start} = " + " + ".join(text), (
-            f"\\frac{{\\partial {written_name(out, 'latex')}}}{{\\partial {written_name(start, 'latex')}}} = " + " + ".join(latex)
+            f"\\frac{{\\partial {written_name(out, 'latex')}}}{{\\partial {written_name(start, 'latex')}}} = "
+            + " + ".join(latex)
         )
 
 
 def _feeds_function(node: Node, nodes: Sequence[Node]) -> bool:
-    return any(node in n.operands and not isinstance(n.operation, Multilinear) for n in nodes) and node.operation is not None and len(node.operands) > 1
+    return (
+        any(node in n.operands and not isinstance(n.operation, Multilinear) for n in nodes)
+        and node.operation is not None
+        and len(node.operands) > 1
+    )
 
 
 def _product(t: Monomial, texts: Sequence[str], style: Style) -> str:

@@ -63,9 +63,18 @@ class Subject(NamedTuple):
         return self.jacobian.terms
 
 
-def _run(f: Any, args: tuple[Any, ...], wrt: Any, position: int | None, found: dict[int, str], stack: ExitStack) -> Any:
+def _run(
+    f: Any,
+    args: tuple[Any, ...],
+    wrt: Any,
+    position: int | None,
+    found: dict[int, str],
+    stack: ExitStack,
+) -> Any:
     """The function run with all its arrays traced, so that all of it is seen; else with one of them."""
-    arrays = tuple(n for n, a in enumerate(args) if isinstance(a, np.ndarray) and a.dtype.kind == "f")
+    arrays = tuple(
+        n for n, a in enumerate(args) if isinstance(a, np.ndarray) and a.dtype.kind == "f"
+    )
     if position is not None:
         every = tuple(sorted({position, *arrays}))
         try:
@@ -117,9 +126,24 @@ def subject_of(f: Callable[..., Any], args: tuple[Any, ...], wrt: Any, order: in
         title = title or ("L" if derived.outputs[0].shape == () else "Y")
         jacobian = _tensor(run, block)
         values = dict(run.here.values)
-        leaves = {n: values.get(n, n.value) for n in ordered([derived.outputs[0], *block.terms.operands, *block.named.operands]) if n.operation is None}
+        leaves = {
+            n: values.get(n, n.value)
+            for n in ordered([derived.outputs[0], *block.terms.operands, *block.named.operands])
+            if n.operation is None
+        }
         local = {n: found[id(n)] for n in ordered([derived.outputs[0]]) if id(n) in found}
-        return Subject(title, derived.outputs[0], block.start, jacobian, tuple(names), leaves, local, order, dict(zip(names, args, strict=False)), block.terms)
+        return Subject(
+            title,
+            derived.outputs[0],
+            block.start,
+            jacobian,
+            tuple(names),
+            leaves,
+            local,
+            order,
+            dict(zip(names, args, strict=False)),
+            block.terms,
+        )
 
 
 def _tensor(run: Any, block: Block) -> JacobianTensor:
@@ -149,16 +173,31 @@ def _signature(names: Any) -> Any:
 
 def _of_operation(f: LibraryOperation, args: tuple[Any, ...], wrt: Any) -> Subject:
     jacobian = f.jacobian(*args, wrt=wrt)
-    arrays = [np.asarray(a) if not isinstance(a, str) else a for a in args]
-    if any(isinstance(a, str) for a in arrays) or not f.arguments:
+    arrays = [np.asarray(a) for a in args]
+    if any(isinstance(a, str) for a in args) or not f.arguments:
         raise UnsupportedError(f"derive: {f.name} takes subscripts; write a function that calls it")
     position = f.position(wrt, len(arrays))
     inputs = [input_node(n, a.shape) for n, a in zip(f.arguments, arrays, strict=False)]
     output = apply(f.declaration, inputs)
     own = dict(zip(f.arguments, arrays, strict=False))
-    values = {n: own[n.name] for n in ordered(jacobian.terms.operands) if n.operation is None and n.name in own}
+    values = {
+        n: own[n.name]
+        for n in ordered(jacobian.terms.operands)
+        if n.operation is None and n.name in own
+    }
     values |= dict(zip(inputs, arrays, strict=True))
-    return Subject(jacobian.names[0], output, inputs[position], jacobian, f.arguments, values, {}, 1, own, jacobian.terms)
+    return Subject(
+        jacobian.names[0],
+        output,
+        inputs[position],
+        jacobian,
+        f.arguments,
+        values,
+        {},
+        1,
+        own,
+        jacobian.terms,
+    )
 
 
 @contextmanager

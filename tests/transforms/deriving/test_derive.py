@@ -21,7 +21,12 @@ TEXTS = dict(
     )
 )
 RNG = np.random.default_rng(5)
-W, x, t, A = RNG.normal(size=(3, 4)), RNG.normal(size=4), RNG.normal(size=3), RNG.normal(size=(4, 4))
+W, x, t, A = (
+    RNG.normal(size=(3, 4)),
+    RNG.normal(size=4),
+    RNG.normal(size=3),
+    RNG.normal(size=(4, 4)),
+)
 S = A @ A.T + 4 * np.eye(4)
 
 
@@ -73,7 +78,7 @@ def test_single_layer() -> None:
         (lambda z: np.linalg.norm(z - x), RNG.normal(size=4), "(z − x) / ‖z − x‖"),
         (lambda z: W @ z, x, "W"),
         (lambda z: np.log(np.sum(np.exp(z))), x, "softmax(z)"),
-        (lambda z: np.exp(z - np.max(z)) / np.sum(np.exp(z - np.max(z))), x, "diag(softmax(z)) − softmax(z) softmax(z)ᵀ"),
+        (lambda z: np.exp(z - np.max(z)) / np.sum(np.exp(z - np.max(z))), x, "diag(softmax(z)) − softmax(z) softmax(z)ᵀ"),  # noqa: E501
         (lambda X: np.linalg.norm(X), W, "X / ‖X‖"),
         (lambda z: 1 / (1 + np.exp(-z)), x, "diag(σ(z) ⊙ σ(−z))"),
     ],
@@ -162,7 +167,7 @@ def test_errors_point_at_the_place(text: str, at: int, what: str) -> None:
 @pytest.mark.parametrize(
     ("text", "value"),
     [
-        ("-2^2", -4), ("2**3**2", 512), ("6/2*3", 9), ("2 .* 3 ./ 4", 1.5), ("2 - 3 - 4", -5), ("2^-1", 0.5), ("1e2 + .5", 100.5),
+        ("-2^2", -4), ("2**3**2", 512), ("6/2*3", 9), ("2 .* 3 ./ 4", 1.5), ("2 - 3 - 4", -5), ("2^-1", 0.5), ("1e2 + .5", 100.5),  # noqa: E501
     ],
 )  # fmt: skip
 def test_precedence(text: str, value: float) -> None:
