@@ -7,8 +7,8 @@ For ``A(B)``, matrices both, the derivative is ``J_ijkl = ∂A_ij/∂B_kl``.
 >>> J.formula()
 'δ_ik C_lj'
 
-Floor 11. Imports errors, tracing, display, tensor, contraction, transforms, measuring, verification,
-identities, numerical, testing.
+Floor 11. Imports errors, tracing, display, tensor, contraction, transforms, identities, measuring,
+verification, numerical, testing.
 """
 
 from jacobians import numerical, testing
@@ -22,11 +22,11 @@ from jacobians.errors import (
     UnsupportedError,
     VerificationError,
 )
-from jacobians.identities.catalogue import Catalogue, catalogue
+from jacobians.identities.proving import Catalogue, catalogue
 from jacobians.measuring.sweeping import sweep
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.tracing.numpy.filling import array, empty, full, zeros
-from jacobians.transforms.deriving.derivation import Derivation, derive
+from jacobians.transforms.deriving.derivations import Derivation, derive
 from jacobians.transforms.functional import (
     grad,
     hessian,

@@ -24,7 +24,7 @@ def short(text: str) -> str:
     return f"{text[:40]}{ACTIVE if ACTIVE in text[40:] else ''}~{blake2b(text.encode(), digest_size=12).hexdigest()}"  # noqa: E501
 
 
-class Factor(NamedTuple):
+class AtomAt(NamedTuple):
     """An atom read at letters."""
 
     atom: "Atom"
@@ -40,7 +40,7 @@ class Monomial(NamedTuple):
     coefficient: Number
     slots: Letters
     sizes: tuple[int, ...]
-    factors: tuple[tuple[Factor, Fraction], ...]
+    factors: tuple[tuple[AtomAt, Fraction], ...]
 
     @property
     def key(self) -> str:

@@ -7,8 +7,8 @@ from fractions import Fraction
 
 from jacobians.algebra.atoms import (
     Atom,
+    AtomAt,
     Expr,
-    Factor,
     Function,
     Group,
     Inverse,
@@ -17,7 +17,7 @@ from jacobians.algebra.atoms import (
     Monomial,
     Power,
 )
-from jacobians.algebra.building import (
+from jacobians.algebra.normal_form import (
     ONE,
     Piece,
     added,
@@ -100,7 +100,7 @@ def _term(t: Monomial, shape: tuple[int, ...]) -> Expr:
     return built(pieces, t.slots, dict(enumerate(t.sizes)), shape, t.coefficient)
 
 
-def _signs(factors: dict[Factor, Fraction], pieces: list[Piece]) -> None:
+def _signs(factors: dict[AtomAt, Fraction], pieces: list[Piece]) -> None:
     """``sign(x) / |x|`` is 1/x, and ``sign(x) |x|`` is x."""
     for f in [
         f for f in factors if isinstance(f.atom, Function) and f.atom.operation.name == "sign"
@@ -124,13 +124,13 @@ def _signs(factors: dict[Factor, Fraction], pieces: list[Piece]) -> None:
                 break
 
 
-def _take(factors: dict[Factor, Fraction], factor: Factor, exponent: Fraction) -> None:
+def _take(factors: dict[AtomAt, Fraction], factor: AtomAt, exponent: Fraction) -> None:
     factors[factor] = factors.get(factor, Fraction(0)) - exponent
     if not factors[factor]:
         del factors[factor]
 
 
-def _softmaxes(group: Factor, factors: dict[Factor, Fraction], pieces: list[Piece]) -> None:
+def _softmaxes(group: AtomAt, factors: dict[AtomAt, Fraction], pieces: list[Piece]) -> None:
     assert isinstance(group.atom, Group)
     found = _summed_exp(group.atom.of)
     if found is None:
@@ -156,7 +156,7 @@ def _softmaxes(group: Factor, factors: dict[Factor, Fraction], pieces: list[Piec
         pieces.append((Softmax(recognised(of), axes), match.letters, 1))
 
 
-def _sigmoids(group: Factor, factors: dict[Factor, Fraction], pieces: list[Piece]) -> None:
+def _sigmoids(group: AtomAt, factors: dict[AtomAt, Fraction], pieces: list[Piece]) -> None:
     assert isinstance(group.atom, Group)
     inner = group.atom.of
     if len(inner.terms) != 2:
@@ -185,7 +185,7 @@ def _sigmoids(group: Factor, factors: dict[Factor, Fraction], pieces: list[Piece
     argument = recognised(sum_of(parts, scales))
     outer: dict[int | None, int | None] = dict(zip(other.slots, group.letters, strict=True))
     above = [
-        (Factor(f.atom, tuple(None if a is None else outer[a] for a in f.letters)), e) for f, e in other.factors
+        (AtomAt(f.atom, tuple(None if a is None else outer[a] for a in f.letters)), e) for f, e in other.factors
     ]  # fmt: skip
     one = number(1)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from fractions import Fraction
 
-from jacobians.algebra.atoms import Atom, Expr, Factor, Function, Group, Leaf, Power
+from jacobians.algebra.atoms import Atom, AtomAt, Expr, Function, Group, Leaf, Power
 from jacobians.algebra.recognising import Softmax
 
 
@@ -14,7 +14,7 @@ def lettered(expr: Expr, letters: Mapping[int, Leaf]) -> Expr:
     terms = []
     for t in expr.terms:
         coefficient = t.coefficient
-        factors = [(Factor(_inside(f.atom, letters), f.letters), e) for f, e in t.factors]
+        factors = [(AtomAt(_inside(f.atom, letters), f.letters), e) for f, e in t.factors]
         if isinstance(coefficient, Fraction):
             for prime, leaf in letters.items():
                 power = 0
@@ -23,7 +23,7 @@ def lettered(expr: Expr, letters: Mapping[int, Leaf]) -> Expr:
                 while coefficient.denominator % prime == 0:
                     coefficient, power = coefficient * prime, power - 1
                 if power:
-                    factors.append((Factor(leaf, ()), Fraction(power)))
+                    factors.append((AtomAt(leaf, ()), Fraction(power)))
         terms.append(t._replace(coefficient=coefficient, factors=tuple(factors)))
     return Expr(expr.shape, tuple(terms))
 

@@ -4,7 +4,7 @@ A subcommand's module is imported when it runs, so
 that ``jacobians --help`` and ``jacobians ops`` start at once.
 
 Floor 11. Imports errors, ground, notation, graph, display, tensor, contraction, transforms,
-measuring, verification, identities, __init__.
+identities, measuring, verification, __init__.
 """
 
 import argparse
@@ -476,7 +476,7 @@ _MODULES = {
     "show": "showing",
     "compare": "comparing",
     "check": "checking",
-    "derive": "deriving",
+    "derive": "stepwise",
     "catalogue": "cataloguing",
     "explore": "exploring",
     "bench": "benching",

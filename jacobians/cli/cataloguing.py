@@ -5,7 +5,7 @@ from typing import Any
 
 from jacobians.cli.layout import emit_json
 from jacobians.errors import JacobiansError
-from jacobians.identities.catalogue import catalogue
+from jacobians.identities.proving import catalogue
 
 
 def run(options: argparse.Namespace) -> int:

@@ -10,14 +10,15 @@ no such reading exists.
 from collections import Counter
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from itertools import permutations
 from math import gcd, lcm
 from typing import Any
 
 from jacobians.algebra.atoms import (
     Atom,
+    AtomAt,
     Det,
     Expr,
-    Factor,
     Function,
     Group,
     Inverse,
@@ -27,22 +28,31 @@ from jacobians.algebra.atoms import (
     Power,
     Whole,
 )  # fmt: skip
-from jacobians.algebra.building import added, canonical, components, expanded, sum_of
+from jacobians.algebra.normal_form import (
+    added,
+    built,
+    canonical,
+    components,
+    dependent_axes,
+    expanded,
+    onto,
+    sum_of,
+)
 from jacobians.algebra.recognising import LogSumExp, Softmax
 from jacobians.display.forms import (
     Add,
-    Call,
+    CallForm,
     Diag,
     Eye,
-    Form,
     Had,
     Inv,
     Kron,
+    MatrixForm,
     Mul,
     Name,
     Ones,
     Raised,
-    Scale,
+    Scaled,
     Turned,
     is_row,
     mul,
@@ -52,7 +62,7 @@ from jacobians.display.forms import (
 from jacobians.display.matrix_forms import written_name
 from jacobians.operations.elementwise import exp as EXP
 
-Item = tuple[Form, tuple[int, ...]]
+Item = tuple[MatrixForm, tuple[int, ...]]
 HALF = Fraction(1, 2)
 _MANY = 7  # terms among which pairs are looked for
 CODES = {
@@ -92,18 +102,18 @@ class Arranger:
     ) -> None:
         self._length = length
         self._leaf = leaf
-        self._known: dict[str, Form] = {}
+        self._known: dict[str, MatrixForm] = {}
 
     # expressions
 
-    def form(self, expr: Expr) -> Form:
+    def form(self, expr: Expr) -> MatrixForm:
         """An expression of at most two axes; raises NoForm."""
         known = self._known.get(expr.key)
         if known is None:
             known = self._known[expr.key] = self._best(expr)
         return known
 
-    def _best(self, expr: Expr) -> Form:
+    def _best(self, expr: Expr) -> MatrixForm:
         if len(expr.terms) > 1 and not expr.shape:
             pass
         found = self._sum(expr)
@@ -116,14 +126,14 @@ class Arranger:
                 return other
         return found
 
-    def _sum(self, expr: Expr) -> Form:
+    def _sum(self, expr: Expr) -> MatrixForm:
         if not expr.terms:
             return Name("0", 0, "0" if not expr.shape else f"np.zeros({expr.shape})", "0")
         terms = sorted(expr.terms, key=lambda t: t.coefficient < 0)
         parts = [self._monomial(t, expr.shape) for t in terms]
         return self._add(parts)
 
-    def _add(self, parts: Sequence[Form]) -> Form:
+    def _add(self, parts: Sequence[MatrixForm]) -> MatrixForm:
         if len(parts) == 1:
             return parts[0]
         if any(isinstance(p, Ones) for p in parts) and not all(_is_ones(p) for p in parts):
@@ -134,9 +144,9 @@ class Arranger:
                 return min(merged, self._whole_sum(parts), key=lambda f: f.cost)
         return self._whole_sum(parts)
 
-    def _paired(self, parts: Sequence[Form]) -> Form | None:
+    def _paired(self, parts: Sequence[MatrixForm]) -> MatrixForm | None:
         """The sum with the two of its terms together that have most in common, None where none have."""
-        best: tuple[int, Form, list[Form]] | None = None
+        best: tuple[int, MatrixForm, list[MatrixForm]] | None = None
         for n, a in enumerate(parts):
             for m in range(n + 1, len(parts)):
                 apart = Add((a, parts[m]))
@@ -149,7 +159,7 @@ class Arranger:
                     best = gain, both, rest
         return None if best is None else self._add(best[2])
 
-    def _whole_sum(self, parts: Sequence[Form]) -> Form:
+    def _whole_sum(self, parts: Sequence[MatrixForm]) -> MatrixForm:
         """The sum as it is, or with what all terms have in common out."""
         if (
             len(parts) == 2
@@ -162,15 +172,15 @@ class Arranger:
         if (
             len(ways) == 2
             and isinstance(ways[1], Had)
-            and any(isinstance(h, Call) for h in ways[1].above[:-1])
+            and any(isinstance(h, CallForm) for h in ways[1].above[:-1])
         ):
             return ways[1]
         return min(ways, key=lambda f: f.cost)
 
-    def _factored(self, parts: Sequence[Form]) -> list[Form]:
+    def _factored(self, parts: Sequence[MatrixForm]) -> list[MatrixForm]:
         """The sum with a common factor out, in each way there is."""
-        whole = [p if isinstance(p, Scale) else Scale(Fraction(1), (), (), p) for p in parts]
-        found: list[Form] = []
+        whole = [p if isinstance(p, Scaled) else Scaled(Fraction(1), (), (), p) for p in parts]
+        found: list[MatrixForm] = []
         same = _shared([p.coefficient for p in whole])
         if all(p.coefficient < 0 for p in whole):
             same = -same
@@ -194,13 +204,13 @@ class Arranger:
         if (above or below or same != 1) and all(p.ndim == plain_ndim(rest) for p in rest):
             inner = self._add(rest)
             found.append(scaled(same, tuple(above), tuple(below), inner))
-        bodies: list[tuple[Form, ...]] = [
+        bodies: list[tuple[MatrixForm, ...]] = [
             p.body.parts if isinstance(p.body, Mul) else (p.body,) if p.body is not None else ()
             for p in whole
         ]
         if all(bodies) and not above and not below:
             for side in (0, -1):
-                end: Form = bodies[0][side]
+                end: MatrixForm = bodies[0][side]
                 if all(b[side] == end for b in bodies):
                     cut = slice(1, None) if side == 0 else slice(None, -1)
                     if any(len(b) == 1 for b in bodies):
@@ -249,13 +259,13 @@ class Arranger:
                         for p, o in zip(whole, others, strict=True)
                     ])  # fmt: skip
                     found.append(Had((*shared, inner), (), ndim))
-                    if any(isinstance(h, Call) for h in shared):
+                    if any(isinstance(h, CallForm) for h in shared):
                         return [found[-1]]  # σ (1 − σ)
         return found
 
     # monomials
 
-    def _monomial(self, t: Monomial, shape: tuple[int, ...]) -> Form:  # noqa: ARG002
+    def _monomial(self, t: Monomial, shape: tuple[int, ...]) -> MatrixForm:  # noqa: ARG002
         axes = [a for a in t.slots if a is not None]
         if len(axes) > 2:
             raise NoForm("it has more than two axes")
@@ -263,12 +273,12 @@ class Arranger:
         body = self._network(items, axes, t.sizes, above)
         return scaled(t.coefficient, tuple(_ordered(above)), tuple(_ordered(below)), body)
 
-    def _items(self, t: Monomial) -> tuple[list[Form], list[Form], list[Item]]:
+    def _items(self, t: Monomial) -> tuple[list[MatrixForm], list[MatrixForm], list[Item]]:
         """Scalars above and below, and what has letters."""
-        above: list[Form] = []
-        below: list[Form] = []
+        above: list[MatrixForm] = []
+        below: list[MatrixForm] = []
         items: list[Item] = []
-        exps: dict[tuple[int, ...], list[tuple[Factor, Fraction]]] = {}
+        exps: dict[tuple[int, ...], list[tuple[AtomAt, Fraction]]] = {}
         for f, e in t.factors:
             if isinstance(f.atom, Function) and f.atom.operation is EXP:
                 at = tuple(sorted(a for a in set(f.letters) if a is not None))
@@ -280,11 +290,9 @@ class Arranger:
         return above, below, items
 
     def _place_exp(
-        self, own: tuple[int, ...], powers: list[tuple[Factor, Fraction]], t: Monomial,
-        above: list[Form], below: list[Form], items: list[Item],
+        self, own: tuple[int, ...], powers: list[tuple[AtomAt, Fraction]], t: Monomial,
+        above: list[MatrixForm], below: list[MatrixForm], items: list[Item],
     ) -> None:  # fmt: skip
-        from jacobians.algebra.building import built, of_atom
-
         shape = tuple(t.sizes[a] for a in own if a is not None)
         sizes = {a: t.sizes[a] for a in own if a is not None}
         if (
@@ -298,38 +306,37 @@ class Arranger:
             ]
             argument = sum_of(parts)
             atom = Function(EXP, (argument,))
-            self._place(self.atom(atom), Factor(atom, own), Fraction(1), above, below, items)
+            self._place(self.atom(atom), AtomAt(atom, own), Fraction(1), above, below, items)
             return
         f, e = powers[0]
         self._place(self.atom(f.atom), f, e, above, below, items)
-        del of_atom
 
     def _place(
         self,
-        form: Form,
-        f: Factor,
+        form: MatrixForm,
+        f: AtomAt,
         e: Fraction,
-        above: list[Form],
-        below: list[Form],
+        above: list[MatrixForm],
+        below: list[MatrixForm],
         items: list[Item],
     ) -> None:
         letters = tuple(a for a in f.letters if a is not None)
         if not letters:
             if e > 0:
-                above.append(_power(form, e))
+                above.append(power_form(form, e))
             else:
-                below.append(_power(form, -e))
+                below.append(power_form(form, -e))
             return
         if len(letters) == 2 and letters[0] == letters[1]:
-            form, letters = Call("dg", (form,), 1, "\\operatorname{dg}", "np.diag"), letters[:1]
+            form, letters = CallForm("dg", (form,), 1, "\\operatorname{dg}", "np.diag"), letters[:1]
         if e.denominator == 1 and e > 0:
             items += [(form, letters)] * int(e)
         else:
-            items.append((_power(form, e), letters))
+            items.append((power_form(form, e), letters))
 
     def _network(
-        self, items: list[Item], axes: list[int], sizes: tuple[int, ...], above: list[Form]
-    ) -> Form | None:
+        self, items: list[Item], axes: list[int], sizes: tuple[int, ...], above: list[MatrixForm]
+    ) -> MatrixForm | None:
         """What the items are, with these free axes; scalars that close go to ``above``."""
         free = set(axes)
         items = list(items)
@@ -350,7 +357,7 @@ class Arranger:
             return one if one is not None else Ones(self._length(sizes[axes[0]]))
         return None
 
-    def _matrix(self, items: list[Item], axes: list[int], sizes: tuple[int, ...]) -> Form:
+    def _matrix(self, items: list[Item], axes: list[int], sizes: tuple[int, ...]) -> MatrixForm:
         row, column = axes
         matrices = [f if ls == (row, column) else turned(f) for f, ls in items if len(ls) == 2]
         left = [f for f, ls in items if ls == (row,)]
@@ -367,7 +374,7 @@ class Arranger:
         return mul(first, turned(second))
 
     def _eliminate(
-        self, items: list[Item], summed: set[int], above: list[Form], sizes: tuple[int, ...]
+        self, items: list[Item], summed: set[int], above: list[MatrixForm], sizes: tuple[int, ...]
     ) -> bool:
         """Sum over one letter; whether there was one that can be."""
         best: tuple[int, int] | None = None
@@ -398,7 +405,7 @@ class Arranger:
             m, ls = matrices[0]
             other = ls[0] if ls[1] == a else ls[1]
             if not forms and other in summed and not any(other in ks for _, ks in items):
-                above.append(Call("sum", (m,), 0, "\\operatorname{sum}", "np.sum"))
+                above.append(CallForm("sum", (m,), 0, "\\operatorname{sum}", "np.sum"))
                 return True
             m = m if ls[1] == a else turned(m)
             column = had(forms, 1) if forms else Ones(self._length(sizes[a]))
@@ -434,11 +441,11 @@ class Arranger:
         return False
 
     @staticmethod
-    def _inner(forms: list[Form]) -> Form:
-        if len(forms) == 1 and isinstance(forms[0], Call) and forms[0].name == "dg":
-            return Call("tr", forms[0].arguments, 0, "\\operatorname{tr}", "np.trace")
+    def _inner(forms: list[MatrixForm]) -> MatrixForm:
+        if len(forms) == 1 and isinstance(forms[0], CallForm) and forms[0].name == "dg":
+            return CallForm("tr", forms[0].arguments, 0, "\\operatorname{tr}", "np.trace")
         if len(forms) == 1:
-            return Call("sum", tuple(forms), 0, "\\operatorname{sum}", "np.sum")
+            return CallForm("sum", tuple(forms), 0, "\\operatorname{sum}", "np.sum")
         forms = sorted(forms, key=lambda f: (isinstance(f, Mul), f.text))
         if len(forms) > 2:
             forms = [forms[0], had(forms[1:], 1)]
@@ -447,25 +454,25 @@ class Arranger:
         return min(ways, key=lambda f: (f.text.count("ᵀ"), len(f.text), f.text))
 
     @staticmethod
-    def _trace(form: Form) -> Form:
+    def _trace(form: MatrixForm) -> MatrixForm:
         parts = form.parts if isinstance(form, Mul) else (form,)
         ways = []
         for k in range(len(parts)):
             rotated = mul(*parts[k:], *parts[:k])
             ways += [rotated, turned(rotated)]
         best = min(ways, key=lambda f: (f.text.count("ᵀ"), len(f.text), f.text))
-        return Call("tr", (best,), 0, "\\operatorname{tr}", "np.trace")
+        return CallForm("tr", (best,), 0, "\\operatorname{tr}", "np.trace")
 
     # atoms
 
-    def atom(self, atom: Atom) -> Form:
+    def atom(self, atom: Atom) -> MatrixForm:
         """An atom with all its axes."""
         known = self._known.get(atom.key)
         if known is None:
             known = self._known[atom.key] = self._atom(atom)
         return known
 
-    def _atom(self, atom: Atom) -> Form:
+    def _atom(self, atom: Atom) -> MatrixForm:
         if isinstance(atom, Leaf):
             ndim = sum(n != 1 for n in atom.shape)
             if ndim > 2:
@@ -474,13 +481,13 @@ class Arranger:
             return Name(atom.name, ndim, code, symmetric=atom.symmetric)
         if isinstance(atom, LogSumExp):
             form = self.form(atom.of)
-            return Call(
+            return CallForm(
                 "logsumexp", (form,), 0, "\\operatorname{logsumexp}", "np.log(np.sum(np.exp({0})))"
             )
         if isinstance(atom, Inverse):
             return Inv(self.form(atom.of))
         if isinstance(atom, Det):
-            return Call("det", (self.form(atom.of),), 0, "\\det", "np.linalg.det")
+            return CallForm("det", (self.form(atom.of),), 0, "\\det", "np.linalg.det")
         if isinstance(atom, Softmax):
             return self._softmax(atom)
         if isinstance(atom, Group):
@@ -498,17 +505,15 @@ class Arranger:
             raise NoForm(f"{atom.operation.name} has {ndim} axes")
         if atom.operation.name not in CODES or atom.shape != ():
             raise NoForm(f"{atom.operation.name} has no notation")
-        return Call(
+        return CallForm(
             atom.operation.notation or atom.operation.name,
             tuple(map(self.form, atom.arguments)), ndim,
             atom.operation.latex or written_name(atom.operation.name, "latex"),
             CODES.get(atom.operation.name, "?"),
         )  # fmt: skip
 
-    def _aligned(self, exprs: Sequence[Expr]) -> list[Form]:
+    def _aligned(self, exprs: Sequence[Expr]) -> list[MatrixForm]:
         """Arguments of one shape; a number stays a number, what would broadcast is refused."""
-        from jacobians.algebra.building import dependent_axes, onto
-
         found = []
         for e in exprs:
             axes = dependent_axes(e)
@@ -520,18 +525,18 @@ class Arranger:
                 found.append(self.form(e))
         return found
 
-    def _softmax(self, atom: Softmax) -> Form:
+    def _softmax(self, atom: Softmax) -> MatrixForm:
         form = self.form(atom.of)
         ndim = sum(n != 1 for n in atom.of.shape)
         if len(atom.axes) == len(atom.of.shape):
             code = "np.exp({0} - np.max({0})) / np.sum(np.exp({0} - np.max({0})))"
-            return Call("softmax", (form,), ndim, "\\operatorname{softmax}", code)
+            return CallForm("softmax", (form,), ndim, "\\operatorname{softmax}", code)
         (axis,) = atom.axes
         code = f"np.exp({{0}}) / np.sum(np.exp({{0}}), axis={axis}, keepdims=True)"
         rows = "softmax" if axis == len(atom.of.shape) - 1 else "softmax₀"
-        return Call(rows, (form,), ndim, "\\operatorname{softmax}", code)
+        return CallForm(rows, (form,), ndim, "\\operatorname{softmax}", code)
 
-    def _function(self, atom: Function) -> Form:
+    def _function(self, atom: Function) -> MatrixForm:
         operation = atom.operation
         forms = self._aligned(atom.arguments)
         ndim = max(f.ndim for f in forms)
@@ -540,18 +545,22 @@ class Arranger:
         code = CODES.get(operation.name, "")
         if not code:
             raise NoForm(f"{operation.name} has no name in NumPy")
-        if operation.name == "absolute" and isinstance(forms[0], Call) and forms[0].name == "det":
+        if (
+            operation.name == "absolute"
+            and isinstance(forms[0], CallForm)
+            and forms[0].name == "det"
+        ):
             name = "|{0}|"
         if operation.notation in ("exp({0})", "log({0})") or name.endswith("({0})"):
             name, latex = (
                 name.removesuffix("({0})"),
                 latex.removesuffix("({0})").replace("{{", "{").replace("}}", "}"),
             )
-        return Call(name, tuple(forms), ndim, latex, code, True)
+        return CallForm(name, tuple(forms), ndim, latex, code, True)
 
     # more axes
 
-    def kron(self, expr: Expr, out_ndim: int) -> Form:
+    def kron(self, expr: Expr, out_ndim: int) -> MatrixForm:
         """∂vec(A)/∂vec(B) for row-major vec, as Kronecker products."""
         if (
             all(t.slots[:out_ndim] == t.slots[out_ndim:] for t in expr.terms)
@@ -566,18 +575,18 @@ class Arranger:
                 canonical(t.coefficient, t.slots[:out_ndim], dict(enumerate(t.sizes)), dict(t.factors))
                 for t in expr.terms
             ])  # fmt: skip
-            return Diag(Call("vec", (self.form(own),), 1, "\\operatorname{vec}", "np.ravel"))
+            return Diag(CallForm("vec", (self.form(own),), 1, "\\operatorname{vec}", "np.ravel"))
         parts = [self._kron_term(t, out_ndim) for t in expr.terms]
-        if len(parts) > 1 and any(isinstance(p, Scale) and p.coefficient < 0 for p in parts):
-            parts.sort(key=lambda p: isinstance(p, Scale) and p.coefficient < 0)
+        if len(parts) > 1 and any(isinstance(p, Scaled) and p.coefficient < 0 for p in parts):
+            parts.sort(key=lambda p: isinstance(p, Scaled) and p.coefficient < 0)
         return self._add(parts) if parts else Name("0", 0)
 
-    def _kron_term(self, t: Monomial, out_ndim: int) -> Form:
+    def _kron_term(self, t: Monomial, out_ndim: int) -> MatrixForm:
         free = {a for a in t.slots if a is not None}
         outs = [a for a in t.slots[:out_ndim] if a is not None]
         ins = [a for a in t.slots[out_ndim:] if a is not None]
-        scalars: list[Factor] = []
-        groups: list[tuple[set[int], list[Factor]]] = []
+        scalars: list[AtomAt] = []
+        groups: list[tuple[set[int], list[AtomAt]]] = []
         summed = set(range(len(t.sizes))) | free
         exponents = dict(t.factors)
         for part in components(exponents, summed):
@@ -613,7 +622,7 @@ class Arranger:
                 forms.append(self._block(own_out, own_in, [(f, exponents[f]) for f in part], t))
             if commuted and all(isinstance(f, Eye) for f in forms):
                 return scaled(t.coefficient, tuple(above), tuple(below), Name("K", 2))
-            body: Form = forms[0] if len(forms) == 1 else Kron(tuple(forms), commuted)
+            body: MatrixForm = forms[0] if len(forms) == 1 else Kron(tuple(forms), commuted)
             if len(forms) == 1 and commuted:
                 body = Kron((forms[0],), commuted)
             return scaled(t.coefficient, tuple(above), tuple(below), body)
@@ -621,10 +630,8 @@ class Arranger:
 
     @staticmethod
     def _block_order(
-        blocks: list[tuple[list[int], list[int], list[Factor]]], outs: list[int], ins: list[int]
-    ) -> list[tuple[list[int], list[int], list[Factor]]] | None:
-        from itertools import permutations
-
+        blocks: list[tuple[list[int], list[int], list[AtomAt]]], outs: list[int], ins: list[int]
+    ) -> list[tuple[list[int], list[int], list[AtomAt]]] | None:
         for order in permutations(blocks):
             if [a for o, _, _ in order for a in o] == outs and [
                 a for _, i, _ in order for a in (i if len(i) < 2 else [x for x in ins if x in i])
@@ -633,47 +640,59 @@ class Arranger:
         return None
 
     def _block(
-        self, outs: list[int], ins: list[int], factors: list[tuple[Factor, Fraction]], t: Monomial
-    ) -> Form:
+        self, outs: list[int], ins: list[int], factors: list[tuple[AtomAt, Fraction]], t: Monomial
+    ) -> MatrixForm:
         if len(outs) > 1 or len(ins) > 1:
             if len(outs) == 2 and len(ins) == 2 and outs == ins:
-                inner = self._sub(outs, factors, t)
-                return Diag(Call("vec", (inner,), 1, "\\operatorname{vec}", "np.ravel"))
+                inner = self.network_form(outs, factors, t)
+                return Diag(CallForm("vec", (inner,), 1, "\\operatorname{vec}", "np.ravel"))
             if len(outs) == 2 and not ins:
-                return Call(
-                    "vec", (self._sub(outs, factors, t),), 1, "\\operatorname{vec}", "np.ravel"
+                return CallForm(
+                    "vec",
+                    (self.network_form(outs, factors, t),),
+                    1,
+                    "\\operatorname{vec}",
+                    "np.ravel",
                 )
             if len(ins) == 2 and not outs:
                 return Turned(
-                    Call("vec", (self._sub(ins, factors, t),), 1, "\\operatorname{vec}", "np.ravel")
+                    CallForm(
+                        "vec",
+                        (self.network_form(ins, factors, t),),
+                        1,
+                        "\\operatorname{vec}",
+                        "np.ravel",
+                    )
                 )
             raise NoForm("a part has more than two axes")
-        form = self._sub([*outs, *ins], factors, t)
+        form = self.network_form([*outs, *ins], factors, t)
         if (outs and ins) or outs:
             return form
         return turned(form)
 
-    def _sub(self, axes: list[int], factors: list[tuple[Factor, Fraction]], t: Monomial) -> Form:
+    def network_form(  # noqa: D102
+        self, axes: list[int], factors: list[tuple[AtomAt, Fraction]], t: Monomial
+    ) -> MatrixForm:
         above, below, items = self._items(t._replace(factors=tuple(factors)))
         body = self._network(items, axes, t.sizes, above)
         return scaled(Fraction(1), tuple(above), tuple(below), body)
 
 
-def _repeated(form: Form) -> tuple[Form, ...]:
+def _repeated(form: MatrixForm) -> tuple[MatrixForm, ...]:
     """What a whole power is a product of, entry by entry."""
     if isinstance(form, Raised) and isinstance(form.exponent, Fraction) and form.exponent in (2, 3):
         return (form.of,) * int(form.exponent)
     return (form,)
 
 
-def _inside_of(form: Form) -> Form:
+def _inside_of(form: MatrixForm) -> MatrixForm:
     """The column of a diagonal matrix."""
     assert isinstance(form, Diag)
     return form.of
 
 
-def _is_ones(form: Form) -> bool:
-    return isinstance(form, Ones) or (isinstance(form, Scale) and isinstance(form.body, Ones))
+def _is_ones(form: MatrixForm) -> bool:
+    return isinstance(form, Ones) or (isinstance(form, Scaled) and isinstance(form.body, Ones))
 
 
 def _shared(numbers: Sequence[Number]) -> Number:
@@ -684,19 +703,19 @@ def _shared(numbers: Sequence[Number]) -> Number:
     return Fraction(top, lcm(*(n.denominator for n in numbers)))  # type: ignore[union-attr]
 
 
-def plain_ndim(parts: Sequence[Form]) -> int:
+def plain_ndim(parts: Sequence[MatrixForm]) -> int:
     """The axes of the first."""
     return int(parts[0].ndim)
 
 
-def _pulled(parts: tuple[Form, Form]) -> Form:
+def _pulled(parts: tuple[MatrixForm, MatrixForm]) -> MatrixForm:
     """A product whose number stands first."""
     coefficient: Number = Fraction(1)
-    above: tuple[Form, ...] = ()
-    below: tuple[Form, ...] = ()
-    bare: list[Form] = []
+    above: tuple[MatrixForm, ...] = ()
+    below: tuple[MatrixForm, ...] = ()
+    bare: list[MatrixForm] = []
     for p in parts:
-        if isinstance(p, Scale) and p.body is not None:
+        if isinstance(p, Scaled) and p.body is not None:
             coefficient = coefficient * p.coefficient
             above, below = above + p.above, below + p.below
             bare.append(p.body)
@@ -705,18 +724,18 @@ def _pulled(parts: tuple[Form, Form]) -> Form:
     return scaled(coefficient, above, below, mul(*bare))
 
 
-def _without(parts: Sequence[Form], gone: Sequence[Form]) -> list[Form]:
+def _without(parts: Sequence[MatrixForm], gone: Sequence[MatrixForm]) -> list[MatrixForm]:
     left = list(parts)
     for g in gone:
         left.remove(g)
     return left
 
 
-def _ordered(scalars: Sequence[Form]) -> list[Form]:
+def _ordered(scalars: Sequence[MatrixForm]) -> list[MatrixForm]:
     return sorted(scalars, key=lambda f: (f.text.count(" "), len(f.text)))
 
 
-def had(forms: Sequence[Form], ndim: int) -> Form:
+def had(forms: Sequence[MatrixForm], ndim: int) -> MatrixForm:
     """An entrywise product; powers below 0 stand below."""
     if len(forms) == 1 and not (
         isinstance(forms[0], Raised)
@@ -724,27 +743,27 @@ def had(forms: Sequence[Form], ndim: int) -> Form:
         and forms[0].exponent < 0
     ):
         return forms[0]
-    above: list[Form] = []
-    below: list[Form] = []
+    above: list[MatrixForm] = []
+    below: list[MatrixForm] = []
     number: Number = Fraction(1)
     for f in forms:
         if isinstance(f, Had):
             above += f.above
             below += f.below
         elif isinstance(f, Raised) and isinstance(f.exponent, Fraction) and f.exponent < 0:
-            below.append(_power(f.of, -f.exponent))
+            below.append(power_form(f.of, -f.exponent))
         else:
             above.append(f)
     key: Any = lambda f: (isinstance(f, Mul | Add), f.text)  # noqa: E731
     counts = Counter(above)
-    above = [f if n == 1 else _power(f, Fraction(n)) for f, n in counts.items()]
+    above = [f if n == 1 else power_form(f, Fraction(n)) for f, n in counts.items()]
     if not below and len(above) == 1:
         return above[0]
     found = Had(tuple(sorted(above, key=key)), tuple(sorted(below, key=key)), ndim)
     return found if number == 1 else scaled(number, (), (), found)
 
 
-def _power(form: Form, exponent: Fraction) -> Form:
+def power_form(form: MatrixForm, exponent: Fraction) -> MatrixForm:
     """A power; the root of xᵀx is ‖x‖, whose powers are those of a norm."""
     if exponent == 1:
         return form
@@ -752,19 +771,19 @@ def _power(form: Form, exponent: Fraction) -> Form:
         of = _square_of(form)
         if of is not None and (exponent * 2).denominator == 1 and exponent.denominator != 1:
             code = "np.linalg.norm"
-            norm = Call("‖{0}‖", (of,), 0, "\\lVert {0} \\rVert", code)
+            norm = CallForm("‖{0}‖", (of,), 0, "\\lVert {0} \\rVert", code)
             return norm if exponent == HALF else Raised(norm, exponent * 2)
     return Raised(form, exponent)
 
 
-def _square_of(form: Form) -> Form | None:
+def _square_of(form: MatrixForm) -> MatrixForm | None:
     """What xᵀx is of, or tr(XᵀX)."""
     if isinstance(form, Mul):
         n = len(form.parts)
         half = n // 2
         if n % 2 == 0 and turned(mul(*form.parts[half:])) == mul(*form.parts[:half]):
             return mul(*form.parts[half:])
-    if isinstance(form, Call) and form.name == "tr" and isinstance(form.arguments[0], Mul):
+    if isinstance(form, CallForm) and form.name == "tr" and isinstance(form.arguments[0], Mul):
         parts = form.arguments[0].parts
         half = len(parts) // 2
         if len(parts) % 2 == 0:

@@ -3,7 +3,7 @@
 A vector is a column, and one-dimensional in NumPy.
 """
 
-# ruff: noqa: D102 - Form documents write
+# ruff: noqa: D102 - MatrixForm documents write
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -23,7 +23,7 @@ _FREE = {"diag", "1", "𝟏", "I"}
 _WORDS = re.compile(r"\w+")
 
 
-class Form:
+class MatrixForm:
     """A scalar (``ndim`` 0), a column (1) or a matrix (2)."""
 
     ndim: int
@@ -47,13 +47,13 @@ def _plain(style: str) -> Style:
     return "latex" if style == LATEX else "text"
 
 
-def inside(form: Form, binds: float, style: str) -> str:
+def inside(form: MatrixForm, binds: float, style: str) -> str:
     """The form's text in parentheses where it binds less."""
     return form.write(style).inside(binds)
 
 
 @dataclass(frozen=True)
-class Name(Form):
+class Name(MatrixForm):
     """An array by its name; ``code`` is what it is in NumPy."""
 
     name: str
@@ -71,7 +71,7 @@ class Name(Form):
 
 
 @dataclass(frozen=True)
-class Ones(Form):
+class Ones(MatrixForm):
     """A column of ones; ``code`` is its length in NumPy."""
 
     code: str
@@ -82,7 +82,7 @@ class Ones(Form):
 
 
 @dataclass(frozen=True)
-class Eye(Form):
+class Eye(MatrixForm):
     """The identity."""
 
     code: str
@@ -93,10 +93,10 @@ class Eye(Form):
 
 
 @dataclass(frozen=True)
-class Turned(Form):
+class Turned(MatrixForm):
     """A transpose; of a column a row."""
 
-    of: Form
+    of: MatrixForm
 
     @property
     def ndim(self) -> int:  # type: ignore[override]
@@ -119,7 +119,7 @@ def _base(text: str) -> str:
     return f"{{{text}}}" if "^" in text else text
 
 
-def turned(form: Form) -> Form:
+def turned(form: MatrixForm) -> MatrixForm:
     """The transpose, of a product factor by factor."""
     if isinstance(form, Turned):
         return form.of
@@ -134,12 +134,12 @@ def turned(form: Form) -> Form:
             return Raised(turned(form.of), form.exponent)
         if isinstance(form, Add):
             return Add(tuple(map(turned, form.parts)))
-        if isinstance(form, Call) and form.entrywise:
-            return Call(
+        if isinstance(form, CallForm) and form.entrywise:
+            return CallForm(
                 form.name, tuple(map(turned, form.arguments)), 2, form.latex, form.code, True
             )
-    if isinstance(form, Scale) and form.body is not None:
-        return Scale(form.coefficient, form.above, form.below, turned(form.body))
+    if isinstance(form, Scaled) and form.body is not None:
+        return Scaled(form.coefficient, form.above, form.below, turned(form.body))
     if isinstance(form, Inv) and isinstance(form.of, Turned):
         return Inv(form.of.of)
     if isinstance(form, Inv) and turned(form.of) == form.of:
@@ -150,10 +150,10 @@ def turned(form: Form) -> Form:
 
 
 @dataclass(frozen=True)
-class Inv(Form):
+class Inv(MatrixForm):
     """An inverse."""
 
-    of: Form
+    of: MatrixForm
     ndim: int = 2
 
     def write(self, style: str) -> Written:
@@ -166,11 +166,11 @@ class Inv(Form):
 
 
 @dataclass(frozen=True)
-class Call(Form):
+class CallForm(MatrixForm):
     """A function of forms, by what it is called in each style."""
 
     name: str
-    arguments: tuple[Form, ...]
+    arguments: tuple[MatrixForm, ...]
     ndim: int
     latex: str = ""
     code: str = ""
@@ -196,15 +196,15 @@ def _closed(template: str, number: int) -> bool:
     return before.endswith(("(", "|", "‖", "{", ",", "\\lVert", "["))
 
 
-def _indent_code(form: Form) -> str:
+def _indent_code(form: MatrixForm) -> str:
     return form.write(NUMPY).text
 
 
 @dataclass(frozen=True)
-class Diag(Form):
+class Diag(MatrixForm):
     """The diagonal matrix of a column."""
 
-    of: Form
+    of: MatrixForm
     ndim: int = 2
 
     def write(self, style: str) -> Written:
@@ -219,11 +219,11 @@ class Diag(Form):
 
 
 @dataclass(frozen=True)
-class Had(Form):
+class Had(MatrixForm):
     """An entrywise product, over another."""
 
-    above: tuple[Form, ...]
-    below: tuple[Form, ...]
+    above: tuple[MatrixForm, ...]
+    below: tuple[MatrixForm, ...]
     ndim: int
 
     def write(self, style: str) -> Written:
@@ -241,10 +241,10 @@ class Had(Form):
 
 
 @dataclass(frozen=True)
-class Raised(Form):
+class Raised(MatrixForm):
     """A power, entry by entry of what has entries."""
 
-    of: Form
+    of: MatrixForm
     exponent: Any
 
     @property
@@ -258,8 +258,8 @@ class Raised(Form):
         if style == NUMPY:
             if e == Fraction(1, 2):
                 return Written(f"np.sqrt({self.of.write(style).text})")
-            exponent = e.write(style).text if isinstance(e, Form) else str(e)
-            simple = exponent.lstrip("-").isalnum() and not isinstance(e, Form)
+            exponent = e.write(style).text if isinstance(e, MatrixForm) else str(e)
+            simple = exponent.lstrip("-").isalnum() and not isinstance(e, MatrixForm)
             return Written(
                 f"{inner}**{exponent if simple and not exponent.startswith('-') else f'({exponent})'}",
                 PRODUCT,
@@ -271,15 +271,15 @@ class Raised(Form):
         if style == LATEX:
             mark = (
                 "\\circ "
-                if self.ndim and not (isinstance(self.of, Call) and self.of.entrywise)
+                if self.ndim and not (isinstance(self.of, CallForm) and self.of.entrywise)
                 else ""
             )
-            exponent = e.write(style).text if isinstance(e, Form) else str(e)
+            exponent = e.write(style).text if isinstance(e, MatrixForm) else str(e)
             return Written(f"{_base(inner)}^{{{mark}{exponent}}}")
-        if isinstance(e, Form):
+        if isinstance(e, MatrixForm):
             return Written(f"{inner}^{mark}{e.write(style).inside(ATOM)}")
         plain = str(e)
-        if isinstance(self.of, Call) and self.of.entrywise:
+        if isinstance(self.of, CallForm) and self.of.entrywise:
             mark = ""
         if not mark and e.denominator == 1:
             return Written(inner + plain.translate(_RAISED))
@@ -287,10 +287,10 @@ class Raised(Form):
 
 
 @dataclass(frozen=True)
-class Mul(Form):
+class Mul(MatrixForm):
     """A matrix product; a column before a row is an outer product."""
 
-    parts: tuple[Form, ...]
+    parts: tuple[MatrixForm, ...]
 
     @property
     def ndim(self) -> int:  # type: ignore[override]
@@ -318,9 +318,9 @@ class Mul(Form):
         return Written(text, PRODUCT if len(self.parts) > 1 else ATOM)
 
 
-def _runs(parts: Iterable[Form]) -> list[tuple[Form, int]]:
+def _runs(parts: Iterable[MatrixForm]) -> list[tuple[MatrixForm, int]]:
     """Equal matrices in a row, counted."""
-    found: list[tuple[Form, int]] = []
+    found: list[tuple[MatrixForm, int]] = []
     for p in parts:
         if found and found[-1][0] == p and isinstance(p.of if isinstance(p, Turned) else p, Name):
             found[-1] = p, found[-1][1] + 1
@@ -329,10 +329,10 @@ def _runs(parts: Iterable[Form]) -> list[tuple[Form, int]]:
     return found
 
 
-def powered(form: Form, count: int, style: str) -> str:
+def powered(form: MatrixForm, count: int, style: str) -> str:
     """A matrix to a power: ``A²``, ``(A²)ᵀ``."""
     if count == 1:
-        return inside(form, ATOM if isinstance(form, Had | Add | Scale) else PRODUCT, style)
+        return inside(form, ATOM if isinstance(form, Had | Add | Scaled) else PRODUCT, style)
     base = form.of if isinstance(form, Turned) else form
     text = base.write(style).text
     text = f"{text}{str(count).translate(_RAISED)}" if style == TEXT else f"{text}^{{{count}}}"
@@ -341,33 +341,33 @@ def powered(form: Form, count: int, style: str) -> str:
     return f"({text})ᵀ" if style == TEXT else f"({text})^{{\\top}}"
 
 
-def is_row(form: Form) -> bool:
+def is_row(form: MatrixForm) -> bool:
     """Whether it is a row: the transpose of a column."""
     if form.ndim != 1:
         return False
     if isinstance(form, Mul):
         return is_row(form.parts[0])
-    if isinstance(form, Scale):
+    if isinstance(form, Scaled):
         return form.body is not None and is_row(form.body)
     return isinstance(form, Turned)
 
 
-def mul(*parts: Form) -> Form:
+def mul(*parts: MatrixForm) -> MatrixForm:
     """A product, its products written in one row."""
-    flat: list[Form] = []
+    flat: list[MatrixForm] = []
     for p in parts:
         flat += p.parts if isinstance(p, Mul) else [p]
     return flat[0] if len(flat) == 1 else Mul(tuple(flat))
 
 
 @dataclass(frozen=True)
-class Scale(Form):
+class Scaled(MatrixForm):
     """A number times scalars, over scalars, times a body."""
 
     coefficient: Number
-    above: tuple[Form, ...]
-    below: tuple[Form, ...]
-    body: Form | None
+    above: tuple[MatrixForm, ...]
+    below: tuple[MatrixForm, ...]
+    body: MatrixForm | None
 
     @property
     def ndim(self) -> int:  # type: ignore[override]
@@ -471,22 +471,25 @@ class Scale(Form):
 
 
 def scaled(
-    coefficient: Number, above: tuple[Form, ...], below: tuple[Form, ...], body: Form | None
-) -> Form:
+    coefficient: Number,
+    above: tuple[MatrixForm, ...],
+    below: tuple[MatrixForm, ...],
+    body: MatrixForm | None,
+) -> MatrixForm:
     """As little as needed of these."""
     if coefficient == 1 and not below:
         if not above and body is not None:
             return body
         if len(above) == 1 and body is None:
             return above[0]
-    return Scale(coefficient, above, below, body)
+    return Scaled(coefficient, above, below, body)
 
 
 @dataclass(frozen=True)
-class Add(Form):
+class Add(MatrixForm):
     """A sum."""
 
-    parts: tuple[Form, ...]
+    parts: tuple[MatrixForm, ...]
 
     @property
     def ndim(self) -> int:  # type: ignore[override]
@@ -508,10 +511,10 @@ class Add(Form):
 
 
 @dataclass(frozen=True)
-class Kron(Form):
+class Kron(MatrixForm):
     """A Kronecker product, perhaps times the commutation matrix."""
 
-    parts: tuple[Form, ...]
+    parts: tuple[MatrixForm, ...]
     commuted: bool = False
     ndim: int = 2
 
@@ -523,27 +526,27 @@ class Kron(Form):
         return Written(text, HADAMARD if len(self.parts) > 1 else self.parts[0].write(style).binds)
 
 
-def subforms(form: Form) -> Iterator[Form]:
+def subforms(form: MatrixForm) -> Iterator[MatrixForm]:
     """The form and all inside it, the outermost first."""
     yield form
     for field in fields(form):  # type: ignore[arg-type]
         value = getattr(form, field.name)
         for part in value if isinstance(value, tuple) else (value,):
-            if isinstance(part, Form):
+            if isinstance(part, MatrixForm):
                 yield from subforms(part)
 
 
-def replaced(form: Form, table: Mapping[Form, Form]) -> Form:
+def replaced(form: MatrixForm, table: Mapping[MatrixForm, MatrixForm]) -> MatrixForm:
     """The form with others in the place of some of its parts."""
     if form in table:
         return table[form]
     changes: dict[str, Any] = {}
     for field in fields(form):  # type: ignore[arg-type]
         value = getattr(form, field.name)
-        if isinstance(value, tuple) and any(isinstance(v, Form) for v in value):
+        if isinstance(value, tuple) and any(isinstance(v, MatrixForm) for v in value):
             changes[field.name] = tuple(
-                replaced(v, table) if isinstance(v, Form) else v for v in value
+                replaced(v, table) if isinstance(v, MatrixForm) else v for v in value
             )
-        elif isinstance(value, Form):
+        elif isinstance(value, MatrixForm):
             changes[field.name] = replaced(value, table)
     return replace(form, **changes) if changes else form  # type: ignore[type-var]

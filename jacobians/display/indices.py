@@ -6,9 +6,9 @@ from fractions import Fraction
 from jacobians.algebra.atoms import (
     ACTIVE,
     Atom,
+    AtomAt,
     Det,
     Expr,
-    Factor,
     Function,
     Group,
     Inverse,
@@ -35,7 +35,7 @@ from jacobians.notation.writing import (
 _POWERS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
-def by_name(pair: tuple[Factor, Fraction]) -> tuple[bool, str, str]:
+def by_name(pair: tuple[AtomAt, Fraction]) -> tuple[bool, str, str]:
     """The order in which factors are written: numbers first, then by their names."""
     factor, _ = pair
     return len(factor.letters) > 0, factor.atom.key.replace(ACTIVE, ""), str(factor.letters)
@@ -83,7 +83,7 @@ class Indexer:
         below: list[Written] = []
         for f, e in sorted(t.factors, key=by_name):
             side, power = (above, e) if e > 0 else (below, -e)
-            side.append(self._powered(f.atom, tuple(names[a] for a in f.letters), power, fresh))
+            side.append(self.powered(f.atom, tuple(names[a] for a in f.letters), power, fresh))
         sign, size = write_number(
             int(t.coefficient)
             if isinstance(t.coefficient, Fraction) and t.coefficient.denominator == 1
@@ -104,7 +104,7 @@ class Indexer:
             under = f"({under})"
         return Written(f"{sign}{top} / {under}", SUM if sign else PRODUCT)
 
-    def _powered(
+    def powered(  # noqa: D102
         self, atom: Atom, letters: Sequence[str], power: Fraction, fresh: Iterator[str]
     ) -> Written:
         base = self.atom(atom, letters, fresh)

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from jacobians.algebra.atoms import Expr, Factor, Function, Leaf, Monomial, Power, Whole
-from jacobians.algebra.building import components
-from jacobians.algebra.reading import Reader, Unreadable
+from jacobians.algebra.atoms import AtomAt, Expr, Function, Leaf, Monomial, Power, Whole
+from jacobians.algebra.normal_form import components
+from jacobians.algebra.of_nodes import Reader, Unreadable
 from jacobians.algebra.recognising import recognised
-from jacobians.display.arranging import Arranger, NoForm
-from jacobians.display.forms import Form, Name, turned
+from jacobians.display.arranging import Arranger, NoForm, power_form
+from jacobians.display.forms import MatrixForm, Name, turned
 from jacobians.display.indices import Indexer
 from jacobians.display.naming import Names
 from jacobians.graph.node import Node, ordered
@@ -46,7 +46,10 @@ def simpler(
         return None
     if 1 in tensor.shape or not all(_plain(e) for e in _within(expr)):
         return None
-    text = simplified(expr, axes, style).text
+    try:
+        text = simplified(expr, axes, style).text
+    except NoForm:
+        return None
     if re.search(
         r"[^\W\d_][²³⁴]\)|\}\^\{\d\}\)", text
     ):  # a power of a matrix, which index notation has not
@@ -160,20 +163,20 @@ def _term(
 
 
 def _single(
-    f: Factor, power: Fraction, names: Mapping[int | None, str], arranger: Arranger, indexer: Indexer, style: Style, fresh: Any  # noqa: E501
+    f: AtomAt, power: Fraction, names: Mapping[int | None, str], arranger: Arranger, indexer: Indexer, style: Style, fresh: Any  # noqa: E501
 ) -> Written:  # fmt: skip
+    if any(a not in names for a in f.letters):
+        raise NoForm("a letter is summed in a place of its own")
     if not [a for a in f.letters if a is not None]:
         try:
-            from jacobians.display.arranging import _power
-
-            return _power(arranger.atom(f.atom), power).write(style)
+            return power_form(arranger.atom(f.atom), power).write(style)
         except NoForm:
             pass
-    return indexer._powered(f.atom, [names[a] for a in f.letters], power, fresh)
+    return indexer.powered(f.atom, [names[a] for a in f.letters], power, fresh)
 
 
 def _part(
-    part: list[Factor], exponents: Mapping[Factor, Fraction], free: list[int], t: Monomial,
+    part: list[AtomAt], exponents: Mapping[AtomAt, Fraction], free: list[int], t: Monomial,
     names: Mapping[int | None, str], arranger: Arranger, indexer: Indexer, style: Style, fresh: Any,
 ) -> str:  # fmt: skip
     """Factors that share summed letters, written whole where they are a matrix or a column."""
@@ -186,7 +189,7 @@ def _part(
         return _single(f, exponents[f], names, arranger, indexer, style, fresh).inside(PRODUCT)
     letters = [names[a] for a in free]
     try:
-        form = arranger._sub(free, [(f, exponents[f]) for f in part], t)
+        form = arranger.network_form(free, [(f, exponents[f]) for f in part], t)
         if len(free) == 2:
             other = turned(form)
             if (other.text.count("ᵀ"), other.text) < (form.text.count("ᵀ"), form.text):
@@ -205,19 +208,19 @@ def _part(
         for a in new:
             own[a] = next(fresh)
         texts = [
-            indexer._powered(f.atom, [own[a] for a in f.letters], exponents[f], fresh).inside(PRODUCT) for f in part  # noqa: E501
+            indexer.powered(f.atom, [own[a] for a in f.letters], exponents[f], fresh).inside(PRODUCT) for f in part
         ]  # fmt: skip
         return " ".join(texts)
 
 
-def _better_whole(f: Factor) -> bool:
+def _better_whole(f: AtomAt) -> bool:
     """Whether a factor at letters is better written whole: a sum, or a function, of products."""
     if not any(a is not None for a in f.letters) or not f.atom.inner:
         return False
     return all(sum(n != 1 for n in e.shape) <= 2 for e in f.atom.inner)
 
 
-def _at(form: Form, letters: Sequence[str], style: Style) -> str:
+def _at(form: MatrixForm, letters: Sequence[str], style: Style) -> str:
     written = form.write(style)
     if not letters:
         return written.inside(PRODUCT)

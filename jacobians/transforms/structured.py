@@ -6,6 +6,7 @@ and projects: the derivative is that of the function of the nearest such matrix,
 symmetric one.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -164,8 +165,6 @@ def unwrapped(
     f: Callable[..., Any], args: Sequence[Any], chosen: Sequence[int]
 ) -> tuple[Callable[..., Any], list[Any]]:
     """The function of free entries, and its arguments; ``chosen`` are those that are differentiated by."""
-    import functools
-
     kinds = {n: a for n, a in enumerate(args) if isinstance(a, Structured)}
     new = [
         (a.array if a.full or n not in chosen else a.free) if isinstance(a, Structured) else a

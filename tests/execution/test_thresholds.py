@@ -338,6 +338,7 @@ BOTH_SIDES: dict[str, tuple[tuple[Make, tuple[int, ...]], ...]] = {
     "tracing.numpy.shapes._FEW": ((repeated, (7, 8, 9)),),
 }
 NO_SIZE = {
+    "transforms.deriving.derivations._WIDTH": "text",
     "transforms.deriving.declared._DRAWS": "text",
     "transforms.deriving.declared._MOST": "text",
     "transforms.deriving.declared._TRIES": "text",

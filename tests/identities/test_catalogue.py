@@ -4,7 +4,7 @@ import pytest
 
 import jacobians as jb
 from jacobians.errors import JacobiansError
-from jacobians.identities.catalogue import Row
+from jacobians.identities.proving import Row
 from jacobians.identities.rows import ROWS
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from jacobians.algebra.atoms import Atom, Expr, Leaf
 from jacobians.errors import JacobiansError, ShapeError, UnsupportedError
-from jacobians.transforms.deriving.derivation import Derivation, derive
+from jacobians.transforms.deriving.derivations import Derivation, derive
 from jacobians.transforms.deriving.language import as_function
 from jacobians.transforms.structured import diagonal as as_diagonal
 from jacobians.transforms.structured import symmetric as as_symmetric
@@ -16,10 +16,10 @@ from jacobians.transforms.structured import symmetric as as_symmetric
 _DRAWS = ((5, 7, 11, 13, 17, 19), (11, 5, 7, 17, 13, 23))
 _TRIES = 12
 _MOST = 64
-Size = int | str
+SizeName = int | str
 
 
-def shapes_of(declared: Sequence[str], names: Sequence[str]) -> dict[str, tuple[Size, ...]]:
+def shapes_of(declared: Sequence[str], names: Sequence[str]) -> dict[str, tuple[SizeName, ...]]:
     """``W=3x4 x=n`` as shapes; a name without one is a number.
 
     Raises
@@ -27,7 +27,7 @@ def shapes_of(declared: Sequence[str], names: Sequence[str]) -> dict[str, tuple[
     ShapeError
         For a declaration that cannot be read, and a name that the expression has not.
     """
-    found: dict[str, tuple[Size, ...]] = dict.fromkeys(names, ())
+    found: dict[str, tuple[SizeName, ...]] = dict.fromkeys(names, ())
     for one in declared:
         name, sign, sizes = one.partition("=")
         if not sign or not re.fullmatch(r"(scalar|[^\W_]+(x[^\W_]+)*|)", sizes):
@@ -39,7 +39,7 @@ def shapes_of(declared: Sequence[str], names: Sequence[str]) -> dict[str, tuple[
                 f"--shape {one}: the expression has no {name}; it has {', '.join(names) or 'no names'}"
             )
         parts = [] if sizes in ("scalar", "") else re.split(r"x(?=\w)", sizes)
-        shape: list[Size] = []
+        shape: list[SizeName] = []
         for part in parts:
             if part.isdigit():
                 if not 1 <= int(part) <= _MOST:
@@ -107,7 +107,7 @@ STRUCTURES: dict[str, Any] = {
 def derive_text(
     text: str, wrt: str | None = None, shapes: Sequence[str] = (), *, order: int = 1, layout: str | None = None,
     seed: int = 0, symmetric: Sequence[str] = (), diagonal: Sequence[str] = (),
-) -> tuple[Derivation, str, dict[str, tuple[Size, ...]]]:  # fmt: skip
+) -> tuple[Derivation, str, dict[str, tuple[SizeName, ...]]]:  # fmt: skip
     """The derivation of an expression, what it is by, and the shapes of its names.
 
     Sizes that are letters are drawn twice; what depends on them is written with the letters.

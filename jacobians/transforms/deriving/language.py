@@ -6,6 +6,7 @@ the right; ``'`` and ``.T`` behind a name or a bracket. ``*`` and ``/`` act entr
 Python.
 """
 
+import inspect
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -43,7 +44,7 @@ class Token(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Literal:
+class NumberLiteral:
     """A number."""
 
     value: float
@@ -63,12 +64,12 @@ class Applied:
     """A function or an operator on parts."""
 
     name: str
-    parts: tuple["Part", ...]
+    parts: tuple["Tree", ...]
     at: int
     axis: int | None = None
 
 
-Part = Literal | Variable | Applied
+Tree = NumberLiteral | Variable | Applied
 
 
 def tokens(text: str) -> list[Token]:
@@ -108,7 +109,7 @@ class _Grammar:
     def fail(self, what: str, at: int | None = None) -> ExpressionError:
         return ExpressionError(self._text, self.here.at if at is None else at, what)
 
-    def whole(self) -> Part:
+    def whole(self) -> Tree:
         part = self.sums()
         if self.here.kind != "end":
             raise self.fail(
@@ -116,7 +117,7 @@ class _Grammar:
             )
         return part
 
-    def sums(self) -> Part:
+    def sums(self) -> Tree:
         self._depth += 1
         if self._depth > DEEPEST:
             raise self.fail(f"brackets are nested deeper than {DEEPEST}")
@@ -127,14 +128,14 @@ class _Grammar:
         self._depth -= 1
         return part
 
-    def products(self) -> Part:
+    def products(self) -> Tree:
         part = self.signed()
         while self.here.text in _PRODUCTS:
             sign = self.take()
             part = Applied(_PRODUCTS[sign.text], (part, self.signed()), sign.at)
         return part
 
-    def signed(self) -> Part:
+    def signed(self) -> Tree:
         if self.here.text in _SUM:
             self._depth += 1
             if self._depth > DEEPEST:
@@ -145,26 +146,28 @@ class _Grammar:
             return inner if sign.text == "+" else Applied("neg", (inner,), sign.at)
         return self.powers()
 
-    def powers(self) -> Part:
+    def powers(self) -> Tree:
         part = self.turned()
         if self.here.text in _POWERS:
             sign = self.take()
             return Applied(_POWERS[sign.text], (part, self.signed()), sign.at)
         return part
 
-    def turned(self) -> Part:
+    def turned(self) -> Tree:
         part = self.atom()
         while self.here.text in ("'", ".T", "ᵀ"):
             part = Applied("T", (part,), self.take().at)
         return part
 
-    def atom(self) -> Part:
+    def atom(self) -> Tree:
         token = self.take()
         if token.kind == "number":
             value = float(token.text)
             if not np.isfinite(value):
                 raise self.fail(f"the number {token.text} is too large", token.at)
-            return Literal(int(value) if token.text.isdigit() and value < 1e15 else value, token.at)
+            return NumberLiteral(
+                int(value) if token.text.isdigit() and value < 1e15 else value, token.at
+            )
         if token.text == "(":
             part = self.sums()
             self.closed(token)
@@ -181,14 +184,14 @@ class _Grammar:
             raise self.fail("this bracket is never closed", opened.at)
         self.take()
 
-    def call(self, name: Token) -> Part:
+    def call(self, name: Token) -> Tree:
         if name.text not in FUNCTIONS:
             raise self.fail(
                 f"there is no function {name.text}; there are {', '.join(sorted(FUNCTIONS))}",
                 name.at,
             )
         opened = self.take()
-        parts: list[Part] = []
+        parts: list[Tree] = []
         axis = None
         while self.here.text != ")":
             if self.here.text == "axis" and self._tokens[self._place + 1].text == "=":
@@ -219,7 +222,7 @@ class _Grammar:
         return Applied(name.text, tuple(parts), name.at, axis)
 
 
-class Known(NamedTuple):
+class Meaning(NamedTuple):
     """A function of the language: how it is computed, with how many arguments, and whether along an axis."""
 
     run: Callable[..., Any]
@@ -237,21 +240,21 @@ def _along(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda X, axis=None: function(X) if axis is None else function(X, axis=axis)
 
 
-FUNCTIONS: dict[str, Known] = {
-    "inv": Known(np.linalg.inv), "det": Known(np.linalg.det),
-    "logdet": Known(lambda X: np.log(np.linalg.det(X))), "tr": Known(np.trace), "trace": Known(np.trace),
-    "norm": Known(np.linalg.norm), "norm1": Known(lambda X: np.sum(np.abs(X))),
-    "norm2": Known(np.linalg.norm),
-    "sum": Known(_along(np.sum), axis=True), "mean": Known(_along(np.mean), axis=True),
-    "max": Known(_along(np.max), axis=True), "exp": Known(np.exp), "log": Known(np.log), "sqrt": Known(np.sqrt),
-    "abs": Known(np.abs), "sign": Known(np.sign), "sin": Known(np.sin), "cos": Known(np.cos), "tan": Known(np.tan),
-    "arcsin": Known(np.arcsin), "arccos": Known(np.arccos), "arctan": Known(np.arctan), "tanh": Known(np.tanh),
-    "sigmoid": Known(ops.sigmoid), "relu": Known(ops.relu), "maximum": Known(np.maximum, (2,)),
-    "softmax": Known(_along(ops.softmax), axis=True), "logsumexp": Known(_along(ops.logsumexp), axis=True),
-    "diag": Known(np.diag), "eye": Known(lambda n: np.eye(_whole_number(n, "the size of eye"))),
-    "kron": Known(np.kron, (2,)), "outer": Known(np.outer, (2,)), "inner": Known(np.inner, (2,)),
-    "solve": Known(np.linalg.solve, (2,)),
-    "matrix_power": Known(lambda X, n: np.linalg.matrix_power(X, _whole_number(n, "the exponent of matrix_power")), (2,)),  # noqa: E501
+FUNCTIONS: dict[str, Meaning] = {
+    "inv": Meaning(np.linalg.inv), "det": Meaning(np.linalg.det),
+    "logdet": Meaning(lambda X: np.log(np.linalg.det(X))), "tr": Meaning(np.trace), "trace": Meaning(np.trace),
+    "norm": Meaning(np.linalg.norm), "norm1": Meaning(lambda X: np.sum(np.abs(X))),
+    "norm2": Meaning(np.linalg.norm),
+    "sum": Meaning(_along(np.sum), axis=True), "mean": Meaning(_along(np.mean), axis=True),
+    "max": Meaning(_along(np.max), axis=True), "exp": Meaning(np.exp), "log": Meaning(np.log), "sqrt": Meaning(np.sqrt),  # noqa: E501
+    "abs": Meaning(np.abs), "sign": Meaning(np.sign), "sin": Meaning(np.sin), "cos": Meaning(np.cos), "tan": Meaning(np.tan),  # noqa: E501
+    "arcsin": Meaning(np.arcsin), "arccos": Meaning(np.arccos), "arctan": Meaning(np.arctan), "tanh": Meaning(np.tanh),  # noqa: E501
+    "sigmoid": Meaning(ops.sigmoid), "relu": Meaning(ops.relu), "maximum": Meaning(np.maximum, (2,)),
+    "softmax": Meaning(_along(ops.softmax), axis=True), "logsumexp": Meaning(_along(ops.logsumexp), axis=True),
+    "diag": Meaning(np.diag), "eye": Meaning(lambda n: np.eye(_whole_number(n, "the size of eye"))),
+    "kron": Meaning(np.kron, (2,)), "outer": Meaning(np.outer, (2,)), "inner": Meaning(np.inner, (2,)),
+    "solve": Meaning(np.linalg.solve, (2,)),
+    "matrix_power": Meaning(lambda X, n: np.linalg.matrix_power(X, _whole_number(n, "the exponent of matrix_power")), (2,)),  # noqa: E501
 }  # fmt: skip
 
 
@@ -278,14 +281,14 @@ _OPERATORS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 
-def parsed(text: str) -> Part:
+def parsed(text: str) -> Tree:
     """The expression's tree; raises ExpressionError, which points at the place."""
     if not text.strip():
         raise ExpressionError(text, 0, "the expression is empty")
     return _Grammar(text).whole()
 
 
-def variables(part: Part) -> list[str]:
+def variables(part: Tree) -> list[str]:
     """The names of arrays in order of appearance."""
     found: dict[str, None] = {}
     stack = [part]
@@ -298,7 +301,7 @@ def variables(part: Part) -> list[str]:
     return list(found)
 
 
-def computed(part: Part, values: Mapping[str, Any], text: str = "") -> Any:
+def computed(part: Tree, values: Mapping[str, Any], text: str = "") -> Any:
     """The value at arrays, traced ones too.
 
     Raises
@@ -306,7 +309,7 @@ def computed(part: Part, values: Mapping[str, Any], text: str = "") -> Any:
     ExpressionError
         Where arrays do not fit; names their shapes.
     """
-    if isinstance(part, Literal):
+    if isinstance(part, NumberLiteral):
         return part.value
     if isinstance(part, Variable):
         return values[part.name]
@@ -337,8 +340,6 @@ def as_function(text: str, name: str = "Y") -> tuple[Callable[..., Any], list[st
 
     def function(*arrays: Any) -> Any:
         return computed(tree, dict(zip(names, arrays, strict=True)), text)
-
-    import inspect
 
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     function.__signature__ = inspect.Signature([inspect.Parameter(n, kind) for n in names])  # type: ignore[attr-defined]

@@ -4,11 +4,11 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from jacobians.algebra.atoms import Expr, Leaf
-from jacobians.algebra.building import at, built, of_atom, plain, sizes_of
+from jacobians.algebra.normal_form import at, built, of_atom, plain, sizes_of
 from jacobians.display.arranging import Arranger, NoForm
 from jacobians.display.forms import (
-    Call,
-    Form,
+    CallForm,
+    MatrixForm,
     Name,
     Turned,
     mul,
@@ -28,9 +28,9 @@ class Arranged(NamedTuple):
     """A derivative in matrix notation: a left side, a form, and what it means."""
 
     left: str
-    form: Form
+    form: MatrixForm
     meaning: str
-    parts: tuple[tuple[Name, Form], ...] = ()
+    parts: tuple[tuple[Name, MatrixForm], ...] = ()
 
     def text(self, style: str = "text") -> str:
         """The right side, with its parts."""
@@ -75,7 +75,7 @@ def arranged(
         ):
             form = arranger.form(expr)
             if form.ndim == 2:
-                form = Call("vec", (form,), 1, "\\operatorname{vec}", "np.ravel")
+                form = CallForm("vec", (form,), 1, "\\operatorname{vec}", "np.ravel")
             if not out:
                 form = turned(form)
         else:
@@ -116,10 +116,10 @@ def _operator(arranger: Arranger, expr: Expr, out_ndim: int, names: tuple[str, s
     if not out and inner:
         gradient = arranger.form(expr)
         product = mul(turned(gradient), Name(f"d{x}", len(inner)))
-        form: Form = (
+        form: MatrixForm = (
             product
             if len(inner) == 1
-            else Call("tr", (product,), 0, "\\operatorname{tr}", "np.trace")
+            else CallForm("tr", (product,), 0, "\\operatorname{tr}", "np.trace")
         )
         return Arranged(f"d{y}", form, "operator form")
     return Arranged(f"d{y}", arranger.form(contracted), "operator form")
@@ -131,9 +131,9 @@ _LETTERS = {"softmax": "p", "σ": "s", "tanh": "h", "exp": "e"}
 def _named(found: Arranged, taken: set[str]) -> Arranged:
     """At most two parts that stand more than once, by names."""
     form = found.form
-    parts: list[tuple[Name, Form]] = []
+    parts: list[tuple[Name, MatrixForm]] = []
     for _ in range(2):
-        counts: dict[Form, int] = {}
+        counts: dict[MatrixForm, int] = {}
         for sub in subforms(form):
             counts[sub] = counts.get(sub, 0) + 1
         several = [
@@ -145,7 +145,7 @@ def _named(found: Arranged, taken: set[str]) -> Arranged:
         ):
             break
         best = max(several, key=lambda f: (counts[f] - 1) * len(f.text))
-        letters = _LETTERS.get(best.name, "") if isinstance(best, Call) else ""
+        letters = _LETTERS.get(best.name, "") if isinstance(best, CallForm) else ""
         ndim = best.ndim
         pool = [*letters, *{0: "cαβ", 1: "rzuv", 2: "MNQR"}[ndim]]
         name = next(

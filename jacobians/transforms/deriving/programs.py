@@ -1,8 +1,9 @@
 """One NumPy function that gives a derivative in its full shape, written from its expression."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from textwrap import indent
+from typing import Any
 
 import numpy as np
 
@@ -18,10 +19,20 @@ from jacobians.algebra.atoms import (
     Power,
     Whole,
 )
-from jacobians.algebra.building import components, onto
+from jacobians.algebra.normal_form import components, onto
 from jacobians.algebra.recognising import LogSumExp, Softmax
 from jacobians.display.arranging import CODES, Arranger, NoForm
-from jacobians.display.forms import NUMPY, Call, Form, Inv, Mul, Name, Turned, replaced, subforms
+from jacobians.display.forms import (
+    NUMPY,
+    CallForm,
+    Inv,
+    MatrixForm,
+    Mul,
+    Name,
+    Turned,
+    replaced,
+    subforms,
+)
 
 _LETTERS = "ijklmnpqrstuvwxyzabcdefghoABCDEFGH"
 _LITERAL = 400  # entries of a captured array that is written into the program
@@ -42,7 +53,7 @@ class Programmer:
         self._shapes = shapes
         self._arranger = Arranger(self._length, self._leaf)
         self.shared: list[tuple[str, str]] = []
-        self._made: dict[Form, Name] = {}
+        self._made: dict[MatrixForm, Name] = {}
 
     def _length(self, size: int) -> str:
         for name, shape in self._shapes.items():
@@ -64,7 +75,7 @@ class Programmer:
         if not expr.terms:
             return f"np.zeros({expr.shape})"
         axes = sum(n != 1 for n in expr.shape)
-        pieces: list[tuple[list[Form], object]] = []
+        pieces: list[tuple[list[MatrixForm], object]] = []
         if axes <= 2:
             try:
                 form = self._arranger.form(expr)
@@ -103,18 +114,18 @@ class Programmer:
             return f"-{code}"
         return f"{_number(c)} * {code}"
 
-    def _final(self, forms: Sequence[Form]) -> list[Form]:
+    def _final(self, forms: Sequence[MatrixForm]) -> list[MatrixForm]:
         """The forms with what stands more than once in variables."""
         forms = list(forms)
         taken = set(self._shapes)
         while True:
-            counts: dict[Form, int] = {}
+            counts: dict[MatrixForm, int] = {}
             for form in forms:
                 for sub in subforms(form):
                     counts[sub] = counts.get(sub, 0) + 1
             several = [
                 f for f, n in counts.items()
-                if n > 1 and isinstance(f, Inv | Call | Mul) and not all(isinstance(p, Turned | Name) and isinstance(getattr(p, "of", p), Name) for p in (f.parts if isinstance(f, Mul) and len(f.parts) < 2 else ()) or (0,))  # noqa: E501
+                if n > 1 and isinstance(f, Inv | CallForm | Mul) and not all(isinstance(p, Turned | Name) and isinstance(getattr(p, "of", p), Name) for p in (f.parts if isinstance(f, Mul) and len(f.parts) < 2 else ()) or (0,))  # noqa: E501
             ]  # fmt: skip
             several = [
                 f
@@ -138,12 +149,12 @@ class Programmer:
             made = Name(name, best.ndim)
             forms = [replaced(f, {best: made}) for f in forms]
 
-    def _einsum(self, t: Monomial) -> tuple[list[Form], str]:
+    def _einsum(self, t: Monomial) -> tuple[list[MatrixForm], str]:
         """A term's blocks and the subscripts that place them."""
         axes = [n for n, a in enumerate(t.slots) if a is not None]
         names = {n: _LETTERS[k] for k, n in enumerate(axes)}
         home: dict[int, str] = {}
-        forms: list[Form] = []
+        forms: list[MatrixForm] = []
         subscripts: list[str] = []
         deltas = []
         for n in axes:
@@ -159,7 +170,7 @@ class Programmer:
             letters = sorted({a for f in part for a in f.letters if a is not None and a in home})
             if len(letters) > 2:
                 raise NoForm("a part has more than two axes")
-            forms.append(self._arranger._sub(letters, [(f, exponents[f]) for f in part], t))
+            forms.append(self._arranger.network_form(letters, [(f, exponents[f]) for f in part], t))
             subscripts.append("".join(home[a] for a in letters))
             covered.update(letters)
         for a, b, size in deltas:
@@ -255,3 +266,11 @@ def function_text(
         [*lines, *(f"{n} = {code}" if n else code for n, code in shared), f"return {result}"]
     )
     return f"import numpy as np\n\n\ndef {name}({', '.join(signature)}):\n{indent(body, '    ')}\n"
+
+
+def run_program(text: str) -> Callable[..., Any]:
+    """The function that a program of ours defines."""
+    space: dict[str, Any] = {}
+    exec(compile(text, "<derivation>", "exec"), space)
+    found: Callable[..., Any] = space["derivative"]
+    return found

@@ -3,8 +3,8 @@
 from fractions import Fraction
 
 from jacobians.algebra.atoms import Expr
-from jacobians.algebra.building import at, plain, sum_of
-from jacobians.display.forms import Call
+from jacobians.algebra.normal_form import at, plain, sum_of
+from jacobians.display.forms import CallForm
 from jacobians.transforms.deriving.layouts import Arranged
 from jacobians.transforms.structured import DIAGONAL, LOWER, SYMMETRIC, Structured
 
@@ -28,7 +28,7 @@ def restricted(found: Arranged, structured: Structured) -> Arranged:
     name = {DIAGONAL: "dg", LOWER: "tril"}.get(kind, "triu")
     if found.form.ndim != 2:
         return found
-    form = Call(name, (found.form,), 2, f"\\operatorname{{{name}}}", f"np.{name}")
+    form = CallForm(name, (found.form,), 2, f"\\operatorname{{{name}}}", f"np.{name}")
     meaning = "its diagonal" if kind is DIAGONAL else "its free entries, 0 elsewhere"
     return found._replace(form=form, meaning=f"{found.meaning}; {meaning}")
 

@@ -9,7 +9,7 @@ import jacobians as jb
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.transforms.deriving.declared import derive_text
 from jacobians.transforms.deriving.language import parsed
-from jacobians.transforms.deriving.running import run_program
+from jacobians.transforms.deriving.programs import run_program
 from tests.transforms.deriving.table import TABLE
 
 PINNED = Path(__file__).with_name("derivations.txt").read_text(encoding="utf-8")

@@ -4,8 +4,9 @@ from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from typing import NamedTuple
 
-from jacobians.algebra.atoms import Atom, Expr, Factor, Leaf, Monomial
-from jacobians.algebra.reading import Reader, Unreadable
+from jacobians.algebra.atoms import Atom, AtomAt, Expr, Leaf, Monomial
+from jacobians.algebra.normal_form import sum_of
+from jacobians.algebra.of_nodes import Reader, Unreadable
 from jacobians.algebra.recognising import recognised
 from jacobians.algebra.sizes import lettered
 from jacobians.derivation.chain_rule import between
@@ -14,14 +15,25 @@ from jacobians.display.indices import Indexer, by_name
 from jacobians.display.matrix_forms import written_name
 from jacobians.graph.node import Node
 from jacobians.notation.explicit import axis_names
-from jacobians.notation.writing import Style, fresh_letters, join_terms, subscript, write_product
+from jacobians.notation.join import composed
+from jacobians.notation.terms import identity
+from jacobians.notation.writing import (
+    PRODUCT,
+    SUM,
+    Style,
+    Written,
+    fresh_letters,
+    join_terms,
+    subscript,
+    write_product,
+)
 from jacobians.operations.declare import Multilinear
 
 _SILENT = {"alias", "positive", "conjugate"}
 """Operations that are no step."""
 
 
-class Step(NamedTuple):
+class StepTaken(NamedTuple):
     """What was done, in words, and the expression after it, as text and as LaTeX."""
 
     what: str
@@ -72,7 +84,7 @@ class Story:
         self, names: tuple[str, str], axes: str, out_ndim: int, letters: Mapping[int, Leaf]
     ) -> None:
         self._names, self._axes, self._out_ndim, self._letters = names, axes, out_ndim, letters
-        self.steps: list[Step] = []
+        self.steps: list[StepTaken] = []
 
     @property
     def _out(self) -> str:
@@ -84,7 +96,7 @@ class Story:
 
     def add(self, what: str, text: str, latex: str) -> None:
         """One more step."""
-        self.steps.append(Step(what, text, latex))
+        self.steps.append(StepTaken(what, text, latex))
 
     def both(self, expr: Expr, axes: Sequence[str]) -> _Line:
         """An expression in both styles, sums written out."""
@@ -140,21 +152,21 @@ class Story:
             dummies = [a for a in range(len(t.sizes)) if a not in names]
             for a in dummies:
                 names[a] = next(fresh)
-            flat: list[Factor] = []
+            flat: list[AtomAt] = []
             for f, e in sorted(t.factors, key=by_name):
                 flat += [f] * int(e) if e.denominator == 1 and e > 0 else []
             powers = [(f, e) for f, e in t.factors if not (e.denominator == 1 and e > 0)]
             indexer = Indexer(style)
 
             def written(
-                f: Factor, names: Mapping[int | None, str], indexer: Indexer = indexer
+                f: AtomAt, names: Mapping[int | None, str], indexer: Indexer = indexer
             ) -> str:
                 return indexer.atom(
                     f.atom, [names[a] for a in f.letters], fresh_letters(self._axes)
                 ).inside(1)
 
             rest = [
-                indexer._powered(f.atom, [names[a] for a in f.letters], e, fresh).inside(1) for f, e in powers
+                indexer.powered(f.atom, [names[a] for a in f.letters], e, fresh).inside(1) for f, e in powers
             ]  # fmt: skip
             for n, f in enumerate(flat):
                 if not (isinstance(f.atom, Leaf) and f.atom.name == leaf):
@@ -263,9 +275,9 @@ class Story:
     def _stations(
         self,
         output: Node,
-        start: Node,
+        start: Node,  # noqa: ARG002
         nodes: Sequence[Node],
-        names_of: Mapping[Node, str],  # noqa: ARG002
+        names_of: Mapping[Node, str],
     ) -> list[tuple[Node, str]]:
         """The nodes that get a name: those the user named, what a function is of, and the result."""
         taken = {self._names[0], self._names[1], *names_of.values()}
@@ -306,9 +318,6 @@ class Story:
         read: Callable[..., Reader],
     ) -> Expr | None:
         """The Jacobian between two stations, the others held."""
-        from jacobians.notation.join import composed
-        from jacobians.notation.terms import identity
-
         carried = {node: [identity(node.shape)]}
         total = []
         reached = between(node, [operand])
@@ -336,15 +345,13 @@ class Story:
             ]
         except Unreadable:
             return None
-        from jacobians.algebra.building import sum_of
-
         found = sum_of(exprs)
         return found if found.terms else None
 
     def _contracted(
         self,
-        chain: Sequence[tuple[Node, str]],
-        paths: Sequence[tuple[str, str]],  # noqa: ARG002
+        chain: Sequence[tuple[Node, str]],  # noqa: ARG002
+        paths: Sequence[tuple[str, str]],
     ) -> tuple[str, str]:
         """``∂L/∂W = ∂L/∂r · ∂r/∂W``: by the stations on the way."""
         out, start = self._names
@@ -391,14 +398,10 @@ def _feeds_function(node: Node, nodes: Sequence[Node]) -> bool:
 
 
 def _product(t: Monomial, texts: Sequence[str], style: Style) -> str:
-    from jacobians.notation.writing import PRODUCT, Written
-
     c = t.coefficient
     number = int(c) if isinstance(c, Fraction) and c.denominator == 1 else float(c)
     return write_product(number, [Written(x, PRODUCT) for x in texts], style).text
 
 
 def _joined(texts: Sequence[str], style: Style, _: str) -> str:
-    from jacobians.notation.writing import SUM, Written
-
     return join_terms([Written(x, SUM) for x in texts], style).text if texts else ""

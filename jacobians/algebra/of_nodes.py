@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.algebra.atoms import Atom, Expr, Function, Leaf, Letters, Monomial, Whole
-from jacobians.algebra.building import (
+from jacobians.algebra.normal_form import (
     ONE,
     added,
     at,
@@ -29,6 +29,7 @@ from jacobians.algebra.building import (
     of_atom,
     onto,
     plain,
+    positive,
     positive_expr,
     power_of,
     sizes_of,
@@ -42,6 +43,7 @@ from jacobians.operations.declare import Multilinear
 from jacobians.operations.elementwise import exp as EXP
 from jacobians.operations.elementwise import log as LOG
 from jacobians.operations.elementwise import sigmoid as SIGMOID
+from jacobians.operations.reductions import softmax_last
 
 HALF = Fraction(1, 2)
 _LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -53,12 +55,12 @@ class Unreadable(Exception):
     """The node has no expression here; the text says why."""
 
 
-Rule = Callable[["Reader", Node, list[Expr]], Expr]
-_RULES: dict[str, Rule] = {}
+ReadingRule = Callable[["Reader", Node, list[Expr]], Expr]
+_RULES: dict[str, ReadingRule] = {}
 
 
-def _rule(*names: str) -> Callable[[Rule], Rule]:
-    def enter(rule: Rule) -> Rule:
+def _rule(*names: str) -> Callable[[ReadingRule], ReadingRule]:
+    def enter(rule: ReadingRule) -> ReadingRule:
         for name in names:
             _RULES[name] = rule
         return rule
@@ -108,6 +110,10 @@ class Reader:
                         raise Unreadable("it has too many terms")
                     self._read[new] = found
         return self._read[node]
+
+    def known_as(self, node: Node, expr: Expr) -> None:
+        """Read the node as this expression."""
+        self._read[node] = expr
 
     def tensor(self, tensor: Sum) -> Expr:
         """A sum of terms over nodes."""
@@ -284,8 +290,6 @@ def logarithm(expr: Expr) -> Expr:
 
 
 def _certain(atom: Atom) -> bool:
-    from jacobians.algebra.building import positive
-
     return positive(atom)
 
 
@@ -360,7 +364,7 @@ def _same(reader: Reader, node: Node, operands: list[Expr]) -> Expr:
 
 
 @_rule("power", "float_power")
-def _power(reader: Reader, node: Node, operands: list[Expr]) -> Expr:
+def power_form(reader: Reader, node: Node, operands: list[Expr]) -> Expr:  # noqa: D103
     return _general_power(reader, node, operands, 0)
 
 
@@ -375,7 +379,7 @@ def _general_power(reader: Reader, node: Node, operands: list[Expr], less: int) 
     return power_of(base, exponent, node.shape)
 
 
-def _power_slope(order: int) -> Rule:
+def _power_slope(order: int) -> ReadingRule:
     def rule(reader: Reader, node: Node, operands: list[Expr]) -> Expr:
         exponent = reader.broadcast(operands[1], node)
         pieces = [(_general_power(reader, node, operands, order), Fraction(1))]
@@ -507,8 +511,6 @@ def _softmax(reader: Reader, node: Node, operands: list[Expr]) -> Expr:
 
 
 def _is_last(node: Node) -> bool:
-    from jacobians.operations.reductions import softmax_last
-
     return node.operation is softmax_last
 
 

@@ -13,9 +13,9 @@ from math import gcd, isfinite, lcm, prod
 from jacobians.algebra.atoms import (
     ACTIVE,
     Atom,
+    AtomAt,
     Det,
     Expr,
-    Factor,
     Function,
     Group,
     Inverse,
@@ -165,7 +165,7 @@ class _Product:
     def __init__(self, sizes: dict[int, int]) -> None:
         self.sizes = sizes
         self.coefficient: Number = ONE
-        self.factors: dict[Factor, Fraction] = {}
+        self.factors: dict[AtomAt, Fraction] = {}
         self.fresh = count(max(sizes, default=-1) + 1)
         self.same: dict[int, int] = {}
 
@@ -184,7 +184,7 @@ class _Product:
         if exponent == 0:
             return
         if isinstance(thing, Atom):
-            factor = Factor(thing, letters)
+            factor = AtomAt(thing, letters)
             total = self.factors.get(factor, Fraction(0)) + exponent
             if total:
                 self.factors[factor] = total
@@ -312,20 +312,20 @@ def onto(expr: Expr, axes: Sequence[int]) -> Expr:
 
 def grouped(
     expr: Expr,
-) -> tuple[Number, tuple[tuple[Factor, Fraction], ...], Atom | Expr, tuple[int, ...]]:
+) -> tuple[Number, tuple[tuple[AtomAt, Fraction], ...], Atom | Expr, tuple[int, ...]]:
     """A sum as ``number · common factors · group``; and the axes of the expression that the group has.
 
     The factors' letters are axes of the expression.
     """
     scale = content(expr)
     terms = []
-    common: dict[Factor, Fraction] | None = None
+    common: dict[AtomAt, Fraction] | None = None
     for t in expr.terms:
         names = {slot: axis for axis, slot in reversed([*enumerate(t.slots)]) if slot is not None}
         own = {}
         for f, e in t.factors:
             if all(a is None or a in names for a in f.letters):
-                own[Factor(f.atom, tuple(None if a is None else names[a] for a in f.letters))] = e
+                own[AtomAt(f.atom, tuple(None if a is None else names[a] for a in f.letters))] = e
         common = own if common is None else {
             f: min(e, own[f]) for f, e in common.items() if f in own
         }  # fmt: skip
@@ -335,7 +335,7 @@ def grouped(
     for t in expr.terms:
         factors = dict(t.factors)
         for f, e in common.items():
-            at = Factor(f.atom, tuple(None if a is None else t.slots[a] for a in f.letters))
+            at = AtomAt(f.atom, tuple(None if a is None else t.slots[a] for a in f.letters))
             factors[at] -= e
             if not factors[at]:
                 del factors[at]
@@ -379,7 +379,7 @@ def _monomial(
     if total == 0:
         return None
     slots = tuple(made.root(a) for a in slots)
-    factors: dict[Factor, Fraction] = {}
+    factors: dict[AtomAt, Fraction] = {}
     for (atom, letters), e in made.factors.items():
         factor = settled(atom, tuple(made.root(a) for a in letters))
         factors[factor] = factors.get(factor, Fraction(0)) + e
@@ -397,7 +397,7 @@ def _monomial(
     return canonical(total, slots, known, factors)
 
 
-def settled(atom: Atom, letters: Letters) -> Factor:
+def settled(atom: Atom, letters: Letters) -> AtomAt:
     """A factor in its one form: the letters of a symmetric matrix in order."""
     if (  # noqa: SIM102
         len(letters) == 2
@@ -406,8 +406,8 @@ def settled(atom: Atom, letters: Letters) -> Factor:
         and letters[0] > letters[1]
     ):
         if is_symmetric(atom):
-            return Factor(atom, letters[::-1])
-    return Factor(atom, letters)
+            return AtomAt(atom, letters[::-1])
+    return AtomAt(atom, letters)
 
 
 def is_symmetric(atom: Atom) -> bool:
@@ -420,8 +420,8 @@ def is_symmetric(atom: Atom) -> bool:
 
 
 def _cancelled(
-    total: Number, factors: dict[Factor, Fraction], slots: Letters, sizes: dict[int, int], made: _Product
-) -> tuple[Number, dict[Factor, Fraction]]:  # fmt: skip
+    total: Number, factors: dict[AtomAt, Fraction], slots: Letters, sizes: dict[int, int], made: _Product
+) -> tuple[Number, dict[AtomAt, Fraction]]:  # fmt: skip
     """Inverses beside what they invert become deltas, as long as there are any."""
     changed = True
     while changed:
@@ -440,7 +440,7 @@ def _cancelled(
                     del factors[factor]
             total = total / coefficient
             made.unite(left, right)
-            united: dict[Factor, Fraction] = {}
+            united: dict[AtomAt, Fraction] = {}
             for (atom, letters), e in factors.items():
                 factor = settled(atom, tuple(made.root(a) for a in letters))
                 united[factor] = united.get(factor, Fraction(0)) + e
@@ -452,8 +452,8 @@ def _cancelled(
 
 
 def _beside(
-    inverse: Factor, factors: Mapping[Factor, Fraction], slots: Letters
-) -> tuple[list[Factor], Number, int | None, int | None] | None:
+    inverse: AtomAt, factors: Mapping[AtomAt, Fraction], slots: Letters
+) -> tuple[list[AtomAt], Number, int | None, int | None] | None:
     """The chain that an inverse stands beside and inverts, its coefficient, and the letters that are left."""
     assert isinstance(inverse.atom, Inverse)
     inner = inverse.atom.of
@@ -464,7 +464,7 @@ def _beside(
         chain = [(group, scale)] if isinstance(group, Group) and not common else []
     else:
         chain = []
-    holders: dict[int, list[Factor]] = {}
+    holders: dict[int, list[AtomAt]] = {}
     for f, e in factors.items():
         for a in f.letters:
             if a is not None:
@@ -494,7 +494,7 @@ def _beside(
     return None
 
 
-def _as_read(inner: Expr, other: Factor) -> Letters | None:
+def _as_read(inner: Expr, other: AtomAt) -> Letters | None:
     """The letters of a group's factor in the order of the axes of the expression it came from."""
     _, _, group, axes = grouped(inner)
     if group != other.atom or len(axes) != 2:
@@ -503,16 +503,16 @@ def _as_read(inner: Expr, other: Factor) -> Letters | None:
 
 
 def _walk(
-    term: Monomial, end: int, letter: int, inverse: Factor, holders: Mapping[int, list[Factor]],
-    factors: Mapping[Factor, Fraction], slots: Letters,
-) -> tuple[list[Factor], int | None] | None:  # fmt: skip
+    term: Monomial, end: int, letter: int, inverse: AtomAt, holders: Mapping[int, list[AtomAt]],
+    factors: Mapping[AtomAt, Fraction], slots: Letters,
+) -> tuple[list[AtomAt], int | None] | None:  # fmt: skip
     """Follow a chain of matrices from a letter, as the term inside the inverse has it."""
     if any(e != 1 or len(f.letters) != 2 for f, e in term.factors):
         return None
     # inverse[i, r] · M[r, …]: M's axis that meets the inverse is the other one
     own = term.slots[1 - end]
     waiting = [f for f, _ in term.factors]
-    gone: list[Factor] = []
+    gone: list[AtomAt] = []
     here: int | None = letter
     before = inverse
     while waiting:
@@ -545,11 +545,11 @@ def _walk(
 
 
 def _closed(
-    total: Number, factors: dict[Factor, Fraction], slots: Letters, sizes: dict[int, int]
-) -> tuple[Number, dict[Factor, Fraction]]:
+    total: Number, factors: dict[AtomAt, Fraction], slots: Letters, sizes: dict[int, int]
+) -> tuple[Number, dict[AtomAt, Fraction]]:
     """Parts that are numbers, summed over letters of their own, as groups: so they cancel."""
     kept = {a for a in slots if a is not None}
-    result: dict[Factor, Fraction] = {}
+    result: dict[AtomAt, Fraction] = {}
     for part in components(factors, sizes):
         letters = {a for f in part for a in f.letters if a is not None}
         if not letters or letters & kept or (len(part) == len(factors) and not kept):
@@ -559,17 +559,17 @@ def _closed(
         term = canonical(ONE, (), {a: sizes[a] for a in letters}, {f: factors[f] for f in part})
         for a in letters:
             del sizes[a]
-        group = Factor(Group(Expr((), (term,))), ())
+        group = AtomAt(Group(Expr((), (term,))), ())
         result[group] = result.get(group, Fraction(0)) + 1
     if sum(isinstance(f.atom, Group) for f in result):
         result = {f: e for f, e in result.items() if e}
     return total, result
 
 
-def components(factors: Iterable[Factor], letters: Iterable[int]) -> list[list[Factor]]:
+def components(factors: Iterable[AtomAt], letters: Iterable[int]) -> list[list[AtomAt]]:
     """The factors in parts that are connected by any of the letters."""
     shared = set(letters)
-    parts: list[tuple[set[int], list[Factor]]] = []
+    parts: list[tuple[set[int], list[AtomAt]]] = []
     for f in factors:
         own = {a for a in f.letters if a in shared}
         touching = [p for p in parts if p[0] & own]
@@ -585,7 +585,7 @@ def canonical(
     coefficient: Number,
     slots: Letters,
     sizes: Mapping[int, int],
-    factors: Mapping[Factor, Fraction],
+    factors: Mapping[AtomAt, Fraction],
 ) -> Monomial:
     """The monomial with its letters numbered in the one order: slots first, then by what reads them."""
     colour: dict[int, int] = {}
@@ -651,7 +651,7 @@ def canonical(
 
 def _named(
     coefficient: Number, slots: Letters, sizes: Mapping[int, int],
-    facts: Sequence[tuple[Factor, Fraction, str]], names: Mapping[int, int],
+    facts: Sequence[tuple[AtomAt, Fraction, str]], names: Mapping[int, int],
 ) -> Monomial:  # fmt: skip
     listed = []
     for (atom, letters), e, _ in facts:

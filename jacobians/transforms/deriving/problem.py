@@ -21,7 +21,7 @@ from jacobians.transforms.derived import HESSIAN, JACOBIAN, Block, Derived
 from jacobians.transforms.library import LibraryOperation
 
 
-class Subject(NamedTuple):
+class Problem(NamedTuple):
     """A function at arguments.
 
     Attributes
@@ -97,7 +97,7 @@ def _one(wrt: Any) -> None:
         )
 
 
-def subject_of(f: Callable[..., Any], args: tuple[Any, ...], wrt: Any, order: int) -> Subject:
+def problem_of(f: Callable[..., Any], args: tuple[Any, ...], wrt: Any, order: int) -> Problem:
     """The function traced, and its derivative of order 1 or 2."""
     _one(wrt)
     if order not in (1, 2):
@@ -132,7 +132,7 @@ def subject_of(f: Callable[..., Any], args: tuple[Any, ...], wrt: Any, order: in
             if n.operation is None
         }
         local = {n: found[id(n)] for n in ordered([derived.outputs[0]]) if id(n) in found}
-        return Subject(
+        return Problem(
             title,
             derived.outputs[0],
             block.start,
@@ -171,7 +171,7 @@ def _signature(names: Any) -> Any:
     return inspect.Signature([inspect.Parameter(n, kind) for n in names])
 
 
-def _of_operation(f: LibraryOperation, args: tuple[Any, ...], wrt: Any) -> Subject:
+def _of_operation(f: LibraryOperation, args: tuple[Any, ...], wrt: Any) -> Problem:
     jacobian = f.jacobian(*args, wrt=wrt)
     arrays = [np.asarray(a) for a in args]
     if any(isinstance(a, str) for a in args) or not f.arguments:
@@ -186,7 +186,7 @@ def _of_operation(f: LibraryOperation, args: tuple[Any, ...], wrt: Any) -> Subje
         if n.operation is None and n.name in own
     }
     values |= dict(zip(inputs, arrays, strict=True))
-    return Subject(
+    return Problem(
         jacobian.names[0],
         output,
         inputs[position],

@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 from jacobians.errors import JacobiansError
 from jacobians.identities.rows import ROWS, Stated
 from jacobians.transforms.deriving.declared import derive_text
-from jacobians.transforms.deriving.derivation import Derivation
-from jacobians.transforms.deriving.language import FUNCTIONS, Known, computed, parsed, variables
+from jacobians.transforms.deriving.derivations import Derivation
+from jacobians.transforms.deriving.language import FUNCTIONS, Meaning, computed, parsed, variables
+from jacobians.transforms.deriving.programs import run_program
 
 Array = NDArray[Any]
 _STEP = 1e-30
 _EXTRA = {
-    "row": Known(lambda x: x[None, :]), "column": Known(lambda x: x[:, None]), "vec": Known(np.ravel),
-    "ones": Known(np.ones), "K": Known(lambda m, n: commutation(m, n), (2,)),
+    "row": Meaning(lambda x: x[None, :]), "column": Meaning(lambda x: x[:, None]), "vec": Meaning(np.ravel),
+    "ones": Meaning(np.ones), "K": Meaning(lambda m, n: commutation(m, n), (2,)),
 }  # fmt: skip
 
 
@@ -151,9 +152,9 @@ def _evaluated(text: str, values: dict[str, Array]) -> Any:
 
 
 _PLAIN = {
-    "norm": Known(lambda X: np.sqrt(np.sum(X * X))), "abs": Known(lambda X: np.where(np.real(X) < 0, -X, X)),
-    "sigmoid": Known(lambda X: 1 / (1 + np.exp(-X))), "softmax": Known(lambda X: np.exp(X) / np.sum(np.exp(X))),
-    "logsumexp": Known(lambda X: np.log(np.sum(np.exp(X)))),
+    "norm": Meaning(lambda X: np.sqrt(np.sum(X * X))), "abs": Meaning(lambda X: np.where(np.real(X) < 0, -X, X)),
+    "sigmoid": Meaning(lambda X: 1 / (1 + np.exp(-X))), "softmax": Meaning(lambda X: np.exp(X) / np.sum(np.exp(X))),  # noqa: E501
+    "logsumexp": Meaning(lambda X: np.log(np.sum(np.exp(X)))),
 }  # fmt: skip
 
 
@@ -178,8 +179,6 @@ def _by_complex_step(f: Any, values: dict[str, Array], wrt: str, text: str) -> A
 def _slopes(first: Derivation, values: dict[str, Array], wrt: str) -> Array:
     """The derivative of the gradient's own NumPy by complex step."""
     space: dict[str, Any] = {}
-    from jacobians.transforms.deriving.running import run_program
-
     gradient = run_program(first.numpy)
     del space
     x = values[wrt]
@@ -191,7 +190,7 @@ def _slopes(first: Derivation, values: dict[str, Array], wrt: str) -> Array:
     return np.moveaxis(np.array(columns), 0, -1).reshape((*x.shape, *x.shape))
 
 
-class Report(NamedTuple):
+class Proofs(NamedTuple):
     """What ``verify`` found: a proof for each row. Prints as a table."""
 
     proofs: tuple[Proof, ...]
@@ -229,7 +228,7 @@ class Catalogue(Sequence[Row]):
     def __getitem__(self, number: Any) -> Any:
         return self._rows[number]
 
-    def verify(self, seed: int = 0) -> Report:
+    def verify(self, seed: int = 0) -> Proofs:
         """Prove every row by numbers at random points.
 
         Parameters
@@ -239,10 +238,10 @@ class Catalogue(Sequence[Row]):
 
         Returns
         -------
-        Report
+        Proofs
             Prints as a table; ``ok`` says whether all hold.
         """
-        return Report(tuple(row.verify(seed) for row in self._rows))
+        return Proofs(tuple(row.verify(seed) for row in self._rows))
 
     def __str__(self) -> str:
         return "\n\n".join(map(str, self._rows))

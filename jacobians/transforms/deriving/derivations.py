@@ -9,23 +9,26 @@ from typing import Any
 import numpy as np
 
 from jacobians.algebra.atoms import Atom, Expr, Function, Group, Inverse, Leaf
-from jacobians.algebra.building import positive_expr
-from jacobians.algebra.reading import Reader, Unreadable
+from jacobians.algebra.normal_form import positive_expr
+from jacobians.algebra.of_nodes import Reader, Unreadable
 from jacobians.algebra.recognising import recognised
 from jacobians.algebra.sizes import lettered
+from jacobians.derivation.chain_rule import reverse
 from jacobians.display.arranging import Arranger, NoForm
+from jacobians.display.indices import Indexer
 from jacobians.display.naming import Names
 from jacobians.display.simplified import simplified
 from jacobians.errors import UnsupportedError
 from jacobians.graph.node import Node, ordered
 from jacobians.notation.explicit import axis_names
+from jacobians.notation.writing import Style
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.transforms.deriving.layouts import Arranged, arranged, check_layout
 from jacobians.transforms.deriving.literal_terms import TermsProgram
+from jacobians.transforms.deriving.problem import Problem, problem_of
 from jacobians.transforms.deriving.programs import Programmer, function_text, literal
 from jacobians.transforms.deriving.restricting import explained, program, projection, restricted
-from jacobians.transforms.deriving.steps import Step, Story, is_polynomial
-from jacobians.transforms.deriving.subject import Subject, subject_of
+from jacobians.transforms.deriving.story import StepTaken, Story, is_polynomial
 from jacobians.transforms.functional import jacobian
 from jacobians.transforms.structured import DIAGONAL, SYMMETRIC, Structured
 
@@ -39,7 +42,7 @@ class Derivation:
 
     Attributes
     ----------
-    steps : tuple of Step
+    steps : tuple of StepTaken
         Each has ``what`` was done, and the ``expression`` after it.
     index : str
         The result in index notation: ``formula()`` of the same Jacobian.
@@ -53,7 +56,7 @@ class Derivation:
     """
 
     def __init__(
-        self, subject: Subject, layout: str | None, symmetric: frozenset[str] = frozenset(),
+        self, subject: Problem, layout: str | None, symmetric: frozenset[str] = frozenset(),
         structured: Structured | None = None, free: JacobianTensor | None = None, letters: Mapping[int, Leaf] = MappingProxyType({}),  # noqa: E501
     ) -> None:  # fmt: skip
         check_layout(layout)
@@ -64,7 +67,7 @@ class Derivation:
         self.index = self.jacobian.formula()
         if self._depends_on_sizes:
             assert self.expression is not None
-            self.index = simplified(self.expression, self._full.axes).text
+            self.index = _in_letters(self.expression, self._full.axes, "text")
 
     @property
     def _depends_on_sizes(self) -> bool:
@@ -125,7 +128,7 @@ class Derivation:
             stand_in = values.get(self._subject.title)
             reader = self._reader()
             if stand_in is not None and self._subject.values.get(stand_in) is None:
-                reader._read[stand_in] = self._reader().expression(own)
+                reader.known_as(stand_in, self._reader().expression(own))
             return recognised(lettered(reader.tensor(tensor), self._letters))
         except Unreadable:
             return None
@@ -246,7 +249,7 @@ class Derivation:
         return tuple(c for c in found if c.replace("≠", ">") not in found or "≠" not in c)
 
     @cached_property
-    def steps(self) -> tuple[Step, ...]:
+    def steps(self) -> tuple[StepTaken, ...]:
         """What was done, and the expression after it."""
         s, J = self._subject, self._full
         story = Story(J.names, J.axes, J.out_ndim, self._letters)
@@ -272,7 +275,7 @@ class Derivation:
         latex, index = J.latex(), J.formula()
         if self._depends_on_sizes:
             assert self.expression is not None
-            index, latex = self.index, simplified(self.expression, J.axes, "latex").text
+            index, latex = self.index, _in_letters(self.expression, J.axes, "latex")
         title = story.title("latex") if not J.names[0].startswith("(") else J.title
         story.add("result", f"{J.title} = {index}", f"{title} = {latex}")
         if self._structured is not None:
@@ -297,8 +300,6 @@ class Derivation:
             line = story.both(value, axis_names(s.output.ndim, 0))
             story.add("coordinate form", f"{s.title} = {line.text}", f"{s.title} = {line.latex}")
         try:
-            from jacobians.derivation.chain_rule import reverse
-
             (first,) = reverse(s.output, [s.start])
             axes = axis_names(s.output.ndim, s.start.ndim)
             line = story.both(self._reader().tensor(first), axes)
@@ -367,6 +368,14 @@ class Derivation:
         return "\n\n".join(
             f"**{s.what}**\n\n$${s.latex.replace('& ', '') or s.expression}$$" for s in self.steps
         )
+
+
+def _in_letters(expr: Expr, axes: str, style: Style) -> str:
+    """An expression in index notation, with sum signs where it needs them."""
+    try:
+        return simplified(expr, axes, style).text
+    except NoForm:
+        return Indexer(style).write(expr, axes).text
 
 
 def _latex_left(left: str) -> str:
@@ -497,9 +506,9 @@ def derive(
     check_layout(layout)
     kinds = {n: a for n, a in enumerate(args) if isinstance(a, Structured)}
     if not kinds:
-        return Derivation(subject_of(f, args, wrt, order), layout)
+        return Derivation(problem_of(f, args, wrt, order), layout)
     plain = tuple(a.array if isinstance(a, Structured) else a for a in args)
-    subject = subject_of(f, plain, wrt, order)
+    subject = problem_of(f, plain, wrt, order)
     names = subject.parameters
     symmetric = frozenset(
         names[n] for n, a in kinds.items() if a.structure in (SYMMETRIC, DIAGONAL)
