@@ -210,7 +210,8 @@ class Arranger:
         ]
         if all(bodies) and not above and not below:
             for side in (0, -1):
-                end: MatrixForm = bodies[0][side]
+                first = bodies[0]
+                end: MatrixForm = first[side]
                 if all(b[side] == end for b in bodies):
                     cut = slice(1, None) if side == 0 else slice(None, -1)
                     if any(len(b) == 1 for b in bodies):

@@ -8,7 +8,7 @@ from typing import Any
 from jacobians.algebra.atoms import AtomAt, Expr, Function, Leaf, Monomial, Power, Whole
 from jacobians.algebra.normal_form import components
 from jacobians.algebra.of_nodes import Reader, Unreadable
-from jacobians.algebra.recognising import recognised
+from jacobians.algebra.recognising import Softmax, recognised
 from jacobians.display.arranging import Arranger, NoForm, power_form
 from jacobians.display.forms import MatrixForm, Name, turned
 from jacobians.display.indices import Indexer
@@ -50,9 +50,8 @@ def simpler(
         text = simplified(expr, axes, style).text
     except NoForm:
         return None
-    if re.search(
-        r"[^\W\d_][²³⁴]\)|\}\^\{\d\}\)", text
-    ):  # a power of a matrix, which index notation has not
+    # A power of a matrix, and |…| beside parentheses, have no place in index notation.
+    if "|" in text or re.search(r"(?<![_\w])[^\W\d_][^\W_]*?([²³⁴]|\^\{\d\})", text):
         return None
     return None if any(sign in text for sign in _MATRIX_SIGNS) else text
 
@@ -94,6 +93,12 @@ def _plain(expr: Expr) -> bool:
             atom = f.atom
             if isinstance(atom, Whole | Power) or (
                 isinstance(atom, Leaf) and (atom.code or 1 in atom.shape)
+            ):
+                return False
+            if (
+                isinstance(atom, Softmax)
+                and len(atom.of.shape) > 1
+                and atom.axes != (len(atom.of.shape) - 1,)
             ):
                 return False
             if isinstance(atom, Function) and (
@@ -206,6 +211,8 @@ def _part(
         own = dict(names)
         new = sorted({a for f in part for a in f.letters if a not in own and a is not None})
         for a in new:
+            if sum(a in f.letters for f in part) < 2:
+                raise NoForm("a letter is summed over one factor alone") from None
             own[a] = next(fresh)
         texts = [
             indexer.powered(f.atom, [own[a] for a in f.letters], exponents[f], fresh).inside(PRODUCT) for f in part

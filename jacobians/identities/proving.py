@@ -264,7 +264,7 @@ def catalogue(*words: str) -> Catalogue:
     MC 101       ∂(tr(A @ X @ B)) / ∂X
                  source  A' @ B'
                  matrix  Aᵀ Bᵀ
-                 index   (B A)_lk
+                 index   B_lr A_rk
     >>> jb.catalogue("MC 101").verify().ok
     True
     """
