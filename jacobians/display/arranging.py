@@ -217,7 +217,7 @@ class Arranger:
                     if any(len(b) == 1 for b in bodies):
                         if (
                             all(
-                                len(b) == 1 or (len(b) == 2 and isinstance(b[cut][0], Diag))
+                                len(b) == 1 or (len(b) == 2 and isinstance(b[cut][0], Diag))  # type: ignore[index]
                                 for b in bodies
                             )
                             and any(len(b) == 2 for b in bodies)
