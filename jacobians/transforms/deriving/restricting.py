@@ -3,7 +3,8 @@
 from fractions import Fraction
 
 from jacobians.algebra.atoms import Expr
-from jacobians.algebra.normal_form import at, plain, sum_of
+from jacobians.algebra.normal_form import at, built, plain, sizes_of, sum_of
+from jacobians.display.arranging import NoForm
 from jacobians.display.forms import CallForm
 from jacobians.transforms.deriving.layouts import Arranged
 from jacobians.transforms.structured import DIAGONAL, LOWER, SYMMETRIC, Structured
@@ -13,9 +14,12 @@ HALF = Fraction(1, 2)
 
 def projection(expr: Expr, structured: Structured) -> Expr:
     """The derivative with independent entries, projected on symmetric matrices where these are meant."""
+    slots = plain(expr.shape)
+    if structured.structure is DIAGONAL and slots[-1] is not None:  # by its n entries: k = l
+        kept, shape = slots[:-1], expr.shape[:-1]
+        return built([(expr, (*kept, kept[-1]), 1)], kept, sizes_of(kept, shape), shape)
     if structured.structure is not SYMMETRIC:
         return expr
-    slots = plain(expr.shape)
     swapped = (*slots[:-2], slots[-1], slots[-2])
     return sum_of([expr, at(expr, slots, expr.shape, swapped)], [HALF, HALF])
 
@@ -25,12 +29,13 @@ def restricted(found: Arranged, structured: Structured) -> Arranged:
     kind = structured.structure
     if kind is SYMMETRIC:
         return found._replace(meaning=f"{found.meaning}; projected: ½ (G + Gᵀ)")
-    name = {DIAGONAL: "dg", LOWER: "tril"}.get(kind, "triu")
-    if found.form.ndim != 2:
-        return found
+    if kind is DIAGONAL:
+        return found._replace(meaning=f"{found.meaning}; by its diagonal")
+    name = "tril" if kind is LOWER else "triu"
+    if found.form.ndim != 2 or found.left.startswith("∂vec"):
+        raise NoForm("the free entries of a triangular matrix have no notation")
     form = CallForm(name, (found.form,), 2, f"\\operatorname{{{name}}}", f"np.{name}")
-    meaning = "its diagonal" if kind is DIAGONAL else "its free entries, 0 elsewhere"
-    return found._replace(form=form, meaning=f"{found.meaning}; {meaning}")
+    return found._replace(form=form, meaning=f"{found.meaning}; its free entries, 0 elsewhere")
 
 
 def explained(structured: Structured, names: tuple[str, str]) -> tuple[str, str, str]:
