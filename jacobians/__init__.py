@@ -7,8 +7,8 @@ For ``A(B)``, matrices both, the derivative is ``J_ijkl = ∂A_ij/∂B_kl``.
 >>> J.formula()
 'δ_ik C_lj'
 
-Floor 11. Imports errors, tracing, display, tensor, contraction, transforms, measuring, verification,
-course, numerical, testing.
+Floor 11. Imports errors, tracing, display, tensor, contraction, transforms, identities, measuring,
+verification, course, numerical, testing.
 """
 
 from jacobians import course, numerical, testing
@@ -22,9 +22,11 @@ from jacobians.errors import (
     UnsupportedError,
     VerificationError,
 )
+from jacobians.identities.proving import Catalogue, catalogue
 from jacobians.measuring.sweeping import sweep
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.tracing.numpy.filling import array, empty, full, zeros
+from jacobians.transforms.deriving.derivations import Derivation, derive
 from jacobians.transforms.functional import (
     grad,
     hessian,
@@ -36,6 +38,7 @@ from jacobians.transforms.functional import (
 )
 from jacobians.transforms.library import operation, ops
 from jacobians.transforms.ravelling import ravel
+from jacobians.transforms.structured import diagonal, projected, symmetric, triangular
 from jacobians.verification.checking import check
 from jacobians.verification.layers import check_layer
 from jacobians.verification.report import Report
@@ -43,7 +46,9 @@ from jacobians.verification.report import Report
 __version__ = "0.1.0"
 
 __all__ = [
+    "Catalogue",
     "Comparison",
+    "Derivation",
     "Explanation",
     "GuardWarning",
     "JacobianTensor",
@@ -54,11 +59,14 @@ __all__ = [
     "UnsupportedError",
     "VerificationError",
     "array",
+    "catalogue",
     "chain",
     "check",
     "check_layer",
     "compare",
     "course",
+    "derive",
+    "diagonal",
     "empty",
     "full",
     "grad",
@@ -68,10 +76,13 @@ __all__ = [
     "numerical",
     "operation",
     "ops",
+    "projected",
     "ravel",
     "record",
     "sweep",
+    "symmetric",
     "testing",
+    "triangular",
     "value_and_grad",
     "vjp",
     "zeros",

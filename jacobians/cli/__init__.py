@@ -4,7 +4,7 @@ A subcommand's module is imported when it runs, so
 that ``jacobians --help`` and ``jacobians ops`` start at once.
 
 Floor 11. Imports errors, ground, notation, graph, display, tensor, contraction, transforms,
-measuring, verification, __init__, course.
+identities, measuring, verification, __init__, course.
 """
 
 import argparse
@@ -32,6 +32,8 @@ examples:
   jacobians compare matvec --wrt A --data A=weights.csv x=flower.npy
   jacobians check layer.py:forward --vjp layer.py:backward --data arrays.npz
   jacobians show layer.py:forward --wrt W --shape W=2x3 x=3
+  jacobians derive "0.5*norm(W @ x - t)**2" --wrt W --shape W=3x4 x=4 t=3
+  jacobians catalogue det --verify
   jacobians explore softmax -o softmax.html
   jacobians bench matmul --sizes 8:64 --rivals explicit,contracted
   jacobians grade examples/assignments/products solution.py
@@ -81,6 +83,35 @@ arrays: --data FILE.npz with an array for each argument, or NAME=FILE with .npy
 or .csv files; a csv with one row or column is a vector. --shape NAME=SIZES
 makes a random one, sizes joined by x: W=2x3, x=3, c=scalar. Arguments that
 have a default may be left out."""
+
+_DERIVE = """\
+Derive the derivative of an expression, and show how: coordinate form, deltas,
+sums that collapse, the result in index notation and in matrix notation."""
+
+_DERIVE_MORE = """\
+language: + - * / entry by entry, @ the product, ** and .^ entry by entry, ^ the
+power of a square matrix, ' or .T the transpose, .* and ./ as * and /, brackets.
+functions: inv det logdet tr norm norm1 sum mean max exp log sqrt abs sign sin
+cos tan arcsin arccos arctan tanh sigmoid relu maximum softmax logsumexp diag
+eye kron outer inner solve matrix_power; sum, mean, max, softmax and logsumexp
+take axis=.
+
+shapes: NAME=SIZES with the sizes joined by x, numbers or letters: W=3x4, W=mxn;
+a name without a shape is a number.
+
+layouts: by default a number's derivative has its argument's shape, a vector's
+by a vector has rows for the output, and of matrices it is d vec/d vec, row by
+row. numerator and denominator transpose it; vec is always d vec/d vec; operator
+writes dF = A dX B.
+
+examples:
+  jacobians derive "0.5*norm(W @ x - t)**2" --wrt W --shape W=3x4 x=4 t=3
+  jacobians derive "logdet(X)" --shape X=nxn
+  jacobians derive "x' @ A @ x" --wrt x --shape x=n A=nxn --order 2"""
+
+_CATALOGUE = """\
+Identities of matrix calculus: number, statement, and our derivation; --verify
+proves each at random points against its closed form and the complex step."""
 
 _BENCH = """\
 Time the ways to one derivative over sizes: the full tensor by identity tensors,
@@ -188,6 +219,33 @@ def parser() -> argparse.ArgumentParser:
     )
     _check(checking)
     _json(checking)
+
+    deriving = _command(
+        commands,
+        "derive",
+        "derive an expression's derivative: steps, index and matrix notation",
+        description=_DERIVE,
+        epilog=_DERIVE_MORE,
+    )
+    _derive(deriving)
+    _json(deriving)
+
+    catalogue = _command(
+        commands,
+        "catalogue",
+        "identities of matrix calculus, derived and proved by numbers",
+        description=_CATALOGUE,
+    )
+    catalogue.add_argument("words", nargs="*", metavar="WORD", help="rows that have all of these")
+    catalogue.add_argument(
+        "--verify",
+        action="store_true",
+        help="prove each row at random points (exit code 1 if one fails)",
+    )
+    catalogue.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of the random points (default: 0)"
+    )
+    _json(catalogue)
 
     explore = _command(
         commands,
@@ -339,6 +397,44 @@ def _check(command: argparse.ArgumentParser) -> None:
     )
 
 
+def _derive(command: argparse.ArgumentParser) -> None:
+    command.add_argument("expression", metavar="EXPRESSION", help="as in 'norm(W @ x - t)**2'")
+    command.add_argument(
+        "--wrt", metavar="NAME", help="differentiate by this array (default: the first)"
+    )
+    command.add_argument(
+        "--shape",
+        nargs="+",
+        action="extend",
+        metavar="NAME=SIZES",
+        help="as in W=3x4 x=4, or W=mxn x=n",
+    )
+    command.add_argument(
+        "--order",
+        type=int,
+        default=1,
+        choices=(1, 2),
+        metavar="N",
+        help="2 is the Hessian (default: 1)",
+    )
+    command.add_argument(
+        "--layout", metavar="NAME", help="of matrix notation: numerator, denominator, vec, operator"
+    )
+    for kind in ("symmetric", "diagonal"):
+        command.add_argument(
+            f"--{kind}",
+            nargs="+",
+            action="extend",
+            metavar="NAME",
+            help=f"matrices that are {kind}",
+        )
+    command.add_argument("--latex", action="store_true", help="print LaTeX only")
+    command.add_argument("--numpy", action="store_true", help="print NumPy only: one function")
+    command.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of the random points (default: 0)"
+    )
+
+
 def _bench(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "subject",
@@ -463,6 +559,8 @@ _MODULES = {
     "show": "showing",
     "compare": "comparing",
     "check": "checking",
+    "derive": "stepwise",
+    "catalogue": "cataloguing",
     "explore": "exploring",
     "bench": "benching",
     "grade": "marks",

@@ -5,8 +5,24 @@ import argparse
 import numpy as np
 
 from jacobians.cli.layout import cut, emit_json, field
-from jacobians.cli.options import prepare
+from jacobians.cli.options import Request, prepare
+from jacobians.cli.own import OwnFunction
 from jacobians.display.numbers import human_bytes
+from jacobians.errors import JacobiansError
+from jacobians.transforms.deriving.derivations import derive
+
+
+def _steps(call: Request) -> list[tuple[str, str]]:
+    """The derivation's steps, as far as there is one."""
+    if call.subscripts is not None:
+        return []
+    try:
+        own = call.operation
+        f = own.function if isinstance(own, OwnFunction) else own
+        found = derive(f, *call.arrays.values(), wrt=call.position)
+        return [(step.what, step.expression) for step in found.steps]
+    except JacobiansError:
+        return []
 
 
 def run(options: argparse.Namespace) -> int:
@@ -25,6 +41,7 @@ def run(options: argparse.Namespace) -> int:
     written = J.to_html(
         options.output or f"{call.operation.name}-{call.wrt}.html",
         heading=f"{call.heading}, {made}",
+        steps=_steps(call),
     )
     size = written.stat().st_size
     if options.json:

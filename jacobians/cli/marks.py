@@ -9,12 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from jacobians.ground.progress import bar, progress
 from jacobians.course.exports import coderunner, csv_table, gradescope, prairielearn
 from jacobians.course.grading import grade, read_assignment
 from jacobians.course.scores import GradeReport
 from jacobians.course.submissions import found_submissions
 from jacobians.errors import JacobiansError
+from jacobians.ground.progress import bar, progress
 
 _FORMATS: dict[str, Callable[[GradeReport], dict[str, Any]]] = {
     "json": GradeReport.to_dict,

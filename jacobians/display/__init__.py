@@ -2,5 +2,5 @@
 
 Functions of whatever is ``Shown``, never of the tensor's class.
 
-Floor 7. Imports errors, ground, notation, graph, execution, operations.
+Floor 7. Imports errors, ground, notation, graph, execution, operations, algebra.
 """

@@ -48,7 +48,13 @@ _SPY = 200  # cells to a side of the structure
 _LONG, _PARTS = 600, 12  # characters of LaTeX in a notebook, and parts
 
 
-def write_page(J: Shown, path: str | os.PathLike[str], heading: str = "") -> Path:
+Steps = Sequence[tuple[str, str]]
+"""What was done, and the expression after it."""
+
+
+def write_page(
+    J: Shown, path: str | os.PathLike[str], heading: str = "", steps: Steps = ()
+) -> Path:
     """Write the page of a tensor.
 
     Raises
@@ -62,7 +68,7 @@ def write_page(J: Shown, path: str | os.PathLike[str], heading: str = "") -> Pat
         raise UnsupportedError(
             f"{J.title}: to_html() takes the path of a file, not {type(path).__name__}"
         ) from None
-    text = tensor_page(J, heading).encode("utf-8", "replace")
+    text = tensor_page(J, heading, steps).encode("utf-8", "replace")
     try:
         target.write_bytes(text)
     except (OSError, ValueError) as error:
@@ -73,7 +79,7 @@ def write_page(J: Shown, path: str | os.PathLike[str], heading: str = "") -> Pat
     return target
 
 
-def tensor_page(J: Shown, heading: str = "") -> str:
+def tensor_page(J: Shown, heading: str = "", steps: Steps = ()) -> str:
     """The page's text."""
     lead = f"{heading}: " if heading else ""
     return page(
@@ -84,11 +90,27 @@ def tensor_page(J: Shown, heading: str = "") -> str:
             _formula(J, formula_shown(J, "latex")),
             _facts(J),
         ),
+        _steps_section(steps),
         _map_section(J),
         contraction_section(J),
         cost_section(J),
         _spy_section(J),
         element("footer", "Made by jacobians. Nothing on this page is loaded from elsewhere."),
+    )
+
+
+def _steps_section(steps: Steps) -> Markup | None:
+    """The derivation, folded away until it is asked for: each step opens on its own."""
+    if not steps:
+        return None
+    folded = [
+        element("details", element("summary", what), element("pre", expression))
+        for what, expression in steps
+    ]
+    return element(
+        "section",
+        element("h2", "Derivation"),
+        element("details", element("summary", f"{len(steps)} steps"), joined(folded)),
     )
 
 

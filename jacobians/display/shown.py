@@ -2,6 +2,7 @@
 
 # ruff: noqa: D102 - the tensor that is shown documents its members
 
+import re
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from jacobians.display.expressions import shortcut
 from jacobians.display.formulas import Formula, formula_of, written_out
+from jacobians.display.simplified import simpler as simplest
 from jacobians.execution.steps import Cost
 from jacobians.graph.node import Node, ordered
 from jacobians.notation.terms import Sum
@@ -78,13 +80,40 @@ class Shown(Protocol):
 def formula_shown(J: Shown, style: Style = "text", most: int | None = None) -> Formula:
     """The tensor as a formula, with at most so many of its parts defined.
 
-    That of a long program says its size, and where to look.
+    As it was derived, unless its normal form takes fewer names. That of a long program says its size, and
+    where to look.
     """
     count = len(ordered(J.operands))
     if count > _OPERATIONS:
         return _too_long(J, count, style)
     found = formula_of(J.terms, J.axes, J.operands, style, J.names, most)
-    return _too_long(J, count, style) if len(str(found)) > _CHARACTERS else found
+    if len(str(found)) > _CHARACTERS:
+        return _too_long(J, count, style)
+    if (
+        "/" not in str(found)
+        and "logsumexp" not in str(found)
+        and "frac" not in found.main
+        and len(J.terms.terms) < _SEVERAL
+        and not found.parts
+    ):
+        return found  # nothing cancels
+    simpler = simplest(J.terms, J.axes, J.operands, "text", J.names)
+    plain = (
+        found if style == "text" else formula_of(J.terms, J.axes, J.operands, "text", J.names, most)
+    )
+    if simpler is None or _names(simpler) >= _names(str(plain)):
+        return found
+    if style == "text":
+        return Formula(simpler)
+    return Formula(simplest(J.terms, J.axes, J.operands, style, J.names) or found.main, (), style)
+
+
+_SEVERAL = 3  # terms among which some may be equal
+
+
+def _names(text: str) -> int:
+    """How many names and numbers a formula has."""
+    return len(re.findall(r"\w+", text))
 
 
 def _too_long(J: Shown, count: int, style: Style) -> Formula:

@@ -27,10 +27,10 @@ class Written(NamedTuple):
     """
 
     text: str
-    binds: int = ATOM
+    binds: float = ATOM
     entry: bool = False
 
-    def inside(self, binds: int) -> str:
+    def inside(self, binds: float) -> str:
         """The text, in parentheses where it binds less tightly than asked for."""
         return self.text if self.binds >= binds else f"({self.text})"
 

@@ -467,7 +467,9 @@ class JacobianTensor:
 
     # To look at
 
-    def to_html(self, path: str | PathLike[str], *, heading: str = "") -> Path:
+    def to_html(
+        self, path: str | PathLike[str], *, heading: str = "", steps: Sequence[tuple[str, str]] = ()
+    ) -> Path:
         """Write one HTML page about the tensor that needs nothing but a browser.
 
         It has the formula, the unfolded tensor as a heat map that says indices and values, the
@@ -480,6 +482,9 @@ class JacobianTensor:
             The file to write; one that exists is replaced.
         heading : str, optional
             What the tensor is of, such as ``"matmul(B, C)"``.
+        steps : sequence of (str, str), optional
+            Of its derivation, each what was done and the expression after it: ``jb.derive(…).steps`` has
+            them. They can be unfolded on the page.
 
         Returns
         -------
@@ -499,7 +504,7 @@ class JacobianTensor:
         ...     J.to_html(pathlib.Path(folder) / "matmul.html").name
         'matmul.html'
         """
-        return write_page(self, path, heading)
+        return write_page(self, path, heading, steps)
 
     def _repr_html_(self) -> str:
         return tensor_fragment(self)

@@ -26,6 +26,7 @@ from jacobians.tracing.running import (
     name_of,
     output_node,
     output_value,
+    positions_of,
     real_places,
     traced,
 )
@@ -42,6 +43,7 @@ from jacobians.transforms.derived import (
     Kind,
 )
 from jacobians.transforms.slips import checked
+from jacobians.transforms.structured import Structured, unwrapped
 from jacobians.transforms.traced_tensor import TracedTensor, in_session, like
 
 Array = NDArray[Any]
@@ -82,6 +84,9 @@ def _transform(f: Callable[..., Any], kind: Kind, wrt: Wrt, strategy: Strategy =
 
     @functools.wraps(f)
     def transform(*args: Any, **kwargs: Any) -> Any:
+        if any(isinstance(a, Structured) for a in args):
+            inner, arrays = unwrapped(f, args, positions_of(f, args, wrt))
+            return _transform(inner, kind, wrt, strategy)(*arrays, **kwargs)
         with traced(f, args, kwargs, wrt) as run:
             derived = Derived(f, kind, run, run.arguments, strategy)
             if not kind.gradient:

@@ -86,7 +86,7 @@ class Affine(NamedTuple):
         return self.strides[0][0] if alone and self.strides[0][1] == 1 else None
 
 
-_NAME = re.compile(r"sign det|[a-z]+_[a-z]+\d?(?=\()|[^\W\d_½⅓⅔¼¾⅙⅚⅑](?:\w(?<![_ᵀ²¹]))*['′]*")
+_NAME = re.compile(r"sign det|[a-z]+_[a-z]+\d?(?=\()|[^\W\d_½⅓⅔¼¾⅙⅚⅑](?:\w(?<![_ᵀ²¹³⁴]))*['′]*")
 _NUMBER = re.compile(r"\d+(?:\.\d+)?(?:e[+-]?\d+)?")
 
 
@@ -174,8 +174,8 @@ class _Parser:
                 found = Node("call", "⁻¹", (found,))
             elif self.takes("⁺"):
                 found = Node("call", "⁺", (found,))
-            elif self.takes("²"):
-                found = Node("call", "²", (found,))
+            elif (power := next((p for p in "²³⁴" if self.takes(p)), None)) is not None:
+                found = Node("call", power, (found,))
             elif self.takes("ᵀ"):
                 found = Node("call", "ᵀ", (found,))
             elif self.takes("^"):
@@ -563,7 +563,7 @@ def _combined(node: Node, parts: list[Any]) -> Any:
             result = result & _COMPARED[sign](left, right)
         return result
     simple = {
-        "²": lambda x: x**2, "^": lambda x, p: np.power(x, p), "|": np.abs, "⌊": np.floor,
+        "²": lambda x: x**2, "³": lambda x: x**3, "⁴": lambda x: x**4, "^": lambda x, p: np.power(x, p), "|": np.abs, "⌊": np.floor,  # noqa: E501
         "max": np.maximum, "min": np.minimum, "not": lambda x: x == 0, "mod": np.mod,
     }  # fmt: skip
     function = simple.get(node.value) or _ENTRYWISE.get(node.value)

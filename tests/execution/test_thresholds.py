@@ -372,6 +372,16 @@ BOTH_SIDES: dict[str, tuple[tuple[Make, tuple[int, ...]], ...]] = {
     "tracing.numpy.shapes._FEW": ((repeated, (7, 8, 9)),),
 }
 NO_SIZE = {
+    "transforms.deriving.derivations._WIDTH": "text",
+    "transforms.deriving.declared._DRAWS": "text",
+    "transforms.deriving.declared._MOST": "text",
+    "transforms.deriving.declared._TRIES": "text",
+    "transforms.deriving.language.DEEPEST": "both sides in tests/transforms/deriving/test_derive.py",
+    "transforms.deriving.language.LARGEST_EXPONENT": "both sides in tests/transforms/deriving/test_derive.py",
+    "transforms.deriving.language.LONGEST": "both sides in tests/transforms/deriving/test_derive.py",
+    "transforms.deriving.layouts._LONG": "text",
+    "transforms.deriving.layouts._REPEATED": "text",
+    "transforms.deriving.programs._LITERAL": "text",
     "execution.building._FIRST": "a number in names",
     "execution.interpret._STEP": "bytes of a cache's entry",
     "execution.jax.MOSTLY_ZERO": "both sides in tests/execution/test_jax.py",

@@ -1,0 +1,4 @@
+"""Symbolic tensors in normal form: graphs read as sums of products, equal ones merged, inverses cancelled.
+
+Floor 6. Imports notation, graph, operations.
+"""

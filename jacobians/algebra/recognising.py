@@ -1,0 +1,214 @@
+"""What has a name of its own: softmax, the logistic function, log-sum-exp, recognised in products."""
+
+# ruff: noqa: N812 - constants of this module
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from jacobians.algebra.atoms import (
+    Atom,
+    AtomAt,
+    Expr,
+    Function,
+    Group,
+    Inverse,
+    Leaf,
+    Letters,
+    Monomial,
+    Power,
+)
+from jacobians.algebra.normal_form import (
+    ONE,
+    Piece,
+    added,
+    built,
+    function_of,
+    leading,
+    number,
+    plain,
+    sizes_of,
+    sum_of,
+)  # fmt: skip
+from jacobians.operations.elementwise import exp as EXP
+from jacobians.operations.elementwise import log as LOG
+from jacobians.operations.elementwise import sigmoid as SIGMOID
+
+
+@dataclass(frozen=True, eq=False)
+class Softmax(Atom):
+    """``exp(x)`` over its sum along axes, all of them where these are all."""
+
+    of: Expr
+    axes: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        self._keyed(self.of.key, self.axes)
+
+    @property
+    def inner(self) -> tuple[Expr, ...]:
+        """What it is of."""
+        return (self.of,)
+
+
+@dataclass(frozen=True, eq=False)
+class LogSumExp(Group):
+    """``log Σ exp(x)`` over all entries."""
+
+
+def recognised(expr: Expr) -> Expr:
+    """The expression with these names, inside and out."""
+    terms: list[Monomial] = []
+    for t in expr.terms:
+        terms += _term(t, expr.shape).terms
+    return added(expr.shape, terms)
+
+
+def _inside(atom: Atom) -> Atom:
+    if isinstance(atom, Function):
+        if atom.operation is LOG and (found := _summed_exp(atom.arguments[0])) is not None:
+            of, axes = found
+            if len(axes) == len(of.shape):
+                return LogSumExp(recognised(of))
+        return Function(atom.operation, tuple(map(recognised, atom.arguments)), atom.parameters)
+    if isinstance(atom, Power):
+        return Power(recognised(atom.base), recognised(atom.exponent))
+    if isinstance(atom, Group):
+        return type(atom)(recognised(atom.of))
+    return atom
+
+
+def _summed_exp(expr: Expr) -> tuple[Expr, tuple[int, ...]] | None:
+    """What ``Σ exp(x)`` is of, and the axes that are summed."""
+    if len(expr.terms) != 1 or expr.terms[0].coefficient != 1 or len(expr.terms[0].factors) != 1:
+        return None
+    (term,) = expr.terms
+    (((atom, letters), e),) = term.factors
+    if not isinstance(atom, Function) or atom.operation is not EXP:
+        return None
+    of = sum_of([atom.arguments[0]], [e])
+    return of, tuple(n for n, a in enumerate(letters) if a not in term.slots)
+
+
+def _term(t: Monomial, shape: tuple[int, ...]) -> Expr:
+    factors = dict(t.factors)
+    pieces: list[Piece] = []
+    for f in [f for f, e in t.factors if type(f.atom) is Group and e < 0 and e.denominator == 1]:
+        _softmaxes(f, factors, pieces)
+        _sigmoids(f, factors, pieces)
+    _signs(factors, pieces)
+    pieces += [(_inside(f.atom), f.letters, e) for f, e in factors.items()]
+    return built(pieces, t.slots, dict(enumerate(t.sizes)), shape, t.coefficient)
+
+
+def _signs(factors: dict[AtomAt, Fraction], pieces: list[Piece]) -> None:
+    """``sign(x) / |x|`` is 1/x, and ``sign(x) |x|`` is x."""
+    for f in [
+        f for f in factors if isinstance(f.atom, Function) and f.atom.operation.name == "sign"
+    ]:
+        assert isinstance(f.atom, Function)
+        for g in [
+            g
+            for g in factors
+            if isinstance(g.atom, Function) and g.atom.operation.name in ("absolute", "fabs")
+        ]:
+            assert isinstance(g.atom, Function)
+            if (
+                g.atom.arguments == f.atom.arguments
+                and g.letters == f.letters
+                and factors.get(f) == 1
+            ):
+                power = 1 if factors[g] > 0 else -1
+                _take(factors, f, ONE)
+                _take(factors, g, Fraction(power))
+                pieces.append((recognised(f.atom.arguments[0]), f.letters, power))
+                break
+
+
+def _take(factors: dict[AtomAt, Fraction], factor: AtomAt, exponent: Fraction) -> None:
+    factors[factor] = factors.get(factor, Fraction(0)) - exponent
+    if not factors[factor]:
+        del factors[factor]
+
+
+def _softmaxes(group: AtomAt, factors: dict[AtomAt, Fraction], pieces: list[Piece]) -> None:
+    assert isinstance(group.atom, Group)
+    found = _summed_exp(group.atom.of)
+    if found is None:
+        return
+    (term,) = group.atom.of.terms
+    ((own, power),) = term.factors
+    of, axes = found
+    known = {s: a for s, a in zip(term.slots, group.letters, strict=True)}  # noqa: C416
+    while factors.get(group, 0) < 0:
+        match = next(
+            (
+                f
+                for f, e in factors.items()
+                if f.atom == own.atom and (e >= power > 0 or e <= power < 0)
+                and all(n in axes or a == known.get(b) for n, (a, b) in enumerate(zip(f.letters, own.letters, strict=True)))  # noqa: E501
+            ),
+            None,
+        )  # fmt: skip
+        if match is None:
+            return
+        _take(factors, match, power)
+        _take(factors, group, Fraction(-1))
+        pieces.append((Softmax(recognised(of), axes), match.letters, 1))
+
+
+def _sigmoids(group: AtomAt, factors: dict[AtomAt, Fraction], pieces: list[Piece]) -> None:
+    assert isinstance(group.atom, Group)
+    inner = group.atom.of
+    if len(inner.terms) != 2:
+        return
+    ones = [t for t in inner.terms if not t.factors]
+    others = [t for t in inner.terms if t.factors]
+    if len(ones) != 1 or ones[0].coefficient != 1 or others[0].coefficient != 1:
+        return
+    (other,) = others
+    if any(
+        not isinstance(f.atom, Function) or f.atom.operation is not EXP for f, _ in other.factors
+    ):
+        return
+    if any(a not in other.slots for a in range(len(other.sizes))):
+        return
+    slots = plain(inner.shape)
+    names = {s: a for s, a in zip(other.slots, slots, strict=True)}  # noqa: C416
+    parts: list[Expr] = []
+    scales: list[Fraction] = []
+    for f, e in other.factors:
+        at = tuple(None if a is None else names[a] for a in f.letters)
+        parts.append(
+            built([(f.atom.inner[0], at, 1)], slots, sizes_of(slots, inner.shape), inner.shape)
+        )
+        scales.append(e)
+    argument = recognised(sum_of(parts, scales))
+    outer: dict[int | None, int | None] = dict(zip(other.slots, group.letters, strict=True))
+    above = [
+        (AtomAt(f.atom, tuple(None if a is None else outer[a] for a in f.letters)), e) for f, e in other.factors
+    ]  # fmt: skip
+    one = number(1)
+
+    def value(sign: int) -> Expr:
+        return function_of(SIGMOID, [sum_of([argument], [Fraction(sign)])], inner.shape)
+
+    while factors.get(group, 0) < 0 and all(
+        factors.get(f, 0) >= e > 0 or factors.get(f, 0) <= e < 0 for f, e in above
+    ):
+        for f, e in above:
+            _take(factors, f, e)
+        _take(factors, group, Fraction(-1))
+        pieces.append((value(1), group.letters, 1))
+    rest = factors.get(group, Fraction(0))
+    if rest < 0:
+        first = leading(argument)
+        if first.coefficient < 0:
+            complement = value(-1)
+        else:
+            whole = built([(one, (), 1)], slots, sizes_of(slots, inner.shape), inner.shape)
+            complement = sum_of([whole, value(1)], [ONE, -ONE])
+        del factors[group]
+        pieces.append((complement, group.letters, -rest))
+
+
+_ = (Inverse, Leaf, Letters)

@@ -1,0 +1,239 @@
+"""Index notation of simplified derivatives: ``δ_ik p_i − p_i p_k``, ``(X⁻¹)_lk``, ``(W x − t)_k x_l``."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
+from typing import Any
+
+from jacobians.algebra.atoms import AtomAt, Expr, Function, Leaf, Monomial, Power, Whole
+from jacobians.algebra.normal_form import components
+from jacobians.algebra.of_nodes import Reader, Unreadable
+from jacobians.algebra.recognising import Softmax, recognised
+from jacobians.display.arranging import Arranger, NoForm, power_form
+from jacobians.display.forms import MatrixForm, Name, turned
+from jacobians.display.indices import Indexer
+from jacobians.display.naming import Names
+from jacobians.graph.node import Node, ordered
+from jacobians.notation.terms import Sum
+from jacobians.notation.writing import (
+    ATOM,
+    PRODUCT,
+    SUM,
+    Style,
+    Written,
+    exact_number,
+    fresh_letters,
+    join_terms,
+    subscript,
+    write_number,
+)
+
+_MOST_NODES = 60
+"""Nodes of a tensor that is looked at for a simpler formula."""
+
+
+def simpler(
+    tensor: Sum, axes: str, operands: Mapping[Node, Any], style: Style, taken: Iterable[str]
+) -> str | None:
+    """A tensor's formula from its normal form; None where it has none."""
+    masked = any(f.mask for t in tensor.terms for f in t.factors)
+    if masked or len(ordered(tensor.operands)) > _MOST_NODES:
+        return None
+    names = Names(operands, taken)
+    try:
+        expr = recognised(Reader(names.leaf, active=frozenset(list(taken)[1:])).tensor(tensor))
+    except Unreadable:
+        return None
+    if 1 in tensor.shape or not all(_plain(e) for e in _within(expr)):
+        return None
+    try:
+        text = simplified(expr, axes, style).text
+    except NoForm:
+        return None
+    # A power of a matrix, and |…| beside parentheses, have no place in index notation.
+    if "|" in text or re.search(r"(?<![_\w])[^\W\d_][^\W_]*?([²³⁴]|\^\{\d\})", text):
+        return None
+    return None if any(sign in text for sign in _MATRIX_SIGNS) else text
+
+
+_MATRIX_SIGNS = (
+    *"⁵⁶⁷⁸⁹",
+    "⁻²",
+    "⁻ᵀ",
+    "⊙",
+    "⊘",
+    "𝟏",
+    "∘",
+    "Σ",
+    "^(",
+    "\\circ",
+    "\\odot",
+    "\\oslash",
+    "mathbf",
+    "\\sum",
+    "dg(",
+)
+
+
+def _within(expr: Expr) -> Iterator[Expr]:
+    """The expression and all inside it."""
+    yield expr
+    for t in expr.terms:
+        for f, _ in t.factors:
+            for inner in f.atom.inner:
+                yield from _within(inner)
+
+
+def _plain(expr: Expr) -> bool:
+    """Whether index notation has a sign for all that stands in it, and a number for each coefficient."""
+    for t in expr.terms:
+        if exact_number(abs(float(t.coefficient))) is None:
+            return False
+        for f, _ in t.factors:
+            atom = f.atom
+            if isinstance(atom, Whole | Power) or (
+                isinstance(atom, Leaf) and (atom.code or 1 in atom.shape)
+            ):
+                return False
+            if (
+                isinstance(atom, Softmax)
+                and len(atom.of.shape) > 1
+                and atom.axes != (len(atom.of.shape) - 1,)
+            ):
+                return False
+            if isinstance(atom, Function) and (
+                not atom.operation.notation or len(atom.arguments) > 1
+            ):
+                return False
+    return True
+
+
+def simplified(expr: Expr, axes: Sequence[str], style: Style = "text") -> Written:
+    """An expression at the letters of its axes: parts that are matrices and columns written whole."""
+    if not expr.terms:
+        return Written("0")
+    arranger, indexer = Arranger(), Indexer(style, simplified)
+    terms = sorted(expr.terms, key=lambda t: t.coefficient < 0)
+    return join_terms([_term(t, axes, style, arranger, indexer) for t in terms], style)
+
+
+def _term(
+    t: Monomial, axes: Sequence[str], style: Style, arranger: Arranger, indexer: Indexer
+) -> Written:
+    names: dict[int | None, str] = {None: "0"}
+    deltas: list[str] = []
+    for slot, axis in zip(t.slots, axes, strict=True):
+        if slot in names and slot is not None:
+            deltas.append(subscript("δ", (names[slot], axis), style))
+        elif slot is not None:
+            names[slot] = axis
+    exponents = dict(t.factors)
+    fresh = fresh_letters("".join(axes))
+    above: list[tuple[tuple[str, ...], str]] = []
+    below: list[Written] = []
+    dummies = {a for a in range(len(t.sizes)) if a not in names}
+    for part in components(exponents, dummies):
+        free = sorted({a for f in part for a in f.letters if a in names and a is not None})
+        if len(part) == 1 and exponents[part[0]] < 0:
+            below.append(
+                _single(part[0], -exponents[part[0]], names, arranger, indexer, style, fresh)
+            )
+            continue
+        above.append(
+            (
+                tuple(names[a] for a in free),
+                _part(part, exponents, free, t, names, arranger, indexer, style, fresh),
+            )
+        )
+    above.sort(key=lambda pair: pair[0])
+    number = t.coefficient
+    value: Any = number
+    bottom = ""
+    if isinstance(number, Fraction):
+        value = int(number) if number.denominator == 1 else float(number)
+        if below and number.denominator != 1:
+            value, bottom = number.numerator, str(number.denominator)
+    sign, size = write_number(value, style)
+    pieces = ([size] if size else []) + deltas + [text for _, text in above]
+    top = " ".join(pieces) or "1"
+    under = ([bottom] if bottom else []) + [w.inside(PRODUCT) for w in below]
+    if not under:
+        return Written(sign + top, SUM if sign else PRODUCT if len(pieces) > 1 else ATOM)
+    if style == "latex":
+        return Written(f"{sign}\\frac{{{top}}}{{{' '.join(under)}}}", SUM if sign else PRODUCT)
+    bottom_text = " ".join(under)
+    if len(under) > 1 or (below and below[0].binds < ATOM):
+        bottom_text = f"({bottom_text})"
+    return Written(f"{sign}{top} / {bottom_text}", SUM if sign else PRODUCT)
+
+
+def _single(
+    f: AtomAt, power: Fraction, names: Mapping[int | None, str], arranger: Arranger, indexer: Indexer, style: Style, fresh: Any  # noqa: E501
+) -> Written:  # fmt: skip
+    if any(a not in names for a in f.letters):
+        raise NoForm("a letter is summed in a place of its own")
+    if not [a for a in f.letters if a is not None]:
+        try:
+            return power_form(arranger.atom(f.atom), power).write(style)
+        except NoForm:
+            pass
+    return indexer.powered(f.atom, [names[a] for a in f.letters], power, fresh)
+
+
+def _part(
+    part: list[AtomAt], exponents: Mapping[AtomAt, Fraction], free: list[int], t: Monomial,
+    names: Mapping[int | None, str], arranger: Arranger, indexer: Indexer, style: Style, fresh: Any,
+) -> str:  # fmt: skip
+    """Factors that share summed letters, written whole where they are a matrix or a column."""
+    if (
+        len(part) == 1
+        and all(a in names for a in part[0].letters)
+        and not (exponents[part[0]] == 1 and _better_whole(part[0]))
+    ):
+        (f,) = part
+        return _single(f, exponents[f], names, arranger, indexer, style, fresh).inside(PRODUCT)
+    letters = [names[a] for a in free]
+    try:
+        form = arranger.network_form(free, [(f, exponents[f]) for f in part], t)
+        if len(free) == 2:
+            other = turned(form)
+            if (other.text.count("ᵀ"), other.text) < (form.text.count("ᵀ"), form.text):
+                form, letters = other, letters[::-1]
+        text = _at(form, letters, style)
+        if any(sign in text for sign in _MATRIX_SIGNS):
+            if len(part) > 1:
+                raise NoForm("it would take signs of matrix notation")
+            return _single(
+                part[0], exponents[part[0]], names, arranger, indexer, style, fresh
+            ).inside(PRODUCT)
+        return text
+    except NoForm:
+        own = dict(names)
+        new = sorted({a for f in part for a in f.letters if a not in own and a is not None})
+        for a in new:
+            if sum(a in f.letters for f in part) < 2:
+                raise NoForm("a letter is summed over one factor alone") from None
+            own[a] = next(fresh)
+        texts = [
+            indexer.powered(f.atom, [own[a] for a in f.letters], exponents[f], fresh).inside(PRODUCT) for f in part
+        ]  # fmt: skip
+        return " ".join(texts)
+
+
+def _better_whole(f: AtomAt) -> bool:
+    """Whether a factor at letters is better written whole: a sum, or a function, of products."""
+    if not any(a is not None for a in f.letters) or not f.atom.inner:
+        return False
+    return all(sum(n != 1 for n in e.shape) <= 2 for e in f.atom.inner)
+
+
+def _at(form: MatrixForm, letters: Sequence[str], style: Style) -> str:
+    written = form.write(style)
+    if not letters:
+        return written.inside(PRODUCT)
+    text = written.text
+    if (isinstance(form, Name) and len(text) == 1) or (
+        text.endswith(")") and written.binds == ATOM
+    ):
+        return subscript(text, letters, style)
+    return subscript(f"({text})", letters, style)

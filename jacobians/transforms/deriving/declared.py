@@ -1,0 +1,205 @@
+"""Derivations of expressions with declared shapes, numbers or letters: ``W=mxn``."""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from jacobians.algebra.atoms import Atom, Expr, Leaf
+from jacobians.errors import JacobiansError, ShapeError, UnsupportedError
+from jacobians.transforms.deriving.derivations import Derivation, derive
+from jacobians.transforms.deriving.language import as_function
+from jacobians.transforms.structured import diagonal as as_diagonal
+from jacobians.transforms.structured import symmetric as as_symmetric
+
+_DRAWS = ((5, 7, 11, 13, 17, 19), (11, 5, 7, 17, 13, 23))
+_TRIES = 12
+_MOST = 64
+SizeName = int | str
+
+
+def shapes_of(declared: Sequence[str], names: Sequence[str]) -> dict[str, tuple[SizeName, ...]]:
+    """``W=3x4 x=n`` as shapes; a name without one is a number.
+
+    Raises
+    ------
+    ShapeError
+        For a declaration that cannot be read, and a name that the expression has not.
+    """
+    found: dict[str, tuple[SizeName, ...]] = dict.fromkeys(names, ())
+    for one in declared:
+        name, sign, sizes = one.partition("=")
+        if not sign or not re.fullmatch(r"(scalar|[^\W_]+(x[^\W_]+)*|)", sizes):
+            raise ShapeError(
+                f"--shape {one!r}: write NAME=SIZES, as in W=3x4, W=mxn, x=4 or c=scalar"
+            )
+        if name not in found:
+            raise ShapeError(
+                f"--shape {one}: the expression has no {name}; it has {', '.join(names) or 'no names'}"
+            )
+        parts = [] if sizes in ("scalar", "") else re.split(r"x(?=\w)", sizes)
+        shape: list[SizeName] = []
+        for part in parts:
+            if part.isdigit():
+                if not 1 <= int(part) <= _MOST:
+                    raise ShapeError(f"--shape {one}: a size is from 1 to {_MOST} here, not {part}")
+                shape.append(int(part))
+            elif part.isidentifier():
+                shape.append(part)
+            else:
+                raise ShapeError(
+                    f"--shape {one}: the size {part!r} is neither a number nor a letter"
+                )
+        if len(shape) > 4:
+            raise ShapeError(f"--shape {one}: at most 4 axes")
+        found[name] = tuple(shape)
+    return found
+
+
+def points(
+    function: Any, shapes: Mapping[str, tuple[int, ...]], seed: int, structured: Mapping[str, Any]
+) -> list[Any]:
+    """Random arguments at which the function is defined.
+
+    Raises
+    ------
+    UnsupportedError
+        Where none was found.
+    """
+    rng = np.random.default_rng(seed)
+    error: Exception | None = None
+    for k in range(_TRIES):
+        arrays = []
+        for name, shape in shapes.items():
+            square = len(shape) == 2 and shape[0] == shape[1]
+            if k % 3 == 0:
+                array = rng.uniform(0.2, 0.9, shape)
+                if square:
+                    array = array + len(array) * np.eye(shape[0])
+            elif k % 3 == 1:
+                array = rng.normal(size=shape)
+            else:
+                array = rng.uniform(0.1, 0.4, shape)
+            if name in structured:
+                array = structured[name](array)
+            arrays.append(np.asarray(array, float))
+        with np.errstate(all="ignore"):
+            try:
+                value = np.asarray(function(*arrays))
+            except np.linalg.LinAlgError as found:
+                error = found
+                continue
+        if (value.dtype.kind == "f" and np.isfinite(value).all()) or value.dtype.kind in "iu":
+            return arrays
+    raise UnsupportedError(
+        f"the expression is defined at none of {_TRIES} random points"
+        + (f": {error}" if error else "")
+    )
+
+
+STRUCTURES: dict[str, Any] = {
+    "symmetric": lambda X: (X + X.T) / 2,
+    "diagonal": lambda X: np.diag(np.diag(X)),
+}
+
+
+def derive_text(
+    text: str, wrt: str | None = None, shapes: Sequence[str] = (), *, order: int = 1, layout: str | None = None,
+    seed: int = 0, symmetric: Sequence[str] = (), diagonal: Sequence[str] = (),
+) -> tuple[Derivation, str, dict[str, tuple[SizeName, ...]]]:  # fmt: skip
+    """The derivation of an expression, what it is by, and the shapes of its names.
+
+    Sizes that are letters are drawn twice; what depends on them is written with the letters.
+
+    Raises
+    ------
+    JacobiansError
+        For an expression that cannot be read, with a caret at the place; for shapes that do not fit; where
+        the derivation differs between sizes by more than numbers.
+    """
+    function, names = as_function(text)
+    if not names:
+        raise JacobiansError(f"the expression {text!r} has no variable to differentiate by")
+    by = names[0] if wrt is None else wrt
+    if by not in names:
+        raise JacobiansError(f"--wrt {by}: the expression has no {by}; it has {', '.join(names)}")
+    declared = shapes_of(shapes, names)
+    structures = {}
+    for kind, which in (("symmetric", symmetric), ("diagonal", diagonal)):
+        for name in which:
+            if name not in names:
+                raise JacobiansError(
+                    f"--{kind} {name}: the expression has no {name}; it has {', '.join(names)}"
+                )
+            shape = declared[name]
+            if len(shape) != 2 or shape[0] != shape[1]:
+                raise ShapeError(
+                    f"--{kind} {name}: it must be a square matrix, not of shape {shape}"
+                )
+            structures[name] = STRUCTURES[kind]
+    letters = list(
+        dict.fromkeys(s for shape in declared.values() for s in shape if isinstance(s, str))
+    )
+    if len(letters) > len(_DRAWS[0]):
+        raise ShapeError(f"at most {len(_DRAWS[0])} letters for sizes, not {len(letters)}")
+    found = []
+    for draw in _DRAWS if letters else _DRAWS[:1]:
+        sizes = dict(zip(letters, draw, strict=False))
+        concrete = {
+            n: tuple(sizes.get(s, s) if isinstance(s, str) else s for s in shape)
+            for n, shape in declared.items()
+        }
+        arrays = points(function, concrete, seed, structures)  # type: ignore[arg-type]
+        wrapped = [
+            as_symmetric(a)
+            if n in symmetric
+            else as_diagonal(a)
+            if n in diagonal and n == by
+            else a
+            for n, a in zip(names, arrays, strict=True)
+        ]
+        found.append((derive(function, *wrapped, wrt=by, order=order, layout=layout), sizes))
+    if len(found) == 1:
+        return found[0][0], by, declared
+    (first, sizes), (second, others) = found
+    codes: dict[str, str] = {}
+    for name, shape in declared.items():
+        for axis, size in enumerate(shape):
+            if isinstance(size, str):
+                codes.setdefault(size, f"{name}.shape[{axis}]")
+    both = []
+    for derivation, own in ((first, sizes), (second, others)):
+        leaves = {n: Leaf(name, (), positive=True, code=codes[name]) for name, n in own.items()}
+        both.append(derivation.with_letters(leaves))
+    a, b = both
+    one, other = a.expression, b.expression
+    if (one is None or other is None) and first.index != second.index:
+        raise UnsupportedError(
+            f"the derivative depends on the sizes: {first.index} at {sizes}, and {second.index} at {others}"
+        )
+    if one is not None and other is not None and not _agree(one, other):
+        raise UnsupportedError(
+            f"the derivative is not one formula in the sizes: {a.index} at {sizes}, and {b.index} at {others}"
+        )
+    return a, by, declared
+
+
+def _agree(a: Expr, b: Expr) -> bool:
+    """Whether two expressions, each in the letters of its sizes, are one formula."""
+    return _shapeless(a) == _shapeless(b)
+
+
+def _shapeless(expr: Expr) -> list[object]:
+    found: list[object] = []
+    for t in expr.terms:
+        factors = sorted((_said(f.atom), str(f.letters), str(e)) for f, e in t.factors)
+        found.append((f"{float(t.coefficient):.12g}", t.slots, factors))
+    return sorted(found, key=repr)
+
+
+def _said(atom: Atom) -> str:
+    if isinstance(atom, Leaf):
+        return atom.name
+    name = getattr(getattr(atom, "operation", None), "key", "")
+    return f"{type(atom).__name__}{name}{[_shapeless(e) for e in atom.inner]}"

@@ -1,0 +1,163 @@
+"""Matrix notation of a derivative, in a layout."""
+
+from fractions import Fraction
+from typing import NamedTuple
+
+from jacobians.algebra.atoms import Expr, Leaf
+from jacobians.algebra.normal_form import at, built, of_atom, plain, sizes_of
+from jacobians.display.arranging import Arranger, NoForm
+from jacobians.display.forms import (
+    CallForm,
+    MatrixForm,
+    Name,
+    Turned,
+    mul,
+    replaced,
+    scaled,
+    subforms,
+    turned,
+)
+from jacobians.errors import UnsupportedError
+
+LAYOUTS = ("numerator", "denominator", "vec", "operator")
+_REPEATED = 12  # signs from which a part that stands twice gets a name
+_LONG = 44  # of a whole that is written without names
+
+
+class Arranged(NamedTuple):
+    """A derivative in matrix notation: a left side, a form, and what it means."""
+
+    left: str
+    form: MatrixForm
+    meaning: str
+    parts: tuple[tuple[Name, MatrixForm], ...] = ()
+
+    def text(self, style: str = "text") -> str:
+        """The right side, with its parts."""
+        whole = self.form.write(style).text
+        if not self.parts:
+            return whole
+        where = ", where " if style == "text" else ",\\quad\\text{where } "
+        between = ", " if style == "text" else ",\\; "
+        return (
+            whole
+            + where
+            + between.join(
+                f"{name.write(style).text} = {form.write(style).text}" for name, form in self.parts
+            )
+        )
+
+
+def check_layout(layout: str | None) -> None:
+    """Raise UnsupportedError for a layout that there is none of."""
+    if layout is not None and layout not in LAYOUTS:
+        raise UnsupportedError(
+            f"layout={layout!r} is unknown; there are {', '.join(map(repr, LAYOUTS))}, and None"
+        )
+
+
+def arranged(
+    expr: Expr, out_ndim: int, names: tuple[str, str], layout: str | None, taken: set[str]
+) -> Arranged:
+    """The derivative in matrix notation; raises NoForm where it has none."""
+    out, inner = expr.shape[:out_ndim], expr.shape[out_ndim:]
+    y, x = names
+    arranger = Arranger()
+    if len(out) > 2 or len(inner) > 2:
+        raise NoForm("more than two axes on a side")
+    if layout == "operator":
+        return _named(_operator(arranger, expr, out_ndim, names), taken)
+    if layout == "vec" or len(out) + len(inner) > 2:
+        if (
+            (not out and len(inner) == 2)
+            or (len(out) == 2 and not inner)
+            or len(out) + len(inner) < 2
+        ):
+            form = arranger.form(expr)
+            if form.ndim == 2:
+                form = CallForm("vec", (form,), 1, "\\operatorname{vec}", "np.ravel")
+            if not out:
+                form = turned(form)
+        else:
+            form = arranger.kron(expr, out_ndim)
+        left = f"∂vec({y})/∂vec({x})"
+        return _named(Arranged(left, form, "row-major vec"), taken)
+    form = arranger.form(expr)
+    left = f"∂{y}/∂{x}"
+    if layout is None:
+        meaning = (
+            f"the shape of {x}"
+            if not out
+            else f"the shape of {y}"
+            if not inner
+            else f"rows for {y}, columns for {x}"
+        )
+    elif layout == "numerator":
+        meaning = "numerator layout"
+        if not out and inner:
+            form = turned(form)
+    else:
+        meaning = "denominator layout"
+        if out:
+            form = turned(form)
+    return _named(Arranged(left, form, meaning), taken)
+
+
+def _operator(arranger: Arranger, expr: Expr, out_ndim: int, names: tuple[str, str]) -> Arranged:
+    """``dF = A dX B + …``: the derivative contracted with dX."""
+    y, x = names
+    out, inner = expr.shape[:out_ndim], expr.shape[out_ndim:]
+    slots = plain(expr.shape)
+    change = Leaf(f"d{x}", inner)
+    contracted = built(
+        [(expr, slots, 1), (change, slots[out_ndim:], 1)], slots[:out_ndim], sizes_of(slots, expr.shape), out,
+        expand=True,
+    )  # fmt: skip
+    if not out and inner:
+        gradient = arranger.form(expr)
+        product = mul(turned(gradient), Name(f"d{x}", len(inner)))
+        form: MatrixForm = (
+            product
+            if len(inner) == 1
+            else CallForm("tr", (product,), 0, "\\operatorname{tr}", "np.trace")
+        )
+        return Arranged(f"d{y}", form, "operator form")
+    return Arranged(f"d{y}", arranger.form(contracted), "operator form")
+
+
+_LETTERS = {"softmax": "p", "σ": "s", "tanh": "h", "exp": "e"}
+
+
+def _named(found: Arranged, taken: set[str]) -> Arranged:
+    """At most two parts that stand more than once, by names."""
+    form = found.form
+    parts: list[tuple[Name, MatrixForm]] = []
+    for _ in range(2):
+        counts: dict[MatrixForm, int] = {}
+        for sub in subforms(form):
+            counts[sub] = counts.get(sub, 0) + 1
+        several = [
+            f for f, n in counts.items()
+            if n > 1 and len(f.text) >= _REPEATED and not isinstance(f, Turned | Name)
+        ]  # fmt: skip
+        if not several or (
+            len(form.text) < _LONG and not any("softmax" in f.text for f in several)
+        ):
+            break
+        best = max(several, key=lambda f: (counts[f] - 1) * len(f.text))
+        letters = _LETTERS.get(best.name, "") if isinstance(best, CallForm) else ""
+        ndim = best.ndim
+        pool = [*letters, *{0: "cαβ", 1: "rzuv", 2: "MNQR"}[ndim]]
+        name = next(
+            (n for n in pool if n not in taken and n not in {p.name for p, _ in parts}), None
+        )
+        if name is None:
+            break
+        made = Name(name, ndim)
+        form = replaced(form, {best: made})
+        parts = [(n, replaced(f, {best: made})) for n, f in parts]
+        parts.append((made, best))
+    return found._replace(form=form, parts=tuple(parts))
+
+
+_ = (Fraction, at, of_atom, scaled)

@@ -1,0 +1,94 @@
+"""NumPy of a derivative whose entries move by more than whole axes: its terms, written out one by one."""
+
+from collections.abc import Callable
+
+from jacobians.display.arranging import CODES, NoForm
+from jacobians.graph.node import Node, ordered
+from jacobians.notation.slots import Slot, Table
+from jacobians.notation.terms import Sum, relabelled
+from jacobians.operations.declare import Multilinear
+from jacobians.transforms.deriving.programs import literal
+
+_MORE = {
+    "divide": "{0} / {1}", "ratio": "{0} / {1}", "quotient": "{0} / {1}", "power": "{0} ** {1}", "sqrt": "np.sqrt",
+    "square": "{0} ** 2", "reciprocal": "1 / {0}", "root": "np.sqrt", "inv": "np.linalg.inv", "det": "np.linalg.det",  # noqa: E501
+    "solve": "np.linalg.solve", "norm": "np.linalg.norm", "alias": "{0}", "positive": "{0}", "nonzero_log": "np.log",  # noqa: E501
+    "logaddexp": "np.logaddexp", "hypot": "np.hypot", "softmax": "np.exp({0}) / np.sum(np.exp({0}))",
+    "logsumexp": "np.log(np.sum(np.exp({0})))", "cofactor": "np.linalg.det({0}) * np.linalg.inv({0}).T",
+    "float_power": "{0} ** {1}", "log_abs_det": "np.linalg.slogdet({0})[1]", "row_norm": "np.linalg.norm({0}, axis=-1)",  # noqa: E501
+    "fabs": "np.abs", "portion": "{0} / {2}", "power_slope1": "{1} * {0} ** ({1} - 1)",
+}  # fmt: skip
+
+
+class TermsProgram:
+    """Statements that build the arrays of nodes and the tensor.
+
+    Parameters
+    ----------
+    leaf : callable
+        The name of a leaf.
+    """
+
+    def __init__(self, leaf: Callable[[Node], str]) -> None:
+        self._leaf = leaf
+        self._names: dict[Node, str] = {}
+        self.lines: list[tuple[str, str]] = []
+
+    def tensor(self, tensor: Sum) -> str:
+        """The variable that holds a sum of terms; raises NoForm where a node has no NumPy here."""
+        for node in ordered(tensor.operands):
+            self._names[node] = self._node(node)
+        return self._terms(tensor, lambda n: self._names[n])
+
+    def _variable(self, code: str) -> str:
+        name = f"v{len(self.lines)}"
+        self.lines.append((name, code))
+        return name
+
+    def _node(self, node: Node) -> str:
+        if node.operation is None:
+            return str(literal(node.value)) if node.is_number else self._leaf(node)
+        operands = [self._names[n] for n in node.operands]
+        if isinstance(node.operation, Multilinear):
+            tensor = node.operation.structure(
+                tuple(n.shape for n in node.operands), node.parameters
+            )
+            return self._terms(
+                relabelled(tensor, lambda k: node.operands[k]), lambda n: self._names[n]
+            )
+        code = {**CODES, **_MORE}.get(node.operation.name)
+        if node.operation.name in ("max", "min", "sum", "norm") and node.ndim:
+            code = None
+        if code is None or (node.operation.name == "softmax" and node.ndim != 1):
+            raise NoForm(f"{node.operation.name} has no name in NumPy")
+        text = code.format(*operands) if "{0}" in code else f"{code}({', '.join(operands)})"
+        return self._variable(text)
+
+    def _terms(self, tensor: Sum, name_of: Callable[[Node], str]) -> str:
+        result = self._variable(f"np.zeros({tensor.shape})")
+        for term in tensor.terms:
+            grid = ""
+            if term.sizes:
+                grid = self._variable(f"np.indices({term.sizes})")
+
+            def slot(s: Slot, grid: str = grid) -> str:
+                parts = [str(s.constant)] if s.constant or not s.parts else []
+                for letter, stride in s.parts:
+                    at = f"{grid}[{letter}]"
+                    if isinstance(stride, Table):
+                        parts.append(f"np.array({stride.values.tolist()})[{at}]")
+                    else:
+                        parts.append(at if stride == 1 else f"{stride} * {at}")
+                return " + ".join(parts)
+
+            pieces = [repr(float(term.coefficient))]
+            for f in term.factors:
+                at = ", ".join(slot(s) for s in f.slots)
+                pieces.append(f"{name_of(f.operand)}[{at}]" if f.slots else name_of(f.operand))
+            placed = ", ".join(slot(s) for s in term.slots)
+            value = " * ".join(pieces)
+            if term.slots:
+                self.lines.append(("", f"np.add.at({result}, ({placed},), {value})"))
+            else:
+                self.lines.append((result, f"{result} + np.sum({value})"))
+        return result

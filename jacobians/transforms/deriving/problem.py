@@ -1,0 +1,220 @@
+"""What is derived: a function or an operation at arguments, as a graph and a Jacobian."""
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from types import FrameType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jacobians.derivation.history import Record
+from jacobians.errors import ShapeError, UnsupportedError
+from jacobians.graph.node import Node, apply, evaluate, input_node, ordered
+from jacobians.ground.arguments import owned
+from jacobians.ground.trees import LEAF
+from jacobians.notation.terms import Sum
+from jacobians.tensor.jacobian_tensor import JacobianTensor
+from jacobians.tracing.running import Wanted, name_of, parameter_names, positions_of, traced
+from jacobians.tracing.traced import Traced
+from jacobians.transforms.derived import HESSIAN, JACOBIAN, Block, Derived
+from jacobians.transforms.library import LibraryOperation
+
+
+class Problem(NamedTuple):
+    """A function at arguments.
+
+    Attributes
+    ----------
+    title : str
+        What the result is called.
+    output, start : Node
+        The result, and what it is differentiated by.
+    jacobian : JacobianTensor
+        The derivative.
+    parameters : tuple of str
+        The names of the function's arguments, in order.
+    values : mapping of Node to numpy.ndarray
+        Of the leaves, as far as known.
+    locals : mapping of Node to str
+        The user's own names of intermediate results.
+    order : int
+        Of the derivative.
+    arrays : mapping of str to numpy.ndarray
+        The arguments by name.
+    plain_terms : Sum
+        The derivative's terms, all over nodes that are computed from the arguments.
+    """
+
+    title: str
+    output: Node
+    start: Node
+    jacobian: JacobianTensor
+    parameters: tuple[str, ...]
+    values: Mapping[Node, Any]
+    locals: Mapping[Node, str]
+    order: int
+    arrays: Mapping[str, Any]
+    plain_terms: Sum
+
+    @property
+    def terms(self) -> Any:
+        """The derivative's terms, over nodes."""
+        return self.jacobian.terms
+
+
+def _run(
+    f: Any,
+    args: tuple[Any, ...],
+    wrt: Any,
+    position: int | None,
+    found: dict[int, str],
+    stack: ExitStack,
+) -> Any:
+    """The function run with all its arrays traced, so that all of it is seen; else with one of them."""
+    arrays = tuple(
+        n for n, a in enumerate(args) if isinstance(a, np.ndarray) and a.dtype.kind == "f"
+    )
+    if position is not None:
+        every = tuple(sorted({position, *arrays}))
+        try:
+            inner = ExitStack()
+            with _watching(f, found):
+                run = inner.enter_context(traced(f, args, {}, every))
+        except Exception:
+            found.clear()
+        else:
+            stack.push(inner)
+            return run
+    with _watching(f, found):
+        return stack.enter_context(traced(f, args, {}, wrt))
+
+
+def _one(wrt: Any) -> None:
+    if not isinstance(wrt, int | str | np.integer) or isinstance(wrt, bool):
+        raise UnsupportedError(
+            f"derive: wrt={wrt!r}; a derivation is by one argument: name it, or give its position"
+        )
+
+
+def problem_of(f: Callable[..., Any], args: tuple[Any, ...], wrt: Any, order: int) -> Problem:
+    """The function traced, and its derivative of order 1 or 2."""
+    _one(wrt)
+    if order not in (1, 2):
+        raise UnsupportedError(f"derive: order={order!r}; there are 1, and 2 for the Hessian")
+    if isinstance(f, LibraryOperation) and order == 1:
+        return _of_operation(f, args, wrt)
+    if isinstance(f, LibraryOperation):
+        f = _plain(f, len(args))
+    found: dict[int, str] = {}
+    kind = HESSIAN if order == 2 else JACOBIAN
+    names = parameter_names(f, args, {})
+    record: Record = []
+    (position,) = positions_of(f, args, wrt) or (None,)
+    with ExitStack() as stack:
+        run = _run(f, args, wrt, position, found, stack)
+        by = names[position] if position is not None else str(wrt)
+        starts = {node: name for node, name in run.arguments.items() if name == by}
+        wanted = Wanted(True, (LEAF,), (True,))
+        derived = Derived(f, kind, run, starts, "auto", record, wanted=wanted)
+        if len(derived.outputs) != 1 or len(derived.blocks) != 1:
+            raise ShapeError(
+                f"derive: {name_of(f)} returns {len(derived.outputs)} arrays; a derivation is of one"
+            )
+        (block,) = derived.blocks
+        title = name_of(f) if name_of(f).isidentifier() else ""
+        title = title or ("L" if derived.outputs[0].shape == () else "Y")
+        jacobian = _tensor(run, block)
+        values = dict(run.here.values)
+        leaves = {
+            n: values.get(n, n.value)
+            for n in ordered([derived.outputs[0], *block.terms.operands, *block.named.operands])
+            if n.operation is None
+        }
+        local = {n: found[id(n)] for n in ordered([derived.outputs[0]]) if id(n) in found}
+        return Problem(
+            title,
+            derived.outputs[0],
+            block.start,
+            jacobian,
+            tuple(names),
+            leaves,
+            local,
+            order,
+            dict(zip(names, args, strict=False)),
+            block.terms,
+        )
+
+
+def _tensor(run: Any, block: Block) -> JacobianTensor:
+    if run.reaches_outside(block.terms.operands):
+        raise UnsupportedError("derive: not inside a function that is itself being differentiated")
+    values = evaluate(block.values.values(), run.here.values)
+    return JacobianTensor(
+        block.named, block.out_ndim,
+        {operand: owned(values[node]) for operand, node in block.values.items()},
+        dtype=block.dtype, in_dtype=block.start.dtype, names=block.names,
+    )  # fmt: skip
+
+
+def _plain(f: LibraryOperation, count: int) -> Callable[..., Any]:
+    def function(*args: Any) -> Any:
+        return f(*args)
+
+    function.__name__ = f.name
+    function.__signature__ = _signature(f.arguments[:count] or [f"x{n}" for n in range(count)])  # type: ignore[attr-defined]
+    return function
+
+
+def _signature(names: Any) -> Any:
+    kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
+    return inspect.Signature([inspect.Parameter(n, kind) for n in names])
+
+
+def _of_operation(f: LibraryOperation, args: tuple[Any, ...], wrt: Any) -> Problem:
+    jacobian = f.jacobian(*args, wrt=wrt)
+    arrays = [np.asarray(a) for a in args]
+    if any(isinstance(a, str) for a in args) or not f.arguments:
+        raise UnsupportedError(f"derive: {f.name} takes subscripts; write a function that calls it")
+    position = f.position(wrt, len(arrays))
+    inputs = [input_node(n, a.shape) for n, a in zip(f.arguments, arrays, strict=False)]
+    output = apply(f.declaration, inputs)
+    own = dict(zip(f.arguments, arrays, strict=False))
+    values = {
+        n: own[n.name]
+        for n in ordered(jacobian.terms.operands)
+        if n.operation is None and n.name in own
+    }
+    values |= dict(zip(inputs, arrays, strict=True))
+    return Problem(
+        jacobian.names[0],
+        output,
+        inputs[position],
+        jacobian,
+        f.arguments,
+        values,
+        {},
+        1,
+        own,
+        jacobian.terms,
+    )
+
+
+@contextmanager
+def _watching(f: Callable[..., Any], found: dict[int, str]) -> Iterator[None]:
+    """Note the names of the function's local variables that hold traced arrays, as it returns."""
+    code = getattr(f, "__code__", None)
+
+    def watch(frame: FrameType, event: str, _: Any) -> None:
+        if event == "return" and frame.f_code is code:
+            for name, value in frame.f_locals.items():
+                if isinstance(value, Traced):
+                    found.setdefault(id(value.node), name)
+
+    before = sys.getprofile()
+    sys.setprofile(watch)
+    try:
+        yield
+    finally:
+        sys.setprofile(before)

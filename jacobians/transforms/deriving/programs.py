@@ -1,0 +1,276 @@
+"""One NumPy function that gives a derivative in its full shape, written from its expression."""
+
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from textwrap import indent
+from typing import Any
+
+import numpy as np
+
+from jacobians.algebra.atoms import (
+    Atom,
+    Det,
+    Expr,
+    Function,
+    Group,
+    Inverse,
+    Leaf,
+    Monomial,
+    Power,
+    Whole,
+)
+from jacobians.algebra.normal_form import components, onto
+from jacobians.algebra.recognising import LogSumExp, Softmax
+from jacobians.display.arranging import CODES, Arranger, NoForm
+from jacobians.display.forms import (
+    NUMPY,
+    CallForm,
+    Inv,
+    MatrixForm,
+    Mul,
+    Name,
+    Turned,
+    replaced,
+    subforms,
+)
+
+_LETTERS = "ijklmnpqrstuvwxyzabcdefghoABCDEFGH"
+_LITERAL = 400  # entries of a captured array that is written into the program
+
+
+class Programmer:
+    """Writes the function.
+
+    Parameters
+    ----------
+    parameters : sequence of str
+        The names of its arguments.
+    shapes : mapping
+        Their shapes, and those of all other leaves, by name.
+    """
+
+    def __init__(self, shapes: dict[str, tuple[int, ...]]) -> None:
+        self._shapes = shapes
+        self._arranger = Arranger(self._length, self._leaf)
+        self.shared: list[tuple[str, str]] = []
+        self._made: dict[MatrixForm, Name] = {}
+
+    def _length(self, size: int) -> str:
+        for name, shape in self._shapes.items():
+            if size in shape:
+                return f"{name}.shape[{shape.index(size)}]"
+        return str(size)
+
+    @staticmethod
+    def _leaf(leaf: Leaf) -> str:
+        if leaf.code:
+            return leaf.code
+        if 1 in leaf.shape and leaf.shape != ():
+            index = ", ".join("0" if n == 1 else ":" for n in leaf.shape)
+            return f"{leaf.name}[{index}]"
+        return leaf.name
+
+    def body(self, expr: Expr) -> str:
+        """The expression as NumPy; parts that stand twice are in ``shared``."""
+        if not expr.terms:
+            return f"np.zeros({expr.shape})"
+        axes = sum(n != 1 for n in expr.shape)
+        pieces: list[tuple[list[MatrixForm], object]] = []
+        if axes <= 2:
+            try:
+                form = self._arranger.form(expr)
+                return self._reshaped(self._final([form])[0].write(NUMPY).text, expr, form.ndim)
+            except NoForm:
+                pass
+        terms: list[str] = []
+        try:
+            for t in expr.terms:
+                pieces.append(self._einsum(t))
+            flat = self._final([f for forms, _ in pieces for f in forms])
+            start = 0
+            for t, (forms, subscripts) in zip(expr.terms, pieces, strict=True):
+                codes = [f.write(NUMPY).text for f in flat[start : start + len(forms)]]
+                start += len(forms)
+                terms.append(
+                    self._scaled(
+                        t, f'np.einsum("{subscripts}", {", ".join(codes)})' if codes else "1.0"
+                    )
+                )
+        except NoForm:
+            self.shared, self._made = [], {}
+            terms = [self._general(t, expr.shape) for t in expr.terms]
+        return self._reshaped(" + ".join(terms).replace("+ -", "- "), expr, axes)
+
+    @staticmethod
+    def _reshaped(code: str, expr: Expr, axes: int) -> str:
+        return f"np.reshape({code}, {expr.shape})" if axes < len(expr.shape) else code
+
+    @staticmethod
+    def _scaled(t: Monomial, code: str) -> str:
+        c = t.coefficient
+        if c == 1:
+            return code
+        if c == -1:
+            return f"-{code}"
+        return f"{_number(c)} * {code}"
+
+    def _final(self, forms: Sequence[MatrixForm]) -> list[MatrixForm]:
+        """The forms with what stands more than once in variables."""
+        forms = list(forms)
+        taken = set(self._shapes)
+        while True:
+            counts: dict[MatrixForm, int] = {}
+            for form in forms:
+                for sub in subforms(form):
+                    counts[sub] = counts.get(sub, 0) + 1
+            several = [
+                f for f, n in counts.items()
+                if n > 1 and isinstance(f, Inv | CallForm | Mul) and not all(isinstance(p, Turned | Name) and isinstance(getattr(p, "of", p), Name) for p in (f.parts if isinstance(f, Mul) and len(f.parts) < 2 else ()) or (0,))  # noqa: E501
+            ]  # fmt: skip
+            several = [
+                f
+                for f in several
+                if not (
+                    isinstance(f, Mul)
+                    and f.ndim == 1
+                    and isinstance(f.parts[0], Turned)
+                    and f.parts[0].ndim == 1
+                )
+            ]
+            if not several:
+                return forms
+            best = min(several, key=lambda f: (len(f.text), f.text))
+            name = next(
+                n
+                for n in (f"p{k}" for k in range(1, 99))
+                if n not in taken and n not in {v for v, _ in self.shared}
+            )
+            self.shared.append((name, best.write(NUMPY).text))
+            made = Name(name, best.ndim)
+            forms = [replaced(f, {best: made}) for f in forms]
+
+    def _einsum(self, t: Monomial) -> tuple[list[MatrixForm], str]:
+        """A term's blocks and the subscripts that place them."""
+        axes = [n for n, a in enumerate(t.slots) if a is not None]
+        names = {n: _LETTERS[k] for k, n in enumerate(axes)}
+        home: dict[int, str] = {}
+        forms: list[MatrixForm] = []
+        subscripts: list[str] = []
+        deltas = []
+        for n in axes:
+            slot = t.slots[n]
+            assert slot is not None
+            if slot in home:
+                deltas.append((home[slot], names[n], t.sizes[slot]))
+            else:
+                home[slot] = names[n]
+        exponents = dict(t.factors)
+        covered: set[int] = set()
+        for part in components(exponents, set(range(len(t.sizes)))):
+            letters = sorted({a for f in part for a in f.letters if a is not None and a in home})
+            if len(letters) > 2:
+                raise NoForm("a part has more than two axes")
+            forms.append(self._arranger.network_form(letters, [(f, exponents[f]) for f in part], t))
+            subscripts.append("".join(home[a] for a in letters))
+            covered.update(letters)
+        for a, b, size in deltas:
+            forms.append(Name("I", 2, f"np.eye({self._length(size)})"))
+            subscripts.append(a + b)
+        placed = "".join(subscripts)
+        for slot, name in home.items():
+            if name not in placed:
+                forms.append(Name("1", 1, f"np.ones({self._length(t.sizes[slot])})"))
+                subscripts.append(name)
+        return forms, ",".join(subscripts) + "->" + "".join(names[n] for n in axes)
+
+    # whatever has more axes: factor by factor
+
+    def _general(self, t: Monomial, shape: tuple[int, ...]) -> str:  # noqa: ARG002
+        axes = [n for n, a in enumerate(t.slots) if a is not None]
+        letters = {a: _LETTERS[k + len(axes)] for k, a in enumerate(range(len(t.sizes)))}
+        codes, subscripts = [], []
+        for f, e in t.factors:
+            code = self.array(f.atom)
+            codes.append(code if e == 1 else f"({code})**({e})")
+            subscripts.append("".join(letters[a] for a in f.letters if a is not None))
+        for n in axes:
+            slot = t.slots[n]
+            assert slot is not None
+            codes.append(f"np.eye({self._length(t.sizes[slot])})")
+            subscripts.append(_LETTERS[axes.index(n)] + letters[slot])
+        placed = ",".join(subscripts) + "->" + "".join(_LETTERS[: len(axes)])
+        return self._scaled(t, f'np.einsum("{placed}", {", ".join(codes)})' if codes else "1.0")
+
+    def array(self, atom: Atom) -> str:
+        """An atom's array, axes of size 1 left out."""
+        if isinstance(atom, Leaf):
+            return self._leaf(atom)
+        if isinstance(atom, Softmax):
+            inner = self.expr(atom.of)
+            return f"(np.exp({inner}) / np.sum(np.exp({inner}), axis={atom.axes}, keepdims=True))"
+        if isinstance(atom, LogSumExp):
+            return f"np.log(np.sum(np.exp({self.expr(atom.of)})))"
+        if isinstance(atom, Inverse):
+            return f"np.linalg.inv({self.expr(atom.of)})"
+        if isinstance(atom, Det):
+            return f"np.linalg.det({self.expr(atom.of)})"
+        if isinstance(atom, Group):
+            return f"({self.expr(atom.of)})"
+        if isinstance(atom, Power):
+            return f"({self.expr(atom.base)})**({self.expr(atom.exponent)})"
+        assert isinstance(atom, Function | Whole)
+        code = CODES.get(atom.operation.name)
+        if code is None or (isinstance(atom, Whole) and atom.shape != ()):
+            raise NoForm(f"{atom.operation.name} has no name in NumPy")
+        inner_codes = [self.expr(e) for e in atom.arguments]
+        if "{0}" in code:
+            return "(" + code.format(*(f"({c})" for c in inner_codes)) + ")"
+        return f"{code}({', '.join(inner_codes)})"
+
+    def expr(self, expr: Expr) -> str:
+        """An expression's array, axes of size 1 left out."""
+        axes = tuple(n for n, size in enumerate(expr.shape) if size != 1)
+        reduced = onto(expr, axes)
+        if not reduced.terms:
+            return "0.0"
+        return " + ".join(self._general(t, reduced.shape) for t in reduced.terms)
+
+
+def _number(value: object) -> str:
+    if isinstance(value, Fraction):
+        return str(value.numerator) if value.denominator == 1 else f"({value})"
+    return repr(float(value))  # type: ignore[arg-type]
+
+
+def literal(value: object) -> str | None:
+    """A captured array as text, if it is small."""
+    array = np.asarray(value)
+    if array.size > _LITERAL or array.dtype.kind not in "fiub":
+        return None
+    if array.ndim == 0:
+        return repr(array.item()) if np.isfinite(array) else f"float('{array.item()}')"
+    text = repr(array.tolist()).replace("nan", "np.nan").replace("inf", "np.inf")
+    return f"np.array({text})"
+
+
+def function_text(
+    name: str,
+    signature: Sequence[str],
+    docstring: Sequence[str],
+    shared: Sequence[tuple[str, str]],
+    result: str,
+) -> str:
+    """The text of the module that has the function."""
+    lines = ['"""' + docstring[0], "", *docstring[1:], '"""']
+    body = "\n".join(
+        [*lines, *(f"{n} = {code}" if n else code for n, code in shared), f"return {result}"]
+    )
+    return f"import numpy as np\n\n\ndef {name}({', '.join(signature)}):\n{indent(body, '    ')}\n"
+
+
+def run_program(text: str) -> Callable[..., Any]:
+    """The function that a program of ours defines."""
+    space: dict[str, Any] = {}
+    exec(compile(text, "<derivation>", "exec"), space)
+    found: Callable[..., Any] = space["derivative"]
+    return found

@@ -1,0 +1,69 @@
+"""Derivations by structured arguments: what is projected, what is by the free entries, and both in words."""
+
+from fractions import Fraction
+
+from jacobians.algebra.atoms import Expr
+from jacobians.algebra.normal_form import at, built, plain, sizes_of, sum_of
+from jacobians.display.arranging import NoForm
+from jacobians.display.forms import CallForm
+from jacobians.transforms.deriving.layouts import Arranged
+from jacobians.transforms.structured import DIAGONAL, LOWER, SYMMETRIC, Structured
+
+HALF = Fraction(1, 2)
+
+
+def projection(expr: Expr, structured: Structured) -> Expr:
+    """The derivative with independent entries, projected on symmetric matrices where these are meant."""
+    slots = plain(expr.shape)
+    if structured.structure is DIAGONAL and slots[-1] is not None:  # by its n entries: k = l
+        kept, shape = slots[:-1], expr.shape[:-1]
+        return built([(expr, (*kept, kept[-1]), 1)], kept, sizes_of(kept, shape), shape)
+    if structured.structure is not SYMMETRIC:
+        return expr
+    swapped = (*slots[:-2], slots[-1], slots[-2])
+    return sum_of([expr, at(expr, slots, expr.shape, swapped)], [HALF, HALF])
+
+
+def restricted(found: Arranged, structured: Structured) -> Arranged:
+    """The matrix notation of the projected derivative."""
+    kind = structured.structure
+    if kind is SYMMETRIC:
+        return found._replace(meaning=f"{found.meaning}; projected: ½ (G + Gᵀ)")
+    if kind is DIAGONAL:
+        return found._replace(meaning=f"{found.meaning}; by its diagonal")
+    name = "tril" if kind is LOWER else "triu"
+    if found.form.ndim != 2 or found.left.startswith("∂vec"):
+        raise NoForm("the free entries of a triangular matrix have no notation")
+    form = CallForm(name, (found.form,), 2, f"\\operatorname{{{name}}}", f"np.{name}")
+    return found._replace(form=form, meaning=f"{found.meaning}; its free entries, 0 elsewhere")
+
+
+def explained(structured: Structured, names: tuple[str, str]) -> tuple[str, str, str]:
+    """Both conventions, as a step."""
+    y, x = names
+    kind = structured.structure
+    if kind is SYMMETRIC:
+        text = f"G_kl + G_lk for k < l, G_kk for k = l; projected: ½ (G_kl + G_lk); with G = ∂{y}/∂{x}, its entries independent"  # noqa: E501
+        latex = f"G_{{kl}} + G_{{lk}}\\ (k < l),\\quad G_{{kk}}\\ (k = l);\\quad G = \\partial {y}/\\partial {x}"
+    else:
+        which = {DIAGONAL: "k = l", LOWER: "k ≥ l"}.get(kind, "k ≤ l")
+        text = f"G_kl for {which}; projected: the same, and 0 elsewhere; with G = ∂{y}/∂{x}, its entries independent"  # noqa: E501
+        latex = f"G_{{kl}},\\quad G = \\partial {y}/\\partial {x}"
+    return f"{x} is {kind.name}: by its free entries, row by row", text, latex
+
+
+def program(body: str, structured: Structured, name: str, shared: list[tuple[str, str]]) -> str:
+    """What turns the derivative with independent entries into that by the free ones, or projects it."""
+    kind = structured.structure
+    shared.append(("G", body))
+    if kind is SYMMETRIC and structured.full:
+        return "0.5 * (G + np.swapaxes(G, -1, -2))"
+    places = {DIAGONAL: "np.diag_indices", LOWER: "np.tril_indices"}.get(kind, "np.triu_indices")
+    shared.append(("rows, columns", f"{places}({name}.shape[0])"))
+    if structured.full:
+        shared.append(("mask", f"np.zeros({name}.shape)"))
+        shared.append(("mask[rows, columns]", "1.0"))
+        return "G * mask"
+    if kind is SYMMETRIC:
+        return "np.where(rows == columns, G[..., rows, columns], G[..., rows, columns] + G[..., columns, rows])"
+    return "G[..., rows, columns]"

@@ -1,0 +1,186 @@
+"""``jb.derive`` judged by complex step, by closed forms in plain NumPy, and by pinned text."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import jacobians as jb
+from jacobians.errors import ShapeError, UnsupportedError
+from jacobians.transforms.deriving.declared import derive_text
+from jacobians.transforms.deriving.language import parsed
+from jacobians.transforms.deriving.programs import run_program
+from tests.transforms.deriving.table import TABLE
+
+PINNED = Path(__file__).with_name("derivations.txt").read_text(encoding="utf-8")
+TEXTS = dict(
+    zip(
+        [line for line in PINNED.splitlines() if line.startswith("# ")],
+        [part.partition("\n")[2].strip() for part in PINNED.split("# ")[1:]],
+        strict=True,
+    )
+)
+RNG = np.random.default_rng(5)
+W, x, t, A = (
+    RNG.normal(size=(3, 4)),
+    RNG.normal(size=4),
+    RNG.normal(size=3),
+    RNG.normal(size=(4, 4)),
+)
+S = A @ A.T + 4 * np.eye(4)
+
+
+@pytest.mark.parametrize("row", TABLE, ids=lambda row: f"{row[0]} by {row[1]} {row[3]}")
+def test_pinned_text_and_its_numpy(row: tuple[str, str, str, int]) -> None:
+    text, wrt, shapes, order = row
+    d, _, _ = derive_text(text, wrt, shapes.split(), order=order)
+    assert str(d) == TEXTS[f"# {text} by {wrt}, {shapes}, order {order}"]
+    assert all(len(line) <= 80 for line in str(d).splitlines())
+    found = run_program(d.numpy)(**d.arguments)
+    want = d.full.dense()
+    assert np.shape(found) == want.shape
+    np.testing.assert_allclose(found, want, rtol=1e-9, atol=1e-11)
+    assert d.latex().startswith("\\begin{align*}")
+    assert d.latex().count("{") == d.latex().count("}")
+
+
+def loss(W, x, t):
+    r = W @ x - t
+    return 0.5 * np.sum(r**2)
+
+
+def test_single_layer() -> None:
+    d = jb.derive(loss, W, x, t)
+    assert d.matrix == "(W x − t) xᵀ"
+    assert d.index == jb.jacobian(loss)(W, x, t).formula() == "(W x − t)_k x_l"
+    assert "r_i = Σ_r W_ir x_r − t_i" in d.steps[0].expression  # the user's own name
+    step = 1e-30
+    want = np.empty_like(W)
+    for k in np.ndindex(W.shape):
+        moved = W.astype(complex)
+        moved[k] += 1j * step
+        want[k] = np.imag(loss(moved, x, t)) / step
+    np.testing.assert_allclose(run_program(d.numpy)(W=W, x=x, t=t), want, rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("f", "argument", "matrix"),
+    [
+        (lambda X: np.trace(A @ X), S, "Aᵀ"),
+        (lambda X: x @ X @ x, A, "x xᵀ"),
+        (lambda X: np.log(np.linalg.det(X)), S, "X⁻ᵀ"),
+        (lambda X: np.linalg.slogdet(X)[1], S, "X⁻ᵀ"),
+        (lambda X: np.trace(np.linalg.inv(X)), S, "−X⁻ᵀ X⁻ᵀ"),
+        (lambda X: x @ np.linalg.inv(X) @ x, S, "−X⁻ᵀ x xᵀ X⁻ᵀ"),
+        (lambda X: np.linalg.det(X.T @ A @ X), S, "2 det(A) det(X)² X⁻ᵀ"),
+        (lambda X: np.trace(np.linalg.inv(X) @ X @ A @ X), S, "Aᵀ"),
+        (lambda X: np.trace(X @ X @ X), A, "3 (X²)ᵀ"),
+        (lambda z: np.linalg.norm(z - x), RNG.normal(size=4), "(z − x) / ‖z − x‖"),
+        (lambda z: W @ z, x, "W"),
+        (lambda z: np.log(np.sum(np.exp(z))), x, "softmax(z)"),
+        (lambda z: np.exp(z - np.max(z)) / np.sum(np.exp(z - np.max(z))), x, "diag(softmax(z)) − softmax(z) softmax(z)ᵀ"),  # noqa: E501
+        (lambda X: np.linalg.norm(X), W, "X / ‖X‖"),
+        (lambda z: 1 / (1 + np.exp(-z)), x, "diag(σ(z) ⊙ σ(−z))"),
+    ],
+)  # fmt: skip
+def test_matrix_notation(f, argument, matrix) -> None:
+    d = jb.derive(f, argument)
+    assert d.matrix == matrix
+    np.testing.assert_allclose(
+        run_program(d.numpy)(argument), jb.numerical.jacobian(f, argument), rtol=1e-5, atol=1e-6
+    )
+
+
+def test_hessian_of_log_sum_exp() -> None:
+    d = jb.derive(lambda z: np.log(np.sum(np.exp(z))), x, order=2)
+    p = np.exp(x) / np.exp(x).sum()
+    np.testing.assert_allclose(run_program(d.numpy)(x), np.diag(p) - np.outer(p, p), atol=1e-14)
+    assert d.index == "δ_ik softmax(z)_i − softmax(z)_i softmax(z)_k"
+    assert jb.derive(jb.grad(lambda z: z @ A @ z), x).matrix == "A + Aᵀ"
+
+
+def test_an_operation() -> None:
+    d = jb.derive(jb.ops.matmul, W, W.T, wrt="C")
+    assert d.index == jb.ops.matmul.formula("C")
+    assert d.matrix == "B ⊗ I"
+    np.testing.assert_allclose(np.kron(W, np.eye(3)), d.jacobian.matrix())
+
+
+def test_layouts() -> None:
+    d = jb.derive(lambda X: np.sum((X @ x) ** 2), W)
+    assert d.matrix == "2 X x xᵀ"
+    assert d.with_layout("numerator").matrix == "2 x xᵀ Xᵀ"
+    assert d.with_layout("denominator").matrix == d.matrix
+    assert d.with_layout("vec").matrix == "vec(2 X x xᵀ)ᵀ"
+    assert jb.derive(lambda X: A @ X @ A, S, layout="operator").matrix == "A dX A"
+    assert jb.derive(lambda z: W @ z, x, layout="denominator").matrix == "Wᵀ"
+    assert d.numpy == d.with_layout("numerator").numpy
+    with pytest.raises(UnsupportedError, match="layout='rows' is unknown; there are 'numerator'"):
+        d.with_layout("rows")
+    with pytest.raises(UnsupportedError, match="order=3; there are 1, and 2"):
+        jb.derive(loss, W, x, t, order=3)
+
+
+def test_conditions_and_parts() -> None:
+    assert jb.derive(lambda X: np.log(np.linalg.det(X)), S).conditions == ("det(X) > 0",)
+    assert jb.derive(lambda z: np.sum(np.log(z)), np.abs(x)).conditions == ("z > 0",)
+    d = jb.derive(lambda V: t @ V @ np.exp(W @ x) / np.sum(np.exp(W @ x)), np.eye(3))
+    assert "None" not in str(d)
+
+
+def test_structured_arguments() -> None:
+    G = np.linalg.inv(S)
+    free = jb.grad(lambda X: np.log(np.linalg.det(X)))(jb.symmetric(S))
+    rows, columns = np.triu_indices(4)
+    want = np.where(rows == columns, G[rows, columns], 2 * G[rows, columns])
+    np.testing.assert_allclose(free, want, rtol=1e-10)
+    full = jb.grad(lambda X: np.log(np.linalg.det(X)))(jb.projected(jb.symmetric(S)))
+    np.testing.assert_allclose(full, G, rtol=1e-10)
+    d = jb.derive(lambda X: np.log(np.linalg.det(X)), jb.symmetric(S))
+    assert d.matrix == "X⁻¹"
+    np.testing.assert_allclose(run_program(d.numpy)(S), want, rtol=1e-10)
+    L = np.tril(A)
+    grad = jb.grad(lambda L: np.sum(L @ L.T))(jb.triangular(L))
+    np.testing.assert_allclose(grad, (2 * np.ones((4, 4)) @ L)[np.tril_indices(4)])
+    np.testing.assert_allclose(
+        jb.jacobian(lambda D: D @ x)(jb.diagonal(np.diag(t[[0, 1, 2, 0]]))).dense(), np.diag(x)
+    )
+    with pytest.raises(ShapeError, match="not symmetric: entry"):
+        jb.symmetric(A)
+
+
+@pytest.mark.parametrize(
+    ("text", "at", "what"),
+    [
+        ("tr(A @ (X + )", 12, "where a name"), ("A $ B", 2, "means nothing"), ("foo(A)", 0, "no function foo"),
+        ("(A + B", 0, "never closed"), ("A B", 2, "not expected"), ("tr(A, B)", 0, "takes 1 argument"),
+        ("", 0, "is empty"), ("(" * 70 + "A" + ")" * 70, 60, "deeper than 60"), ("tr(A, axis=0)", 0, "no axis"),
+        ("A.__class__", 1, "means nothing"),
+    ],
+)  # fmt: skip
+def test_errors_point_at_the_place(text: str, at: int, what: str) -> None:
+    with pytest.raises(jb.JacobiansError, match=what) as caught:
+        parsed(text)
+    assert caught.value.at == at
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("-2^2", -4), ("2**3**2", 512), ("6/2*3", 9), ("2 .* 3 ./ 4", 1.5), ("2 - 3 - 4", -5), ("2^-1", 0.5), ("1e2 + .5", 100.5),  # noqa: E501
+    ],
+)  # fmt: skip
+def test_precedence(text: str, value: float) -> None:
+    from jacobians.transforms.deriving.language import computed
+
+    assert computed(parsed(text), {}) == value
+
+
+def test_misfits_and_unknown_names() -> None:
+    with pytest.raises(jb.JacobiansError, match="@ does not take 2x3 and 2x3"):
+        derive_text("A @ X", "X", ["A=2x3", "X=2x3"])
+    with pytest.raises(jb.JacobiansError, match="has no Z; it has A, X"):
+        derive_text("A @ X", "Z", ["A=2x3", "X=3x2"])
+    with pytest.raises(ShapeError, match="write NAME=SIZES"):
+        derive_text("A @ X", "X", ["A2x3"])
+    assert derive_text("mean(x)", "x", ["x=n"])[0].matrix == "𝟏 / n"
