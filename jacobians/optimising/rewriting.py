@@ -6,6 +6,7 @@ that depends on them.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from weakref import WeakKeyDictionary
 
 from jacobians.graph.node import Node, apply, ordered
 from jacobians.notation.terms import Sum, Term, numbered, relabelled
@@ -17,14 +18,22 @@ Exchange = Callable[[Node, Sequence[Node]], Node | None]
 """What takes a node's place, given its new operands; None for one that stays."""
 
 
+_PRODUCTS = frozenset({contraction, matmul, matvec, inner, outer})
+_KNOWN: WeakKeyDictionary[Node, Sum] = WeakKeyDictionary()
+
+
 def contraction_of(node: Node) -> Sum | None:
     """The sum of terms over nodes that a product stands for; None for any other node."""
     operation = node.operation
-    if operation not in (contraction, matmul, matvec, inner, outer):
+    if operation not in _PRODUCTS:
         return None
-    assert isinstance(operation, Multilinear)
-    shapes = tuple(operand.shape for operand in node.operands)
-    return relabelled(operation.structure(shapes, node.parameters), node.operands.__getitem__)
+    known = _KNOWN.get(node)
+    if known is None:
+        assert isinstance(operation, Multilinear)
+        shapes = tuple(operand.shape for operand in node.operands)
+        structure = operation.structure(shapes, node.parameters)
+        known = _KNOWN[node] = relabelled(structure, node.operands.__getitem__)
+    return known
 
 
 def all_terms(nodes: Iterable[Node]) -> list[Term]:
@@ -58,6 +67,9 @@ def _changed(node: Node, change: Change, new: dict[Node, Node]) -> Node:
     if before is None:
         return _with_operands(node, [new[operand] for operand in node.operands])
     after = Sum(before.shape, tuple(map(change, before.terms)))
+    same = all(old is one for old, one in zip(before.terms, after.terms, strict=True))
+    if same and all(new[operand] is operand for operand in node.operands):
+        return node
     for other in ordered(after.operands, new):  # a change may bring in new nodes
         new[other] = _changed(other, change, new)
     after = relabelled(after, new.__getitem__)
