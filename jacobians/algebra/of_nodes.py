@@ -536,6 +536,8 @@ def _inv(reader: Reader, node: Node, operands: list[Expr]) -> Expr:
 def _solve(reader: Reader, node: Node, operands: list[Expr]) -> Expr:
     _matrix(node)
     A, b = operands
+    if len(b.shape) > 2:
+        raise Unreadable("matrices in a batch")
     n = node.operands[0].shape[0]
     top = None if n == 1 else 0
     inner = None if n == 1 else 1

@@ -75,7 +75,7 @@ CODES = {
     "sigmoid": "1 / (1 + np.exp(-{0}))", "relu": "np.maximum({0}, 0)", "expit": "1 / (1 + np.exp(-{0}))",
     "greater": "({0} > {1})", "less": "({0} < {1})", "greater_equal": "({0} >= {1})",
     "less_equal": "({0} <= {1})", "equal": "({0} == {1})", "not_equal": "({0} != {1})",
-    "logical_not": "~({0})", "where": "np.where", "maximum_takes": "({0} >= {1})",
+    "logical_not": "np.logical_not({0})", "where": "np.where", "maximum_takes": "({0} >= {1})",
     "minimum_takes": "({0} <= {1})", "share": "np.where({0} == {1}, 0.5, 1.0)",
     "attains": "({0} == {1})", "sum": "np.sum", "max": "np.max", "min": "np.min",
     "inside": "(({0} >= {1}) & ({0} <= {2}))", "clip": "np.clip", "sinc": "np.sinc",

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from functools import cached_property
+from math import isfinite
 from typing import Any
 
 from jacobians.algebra.atoms import Number
@@ -45,6 +46,11 @@ class MatrixForm:
 
 def _plain(style: str) -> Style:
     return "latex" if style == LATEX else "text"
+
+
+def _float(size: Any) -> str:
+    """A number as Python reads it."""
+    return repr(float(size)) if isfinite(size) else f"float('{float(size)}')"
 
 
 def inside(form: MatrixForm, binds: float, style: str) -> str:
@@ -386,7 +392,7 @@ class Scaled(MatrixForm):
                 []
                 if size == 1
                 else [
-                    repr(float(size))
+                    _float(size)
                     if not (isinstance(size, Fraction) and size.denominator == 1)
                     else str(size)
                 ]

@@ -376,7 +376,7 @@ NO_SIZE = {
     "transforms.deriving.declared._DRAWS": "text",
     "transforms.deriving.declared._MOST": "text",
     "transforms.deriving.declared._TRIES": "text",
-    "transforms.deriving.language.DEEPEST": "both sides in tests/transforms/deriving/test_derive.py",
+    "transforms.deriving.language.MOST_NESTED": "both sides in tests/transforms/deriving/test_derive.py",
     "transforms.deriving.language.LARGEST_EXPONENT": "both sides in tests/transforms/deriving/test_derive.py",
     "transforms.deriving.language.LONGEST": "both sides in tests/transforms/deriving/test_derive.py",
     "transforms.deriving.layouts._LONG": "text",

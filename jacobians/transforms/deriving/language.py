@@ -17,7 +17,7 @@ import numpy as np
 from jacobians.errors import JacobiansError
 from jacobians.transforms.library import ops
 
-LONGEST, DEEPEST, LARGEST_EXPONENT = 2000, 60, 64
+LONGEST, MOST_NESTED, LARGEST_EXPONENT = 2000, 60, 64
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)|(?P<name>[^\W\d]\w*)"
     r"|(?P<sign>\*\*|\.\*|\./|\.\^|\.T\b|[-+*/@^'(),=−·⊙ᵀ]))"
@@ -119,8 +119,8 @@ class _Grammar:
 
     def sums(self) -> Tree:
         self._depth += 1
-        if self._depth > DEEPEST:
-            raise self.fail(f"brackets are nested deeper than {DEEPEST}")
+        if self._depth > MOST_NESTED:
+            raise self.fail(f"brackets are nested deeper than {MOST_NESTED}")
         part = self.products()
         while self.here.text in _SUM:
             sign = self.take()
@@ -138,8 +138,8 @@ class _Grammar:
     def signed(self) -> Tree:
         if self.here.text in _SUM:
             self._depth += 1
-            if self._depth > DEEPEST:
-                raise self.fail(f"signs are nested deeper than {DEEPEST}")
+            if self._depth > MOST_NESTED:
+                raise self.fail(f"signs are nested deeper than {MOST_NESTED}")
             sign = self.take()
             inner = self.signed()
             self._depth -= 1

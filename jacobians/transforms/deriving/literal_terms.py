@@ -14,7 +14,7 @@ _MORE = {
     "square": "{0} ** 2", "reciprocal": "1 / {0}", "root": "np.sqrt", "inv": "np.linalg.inv", "det": "np.linalg.det",  # noqa: E501
     "solve": "np.linalg.solve", "norm": "np.linalg.norm", "alias": "{0}", "positive": "{0}", "nonzero_log": "np.log",  # noqa: E501
     "logaddexp": "np.logaddexp", "hypot": "np.hypot", "softmax": "np.exp({0}) / np.sum(np.exp({0}))",
-    "logsumexp": "np.log(np.sum(np.exp({0})))", "cofactor": "np.linalg.det({0}) * np.linalg.inv({0}).T",
+    "logsumexp": "np.log(np.sum(np.exp({0})))", "cofactor": "np.linalg.det({0})[..., None, None] * np.swapaxes(np.linalg.inv({0}), -1, -2)",  # noqa: E501
     "float_power": "{0} ** {1}", "log_abs_det": "np.linalg.slogdet({0})[1]", "row_norm": "np.linalg.norm({0}, axis=-1)",  # noqa: E501
     "fabs": "np.abs", "portion": "{0} / {2}", "power_slope1": "{1} * {0} ** ({1} - 1)",
 }  # fmt: skip
@@ -47,7 +47,8 @@ class TermsProgram:
 
     def _node(self, node: Node) -> str:
         if node.operation is None:
-            return str(literal(node.value)) if node.is_number else self._leaf(node)
+            unnamed = node.is_number or (not node.name and node.shape == ())
+            return str(literal(node.value)) if unnamed else self._leaf(node)
         operands = [self._names[n] for n in node.operands]
         if isinstance(node.operation, Multilinear):
             tensor = node.operation.structure(

@@ -239,7 +239,7 @@ class Programmer:
 def _number(value: object) -> str:
     if isinstance(value, Fraction):
         return str(value.numerator) if value.denominator == 1 else f"({value})"
-    return repr(float(value))  # type: ignore[arg-type]
+    return str(literal(float(value)))  # type: ignore[arg-type]
 
 
 def literal(value: object) -> str | None:

@@ -188,7 +188,9 @@ class Story:
                 new: dict[int | None, str] = dict(names)
                 kept, gone = [], set()
                 for (letter, axis), slot in zip(own, f.letters, strict=True):
-                    a = -1 if slot is None else slot
+                    if slot is None:
+                        continue
+                    a = slot
                     if a in dummies and a not in gone:
                         new[a] = axis
                         gone.add(a)
