@@ -265,11 +265,16 @@ def _exact(step: Step, operands: list[Read]) -> Read:
     return run
 
 
+def _stack(step: Step, operands: list[Read]) -> Read:
+    return lambda values: np.stack([read(values) for read in operands], dtype=step.dtype)
+
+
 _KERNELS: Mapping[Kernel, Callable[[Step, list[Read]], Read]] = {
     Kernel.VIEW: _view, Kernel.COPY: _copy, Kernel.CAST: _cast, Kernel.DOT: _dot,
     Kernel.MATMUL: _matmul, Kernel.ADD_UP: _add_up, Kernel.SELECT: _select, Kernel.TAKE: _take,
     Kernel.ZEROS: _begun(np.zeros, True), Kernel.EMPTY: _begun(np.empty, False),
     Kernel.STORE: _write, Kernel.ADD_TO: _write, Kernel.CLEAR: _clear, Kernel.EXACT: _exact,
+    Kernel.STACK: _stack,
 }  # fmt: skip
 
 

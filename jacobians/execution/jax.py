@@ -371,8 +371,15 @@ def _zeros(step: Step, operands: list[Any]) -> Any:  # noqa: ARG001
     return _Zeros(step.shape, step.dtype)
 
 
+def _stack(step: Step, operands: list[Any]) -> Any:
+    import jax.numpy as jnp
+
+    return jnp.stack(operands, dtype=_known(step.dtype))
+
+
 _KERNELS: Mapping[Kernel, Running] = {
     Kernel.VIEW: _same, Kernel.COPY: _as_dtype, Kernel.CAST: _as_dtype, Kernel.DOT: _product("dot"),
     Kernel.MATMUL: _product("matmul"), Kernel.ADD_UP: _add_up, Kernel.SELECT: _select,
     Kernel.TAKE: _take, Kernel.ZEROS: _zeros, Kernel.EMPTY: _zeros, Kernel.EXACT: _exact,
+    Kernel.STACK: _stack,
 }  # fmt: skip

@@ -235,6 +235,8 @@ def _expression(step: Step) -> str:
             return f"np.where({listed}, 0)"
         case Kernel.TAKE:
             return f"{texts[0]}[{', '.join(texts[1:])}]"
+        case Kernel.STACK:
+            return f"np.stack(({listed}), dtype={dtype})"
         case Kernel.ZEROS:
             return f"np.zeros({step.shape}, {dtype})"
         case Kernel.EMPTY:

@@ -12,7 +12,7 @@ from jacobians.execution.steps import Kernel, Place, Ref, literal
 from jacobians.graph.how import Broadcast
 from jacobians.notation.slots import Slot, positions
 from jacobians.notation.structure import addresses, count, injective, meet, neighbours, pattern
-from jacobians.notation.terms import Sum, Term, letter_count
+from jacobians.notation.terms import Sum, Term, letter_count, plain_slots
 
 
 def fills(term: Term, shape: Sequence[int]) -> bool:
@@ -34,6 +34,13 @@ def placed(
 ) -> Ref:  # fmt: skip
     """A new array with the terms written into it; the caller's, if it is ``given`` and there is one."""
     builder, shape, dtype = terms.builder, tensor.shape, terms.dtype
+    rows = None if given else _rows(tensor)
+    if rows is not None:
+        values = [terms.term(term) for term in rows]
+        own = tuple(range(len(shape) - 1))
+        if all(value is not None and sorted(value.letters) == list(own) for value in values):
+            stacked = [aligned(value, own) for value in values if value is not None]
+            return builder.emit(Kernel.STACK, stacked, shape, dtype)
     # One that fills the tensor goes first, then the widest. A term is stored where no earlier one has
     # written, else added; what is added to must hold 0, also in an array with an earlier call's numbers.
     ordered = sorted(
@@ -61,6 +68,21 @@ def placed(
             kernel, [operand], place, dtype, place.written, 0 if alone else prod(place.written)
         )
     return out
+
+
+def _rows(tensor: Sum) -> list[Term] | None:
+    """The terms in order where each is one row of the tensor, and all of it."""
+    if not tensor.shape or tensor.shape[0] != len(tensor.terms) or len(tensor.terms) < 2:
+        return None
+    plain = plain_slots(tensor.shape[1:])
+    rows = {t.slots[0].constant: t for t in tensor.terms if not t.slots[0].parts}
+    if len(rows) != len(tensor.terms):
+        return None
+    if any(
+        t.slots[1:] != plain or t.sizes[: len(plain)] != tensor.shape[1:] for t in rows.values()
+    ):
+        return None  # an axis of size 1 has no letter: such rows are placed one by one
+    return [rows[n] for n in range(len(rows))]
 
 
 def _spread(value: Value, place: Place) -> Operand:

@@ -33,6 +33,7 @@ class Kernel(Enum):
     ADD_UP = auto()  # parameters: the axes
     SELECT = auto()  # where the first operand is true the second, else 0
     TAKE = auto()  # the first operand at integer arrays for its leading axes
+    STACK = auto()  # the operands as the rows of a new array
     ZEROS = auto()
     EMPTY = auto()  # any numbers: written whole afterwards
     STORE = auto()  # the operand into a place
