@@ -15,15 +15,15 @@ from typing import Literal
 
 from jacobians.derivation.history import Action, Record, Taken, changed
 from jacobians.derivation.quotients import existing, local, reduced
-from jacobians.derivation.running import summed
+from jacobians.derivation.running_sums import summed
 from jacobians.errors import UnsupportedError
 from jacobians.graph.node import Node, apply
 from jacobians.notation import rewrite
-from jacobians.notation.batching import batched
 from jacobians.notation.gathering import gather, listed
 from jacobians.notation.join import composed
 from jacobians.notation.replay import replayed
 from jacobians.notation.slots import letter_slot
+from jacobians.notation.stacking import batched
 from jacobians.notation.terms import Sum, added, identity, numbered
 from jacobians.operations.products import contraction
 

@@ -232,7 +232,7 @@ class Multilinear(Declared):
         return _numbers_out(relabelled(tensor, node.operands.__getitem__))
 
 
-class Running(Multilinear):
+class RunningSum(Multilinear):
     """A running sum of one array: the n (n + 1) / 2 places of its terms are listed only when asked for."""
 
     @property

@@ -17,7 +17,7 @@ from jacobians.ground.caches import ByteCache
 from jacobians.ground.memory import check_bytes
 from jacobians.notation.slots import letter_slot, table_slot
 from jacobians.notation.terms import Factor, Sum, normal, plain_slots, total
-from jacobians.operations.declare import Rule, Running, Shape, elementwise, index_map, rule
+from jacobians.operations.declare import Rule, RunningSum, Shape, elementwise, index_map, rule
 from jacobians.operations.elementwise import boolean
 from jacobians.operations.piecewise import floats
 
@@ -229,12 +229,12 @@ def _pairs(X: Shape, axis: int, places: Callable[[int], Any]) -> Sum:
 
 cumsum = index_map(
     "cumsum", ("X",), _running_sum, value=lambda X, axis: np.cumsum(X, axis=axis),
-    called=True, kind=Running,
+    called=True, kind=RunningSum,
 )  # fmt: skip
 suffix_sums = index_map(
     "suffix_sums", ("X",), _suffix_sum,
     value=lambda X, axis: np.flip(np.cumsum(np.flip(X, axis), axis=axis), axis),
-    called=True, kind=Running,
+    called=True, kind=RunningSum,
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ from jacobians.execution.numpy_source import NumpyProgram
 from jacobians.graph.node import Node, ordered
 from jacobians.ground.caches import ByteCache
 from jacobians.ground.progress import progress
-from jacobians.tracing.randomness import States, called, drawing_line, generators
+from jacobians.tracing.generators import States, called, drawing_line, generators
 from jacobians.tracing.running import Run, Wanted, Wrt, name_of, positions_of, traced
 from jacobians.transforms.compiled import PLANNED, Compiled, CompiledOne
 from jacobians.transforms.derived import Derived, Kind

@@ -352,7 +352,7 @@ BOTH_SIDES: dict[str, tuple[tuple[Make, tuple[int, ...]], ...]] = {
     "derivation.chain_rule._DEEP": ((residual, (1, 7, 8, 9)),),
     "derivation.chain_rule._LONG": ((residual, (1, 132, 133, 140)),),
     "derivation.chain_rule._MANY": ((shifted, (6, 7, 8, 16)),),
-    "notation.batching._ALIKE": ((rowwise, (1, 2, 6, 7, 8)), (shifted, (6, 7))),
+    "notation.stacking._ALIKE": ((rowwise, (1, 2, 6, 7, 8)), (shifted, (6, 7))),
     "notation.structure._LONGER": (
         (scattered, (3, 16, 17, 40, 200)),
         (beside_block, (30, 31, 32, 33)),
@@ -401,7 +401,7 @@ NO_SIZE = {
     "tensor.jacobian_tensor._LONGEST_LATEX": "text",
     "tensor.jacobian_tensor._TERMS": "text",
     "tensor.jacobian_tensor._PARTS": "text",
-    "tracing.randomness._MOST": "how far generators are looked for",
+    "tracing.generators._MOST": "how far generators are looked for",
     "transforms.compiled._SHOWN": "text",
     "transforms.functional._SHOWN_NODES": "text",
     "transforms.compiling._MOST": "bytes of a cache, tested in tests/transforms/test_on_use.py",
