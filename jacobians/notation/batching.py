@@ -18,13 +18,16 @@ _ALIKE = 3  # as many terms at least become one
 
 def batched(tensor: Sum, make: Make) -> Sum:
     """The tensor with terms of the same structure as one term over a letter more."""
-    groups: dict[Hashable, list[Term]] = defaultdict(list)
+    groups: dict[Hashable, list[tuple[Term, Term]]] = defaultdict(list)
     for term in tensor.terms:
         ordered = term._replace(factors=tuple(sorted(term.factors, key=_look)))
-        groups[_structure(ordered)].append(ordered)
+        groups[_structure(ordered)].append((term, ordered))
     found: list[Term | None] = []
     for group in groups.values():
-        found += group if len(group) < _ALIKE else [_one(group, make)]
+        if len(group) < _ALIKE:
+            found += [term for term, _ in group]
+        else:
+            found.append(_one([ordered for _, ordered in group], make))
     return total(tensor.shape, found)
 
 

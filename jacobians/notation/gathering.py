@@ -98,7 +98,7 @@ def listed(tensor: Sum, make: Make) -> Sum:
         )  # fmt: skip
     core = total((*sizes, len(places)), terms)
     made = make(numbered(core), core.operands)
-    tables = iter(np.unravel_index(places, shape))
+    tables = iter(np.unravel_index(places, shape) if shape else ())
     slots = [
         shared.terms[0].slots[axis]
         if axis in shared.axes
