@@ -40,14 +40,11 @@ def _look(factor: Factor) -> tuple[object, ...]:
 
 
 def _structure(term: Term) -> Hashable:
-    """What alike terms share: all but coefficient, constants and operands; masks are the same."""
+    """What alike terms share: all but coefficient, constants and operands."""
     return (
         term.sizes,
         tuple(slot.parts for slot in term.slots),
-        tuple(
-            (f.mask, tuple(slot.parts for slot in f.slots), f if f.mask else None)
-            for f in term.factors
-        ),
+        tuple((f.mask, tuple(slot.parts for slot in f.slots)) for f in term.factors),
     )
 
 
@@ -69,6 +66,9 @@ def _one(group: list[Term], make: Make) -> Term | None:
                 _moved(own, letter, sizes) for own in zip(*(f.slots for f in members), strict=True)
             )
             factors.append(members[0]._replace(slots=slots))
+        elif members[0].mask:  # masks stay masks
+            plain = [f._replace(mask=False) for f in members]
+            factors.append(_stacked(plain, sizes, letter, None, make)._replace(mask=True))
         else:
             factors.append(_stacked(members, sizes, letter, weights, make))
             weights = None

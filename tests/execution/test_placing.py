@@ -10,7 +10,11 @@ from jacobians.notation.slots import Slot, letter_slot, table_slot
 from jacobians.notation.terms import Factor, normal, total
 from tests.notation.strategies import evaluate
 
-X, Y, Z = np.arange(1.0, 7).reshape(3, 2), np.array([10.0, 20.0, 30.0]), np.array([0.5, 0.25, 0.125])
+X, Y, Z = (
+    np.arange(1.0, 7).reshape(3, 2),
+    np.array([10.0, 20.0, 30.0]),
+    np.array([0.5, 0.25, 0.125]),
+)
 i, j = letter_slot(0), letter_slot(1)
 # 2a + 3b is 0, 2, 4, 3, 5, 7: each once, though no digits of a number. 1 and 6 fill the gaps.
 APART = normal(1, (3, 2), [Factor(0, (i, j))], [Slot(0, ((0, 2), (1, 3)))])
