@@ -51,7 +51,10 @@ def placed(
     whole = any(fills(t, shape) for t in ordered) or (all(stored) and written == prod(shape))
     kernel = Kernel.EMPTY if whole else Kernel.ZEROS  # a term that fills it is stored first
     out = builder.emit(kernel, [], shape, dtype, given=given)
-    places = [_place(builder, term, shape, out.root) for term in ordered]
+    places = [
+        _place(builder, term, shape, out.root, once=alone or injective(term))
+        for term, alone in zip(ordered, stored, strict=True)
+    ]
     if given:
         for n, place in enumerate(places):
             if not stored[n] and not _covered(n, ordered, shape):
@@ -89,9 +92,8 @@ def _spread(value: Value, place: Place) -> Operand:
     return aligned(value, place.letters) if value.letters else value.ref
 
 
-def _place(builder: Builder, term: Term, shape: tuple[int, ...], root: str) -> Place:
+def _place(builder: Builder, term: Term, shape: tuple[int, ...], root: str, *, once: bool) -> Place:
     letters = tuple(sorted(term.kept))
-    once = injective(term)
     index: tuple[Any, ...] = ()
     if not (once and all(slot.affine for slot in term.slots)):
         index = tuple(builder.constant(positions(slot, term.sizes, letters)) for slot in term.slots)

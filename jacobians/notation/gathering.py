@@ -4,7 +4,7 @@ Axes whose slots are the same in all terms keep them (a batch stays a batch). Th
 new operand that holds the sum of all terms, over the box that they reach. No entry is added to the pattern.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import NamedTuple
 
@@ -35,8 +35,25 @@ class _Shared(NamedTuple):
 
 def gather(tensor: Sum, make: Make) -> Sum:
     """The terms as one block, where they fill it: it is no larger than what they write together."""
-    if len(tensor.terms) < 2:
+    return _unmasked(tensor, lambda plain: _gathered(plain, make))
+
+
+def listed(tensor: Sum, make: Make) -> Sum:
+    """The terms as one, which lists the entries that they reach: a letter, and a table for each axis."""
+    return _unmasked(tensor, lambda plain: _listed(plain, make))
+
+
+def _unmasked(tensor: Sum, rule: Callable[[Sum], Sum]) -> Sum:
+    """The terms without masks by a rule; inside an operand, what a mask rules out were a number."""
+    masked = [term for term in tensor.terms if any(f.mask for f in term.factors)]
+    plain = [term for term in tensor.terms if not any(f.mask for f in term.factors)]
+    if len(plain) < 2:
         return tensor
+    after = rule(Sum(tensor.shape, tuple(plain)))
+    return total(tensor.shape, [*after.terms, *masked]) if masked else after
+
+
+def _gathered(tensor: Sum, make: Make) -> Sum:
     shared = _shared(tensor)
     lows, shape = _box(shared, tensor.shape)
     held = sum(letter_count(t.sizes, t.kept) for t in tensor.terms)
@@ -57,10 +74,7 @@ def gather(tensor: Sum, make: Make) -> Sum:
     return total(tensor.shape, [normal(1, shape, [factor], slots)])
 
 
-def listed(tensor: Sum, make: Make) -> Sum:
-    """The terms as one, which lists the entries that they reach: a letter, and a table for each axis."""
-    if len(tensor.terms) < 2:
-        return tensor
+def _listed(tensor: Sum, make: Make) -> Sum:
     shared = _shared(tensor)
     if any(  # where they stand apart depends on the letters that they share
         a < shared.letters
@@ -98,7 +112,7 @@ def listed(tensor: Sum, make: Make) -> Sum:
         )  # fmt: skip
     core = total((*sizes, len(places)), terms)
     made = make(numbered(core), core.operands)
-    tables = iter(np.unravel_index(places, shape))
+    tables = iter(np.unravel_index(places, shape) if shape else ())
     slots = [
         shared.terms[0].slots[axis]
         if axis in shared.axes

@@ -18,13 +18,16 @@ _ALIKE = 3  # as many terms at least become one
 
 def batched(tensor: Sum, make: Make) -> Sum:
     """The tensor with terms of the same structure as one term over a letter more."""
-    groups: dict[Hashable, list[Term]] = defaultdict(list)
+    groups: dict[Hashable, list[tuple[Term, Term]]] = defaultdict(list)
     for term in tensor.terms:
         ordered = term._replace(factors=tuple(sorted(term.factors, key=_look)))
-        groups[_structure(ordered)].append(ordered)
+        groups[_structure(ordered)].append((term, ordered))
     found: list[Term | None] = []
     for group in groups.values():
-        found += group if len(group) < _ALIKE else [_one(group, make)]
+        if len(group) < _ALIKE:
+            found += [term for term, _ in group]
+        else:
+            found.append(_one([ordered for _, ordered in group], make))
     return total(tensor.shape, found)
 
 
@@ -37,14 +40,11 @@ def _look(factor: Factor) -> tuple[object, ...]:
 
 
 def _structure(term: Term) -> Hashable:
-    """What alike terms share: all but coefficient, constants and operands; masks are the same."""
+    """What alike terms share: all but coefficient, constants and operands."""
     return (
         term.sizes,
         tuple(slot.parts for slot in term.slots),
-        tuple(
-            (f.mask, tuple(slot.parts for slot in f.slots), f if f.mask else None)
-            for f in term.factors
-        ),
+        tuple((f.mask, tuple(slot.parts for slot in f.slots)) for f in term.factors),
     )
 
 
@@ -66,6 +66,9 @@ def _one(group: list[Term], make: Make) -> Term | None:
                 _moved(own, letter, sizes) for own in zip(*(f.slots for f in members), strict=True)
             )
             factors.append(members[0]._replace(slots=slots))
+        elif members[0].mask:  # masks stay masks
+            plain = [f._replace(mask=False) for f in members]
+            factors.append(_stacked(plain, sizes, letter, None, make)._replace(mask=True))
         else:
             factors.append(_stacked(members, sizes, letter, weights, make))
             weights = None

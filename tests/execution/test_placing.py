@@ -1,0 +1,51 @@
+"""Terms written into an array: new, with the caller's numbers, and with an earlier call's."""
+
+import numpy as np
+import pytest
+
+from jacobians.execution.interpret import Bound
+from jacobians.execution.lowering import lower_terms
+from jacobians.execution.numpy_source import compiled
+from jacobians.notation.slots import Slot, letter_slot, table_slot
+from jacobians.notation.terms import Factor, normal, total
+from tests.notation.strategies import evaluate
+
+X, Y, Z = (
+    np.arange(1.0, 7).reshape(3, 2),
+    np.array([10.0, 20.0, 30.0]),
+    np.array([0.5, 0.25, 0.125]),
+)
+i, j = letter_slot(0), letter_slot(1)
+# 2a + 3b is 0, 2, 4, 3, 5, 7: each once, though no digits of a number. 1 and 6 fill the gaps.
+APART = normal(1, (3, 2), [Factor(0, (i, j))], [Slot(0, ((0, 2), (1, 3)))])
+GAPS = normal(1, (3,), [Factor(1, (i,))], [table_slot(0, [6, 1, 8])])
+ABOVE = normal(-2, (3,), [Factor(2, (i,))], [table_slot(0, [7, 7, 1])])
+CASES = {
+    "whole": ((9,), [APART, GAPS]),
+    "apart": ((11,), [GAPS, APART]),
+    "alone": ((8,), [APART]),
+    "above": ((9,), [GAPS, APART, ABOVE]),
+    "above, with a gap": ((10,), [ABOVE, APART, GAPS]),
+    "added alone": ((9,), [ABOVE]),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_an_array_held_before_never_shows(name):
+    shape, terms = CASES[name]
+    arrays = [X, Y, Z]
+    tensor = total(shape, terms)
+    exact = evaluate(tensor, arrays.__getitem__)
+    lowered = lower_terms(tensor, [a.shape for a in arrays], [a.dtype for a in arrays], float)
+    printed, stepwise = compiled(lowered), Bound(lowered)
+    for _ in range(3):
+        np.full(shape, np.nan)  # its memory is handed out again
+        np.testing.assert_array_equal(printed(*arrays), exact)
+        np.full(shape, np.nan)
+        np.testing.assert_array_equal(stepwise(arrays)[0], exact)
+    for held, clean in ((np.full(shape, np.nan), False), (np.zeros(shape), True)):
+        for scale in (3.0, 1.0):
+            printed(X * scale, Y * scale, Z * scale, out=held, clean=clean)
+            np.testing.assert_array_equal(held, scale * exact)
+    stepwise(arrays, out=held)
+    np.testing.assert_array_equal(held, exact)
