@@ -14,6 +14,7 @@ from jacobians.verification.hypotheses import (
     CLOSE,
     PLAIN,
     Mistake,
+    branches,
     degrees,
     exchanged,
     factors,
@@ -36,8 +37,8 @@ _EXACT = 1e-6  # the relative error of a prediction that holds
 _MOST = 3  # explanations that are told
 
 HYPOTHESES: tuple[Callable[[Flow], Iterator[Mistake]], ...] = (
-    paths, skipped, scalars, operands, reduced, exchanged, turned_edges, moved_entries, rearranged, factors,
-    degrees, several_paths,
+    paths, skipped, scalars, operands, branches, reduced, exchanged, turned_edges, moved_entries, rearranged,
+    factors, degrees, several_paths,
 )  # fmt: skip
 _ENOUGH = (reduced, exchanged, rearranged)  # after which nothing more is tried where one holds
 _SURE = 1.6  # the weight of one that holds so plainly

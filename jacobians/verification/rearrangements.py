@@ -109,6 +109,15 @@ def moved_entries(flow: Flow) -> Iterator[Mistake]:
             continue
         if not np.isin(matrix, (0, 1)).all() or not (matrix.sum(1) == 1).all():
             continue
+        if matrix.sum(0).max(initial=0) > 1:
+            of = flow.said(edge.operand)
+            once = np.flip(np.cumsum(np.flip(matrix, 0), 0), 0) <= 1
+            for kept, which in ((once, "last"), (np.cumsum(matrix, 0) <= 1, "first")):
+                adds = flow.up[edge.node] @ (matrix * kept) @ flow.down[edge.operand]
+                text = f"an entry of {of} that is picked several times gets the {which} gradient alone"
+                yield Mistake(
+                    "picked", f"{text}, where their sum is meant", adds - flow.through(edge), 1.5
+                )
         table = matrix.reshape(-1, *edge.operand.shape)
         for axis, size in enumerate(edge.operand.shape):
             for step in (1, -1) if size > 1 else ():
@@ -202,13 +211,14 @@ def _over_other_axes(flow: Flow, edge: Edge, U: Array, summed: list[int]) -> Ite
         array = np.asarray(value, np.float64)
         if array.size == prod(padded) and (array != 0).all() and len(outside) < _MOST_OUTSIDE:
             outside += [array.reshape(padded), 1 / array.reshape(padded)]
-    for count in range(1, len(shape) + 1):
+    for count in range(len(shape) + 1):
         for other in combinations(range(len(shape)), count):
             if list(other) == summed:
                 continue
             sizes = prod(shape[a] for a in summed) / prod(shape[a] for a in other)
-            text = f"the sum in the gradient through {flow.said(edge.operand)} runs over "
-            text += "all axes" if count == len(shape) > 1 else axes_said(other)
+            text = f"the sum in the gradient through {flow.said(edge.operand)} "
+            text += "runs over " * bool(count)
+            text += "all axes" if count == len(shape) > 1 else axes_said(other) or "is forgotten"
             for v in outside:
                 again = (U * v).sum(axis=tuple(a + 1 for a in other), keepdims=True) / v * scale
                 again = np.broadcast_to(again, U.shape).reshape(len(U), -1) @ down
