@@ -203,7 +203,9 @@ def _run_by_all(subject: Subject, args: list[Any], kwargs: dict[str, Any]) -> It
     with ExitStack() as stack:
         try:
             run = stack.enter_context(
-                traced(subject.f, args, kwargs, (*subject.places, *others) if others else subject.wrt)
+                traced(
+                    subject.f, args, kwargs, (*subject.places, *others) if others else subject.wrt
+                )
             )
         except Exception:  # an argument that decides a branch, or is a table
             run = stack.enter_context(traced(subject.f, args, kwargs, subject.wrt))

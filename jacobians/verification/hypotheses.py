@@ -22,6 +22,7 @@ from jacobians.verification.flow import Edge, Flow, slope_of
 
 Array = NDArray[Any]
 
+_SAME_ENTRIES = ("permute", "transpose", "reshape", "alias", "expand_dims", "squeeze")
 _MOST_VALUES = 40  # whose values may be a factor
 CLOSE = 1e-5  # the relative error of a factor that is named
 PLAIN = {
@@ -290,17 +291,27 @@ def _exchanged_for(
     """Another value of the function in the place of a factor: of its shape, or transposed."""
     text = flow.said(operand)
     if value.ndim and value.size > 1 and 0 <= value.min() and value.max() <= 1:
-        yield "instead", f"1 − {text} stands where {text} is meant", 1 - value, 1.55
+        minus = f"({text})" if " " in text else text
+        yield "instead", f"1 − {minus} stands where {text} is meant", 1 - value, 1.55
     for node, other in others:
         if node is operand or value.size < 2:
             continue
+        moved = node.operation is not None and node.operation.name in _SAME_ENTRIES
+        if moved and any(o in node.operands for o, _ in others):
+            continue  # its operand says the same
         said = flow.said(node)
+        plain = 1.58 if node.operation is None else 1.65 if node in flow.names else 1.8
         if other.shape == value.shape:
-            yield "instead", f"{said} stands where {text} is meant", other, 1.55
+            yield "instead", f"{said} stands where {text} is meant", other, plain
         elif value.ndim == 2 and other.shape == value.shape[::-1]:
-            yield "instead", f"{said}ᵀ stands where {text} is meant", other.T, 1.6
+            yield "instead", f"{said}ᵀ stands where {text} is meant", other.T, plain + 0.05
         elif other.size == value.size:
-            yield "instead", f"{said} stands where {text} is meant", other.reshape(value.shape), 1.65
+            yield (
+                "instead",
+                f"{said} stands where {text} is meant",
+                other.reshape(value.shape),
+                1.65,
+            )
 
 
 def branches(flow: Flow) -> Iterator[Mistake]:
@@ -318,7 +329,9 @@ def branches(flow: Flow) -> Iterator[Mistake]:
                 pulled = flow.pulled(edge._replace(local=tensor), flow.up[node])
                 adds = adds + pulled @ flow.down[edge.operand] - flow.through(edge)
         if seen:
-            words = f"the branches of {flow.said(node)} are exchanged: its condition is turned round"
+            words = (
+                f"the branches of {flow.said(node)} are exchanged: its condition is turned round"
+            )
             yield Mistake("branches", words, adds, 1.55)
 
 

@@ -20,6 +20,7 @@ from jacobians.verification.diagnosis import (
 )
 from jacobians.verification.differences import Estimate
 from jacobians.verification.flow import flow_of
+from jacobians.verification.otherwise import as_if
 from jacobians.verification.references import ByTracing, Numerical, Reference
 from jacobians.verification.report import Part, Worst
 from jacobians.verification.subject import Pair, Subject, eps_of
@@ -123,7 +124,7 @@ class Trial:
                 sample, found, verdict, pair, derived=derived
             )
             if linear and not derived and (not findings or _is_weak(findings[0])):
-                more = self._of_graph(sample, pair)
+                more = self._of_graph(sample, pair) or self._of_arguments(sample, pair)
                 rest = [one for one in findings if not more or one.kind != "unexplained"]
                 findings = (*more, *rest)[:_MOST_FINDINGS]
         errors = found.estimate.error[~found.estimate.lost]
@@ -293,7 +294,7 @@ class Trial:
             D = np.stack([d.ravel() for d in sample.given], axis=1)
         try:
             flow = flow_of(self._subject, pair, U, D)
-        except ZeroDivisionError:
+        except Exception:  # what has no graph of nodes that can be evaluated by itself
             return ()
         if flow is None:
             return ()
@@ -307,6 +308,21 @@ class Trial:
         eps = max(eps_of(array) for array in sample.got)
         found = explanations(flow, claimed, max(eps, self._subject.eps))
         return tuple(Finding(one.kind, one.text, 0.0) for one in found)
+
+    def _of_arguments(self, sample: Sample, pair: Pair) -> tuple[Finding, ...]:
+        """Whether the claim is right for an argument that is turned, one off, or another."""
+        upstreams: Array | None = None
+        if sample.whole:
+            claimed = assembled(sample, pair).reshape(pair.out.size, -1)
+        elif sample.way == "backward":
+            upstreams = np.stack([G.ravel() for G in sample.given])
+            claimed = np.stack([g.ravel() for g in sample.got])
+        else:
+            return ()
+        return tuple(
+            Finding("argument", text, 0.0)
+            for text in as_if(self._subject, pair, upstreams, claimed)
+        )
 
     def _of_shape(self, sample: Sample, found: Contest, pair: Pair) -> tuple[Finding, ...]:
         """Explanations of a wrong shape."""

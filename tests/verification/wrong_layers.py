@@ -63,7 +63,16 @@ def attended(q: Any, k: Any, v: Any) -> Any:
     return P @ v
 
 
-@layer((4, 3), (4, 3), (4, 3), wrt=1, k_for_q="X", turned="X", no_softmax="X", diagonal="X")
+@layer(
+    (4, 3),
+    (4, 3),
+    (4, 3),
+    wrt=1,
+    k_for_q="instead: In the derivative of q @ transpose(k) by transpose(k), k stands",
+    turned="transposed: The gradient by S is transposed",
+    no_softmax="skipped: The derivative of P by S is forgotten: the gradient passes as i",
+    diagonal="reduced: The sum in the gradient through sum(e) is forgotten, where axis",
+)
 def attention_by_keys() -> Any:
     def vjp(bad, G, q, k, v):
         P, dP = softened(q @ k.T / np.sqrt(3)), G @ v.T
@@ -76,7 +85,14 @@ def attention_by_keys() -> Any:
     return attended, vjp
 
 
-@layer((4, 3), (4, 3), (4, 3), wrt=2, scores="X", turned="X")
+@layer(
+    (4, 3),
+    (4, 3),
+    (4, 3),
+    wrt=2,
+    scores="instead: In the derivative of P @ v by v, S stands where P is meant",
+    turned="order: Axes i and k are swapped (a transpose)",
+)
 def attention_by_values() -> Any:
     def vjp(bad, G, q, k, v):
         S = q @ k.T / np.sqrt(3)
@@ -86,7 +102,15 @@ def attention_by_values() -> Any:
     return attended, vjp
 
 
-@layer((6, 3), (3,), (3,), wrt=1, raw="X", centred="X", mean="X")
+@layer(
+    (6, 3),
+    (3,),
+    (3,),
+    wrt=1,
+    raw="instead: In the derivative of g · xhat by g, x stands where xhat is mean",
+    centred="factor: A factor sqrt((squares(transpose(x)) / 6) + 0.001) too many",
+    mean="mean: It is 1/6 × the right derivative (1/6 = 1/i, the size of i: a mean",
+)
 def batch_norm_by_scale() -> Any:
     def f(x, g, b):
         mu = x.mean(0)
@@ -102,7 +126,14 @@ def batch_norm_by_scale() -> Any:
     return f, vjp
 
 
-@layer((6, 3), (3,), (3,), no_sum="X", constant="X", std="X", ddof="X")
+@layer(
+    (6, 3),
+    (3,),
+    (3,),
+    constant="path: The gradients through std and through mu are missing",
+    std="path: The gradient through std is missing (it is held constant, or forgo",
+    ddof="path: The gradient through std is 1.2 × what it should be (n − 1 where n",
+)
 def batch_norm_in_steps() -> Any:
     def f(x, g, b):
         mu = np.mean(x, axis=0)
@@ -113,7 +144,7 @@ def batch_norm_in_steps() -> Any:
         c, s = x - x.mean(0), np.sqrt(x.var(0) + 1e-3)
         d = G * g
         dvar = -0.5 * d * c / s**3
-        dvar = dvar if bad == "no_sum" else dvar.sum(0)
+        dvar = dvar.sum(0)
         dvar = 0 * dvar if bad in ("constant", "std") else dvar
         dmu = 0 if bad == "constant" else (d / s).sum(0) / 6
         return d / s + 2 * dvar * c / (5 if bad == "ddof" else 6) - dmu
@@ -121,7 +152,15 @@ def batch_norm_in_steps() -> Any:
     return f, vjp
 
 
-@layer((3, 5, 4), (4,), axis="X", mean_axis="X", var="X", sums="X", gamma="X")
+@layer(
+    (3, 5, 4),
+    (4,),
+    axis="reduced: The sum in the gradient through mu runs over axis 1, where axis",
+    mean_axis="reduced: The sum in the gradient through mu runs over axis 1, where axis",
+    var="path: The gradient through var is missing (it is held constant, or forgo",
+    sums="skipped: The division by 4 in var is forgotten (a sum where a mean is me",
+    gamma="skipped: In the derivative of xhat · g by xhat, the factor g is forgotte",
+)
 def layer_norm_of_three() -> Any:
     def f(x, g):
         mu = x.mean(-1, keepdims=True)
@@ -143,7 +182,7 @@ def layer_norm_of_three() -> Any:
 
 @layer(
     (3,), (3, 3), (3, 3), (3, 3), (2,), (3, 2), (3, 2), (3, 2),
-    no_update="X", no_reset="X", turned="X", swap="X", tanh="X", half="X",
+    no_update="path: The gradient through z is missing (it is held constant, or forgott", no_reset="path: The gradient through r is missing (it is held constant, or forgott", turned="transposed: In the derivative of Ur @ h by h, Ur stands transposed", swap="instead: In the derivative of (1 − z) · h by h, 1 − (1 − z) stands where", tanh="skipped: In the derivative of c by (Wc @ x) + (Uc @ (r · h)), the factor", half="path: The gradient through 1 − z in (1 − z) · h is missing (it is held c",
 )  # fmt: skip
 def gru() -> Any:
     def f(h, Uz, Ur, Uc, x, Wz, Wr, Wc):
@@ -165,7 +204,14 @@ def gru() -> Any:
     return f, vjp
 
 
-@layer((8,), (2,), exchanged="X", candidate="X", state="X", tanh="X")
+@layer(
+    (8,),
+    (2,),
+    exchanged="exchanged: The gradients by a_i and a_(i+2) are exchanged",
+    candidate="skipped: In the derivative of g by a_(i+6), the factor 1 − square(g) is",
+    state="instead: In the derivative of forget · c by forget, new stands where c i",
+    tanh="skipped: In the derivative of tanh(new) by new, the factor 1 − square(ta",
+)
 def lstm() -> Any:
     def f(a, c):
         i, forget, o = (1 / (1 + np.exp(-a[n : n + 2])) for n in (0, 2, 4))
@@ -190,7 +236,13 @@ def lstm() -> Any:
 MASK = np.array([[1.0, 0, 1, 1], [0, 1, 1, 0], [1, 1, 0, 1]])
 
 
-@layer((3, 4), scale="X", mask="X", inverse="X", twice="X")
+@layer(
+    (3, 4),
+    scale="skipped: The derivative of (x · MASK) / 0.6 by x · MASK is forgotten: th",
+    mask="term: The factor MASK_ij is missing",
+    inverse="instead: In the derivative of x · MASK by x, 1 − MASK stands where MASK",
+    twice="twice: The derivative of (x · MASK) / 0.6 by x · MASK is applied twice",
+)
 def dropout() -> Any:
     def f(x):
         return x * MASK / 0.6
@@ -205,7 +257,11 @@ def dropout() -> Any:
 PICKED = np.array([2, 0, 2, 4, 1, 2])
 
 
-@layer((5, 3), last="X", off="X")
+@layer(
+    (5, 3),
+    last="picked: An entry of E that is picked several times gets the last gradien",
+    off="shift: What is picked out of E is off by one along axis 0",
+)
 def embedding() -> Any:
     def f(E):
         return E[PICKED]
@@ -221,7 +277,14 @@ def embedding() -> Any:
     return f, vjp
 
 
-@layer("square", (4,), rhs="X", sign="X", turned="X", exchanged="X")
+@layer(
+    "square",
+    (4,),
+    rhs="instead: In the derivative of solve(A, b) by A, b stands where solve(A,",
+    sign="sign: The sign is wrong",
+    turned="order: Axes i and k are swapped (a transpose)",
+    exchanged="order: Axes k and l are swapped (a transpose)",
+)
 def solved() -> Any:
     def f(A, b):
         return np.linalg.solve(A, b)
@@ -237,7 +300,12 @@ def solved() -> Any:
     return f, vjp
 
 
-@layer("square", argument="X", transposed="X", half="X")
+@layer(
+    "square",
+    argument="unexplained: No known mistake explains it: 16 of 16 entries are wrong; t",
+    transposed="order: Axes k and l are swapped (a transpose)",
+    half="factor: It is ½ × the right derivative (a factor 2 is missing)",
+)
 def log_determinant() -> Any:
     def f(A):
         return np.linalg.slogdet(A)[1]
@@ -249,7 +317,14 @@ def log_determinant() -> Any:
     return f, vjp
 
 
-@layer((4, 6), (4, 6), norm="X", scale="X", a_for_b="X", first="X")
+@layer(
+    (4, 6),
+    (4, 6),
+    norm="factor: A factor nb too many in the gradient by dot",
+    scale="scalar: The derivative of na · nb by na is taken as y, where y is its re",
+    a_for_b="instead: In the derivative of a · b by a, a stands where b is meant",
+    first="path: The gradient through na is missing (it is held constant, or forgot",
+)
 def cosine() -> Any:
     def f(a, b):
         dot = (a * b).sum(1)
@@ -266,7 +341,12 @@ def cosine() -> Any:
     return f, vjp
 
 
-@layer((4, 6), exchanged="X", slope="X", zero="X")
+@layer(
+    (4, 6),
+    exchanged="branches: The branches of where(greater(x, 0), x, 0.1 · x) are exchanged",
+    slope="term: The term 0.1 δ_ik δ_jl [not [x_ij > 0]] has the wrong sign",
+    zero="term: The term 0.1 δ_ik δ_jl [not [x_ij > 0]] is missing",
+)
 def leaky() -> Any:
     def f(x):
         return np.where(x > 0, x, 0.1 * x)
@@ -279,7 +359,14 @@ def leaky() -> Any:
     return f, vjp
 
 
-@layer((6, 7), (3, 3), transposed="X", one_axis="X", turned="X", off="X")
+@layer(
+    (6, 7),
+    (3, 3),
+    transposed="argument: It is right for another w: transposed",
+    one_axis="shift: Axes i and k are both reversed (a kernel that is turned round: co",
+    turned="shift: Axes i, j, k and l are all reversed (a kernel that is turned roun",
+    off="shift: The indices of axis k are off by 1, going round: what stands at k",
+)
 def convolution_in_loops() -> Any:
     def f(x, w):
         y = np.zeros((4, 5))
@@ -299,7 +386,14 @@ def convolution_in_loops() -> Any:
     return f, vjp
 
 
-@layer((9,), (3,), wrt=1, off="X", turned="X", half="X")
+@layer(
+    (9,),
+    (3,),
+    wrt=1,
+    off="argument: It is right for another x: off by one, with zeros at the end",
+    turned="shift: Axis k is reversed",
+    half="factor: It is ½ × the right derivative (a factor 2 is missing)",
+)
 def kernel_of_a_convolution() -> Any:
     def f(x, w):
         return np.stack([x[i : i + 3] @ w for i in range(7)])
@@ -312,7 +406,12 @@ def kernel_of_a_convolution() -> Any:
     return f, vjp
 
 
-@layer((2, 4, 6), axis="X", mean="X", var="X")
+@layer(
+    (2, 4, 6),
+    axis="reduced: The sum in the gradient through m runs over axis 1, where axis",
+    mean="path: The gradient through m is missing (it is held constant, or forgott",
+    var="path: The gradient through v is missing (it is held constant, or forgott",
+)
 def group_norm() -> Any:
     def f(x):
         r = x.reshape(2, 2, 12)
@@ -331,7 +430,15 @@ def group_norm() -> Any:
     return f, vjp
 
 
-@layer((4, 3), (3, 3), (3, 3), skip="X", relu="X", turned="X", weights="X")
+@layer(
+    (4, 3),
+    (3, 3),
+    (3, 3),
+    skip="term: The term δ_ik δ_jl is missing",
+    relu="skipped: The derivative of h by x @ W is forgotten: the gradient passes",
+    turned="transposed: In the derivative of h @ V by h, V stands transposed",
+    weights="instead: In the derivative of x @ W by x, V stands where W is meant",
+)
 def residual() -> Any:
     def f(x, W, V):
         h = np.maximum(x @ W, 0)
