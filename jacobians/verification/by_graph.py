@@ -42,6 +42,7 @@ HYPOTHESES: tuple[Callable[[Flow], Iterator[Mistake]], ...] = (
 )  # fmt: skip
 _ENOUGH = (reduced, exchanged, rearranged)  # after which nothing more is tried where one holds
 _FEWEST = 12  # numbers that two mistakes must explain
+_LARGEST = 1e100  # beyond which sums of entries are no numbers
 _PARTNERS = 20  # that are tried of each
 _SURE = 1.6  # the weight of one that holds so plainly
 
@@ -54,8 +55,11 @@ class Named(NamedTuple):
     weight: float
 
 
-def explanations(flow: Flow, claimed: Array, eps: float) -> list[Named]:
-    """What explains the claimed numbers, the plainest first; (upstreams, directions) as ``flow.right``."""
+def explanations(flow: Flow, claimed: Array, eps: float, *, several: bool = True) -> list[Named]:
+    """What explains the claimed numbers, the plainest first; (upstreams, directions) as ``flow.right``.
+
+    ``several``: whether two mistakes at once are tried where none alone holds.
+    """
     error = claimed - flow.right
     scale = float(np.max(np.abs(claimed), initial=0.0)) + float(
         np.max(np.abs(flow.right), initial=0.0)
@@ -85,7 +89,7 @@ def explanations(flow: Flow, claimed: Array, eps: float) -> list[Named]:
                     found.append(Named(guess.kind, words[:1].upper() + words[1:] + ".", weight))
             if hypothesis in _ENOUGH and any(one.weight <= _SURE for one in found):
                 break
-    if not found:
+    if not found and several:
         found = _two_at_once(tried, error, allowed)
     found.sort(key=lambda one: (one.weight, len(one.text)))
     best = [one for one in found if one.weight <= found[0].weight + 0.3] if found else []
@@ -97,7 +101,8 @@ def _two_at_once(tried: list[Mistake], error: Array, allowed: float) -> list[Nam
 
     A random sum of the entries of each is sorted, so that a partner is looked up.
     """
-    telling = [m for m in tried if np.abs(m.adds).max(initial=0.0) > 10 * allowed]
+    sizes = [float(np.abs(m.adds).max(initial=0.0)) for m in tried]
+    telling = [m for m, n in zip(tried, sizes, strict=True) if 10 * allowed < n < _LARGEST]
     if len(telling) < 2 or error.size < _FEWEST:
         return []
     weights = np.random.default_rng(3).normal(size=error.size)
