@@ -292,7 +292,7 @@ def _exchanged_for(
     text = flow.said(operand)
     if value.ndim and value.size > 1 and 0 <= value.min() and value.max() <= 1:
         minus = f"({text})" if " " in text else text
-        yield "instead", f"1 − {minus} stands where {text} is meant", 1 - value, 1.55
+        yield "instead", f"1 − {minus} stands where {text} is meant", 1 - value, 1.66
     for node, other in others:
         if node is operand or value.size < 2:
             continue

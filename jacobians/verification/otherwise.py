@@ -82,8 +82,8 @@ def _change(
         if end.size != pair.out.size:
             return None
         ends.append(end)
-    change = ends[0] - ends[1]
-    return change if upstreams is None else upstreams @ change
+    change: Array = ends[0] - ends[1]
+    return change if upstreams is None else np.asarray(upstreams @ change)
 
 
 def _others(subject: Subject, pair: Pair) -> Iterator[Other]:

@@ -216,14 +216,14 @@ class Pointwise:
             for columns in groups:
                 move = np.zeros(self.point.size)
                 move[columns] = steps[columns]
-                move = move.reshape(self.point.shape)
-                up, down = self(self.point + move), self(self.point - move)
+                step = move.reshape(self.point.shape)
+                up, down = self(self.point + step), self(self.point - step)
                 owner = np.full(self.value.size, -1)
                 for n in columns:
                     owner[pattern[:, n]] = n
                 change = up - down
-                quiet_rows = np.abs(change[owner < 0])
-                if not np.all(quiet_rows <= 16 * self.noise[owner < 0]):
+                still = np.abs(change[owner < 0])
+                if not np.all(still <= 16 * self.noise[owner < 0]):
                     return None
                 rows = np.flatnonzero(owner >= 0)
                 found[rows, owner[rows]] = change[rows] / (2 * steps[owner[rows]])
@@ -235,10 +235,10 @@ class Pointwise:
             random = np.random.default_rng(21)
             for _ in range(2):
                 d = self.scales * random.uniform(0.5, 1.5, self.point.shape)
-                slope_ = self.along([d]).taken(0)
-                apart = np.abs(found @ d.reshape(-1) - slope_.value)
+                along = self.along([d]).taken(0)
+                apart = np.abs(found @ d.reshape(-1) - along.value)
                 spread = np.abs(found) @ np.abs(d.reshape(-1))
-                if not np.all(apart <= 10 * slope_.error + _AGREES * spread):
+                if not np.all(apart <= 10 * along.error + _AGREES * spread):
                     return None
         estimate = Estimate(found, error, np.zeros_like(found))
         return Approximation(estimate, "central differences, which extrapolated ones confirm")

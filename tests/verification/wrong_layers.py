@@ -181,9 +181,21 @@ def layer_norm_of_three() -> Any:
 
 
 @layer(
-    (3,), (3, 3), (3, 3), (3, 3), (2,), (3, 2), (3, 2), (3, 2),
-    no_update="path: The gradient through z is missing (it is held constant, or forgott", no_reset="path: The gradient through r is missing (it is held constant, or forgott", turned="transposed: In the derivative of Ur @ h by h, Ur stands transposed", swap="instead: In the derivative of (1 − z) · h by h, 1 − (1 − z) stands where", tanh="skipped: In the derivative of c by (Wc @ x) + (Uc @ (r · h)), the factor", half="path: The gradient through 1 − z in (1 − z) · h is missing (it is held c",
-)  # fmt: skip
+    (3,),
+    (3, 3),
+    (3, 3),
+    (3, 3),
+    (2,),
+    (3, 2),
+    (3, 2),
+    (3, 2),
+    no_update="path: The gradient through z is missing (it is held constant, or forgott",
+    no_reset="path: The gradient through r is missing (it is held constant, or forgott",
+    turned="transposed: In the derivative of Ur @ h by h, Ur stands transposed",
+    swap="instead: In the derivative of (1 − z) · h by h, z stands where 1 − z is",
+    tanh="skipped: In the derivative of c by (Wc @ x) + (Uc @ (r · h)), the factor",
+    half="path: The gradient through 1 − z in (1 − z) · h is missing (it is held c",
+)
 def gru() -> Any:
     def f(h, Uz, Ur, Uc, x, Wz, Wr, Wc):
         z = 1 / (1 + np.exp(-(Wz @ x + Uz @ h)))
