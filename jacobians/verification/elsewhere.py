@@ -14,6 +14,7 @@ _SIZES = (5, 7, 3, 11, 13)  # no one a power or a product of others
 _LARGEST = 1 << 11  # entries of an argument, or a result, of another size
 _NUMBER = re.compile(r"[\d.,]+(?:e-?\d+)?")
 _FACTORS = ("factor", "mean")
+_PLAIN = ("2", "½")  # that nobody means a size by
 
 
 def other_sizes(
@@ -37,7 +38,7 @@ def other_sizes(
             found.append(value)
             continue
         array = np.asarray(value)
-        shape = tuple(into[n] if n in into else n for n in array.shape)
+        shape = tuple(int(into.get(n, n)) for n in array.shape)
         if array.dtype.kind not in "fiub" or prod(shape) > _LARGEST or not array.size:
             return None
         drawn = random.choice(array.ravel(), shape)
@@ -80,8 +81,8 @@ def decided(
         if first.text == other.text or _factor(first) == "" or _factor(other) == "":
             return None
         of_sizes = " the size" in other.text or "√" in other.text
-        if not of_sizes and _factor(first) != _factor(other):
-            return None  # a number that is written for a size, in one of the two
+        if not of_sizes and (_factor(first) != _factor(other) or _factor(first) not in _PLAIN):
+            return None  # a number that is written for a size
         if _NUMBER.sub("#", first.text) == _NUMBER.sub("#", other.text):
             return None
         return (Finding(other.kind, f"{other.text[:-1]}; seen at {shapes}.", 0.0), *here[1:])
