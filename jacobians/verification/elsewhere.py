@@ -30,7 +30,7 @@ def other_sizes(
     fresh = [n for n in _SIZES if n not in sizes]
     if not sizes or len(sizes) > len(fresh) or hasattr(f, "__self__"):
         return None
-    into: dict[int, int] = dict(zip(sizes, fresh, strict=False))
+    into: dict[int, int] = {0: 0, 1: 1, **dict(zip(sizes, fresh, strict=False))}
     random = np.random.default_rng(5)
     found: list[Any] = []
     for value in args:
@@ -38,7 +38,7 @@ def other_sizes(
             found.append(value)
             continue
         array = np.asarray(value)
-        shape = tuple(int(into.get(n, n)) for n in array.shape)
+        shape = tuple(into[n] for n in array.shape)
         if array.dtype.kind not in "fiub" or prod(shape) > _LARGEST or not array.size:
             return None
         drawn = random.choice(array.ravel(), shape)
