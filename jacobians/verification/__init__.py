@@ -9,10 +9,12 @@ make numerical Jacobians.
 
 Why something is wrong is told by ``by_graph``, from the ``flow`` along the function's own graph:
 ``hypotheses`` and ``rearrangements`` say what a mistake at a node adds, ``variables`` what the user calls
-it; by ``forgotten``, from the formula; and by ``diagnosis``, which is pure: arrays in, findings out, in
-words of axes, entries and terms. Under it stand ``case`` (what is compared, and the measures), ``judging``
+it; by ``otherwise``, from the function at other arguments; by ``forgotten``, from the formula; and by
+``diagnosis``, which is pure: arrays in, findings out, in words of axes, entries and terms. Under it
+stand ``case`` (what is compared, and the measures), ``judging``
 (one guess against the numbers), the guesses of ``arrangements``, ``shifts`` and ``values``, the words of
 ``places`` and ``factors``, ``findings`` (two tensors) and ``probing`` (a backward or forward).
+Points of other sizes, in ``elsewhere``, decide between readings.
 
 Floor 10. Imports errors, ground, notation, graph, operations, derivation, tracing, display, tensor,
 transforms.

@@ -73,6 +73,19 @@ def _whole(
     return Contest(got, reference.forward(pair, given), "forward", asked, given)
 
 
+def along_few(
+    sample: Sample, reference: Reference, pair: Pair, random: np.random.Generator
+) -> Contest | None:
+    """A claim that is known whole, along random directions: what is right needs no more evaluations."""
+    claimed = assembled(sample, pair)
+    if claimed.shape != pair.shape or not np.isfinite(claimed).all():
+        return None
+    given = [drawn(random, pair.inner.shape) for _ in range(RANDOM)]
+    got = np.stack([np.tensordot(claimed, d, pair.inner.ndim) for d in given])
+    asked = f"{RANDOM} random directions, along which f was moved"
+    return Contest(got, reference.forward(pair, given), "forward", asked, given)
+
+
 def _in_part(
     sample: Sample, reference: Reference, pair: Pair, random: np.random.Generator
 ) -> Contest:

@@ -5,7 +5,8 @@ A derivative is a sum over paths of products of local Jacobians. For some upstre
 (``down``); the derivative contracted with both is ``up[a] @ down[a]`` at any node that all paths cross.
 """
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from math import prod
 from typing import Any, NamedTuple
 
@@ -18,7 +19,7 @@ from jacobians.display.formulas import written_out
 from jacobians.graph.node import Node, evaluate
 from jacobians.notation.terms import Sum
 from jacobians.tensor.jacobian_tensor import JacobianTensor
-from jacobians.tracing.running import output_node, traced
+from jacobians.tracing.running import Run, output_node, traced
 from jacobians.verification.subject import Pair, Subject, copied
 from jacobians.verification.variables import brief, variables_seen
 
@@ -176,16 +177,39 @@ def flow_of(
     names: dict[Node, str] = {}
     with ExitStack() as stack:
         with variables_seen(names):
-            run = stack.enter_context(traced(subject.f, args, kwargs, subject.wrt))
+            run = stack.enter_context(_run_by_all(subject, args, kwargs))
         start, output = run.inputs[pair.which], output_node(run.outputs[pair.output])
         nodes = between(output, [start])
         if start not in nodes or output is start or len(nodes) > _MOST_NODES:
             return None
         values = evaluate([*nodes, output], run.here.values)
-        arguments = set(subject.names)
-        names = {n: name for n, name in names.items() if name not in arguments and n is not output}
-        names.update(zip(run.inputs, subject.names, strict=True))
+        labels = [*subject.names, *run.names[len(subject.names) :]]
+        names = {n: name for n, name in names.items() if name not in labels and n is not output}
+        names.update(zip(run.inputs, labels, strict=True))
         return Flow(output, start, values, names, upstreams, directions)
+
+
+@contextmanager
+def _run_by_all(subject: Subject, args: list[Any], kwargs: dict[str, Any]) -> Iterator[Run]:
+    """The function with all float arrays among its arguments traced, so that all values have names.
+
+    By the asked for alone where it takes no more.
+    """
+    others = [
+        n
+        for n, value in enumerate(args)
+        if n not in subject.places and isinstance(value, np.ndarray) and value.dtype.kind == "f"
+    ]
+    with ExitStack() as stack:
+        try:
+            run = stack.enter_context(
+                traced(
+                    subject.f, args, kwargs, (*subject.places, *others) if others else subject.wrt
+                )
+            )
+        except Exception:  # an argument that decides a branch, or is a table
+            run = stack.enter_context(traced(subject.f, args, kwargs, subject.wrt))
+        yield run
 
 
 def slope_of(edge: Edge) -> Array | None:

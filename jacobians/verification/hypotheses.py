@@ -22,6 +22,7 @@ from jacobians.verification.flow import Edge, Flow, slope_of
 
 Array = NDArray[Any]
 
+_SAME_ENTRIES = ("permute", "transpose", "reshape", "alias", "expand_dims", "squeeze")
 _MOST_VALUES = 40  # whose values may be a factor
 CLOSE = 1e-5  # the relative error of a factor that is named
 PLAIN = {
@@ -54,7 +55,8 @@ def _shares(flow: Flow) -> list[tuple[str, Array]]:
     for share, operand, node, forks in sorted(places, key=lambda p: -p[2].serial):
         if not share.any() or _alike(share, flow.right):
             continue
-        alone = operand is not flow.start and len(_users(flow, operand)) == 1
+        whole = operand is node  # all that runs through it, however often it is used
+        alone = operand is not flow.start and (whole or len(_users(flow, operand)) == 1)
         plain = alone and operand in flow.names
         name = flow.said(operand)
         if not alone or (forks and not plain):
@@ -187,13 +189,7 @@ def _forgotten_division(flow: Flow, slope: float, of: str) -> str:
 
 def factors(flow: Flow) -> Iterator[Mistake]:
     """The value of a node that multiplies, or divides, the gradient at another; and so is lost or extra."""
-    every = [n for n in ordered([flow.output]) if n in flow.values or n.value is not None]
-    named: list[tuple[Node, Array]] = []
-    for node in every:
-        value = np.asarray(flow.values.get(node, node.value), np.float64)
-        if not np.isfinite(value).all() or (np.abs(value) == 1).all() or len(named) >= _MOST_VALUES:
-            continue
-        named.append((node, value))
+    named = _valued(flow)
     for at in flow.nodes:
         pull, share = flow.up[at], flow.up[at] @ flow.down[at]
         if not share.any():
@@ -229,8 +225,22 @@ def factors(flow: Flow) -> Iterator[Mistake]:
                 )
 
 
+def _valued(flow: Flow) -> list[tuple[Node, Array]]:
+    """Nodes of the function with their values, the first of many, without ones."""
+    named: list[tuple[Node, Array]] = []
+    for node in ordered([flow.output]):
+        if node not in flow.values and node.value is None:
+            continue
+        value = np.asarray(flow.values.get(node, node.value), np.float64)
+        if not np.isfinite(value).all() or (np.abs(value) == 1).all() or len(named) >= _MOST_VALUES:
+            continue
+        named.append((node, value))
+    return named
+
+
 def operands(flow: Flow) -> Iterator[Mistake]:
-    """A factor in a local Jacobian that is forgotten, transposed, turned round, or there twice."""
+    """A factor in a local Jacobian: forgotten, transposed, turned round, there twice, or another value."""
+    others = [(n, v) for n, v in _valued(flow) if v.ndim and v.size > 1]
     for edge in flow.edges:
         share = flow.through(edge)
         if not share.any():
@@ -242,7 +252,10 @@ def operands(flow: Flow) -> Iterator[Mistake]:
                 if factor.mask:
                     continue
                 text = flow.said(factor.operand)
-                for kind, clause, other, weight in _mistaken(text, value):
+                for kind, clause, other, weight in (
+                    *_mistaken(text, value),
+                    *_exchanged_for(flow, factor.operand, value, others),
+                ):
                     if other.shape != value.shape or np.array_equal(other, value):
                         continue
                     leaf = input_node("", value.shape)
@@ -270,6 +283,56 @@ def _mistaken(text: str, value: Array) -> Iterator[tuple[str, str, Array, float]
         which = "" if len(axes) == value.ndim else f" along {axes_said(axes)}"
         clause = f"{text} is turned round{which} (a kernel: convolution for correlation)"
         yield "turned", clause, np.flip(value, axes), 1.6
+
+
+def _exchanged_for(
+    flow: Flow, operand: Any, value: Array, others: Sequence[tuple[Node, Array]]
+) -> Iterator[tuple[str, str, Array, float]]:
+    """Another value of the function in the place of a factor: of its shape, or transposed."""
+    text = flow.said(operand)
+    if value.ndim and value.size > 1 and 0 <= value.min() and value.max() <= 1:
+        minus = f"({text})" if " " in text else text
+        yield "instead", f"1 − {minus} stands where {text} is meant", 1 - value, 1.66
+    for node, other in others:
+        if node is operand or value.size < 2:
+            continue
+        moved = node.operation is not None and node.operation.name in _SAME_ENTRIES
+        if moved and any(o in node.operands for o, _ in others):
+            continue  # its operand says the same
+        said = flow.said(node)
+        plain = 1.58 if node.operation is None else 1.65 if node in flow.names else 1.8
+        if other.shape == value.shape:
+            yield "instead", f"{said} stands where {text} is meant", other, plain
+        elif value.ndim == 2 and other.shape == value.shape[::-1]:
+            yield "instead", f"{said}ᵀ stands where {text} is meant", other.T, plain + 0.05
+        elif other.size == value.size:
+            yield (
+                "instead",
+                f"{said} stands where {text} is meant",
+                other.reshape(value.shape),
+                1.65,
+            )
+
+
+def branches(flow: Flow) -> Iterator[Mistake]:
+    """The masks of a node that selects: its branches are exchanged."""
+    for node in flow.nodes:
+        adds = np.zeros_like(flow.right)
+        seen = False
+        for edge in flow.into(node):
+            masks = {f.operand for t in edge.local.terms.terms for f in t.factors if f.mask}
+            if masks:
+                seen = True
+                own = dict(edge.local.operands)
+                own.update({m: ~np.asarray(own[m]).astype(bool) for m in masks})
+                tensor = JacobianTensor(edge.local.terms, node.ndim, own, dtype=np.float64)
+                pulled = flow.pulled(edge._replace(local=tensor), flow.up[node])
+                adds = adds + pulled @ flow.down[edge.operand] - flow.through(edge)
+        if seen:
+            words = (
+                f"the branches of {flow.said(node)} are exchanged: its condition is turned round"
+            )
+            yield Mistake("branches", words, adds, 1.55)
 
 
 def exchanged(flow: Flow) -> Iterator[Mistake]:

@@ -109,6 +109,17 @@ def moved_entries(flow: Flow) -> Iterator[Mistake]:
             continue
         if not np.isin(matrix, (0, 1)).all() or not (matrix.sum(1) == 1).all():
             continue
+        if matrix.sum(0).max(initial=0) > 1:
+            of = flow.said(edge.operand)
+            once = np.flip(np.cumsum(np.flip(matrix, 0), 0), 0) <= 1
+            for kept, which in ((once, "last"), (np.cumsum(matrix, 0) <= 1, "first")):
+                adds = flow.up[edge.node] @ (matrix * kept) @ flow.down[edge.operand]
+                text = (
+                    f"an entry of {of} that is picked several times gets the {which} gradient alone"
+                )
+                yield Mistake(
+                    "picked", f"{text}, where their sum is meant", adds - flow.through(edge), 1.5
+                )
         table = matrix.reshape(-1, *edge.operand.shape)
         for axis, size in enumerate(edge.operand.shape):
             for step in (1, -1) if size > 1 else ():
@@ -186,12 +197,15 @@ def _over_other_axes(flow: Flow, edge: Edge, U: Array, summed: list[int]) -> Ite
         if prod(last.operand.shape) != prod(node.shape):
             break
         between_, node = flow.pulled(last, between_), last.operand
-    if last.operand.shape != shape or not _is_sum(flow, last):
+    each = _summed_alone(flow, last)
+    if last.operand.shape != shape or each is None:
         return
     padded = tuple(1 if a in summed else n for a, n in enumerate(shape))
     scale = between_.reshape(padded)
     right = (
-        np.broadcast_to(U.sum(axis=tuple(a + 1 for a in summed), keepdims=True), U.shape) * scale
+        np.broadcast_to(U.sum(axis=tuple(a + 1 for a in summed), keepdims=True), U.shape)
+        * scale
+        * each
     )
     down, axes = flow.down[last.operand], axes_said(summed)
     share = right.reshape(len(U), -1) @ down
@@ -202,23 +216,26 @@ def _over_other_axes(flow: Flow, edge: Edge, U: Array, summed: list[int]) -> Ite
         array = np.asarray(value, np.float64)
         if array.size == prod(padded) and (array != 0).all() and len(outside) < _MOST_OUTSIDE:
             outside += [array.reshape(padded), 1 / array.reshape(padded)]
-    for count in range(1, len(shape) + 1):
+    for count in range(len(shape) + 1):
         for other in combinations(range(len(shape)), count):
             if list(other) == summed:
                 continue
             sizes = prod(shape[a] for a in summed) / prod(shape[a] for a in other)
-            text = f"the sum in the gradient through {flow.said(edge.operand)} runs over "
-            text += "all axes" if count == len(shape) > 1 else axes_said(other)
+            text = f"the sum in the gradient through {flow.said(edge.operand)} "
+            text += "runs over " * bool(count)
+            text += "all axes" if count == len(shape) > 1 else axes_said(other) or "is forgotten"
             for v in outside:
                 again = (U * v).sum(axis=tuple(a + 1 for a in other), keepdims=True) / v * scale
-                again = np.broadcast_to(again, U.shape).reshape(len(U), -1) @ down
+                again = (np.broadcast_to(again, U.shape) * each).reshape(len(U), -1) @ down
                 for factor in {1.0, sizes}:
                     yield Mistake(
                         "reduced", f"{text}, where {axes} is meant", factor * again - share, 1.45
                     )
 
 
-def _is_sum(flow: Flow, edge: Edge) -> bool:
-    """Whether a node is a plain sum of the operand over some axes."""
+def _summed_alone(flow: Flow, edge: Edge) -> Array | None:
+    """The slope by each entry of the operand where each goes into one entry of the node: a sum, a variance."""
     matrix = flow.matrix(edge)
-    return matrix is not None and bool(np.isin(matrix, (0, 1)).all())
+    if matrix is None or (np.count_nonzero(matrix, axis=0) > 1).any():
+        return None
+    return np.asarray(matrix.sum(axis=0).reshape(edge.operand.shape))

@@ -200,6 +200,49 @@ class Pointwise:
         estimate = Estimate(found, error, np.zeros_like(found))
         return Approximation(estimate, "central differences, which extrapolated ones confirm")
 
+    def by_groups(self, pattern: NDArray[np.bool_]) -> Approximation | None:
+        """The Jacobian where it is zero off a pattern: columns that share no row are moved at once.
+
+        None where the groups are many, or the pattern is not the function's: a change in a row that no
+        moved column has, or a slope along some direction that the Jacobian does not give.
+        """
+        groups = _apart(pattern, pattern.shape[1] // 2)
+        if groups is None:
+            return None
+        found = np.zeros((self.value.size, self.point.size))
+        steps = self.eps ** (1 / 3) * self.scales.reshape(-1)
+        error = 4 * self.noise[:, None] / steps + 0.0 * found
+        with quiet(), np.errstate(all="ignore"):
+            for columns in groups:
+                move = np.zeros(self.point.size)
+                move[columns] = steps[columns]
+                step = move.reshape(self.point.shape)
+                up, down = self(self.point + step), self(self.point - step)
+                owner = np.full(self.value.size, -1)
+                for n in columns:
+                    owner[pattern[:, n]] = n
+                change = up - down
+                still = np.abs(change[owner < 0])
+                if not np.all(still <= 16 * self.noise[owner < 0]):
+                    return None
+                rows = np.flatnonzero(owner >= 0)
+                found[rows, owner[rows]] = change[rows] / (2 * steps[owner[rows]])
+                bend = np.abs(up + down - 2 * self.value)[rows]
+                slope = np.maximum(np.abs(change[rows]), 8 * self.noise[rows])
+                if not np.all(bend <= 1e-3 * slope + 8 * self.noise[rows]):
+                    return None
+            error = error + 1e-9 * np.max(np.abs(found), axis=1, initial=0.0)[:, None]
+            random = np.random.default_rng(21)
+            for _ in range(2):
+                d = self.scales * random.uniform(0.5, 1.5, self.point.shape)
+                along = self.along([d]).taken(0)
+                apart = np.abs(found @ d.reshape(-1) - along.value)
+                spread = np.abs(found) @ np.abs(d.reshape(-1))
+                if not np.all(apart <= 10 * along.error + _AGREES * spread):
+                    return None
+        estimate = Estimate(found, error, np.zeros_like(found))
+        return Approximation(estimate, "central differences, which extrapolated ones confirm")
+
     def _trusted(self, found: Array) -> tuple[NDArray[np.bool_], Array]:
         """The rows in which differences agree with complex step, and the error of each."""
         direction, slope = self.agreement()
@@ -216,6 +259,25 @@ class Pointwise:
         share = np.clip(np.where(np.isfinite(share), share, self.eps), self.eps, 1e-3)
         trusted = agrees & sharp & (slope.gap == 0) & np.all(np.isfinite(found), axis=1)
         return trusted, 4 * share * largest
+
+
+def _apart(pattern: NDArray[np.bool_], most: int) -> list[list[int]] | None:
+    """Columns in groups in which no two have a row in common; None where there are more than so many."""
+    groups: list[list[int]] = []
+    taken: list[NDArray[np.bool_]] = []
+    for n in range(pattern.shape[1]):
+        own = pattern[:, n]
+        for place, rows in enumerate(taken):
+            if not (rows & own).any():
+                groups[place].append(n)
+                taken[place] = rows | own
+                break
+        else:
+            if len(groups) >= most:
+                return None
+            groups.append([n])
+            taken.append(own)
+    return groups
 
 
 def _signs(shape: tuple[int, ...]) -> Array:

@@ -1,5 +1,6 @@
 """One claim on trial: what it says, what is right, where they differ, and why."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from math import inf, prod
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from jacobians.verification.by_graph import explanations
 from jacobians.verification.claims import MOST_BASIS, MOST_EXPLAINED, Claim, Sample, drawn
-from jacobians.verification.contests import Contest, assembled, contest, probes
+from jacobians.verification.contests import Contest, along_few, assembled, contest, probes
 from jacobians.verification.diagnosis import (
     Finding,
     Terms,
@@ -20,6 +21,7 @@ from jacobians.verification.diagnosis import (
 )
 from jacobians.verification.differences import Estimate
 from jacobians.verification.flow import flow_of
+from jacobians.verification.otherwise import as_if
 from jacobians.verification.references import ByTracing, Numerical, Reference
 from jacobians.verification.report import Part, Worst
 from jacobians.verification.subject import Pair, Subject, eps_of
@@ -40,6 +42,7 @@ Array = NDArray[Any]
 
 _TINY = 1e-4  # below this the size of an argument says nothing of how f is rounded
 _MOST_EXPLAINED = 1 << 20  # entries of a tensor that is asked for whole because something is wrong
+_MANY_COLUMNS = 64  # entries of an argument, above which numbers are asked along directions first
 _MOST_FINDINGS = 4
 _LONG = 60  # characters of a sentence that a formula makes hard to read
 _WEAK = (
@@ -95,7 +98,7 @@ class Trial:
         sample = claim.sample(pair, random, most)
         if self._subject.unsteady:
             return self._made(claim, pair, open_to=self._subject.unsteady, asked="nothing")
-        found = contest(sample, self._reference, pair, random)
+        found = self._contest(sample, pair, random)
         if not found.fits:
             return self._misshapen(claim, sample, found, pair)
         tolerance = self._tolerance(sample, pair)
@@ -123,7 +126,7 @@ class Trial:
                 sample, found, verdict, pair, derived=derived
             )
             if linear and not derived and (not findings or _is_weak(findings[0])):
-                more = self._of_graph(sample, pair)
+                more = self._of_graph(sample, pair, findings) or self._of_arguments(sample, pair)
                 rest = [one for one in findings if not more or one.kind != "unexplained"]
                 findings = (*more, *rest)[:_MOST_FINDINGS]
         errors = found.estimate.error[~found.estimate.lost]
@@ -145,6 +148,20 @@ class Trial:
             reference_error=float(np.max(errors, initial=0.0)),
             notes=tuple(notes),
         )
+
+    def _contest(self, sample: Sample, pair: Pair, random: np.random.Generator) -> Contest:
+        """Entry by entry; against numbers along random directions first, and where these agree alone."""
+        reference = self._reference
+        if sample.whole and isinstance(reference, Numerical) and pair.inner.size > _MANY_COLUMNS:
+            few = along_few(
+                sample, reference, pair, np.random.default_rng([self._seed, 2, pair.which])
+            )
+            if few is not None:
+                verdict = held(few.claimed, few.estimate, self._tolerance(sample, pair))
+                if not np.any(verdict.fails | verdict.lost | verdict.kinks):
+                    return few
+                reference.guided(pair, assembled(sample, pair))
+        return contest(sample, reference, pair, random)
 
     def _made(self, claim: Claim, pair: Pair, **fields: Any) -> Part:
         """A part, with what is the same for all verdicts."""
@@ -282,7 +299,9 @@ class Trial:
         variants = None if self._traced is None or derived else self._traced.variants(pair)
         return self._explained(sample, found, expected, allowed, pair, terms, variants)
 
-    def _of_graph(self, sample: Sample, pair: Pair) -> tuple[Finding, ...]:
+    def _of_graph(
+        self, sample: Sample, pair: Pair, known: Sequence[Finding]
+    ) -> tuple[Finding, ...]:
         """Explanations from the function's own graph, for a claim that is probed on one side."""
         if self._traced is None:
             return ()
@@ -305,8 +324,24 @@ class Trial:
         else:
             claimed = upstreams @ assembled(sample, pair).reshape(pair.out.size, -1) @ directions
         eps = max(eps_of(array) for array in sample.got)
-        found = explanations(flow, claimed, max(eps, self._subject.eps))
+        several = not known or known[0].kind not in ("factor", "term", "pointwise", "zeros")
+        found = explanations(flow, claimed, max(eps, self._subject.eps), several=several)
         return tuple(Finding(one.kind, one.text, 0.0) for one in found)
+
+    def _of_arguments(self, sample: Sample, pair: Pair) -> tuple[Finding, ...]:
+        """Whether the claim is right for an argument that is turned, one off, or another."""
+        upstreams: Array | None = None
+        if sample.whole:
+            claimed = assembled(sample, pair).reshape(pair.out.size, -1)
+        elif sample.way == "backward":
+            upstreams = np.stack([G.ravel() for G in sample.given])
+            claimed = np.stack([g.ravel() for g in sample.got])
+        else:
+            return ()
+        return tuple(
+            Finding("argument", text, 0.0)
+            for text in as_if(self._subject, pair, upstreams, claimed)
+        )
 
     def _of_shape(self, sample: Sample, found: Contest, pair: Pair) -> tuple[Finding, ...]:
         """Explanations of a wrong shape."""

@@ -248,7 +248,7 @@ def batch_norm() -> Any:
 @row(
     (4, 5),
     rms="path: The gradient through r is missing",
-    gain="factor: A factor (sum(x ** 2)) / 5 too many in the gradient by r",
+    gain="instead: In the derivative of x / r by r, x stands where (x / r) / r is",
     scale="skipped: In the derivative of x / r by x, the factor 1 / r is forgotten",
     total="skipped: The division by 5 in (sum(x ** 2)) / 5 is forgotten (a sum whe",
 )

@@ -1,0 +1,117 @@
+"""A right derivative at another argument: a kernel that is turned, data that are one off.
+
+The function is only evaluated, so this holds for loops and compiled code too: along a direction its
+difference with an argument put in place of another is held against what the claim gives.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jacobians.verification.hypotheses import axes_of, axes_said
+from jacobians.verification.subject import Pair, Subject, copied, leaves_of
+
+Array = NDArray[Any]
+
+_STEP = 1e-5  # of central differences, as a share of the argument's size
+_EXACT = 1e-6  # a relative error that differences of such a step stay below
+_DIRECTIONS = 2
+_FEWEST = 4  # numbers that must agree
+
+
+class Other(NamedTuple):
+    """Another value of one argument, in words."""
+
+    place: int
+    words: str
+    value: Array
+
+
+def as_if(subject: Subject, pair: Pair, upstreams: Array | None, claimed: Array) -> tuple[str, ...]:
+    """What the claim is the derivative at, in words; at most one.
+
+    Parameters
+    ----------
+    upstreams : ndarray or None
+        (upstreams, results) that the claimed gradients belong to; None where ``claimed`` is the tensor.
+    claimed : ndarray
+        (upstreams, entries of the argument), or (results, entries).
+    """
+    random = np.random.default_rng(7)
+    step = _STEP * max(float(np.abs(pair.inner).max(initial=0.0)), 1e-3)
+    directions = random.choice([-1.0, 1.0], (_DIRECTIONS, *pair.inner.shape))
+    said = [claimed @ d.reshape(-1) for d in directions]
+    if sum(s.size for s in said) < _FEWEST:
+        return ()
+    for other in _others(subject, pair):
+        if all(
+            _agree(_change(subject, pair, other, step * d, upstreams), s, step)
+            for d, s in zip(directions, said, strict=True)
+        ):
+            return (f"It is right for another {other.words}",)
+    return ()
+
+
+def _agree(found: Array | None, said: Array, step: float) -> bool:
+    if found is None or not np.isfinite(found).all():
+        return False
+    found = found / (2 * step)
+    return bool(np.abs(found - said).max() <= _EXACT * (np.abs(found).max() + np.abs(said).max()))
+
+
+def _change(
+    subject: Subject, pair: Pair, other: Other, move: Array, upstreams: Array | None
+) -> Array | None:
+    """What the result changes from one side of the point to the other."""
+    ends = []
+    for sign in (1, -1):
+        points = [p.copy() for p in subject.points]
+        moved = other.place == subject.places[pair.which]
+        points[pair.which] = (other.value if moved else pair.inner) + sign * move
+        args, kwargs = subject.arguments(points)
+        if not moved:
+            args[other.place] = other.value.copy()
+        try:
+            subject.progress.tick()
+            leaves = leaves_of(subject.f(*args, **kwargs))
+        except Exception:  # what f does not take is no explanation
+            return None
+        end = np.concatenate([np.ravel(leaf) for leaf in leaves])[pair.part]
+        if end.size != pair.out.size:
+            return None
+        ends.append(end)
+    change: Array = ends[0] - ends[1]
+    return change if upstreams is None else np.asarray(upstreams @ change)
+
+
+def _others(subject: Subject, pair: Pair) -> Iterator[Other]:
+    """Each float array among the arguments: turned, transposed, one off, or another one."""
+    arrays = [
+        (n, subject.known[n] if n < len(subject.known) else f"number {n}", value)
+        for n, value in enumerate(copied(subject.args))
+        if isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.size > 1
+    ]
+    own = subject.places[pair.which]
+    for n, name, value in arrays:
+        if value.ndim > 1 and value.shape[-1] == value.shape[-2]:
+            yield Other(n, f"{name}: transposed.", np.swapaxes(value, -1, -2))
+        if n == own:
+            continue
+        for axes in axes_of(value.ndim):
+            which = "" if value.ndim == 1 else f" along {axes_said(axes)}"
+            clause = f"turned round{which} (a kernel: convolution for correlation)."
+            yield Other(n, f"{name}: {clause}", np.flip(value, axes))
+            for by in (1, -1):
+                moved = np.roll(value, (by,) * len(axes), axes)
+                yield Other(n, f"{name}: off by one{which}, going round.", moved)
+                cut = moved.copy()
+                for axis in axes:
+                    edge = [slice(None)] * value.ndim
+                    edge[axis] = slice(0, 1) if by > 0 else slice(-1, None)
+                    cut[tuple(edge)] = 0
+                yield Other(n, f"{name}: off by one{which}, with zeros at the end.", cut)
+        for m, another, array in arrays:
+            if m != n and array.shape == value.shape:
+                yield Other(n, f"{name}: {another} stands in its place.", array)
