@@ -429,7 +429,10 @@ def _read_arrays(data: bytes) -> dict[str, Array]:
     """The arrays of an npz, each as long as it says, nothing unpacked or unpickled."""
     found: dict[str, Array] = {}
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        for entry in archive.infolist():
+        entries = archive.infolist()
+        if sum(entry.file_size for entry in entries) > len(data):
+            raise ValueError("entries that overlap")
+        for entry in entries:
             if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > len(data):
                 raise ValueError("compressed")
             content = archive.read(entry)
