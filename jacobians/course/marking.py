@@ -224,9 +224,12 @@ def mark(task: Exercise, submission: Submission, grader: Grader, seed: int) -> M
 
 def _judged(task: Exercise, asked: _Asked, seed: int) -> Mark:
     rng = task.rng(seed)
+    smallest: dict[str, int] | None = None
     wrong: dict[int, _Wrong] = {}
     first: tuple[list[Any], list[Array]] | None = None
-    for number, point in enumerate(task.at(rng)):
+    for point in task.at(rng):
+        smallest = point.sizes if smallest is None else smallest
+        number = int(point.sizes != smallest)
         for question in task.questions(point, rng):
             values = [*question.before, *point.values]
             asked.expected = sum(r.size for r in question.right)

@@ -11,6 +11,7 @@ no array stands in the head.
 import io
 import json
 import os
+import re
 import struct
 import sys
 import threading
@@ -26,6 +27,8 @@ import numpy
 _HEAD = struct.Struct("<QQ")
 _DEEPEST = 8
 _FIRST, _EVERY = 4, 16
+_TIMERS = ("%%time", "%%timeit", "%%capture", "%%prun", "%%memit")  # cell magics of Python code
+_ASSIGNED = re.compile(r"(\s*\w+\s*=\s*)[%!]")
 _STARTS = (
     "os.fork", "os.forkpty", "os.exec", "os.posix_spawn", "os.spawn", "os.system", "os.startfile",
     "subprocess.Popen", "pty.spawn",
@@ -89,6 +92,24 @@ def replaced(before: list[tuple[types.ModuleType, str, Any]]) -> str:
         if vars(module).get(name) is not value:
             return f"replaces {module.__name__}.{name}"
     return ""
+
+
+def without_magics(cell: str) -> str:
+    """A cell without IPython's own lines, so that the numbers of the others stay."""
+    lines = cell.splitlines()
+    first = next((n for n, line in enumerate(lines) if line.strip()), 0)
+    word = lines[first].split()[0] if lines and lines[first].strip() else ""
+    if word.startswith("%%"):
+        if word not in _TIMERS:  # another language, or a file to be written
+            return ""
+        lines[first] = ""
+    for n, line in enumerate(lines):
+        bare = line.lstrip()
+        if bare.startswith(("%", "!", "?")) or bare.rstrip().endswith("?"):
+            lines[n] = line[: len(line) - len(bare)] + "pass"
+        elif found := _ASSIGNED.match(line):
+            lines[n] = found[1] + "None"
+    return "\n".join(lines)
 
 
 class Encoder:
@@ -229,7 +250,7 @@ class Runner:
         for label, text in head["sources"]:
             self._labels.append(label)
             try:
-                exec(compile(text, label, "exec"), names)
+                exec(self._compiled(text, label, separate), names)
             except BaseException as error:
                 errors.append(self._error(error))
                 if not separate:
@@ -246,6 +267,17 @@ class Runner:
         elif name in names and not callable(value):
             found["is"] = _type_name(type(value))
         return found, {}
+
+    @staticmethod
+    def _compiled(text: str, label: str, cell: bool) -> types.CodeType:
+        """Python as it is; a notebook's cell that is none, without IPython's own lines."""
+        try:
+            return compile(text, label, "exec")
+        except SyntaxError:
+            plain = without_magics(text) if cell else text
+            if plain == text:
+                raise
+            return compile(plain, label, "exec")
 
     def _call(
         self, head: dict[str, Any], arrays: dict[str, Any]

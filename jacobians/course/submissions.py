@@ -71,28 +71,12 @@ def read_submission(path: str | Path) -> Submission:
     try:
         cells = json.loads(text)["cells"]
         sources = tuple(
-            (f"cell {n}", _code("".join(cell["source"])))
+            (f"cell {n}", "".join(cell["source"]))
             for n, cell in enumerate((c for c in cells if c["cell_type"] == "code"), 1)
         )
     except (ValueError, KeyError, TypeError, RecursionError):
         return Submission(path.name, (), True, content, "the file is no notebook that can be read")
     return Submission(path.name, sources, True, content)
-
-
-def _code(cell: str) -> str:
-    """A cell without IPython's own lines; line numbers stay."""
-    lines = cell.splitlines()
-    if lines and lines[0].startswith("%%"):
-        return ""
-    return "\n".join("pass" + _comment(line) if _is_magic(line) else line for line in lines)
-
-
-def _is_magic(line: str) -> bool:
-    return line.startswith(("%", "!")) or line.rstrip().endswith("?")
-
-
-def _comment(line: str) -> str:
-    return f"  # {line}"
 
 
 def found_submissions(folder: Path) -> dict[str, Path]:

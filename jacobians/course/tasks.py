@@ -191,12 +191,15 @@ class Exercise(_Given):
         return np.random.default_rng([seed, crc32(self.name.encode())])
 
     def at(self, rng: np.random.Generator) -> Iterator[Instance]:
-        """Points of several shapes, small ones first."""
+        """Points of several shapes, small ones first, two of them at the first shape."""
         letters = dict.fromkeys(
             w for d in self.draws.values() if isinstance(d, Draw) for w in d.shape if w.isalpha()
         )
-        for sizes in sizes_for(tuple(letters), rng, self.shapes if letters else 1):
-            yield Instance(drawn(self.draws, sizes, rng), sizes)
+        drawn_sizes = sizes_for(tuple(letters), rng, self.shapes if letters else 1)
+        for number, sizes in enumerate(drawn_sizes):
+            # The first shape twice: an answer kept from the call before is none.
+            for _ in range(1 if number else 2):
+                yield Instance(drawn(self.draws, sizes, rng), sizes)
 
     def tensors(self, point: Instance) -> tuple[JacobianTensor | Array, ...]:
         """The Jacobians by each argument: derived, or numerical where the function cannot be traced."""
