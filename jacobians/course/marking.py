@@ -19,7 +19,7 @@ Array = NDArray[Any]
 
 _MEMORY_FLOOR = 12 << 20  # bytes that a process may differ by, whatever it does
 _TIME_FLOOR = 0.15  # seconds
-_LOAD_MEMORY, _LOAD_TIME = 96 << 20, 2.0  # what reading a submission may use beside an empty one
+_LOAD_MEMORY, _LOAD_TIME = 96 << 20, 2.0  # what reading a submission may use
 _SLACK = 0.9  # of a power, by which growth is measured too large
 _SAME = 1e-12  # relative difference of equal calls: threads may sum in another order
 
@@ -451,7 +451,7 @@ def _costed(task: CostTask, submission: Submission, grader: Grader, seed: int, f
         point, G = task.at_size(size, rng)
         try:
             if idle is None:
-                idle = _idle(task, submission, grader)
+                idle = _used(task, submission, grader, None)
             usage = _used(task, submission, grader, [G, *point.values], (point, rng))
         except _Untrue:
             raise
@@ -485,6 +485,7 @@ def _used(
     values: Sequence[Any] | None,
     judge: tuple[Instance, np.random.Generator] | None = None,
 ) -> Usage:
+    """What a process uses in all that reads the submission, and calls it if there are values."""
     files = {submission.name: submission.content}
     with Enclosure(grader.mode, files, grader.modules, grader.limits) as session:
         asked = _Asked(session, task, submission)
@@ -493,6 +494,8 @@ def _used(
             asked.expected = sum(np.size(v) for v in values)
             tree, arrays = asked.call(values)
         usage = session.usage()
+        if values is None:
+            _modest(session.start, usage)
     if values is not None and judge is not None:
         point, rng = judge
         shapes = [np.shape(point.values[position]) for position in task.positions]
@@ -501,18 +504,14 @@ def _used(
     return usage
 
 
-def _idle(task: CostTask, submission: Submission, grader: Grader) -> Usage:
-    """What reading the submission uses, which is no cost; so much of it that it could hide one is refused."""
-    stub = f"import numpy\ndef {task.name}(*_):\n    pass\n"
-    empty = Submission("empty.py", (("empty.py", stub),), False, stub.encode())
-    least = _used(task, empty, grader, None)
-    usage = _used(task, submission, grader, None)
-    if usage.memory - least.memory > _LOAD_MEMORY or usage.cpu - least.cpu > _LOAD_TIME:
+def _modest(before: Usage, idle: Usage) -> None:
+    """Reading a submission is no cost; so much of it that a cost could hide beside it is refused."""
+    memory, cpu = idle.memory - before.memory, idle.cpu - before.cpu
+    if memory > _LOAD_MEMORY or cpu > _LOAD_TIME:
         raise _Untrue(
-            f"takes {(usage.memory - least.memory) >> 20} MiB and {usage.cpu - least.cpu:.1f} s when it is "
-            "read, before anything is called; what the call takes cannot be measured beside that"
+            f"takes {memory >> 20} MiB and {cpu:.1f} s when it is read, before anything is called; what "
+            "the call takes cannot be measured beside that"
         )
-    return usage
 
 
 def _growth(sizes: Sequence[float], used: Sequence[float], floor_: float) -> float:

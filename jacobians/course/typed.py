@@ -24,7 +24,9 @@ from jacobians.errors import JacobiansError
 Array = NDArray[Any]
 
 _LONGEST = 2000
-_MOST_NUMBERS = 1 << 22  # of a product before its sums: a formula is evaluated in the grader's process
+_MOST_NUMBERS = (
+    1 << 22
+)  # of a product before its sums: a formula is evaluated in the grader's process
 _SUBSCRIPTS = dict(zip("ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", "aehijklmnoprstuvx", strict=True))
 _SPELLINGS = (
     (r"\$|\\left|\\right|\\,|\\;|\\!|\\:|\\quad|\\bigl|\\bigr|\\big|\\mathrm|\\mathbf|\\operatorname", " "),
@@ -333,7 +335,9 @@ class _Reader:
         if len(letters) > 8:
             raise Unreadable("it has more than eight letters")
         if prod(self._sizes[letter] for letter in letters) > _MOST_NUMBERS:
-            raise Unreadable("a product has too many different letters; sum some of them in parentheses")
+            raise Unreadable(
+                "a product has too many different letters; sum some of them in parentheses"
+            )
         return Labelled(_einsum([a, b], letters), letters)
 
     def _power(self) -> Labelled:

@@ -210,7 +210,9 @@ def _refuse_calls() -> None:
         (answer, 0, 0, allowed),
     ]  # fmt: skip
     program = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *word) for word in words))
-    head = ctypes.create_string_buffer(struct.pack("HxxxxxxQ", len(words), ctypes.addressof(program)))
+    head = ctypes.create_string_buffer(
+        struct.pack("HxxxxxxQ", len(words), ctypes.addressof(program))
+    )
     _done(_libc().prctl(_SECCOMP, _FILTER, ctypes.c_ulong(ctypes.addressof(head)), 0, 0), "seccomp")
 
 

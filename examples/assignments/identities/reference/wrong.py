@@ -3,7 +3,12 @@
 WRONG = {
     "trace_of_product": [
         ("not transposed", "def trace_of_product(A, X):\n    return A", 0, "shape"),
-        ("the identity", "def trace_of_product(A, X):\n    return np.eye(*X.shape)", 0, "No single mistake"),
+        (
+            "the identity",
+            "def trace_of_product(A, X):\n    return np.eye(*X.shape)",
+            0,
+            "No single mistake",
+        ),
         ("the product", "def trace_of_product(A, X):\n    return A.T * X", 0, "chain"),
         ("the sign", "def trace_of_product(A, X):\n    return -A.T", 0, "chain"),
     ],
@@ -27,7 +32,12 @@ WRONG = {
             0,
             "axes",
         ),
-        ("the trace's", "def det_by_X(X):\n    return np.linalg.det(X) * np.eye(len(X))", 0, "No single mistake"),
+        (
+            "the trace's",
+            "def det_by_X(X):\n    return np.linalg.det(X) * np.eye(len(X))",
+            0,
+            "No single mistake",
+        ),
     ],
     "inverse_formula": [
         ("the sign", "inverse_formula = 'Y_ik Y_lj'", 0, "chain"),

@@ -109,7 +109,12 @@ WRONG = {
             0,
             "No single mistake",
         ),
-        ("a sum", "def step(W, X, T, rate):\n    return W - rate * (X @ W.T - T).T @ X", 0, "No single mistake"),
+        (
+            "a sum",
+            "def step(W, X, T, rate):\n    return W - rate * (X @ W.T - T).T @ X",
+            0,
+            "No single mistake",
+        ),
         (
             "in place",
             "def step(W, X, T, rate):\n    W -= rate * (X @ W.T - T).T @ X / len(X)\n    return W",
