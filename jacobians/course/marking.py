@@ -1,7 +1,7 @@
 """One task of one submission: its process is started, asked and measured, and what it gives is judged here."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from math import floor, isfinite, log, log10
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.course.confinement import Enclosure, Limits, Offence, Usage
+from jacobians.course.confinement import Answer, Enclosure, Limits, Offence, Usage
 from jacobians.course.hints import Hint, diagnosis
 from jacobians.course.submissions import Submission
 from jacobians.course.tasks import CostTask, Exercise, FormulaTask, Instance, Question
@@ -147,7 +147,20 @@ class _Asked:
 
     def call(self, values: Sequence[Any]) -> tuple[Any, dict[str, Array]]:
         """The tree of what the function gives, and its arrays."""
-        head: dict[str, Any] = {"name": self.task.name, "arguments": []}
+        answer = self._sent(values)
+        with _forged():
+            return self._value(answer.head), answer.arrays
+
+    def counted(self, values: Sequence[Any]) -> dict[str, Any]:
+        """What a call runs and takes, as its own process counts."""
+        found = self._sent(values, count=True).head.get("counted")
+        keys = {"lines", "bytes", "label", "line"}
+        if not isinstance(found, dict) or not keys <= set(found):
+            raise Offence("gives an answer that cannot be read")
+        return found
+
+    def _sent(self, values: Sequence[Any], count: bool = False) -> Answer:
+        head: dict[str, Any] = {"name": self.task.name, "arguments": [], "count": count}
         arrays: dict[str, Array] = {}
         for value in values:
             if isinstance(value, np.ndarray | np.generic):
@@ -156,9 +169,7 @@ class _Asked:
             else:
                 head["arguments"].append({"plain": value})
         most = (1 << 16) + 64 * self.expected
-        answer = self.session.ask(head, arrays, most)
-        with _forged():
-            return self._value(answer.head), answer.arrays
+        return self.session.ask(head, arrays, most)
 
     def _value(self, found: dict[str, Any]) -> Any:
         if found.get("offence"):
@@ -475,6 +486,7 @@ def _costed(task: CostTask, submission: Submission, grader: Grader, seed: int, f
     if not note:
         return found
     notes = (*found.notes, f"The values are right, in a dear way. {note}")
+    notes += _counted(task, submission, grader, rng)
     return Mark(**{**vars(found), "score": found.score * task.dear, "notes": notes})
 
 
@@ -502,6 +514,26 @@ def _used(
         if not task.holds(point, values[0], _parts(tree, arrays, shapes), rng):
             raise _Untrue(f"gives wrong values at {point.words()}, while smaller shapes are right")
     return usage
+
+
+def _counted(
+    task: CostTask, submission: Submission, grader: Grader, rng: np.random.Generator
+) -> tuple[str, ...]:
+    """What is counted inside at the smallest size: a hint, and nothing that is scored."""
+    point, G = task.at_size(min(task.sizes), rng)
+    files = {submission.name: submission.content}
+    with suppress(Offence), Enclosure(grader.mode, files, grader.modules, grader.limits) as session:
+        asked = _Asked(session, task, submission)
+        asked.load()
+        found = asked.counted([G, *point.values])
+        lines, size, label, line = (found[key] for key in ("lines", "bytes", "label", "line"))
+        if all(type(n) is int and 0 <= n < 1 << 50 for n in (lines, size, line)):
+            code = _clean(submission.line(str(label), line), 60)
+            return (
+                f"Counted inside at {point.words()}: {lines:,} lines are run; most memory, about "
+                f"{one_digit(size / 2**20)} MiB, is taken by line {line}: {code}",
+            )
+    return ()
 
 
 def _modest(before: Usage, idle: Usage) -> None:

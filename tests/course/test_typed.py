@@ -1,5 +1,7 @@
 """Formulas as students type them, judged by einsum."""
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 
@@ -79,3 +81,20 @@ def test_what_cannot_be_read_is_named(text: str, words: str) -> None:
 def test_a_wrong_formula_is_another_tensor() -> None:
     found = tensor_of("C_lj", {"B": B, "C": C}, (3, 5, 3, 4), 2)
     assert not np.allclose(found, PRODUCT)
+
+
+def test_whatever_is_typed_is_read_or_refused() -> None:
+    """Two thousand texts of pieces of formulas: none raises anything else, none takes much."""
+    rng = np.random.default_rng(3)
+    names = {
+        "B": rng.normal(size=(3, 4)),
+        "C": rng.normal(size=(4, 5)),
+        "X": rng.normal(size=(3, 3)),
+    }
+    pieces = ["δ_ik", "C_lj", "B", "C", "X", "det(", "inv(", ")", "(", "^T", "^-1", "_ij", "_{", "}", "+", "/",
+              "tanh(", "sum_", "=", "∂A_ij/∂B_kl =", "1e999", "^9999", "²", "\\frac{", "}{", "C_ab", "X_ee", "σ",
+              "\ud800", "\0", ".T", "δ_", "BC", "**"]  # fmt: skip
+    for _ in range(2000):
+        text = " ".join(rng.choice(pieces, rng.integers(1, 9)))
+        with suppress(Unreadable):
+            assert tensor_of(text, names, (3, 5, 3, 4), 2).shape == (3, 5, 3, 4)
