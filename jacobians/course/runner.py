@@ -328,13 +328,13 @@ class Runner:
     def _call(
         self, head: dict[str, Any], arrays: dict[str, Any]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        function = vars(self._module).get(head["name"])
+        function: Any = vars(self._module).get(head["name"])
         # what has no axes is passed as a number
         values = [arrays[a["array"]][()] if "array" in a else a["plain"] for a in head["arguments"]]
         kept = {key: array.tobytes() for key, array in arrays.items()}
         counter = Counter(self._labels) if head.get("count") else None
         try:
-            result = function(*values) if counter is None else counter.run(function, values)  # type: ignore[misc]
+            result = function(*values) if counter is None else counter.run(function, values)
         except BaseException as error:
             return {"error": self._error(error)}, {}
         if counter is not None:

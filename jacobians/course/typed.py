@@ -24,9 +24,7 @@ from jacobians.errors import JacobiansError
 Array = NDArray[Any]
 
 _LONGEST = 2000
-_MOST_NUMBERS = (
-    1 << 22
-)  # of a product before its sums: a formula is evaluated in the grader's process
+_MOST_NUMBERS = 1 << 21  # of a product before its sums: it is made in the grader's process
 _SUBSCRIPTS = dict(zip("ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", "aehijklmnoprstuvx", strict=True))
 _SPELLINGS = (
     (r"\$|\\left|\\right|\\,|\\;|\\!|\\:|\\quad|\\bigl|\\bigr|\\big|\\mathrm|\\mathbf|\\operatorname", " "),

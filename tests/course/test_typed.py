@@ -98,3 +98,12 @@ def test_whatever_is_typed_is_read_or_refused() -> None:
         text = " ".join(rng.choice(pieces, rng.integers(1, 9)))
         with suppress(Unreadable):
             assert tensor_of(text, names, (3, 5, 3, 4), 2).shape == (3, 5, 3, 4)
+
+
+def test_a_formula_takes_no_more_memory_than_six_letters() -> None:
+    """It is evaluated in the grader's process: eight letters of eleven would be a gigabyte and more."""
+    with pytest.raises(Unreadable, match="too many different letters"):
+        tensor_of("C_ab C_cd C_ef C_gh", {"C": np.ones((11, 10))}, (3, 5, 3, 4), 2)
+    full = np.einsum("ik,lj,mn->ijkl", np.eye(11), np.ones((11, 11)), np.ones((11, 11)))
+    read = tensor_of("δ_ik C_lj C_mn", {"C": np.ones((11, 11))}, (11,) * 4, 2)
+    assert np.allclose(read, full)
