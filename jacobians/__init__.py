@@ -11,7 +11,10 @@ Floor 11. Imports errors, tracing, display, tensor, contraction, transforms, ide
 verification, course, numerical, testing.
 """
 
-from jacobians import course, numerical, testing
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from jacobians import numerical, testing
 from jacobians.contraction import Comparison, chain, compare
 from jacobians.display.explanation import Explanation
 from jacobians.errors import (
@@ -42,6 +45,9 @@ from jacobians.transforms.structured import diagonal, projected, symmetric, tria
 from jacobians.verification.checking import check
 from jacobians.verification.layers import check_layer
 from jacobians.verification.report import Report
+
+if TYPE_CHECKING:
+    from jacobians import course
 
 __version__ = "0.1.0"
 
@@ -87,6 +93,13 @@ __all__ = [
     "vjp",
     "zeros",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """``jb.course``: what runs processes and reads archives waits until it is used."""
+    if name == "course":
+        return import_module("jacobians.course")
+    raise AttributeError(f"module 'jacobians' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -190,6 +190,7 @@ class Enclosure:
         self, mode: str, files: Mapping[str, bytes], modules: tuple[str, ...], limits: Limits
     ) -> None:
         self._limits, self._mode = limits, mode
+        self.start = Usage(0.0, 0)
         self._waited = 0.0
         self._printed = bytearray()
         self._status = bytearray()
@@ -263,7 +264,8 @@ class Enclosure:
     ) -> Answer:
         """Send a message and wait for the answer, of at most ``most`` bytes."""
         if not self._greeted:
-            self._answer(1 << 16)
+            greeting = self._answer(1 << 16).head  # said before the submission is read
+            self.start = Usage(*greeting["used"])
             self._greeted, self._waited = True, 0.0
         body = b""
         if arrays:
@@ -429,7 +431,10 @@ def _read_arrays(data: bytes) -> dict[str, Array]:
     """The arrays of an npz, each as long as it says, nothing unpacked or unpickled."""
     found: dict[str, Array] = {}
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
-        for entry in archive.infolist():
+        entries = archive.infolist()
+        if sum(entry.file_size for entry in entries) > len(data):
+            raise ValueError("entries that overlap")
+        for entry in entries:
             if entry.compress_type != zipfile.ZIP_STORED or entry.file_size > len(data):
                 raise ValueError("compressed")
             content = archive.read(entry)

@@ -80,8 +80,11 @@ KINDS: dict[str, tuple[str, str]] = {
     "swapped": ("A derivative is taken at the wrong point: at the result for the argument, or the reverse.",
                 _CHAIN),
     "reduced": ("A sum or mean runs over another axis than it should.", _SUM),
-    "lost factor": ("A factor is forgotten.", _CHAIN),
-    "extra factor": ("There is a factor too many.", _CHAIN),
+    "lost factor": ("A factor is forgotten, or there is one too many.", _CHAIN),
+    "exchanged": ("One gradient stands for another too, as if a matrix were symmetric or two arguments alike.",
+                  _AXES),
+    "path": ("One path to the argument is forgotten, counted twice, or has a wrong factor.", _CHAIN),
+    "scalar": ("The derivative of one step is that of another function.", _CHAIN),
 }  # fmt: skip
 """By the kinds of findings; one that is not here is no hint."""
 
@@ -125,8 +128,7 @@ def diagnosis(
     revealed = _formula(task, point, part)
     if best is None:
         return Hint("", _UNEXPLAINED, section, revealed)
-    if best.kind == "factor" and _is_size(answer, right, point):
-        best = best._replace(kind="mean")
+    best = best._replace(kind=_factor_kind(best.kind, answer, right, point))
     words, where = KINDS[best.kind]
     if isinstance(task, JvpTask) and len(task.positions) > 1:
         wrong = next((p.wrt for p in report.parts if not p.ok), "")
@@ -134,9 +136,20 @@ def diagnosis(
     return Hint(best.kind, words, section or where, f"{best.text} {revealed}".strip())
 
 
-def _is_size(answer: Array, right: Array, point: Instance) -> bool:
-    """Whether a factor is a size, or a product of two: a mean for a sum, or the reverse."""
-    factor = abs(float(np.vdot(right, answer) / np.vdot(right, right)))
+def _factor_kind(kind: str, answer: Array, right: Array, point: Instance) -> str:
+    """Tell a mean for a sum (the factor is a size) and an array's factor from one that is a number."""
+    if kind not in ("factor", "skipped", "scalar", "twice"):
+        return kind
+    with np.errstate(all="ignore"):
+        factor = float(np.vdot(right, answer) / np.vdot(right, right))
+        rest = float(np.max(np.abs(answer - factor * right), initial=0.0))
+        if not rest <= 1e-6 * float(np.max(np.abs(answer), initial=0.0)):
+            return "lost factor" if kind == "factor" else kind
+    return "mean" if _is_size(abs(factor), point) else kind
+
+
+def _is_size(factor: float, point: Instance) -> bool:
+    """Whether a factor is a size, or a product of two."""
     sizes = list(point.sizes.values())
     products = {*sizes, *(a * b for a in sizes for b in sizes)}
     return any(abs(f - n) < 1e-6 * n for f in (factor, 1 / factor) for n in products)

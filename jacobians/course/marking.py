@@ -1,7 +1,7 @@
 """One task of one submission: its process is started, asked and measured, and what it gives is judged here."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from math import floor, isfinite, log, log10
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.course.confinement import Enclosure, Limits, Offence, Usage
+from jacobians.course.confinement import Answer, Enclosure, Limits, Offence, Usage
 from jacobians.course.hints import Hint, diagnosis
 from jacobians.course.submissions import Submission
 from jacobians.course.tasks import CostTask, Exercise, FormulaTask, Instance, Question
@@ -19,6 +19,7 @@ Array = NDArray[Any]
 
 _MEMORY_FLOOR = 12 << 20  # bytes that a process may differ by, whatever it does
 _TIME_FLOOR = 0.15  # seconds
+_LOAD_MEMORY, _LOAD_TIME = 96 << 20, 2.0  # what reading a submission may use
 _SLACK = 0.9  # of a power, by which growth is measured too large
 _SAME = 1e-12  # relative difference of equal calls: threads may sum in another order
 
@@ -91,6 +92,10 @@ def _forged() -> Iterator[None]:
         raise Offence("gives an answer that cannot be read") from None
 
 
+class _Untrue(Offence):
+    """A cost that was measured is not one of right values."""
+
+
 class _Unloaded(Offence):
     """Reading the submission failed, whichever function is asked for."""
 
@@ -142,7 +147,20 @@ class _Asked:
 
     def call(self, values: Sequence[Any]) -> tuple[Any, dict[str, Array]]:
         """The tree of what the function gives, and its arrays."""
-        head: dict[str, Any] = {"name": self.task.name, "arguments": []}
+        answer = self._sent(values)
+        with _forged():
+            return self._value(answer.head), answer.arrays
+
+    def counted(self, values: Sequence[Any]) -> dict[str, Any]:
+        """What a call runs and takes, as its own process counts."""
+        found = self._sent(values, count=True).head.get("counted")
+        keys = {"lines", "bytes", "label", "line"}
+        if not isinstance(found, dict) or not keys <= set(found):
+            raise Offence("gives an answer that cannot be read")
+        return found
+
+    def _sent(self, values: Sequence[Any], count: bool = False) -> Answer:
+        head: dict[str, Any] = {"name": self.task.name, "arguments": [], "count": count}
         arrays: dict[str, Array] = {}
         for value in values:
             if isinstance(value, np.ndarray | np.generic):
@@ -151,9 +169,7 @@ class _Asked:
             else:
                 head["arguments"].append({"plain": value})
         most = (1 << 16) + 64 * self.expected
-        answer = self.session.ask(head, arrays, most)
-        with _forged():
-            return self._value(answer.head), answer.arrays
+        return self.session.ask(head, arrays, most)
 
     def _value(self, found: dict[str, Any]) -> Any:
         if found.get("offence"):
@@ -219,9 +235,12 @@ def mark(task: Exercise, submission: Submission, grader: Grader, seed: int) -> M
 
 def _judged(task: Exercise, asked: _Asked, seed: int) -> Mark:
     rng = task.rng(seed)
-    wrong: dict[int, Mistake] = {}
+    smallest: dict[str, int] | None = None
+    wrong: dict[int, _Wrong] = {}
     first: tuple[list[Any], list[Array]] | None = None
-    for number, point in enumerate(task.at(rng)):
+    for point in task.at(rng):
+        smallest = point.sizes if smallest is None else smallest
+        number = int(point.sizes != smallest)
         for question in task.questions(point, rng):
             values = [*question.before, *point.values]
             asked.expected = sum(r.size for r in question.right)
@@ -235,7 +254,7 @@ def _judged(task: Exercise, asked: _Asked, seed: int) -> Mark:
                 first = values, parts
             for part, (given, right) in enumerate(zip(parts, question.right, strict=True)):
                 if part not in wrong:
-                    found = _mistake(task, asked, point, part, given, right, number)
+                    found = _wrong(task, point, part, given, right, number)
                     if found is not None:
                         wrong[part] = found
         if len(wrong) == len(task.labels):
@@ -248,7 +267,8 @@ def _judged(task: Exercise, asked: _Asked, seed: int) -> Mark:
         task.name,
         share * (len(labels) - len(wrong)),
         task.points,
-        mistakes=tuple(wrong[n] for n in sorted(wrong)),
+        # The points stand now: what the submission does while its mistake is looked for changes none.
+        mistakes=tuple(_explained(task, asked, wrong[n]) for n in sorted(wrong)),
         right=tuple(label for n, label in enumerate(labels) if n not in wrong),
         notes=tuple(asked.notes),
     )
@@ -298,18 +318,18 @@ def _parts(
         Where what was given is something else.
     """
     with _forged():
-        return _parted(tree, arrays, shapes, strict)
+        return _parted(tree, dict(arrays), shapes, strict)
 
 
 def _parted(
-    tree: Any, arrays: Mapping[str, Array], shapes: Sequence[tuple[int, ...]], strict: bool
+    tree: Any, arrays: dict[str, Array], shapes: Sequence[tuple[int, ...]], strict: bool
 ) -> list[Array]:
     count = len(shapes)
     if count == 1:
-        found = _array(tree, arrays)
         items = tree.get("items")
+        found = _array(tree, arrays)
         if isinstance(items, list) and len(items) == 1 and found.shape != shapes[0]:
-            found = _array(items[0], arrays)
+            found = found[0]
         if strict and found.shape != shapes[0] and found.shape == (1,) and shapes[0] == ():
             found = found.reshape(())
         return [found]
@@ -326,10 +346,11 @@ def _parted(
     raise Offence(f"gives one array; {count} are asked for, in the order of the arguments")
 
 
-def _array(tree: Any, arrays: Mapping[str, Array], depth: int = 0) -> Array:
+def _array(tree: Any, arrays: dict[str, Array], depth: int = 0) -> Array:
+    """What a tree stands for; each array is taken once, so that none can be multiplied by naming it."""
     if isinstance(tree, dict) and depth < 10:
         if tree.get("array") in arrays:
-            return arrays[tree["array"]]
+            return arrays.pop(tree["array"])
         if isinstance(tree.get("items"), list):
             inner = [_array(item, arrays, depth + 1) for item in tree["items"]]
             if inner and any(i.shape != inner[0].shape for i in inner):
@@ -355,22 +376,33 @@ def one_digit(value: float) -> str:
     return f"{rounded:.0f}" if 1 <= rounded < 1e6 else f"{rounded:.1g}"
 
 
-def _mistake(
+class _Wrong(NamedTuple):
+    """A part that is wrong, at which point; ``mistake`` has no hint yet where ``open`` is true."""
+
+    point: Instance
+    part: int
+    given: Array
+    right: Array
+    mistake: Mistake
+    open: bool
+
+
+def _wrong(
     task: Exercise,
-    asked: _Asked,
     point: Instance,
     part: int,
     given: Array,
     right: Array,
     number: int,
-) -> Mistake | None:
+) -> _Wrong | None:
     """What is wrong with an answer, if it is."""
     label = task.labels[part]
     at = f"At {point.words()}" + (" (smaller shapes are right)" if number else "")
     if given.shape != right.shape:
         what = f"The shape is {given.shape}; it should be {right.shape}."
         kind = Hint("shape", "", task.section, "")
-        return Mistake(label, "The shape is not right.", f"{at}: {what}", kind)
+        mistake = Mistake(label, "The shape is not right.", f"{at}: {what}", kind)
+        return _Wrong(point, part, given, right, mistake, open=False)
     with np.errstate(all="ignore"):
         bad = ~np.isfinite(given) & np.isfinite(right)
         size = float(np.max(np.abs(right), initial=0.0))
@@ -381,12 +413,9 @@ def _mistake(
     count = f"{np.count_nonzero(wrong):,} of {wrong.size:,} entries"
     if bad.any():
         where = f"{at}: {np.count_nonzero(bad):,} of {bad.size:,} entries are nan or infinite."
-        return Mistake(
-            label,
-            "There are entries that are no finite numbers.",
-            where,
-            Hint("nan", "", task.section, ""),
-        )
+        kind = Hint("nan", "", task.section, "")
+        mistake = Mistake(label, "There are entries that are no finite numbers.", where, kind)
+        return _Wrong(point, part, given, right, mistake, open=False)
     place = np.unravel_index(int(np.argmax(difference)), difference.shape)
     index = f"[{', '.join(str(int(n)) for n in place)}]"
     largest = one_digit(float(difference[place]))
@@ -394,16 +423,24 @@ def _mistake(
         where = f"{at}: {count} are wrong; the worst, {index}, is off by about {largest}."
     else:
         where = f"{at}: the number is off by about {largest}."
-    if not np.any(given) and size:
-        hint = Hint("zeros", "It is zero everywhere.", task.section, "")
-        return Mistake(label, "It is not right.", where, hint)
+    zeros = not np.any(given) and size > 0
+    kind = Hint("zeros" if zeros else "", "It is zero everywhere." * zeros, task.section, "")
+    mistake = Mistake(label, "It is not right.", where, kind)
+    return _Wrong(point, part, given, right, mistake, open=not zeros)
+
+
+def _explained(task: Exercise, asked: _Asked, found: _Wrong) -> Mistake:
+    """The mistake with its kind."""
+    if not found.open:
+        return found.mistake
+    point = found.point
 
     def claim(before: Sequence[Any], args: Sequence[Any]) -> list[Array]:
         tree, arrays = asked.call([*map(np.asarray, before), *_as_sent(args, point)])
         return _parts(tree, arrays, [()] * len(task.labels), strict=False)
 
-    hint = diagnosis(task, point, part, claim, given, right)
-    return Mistake(label, "It is not right.", where, hint)
+    hint = diagnosis(task, point, found.part, claim, found.given, found.right)
+    return found.mistake._replace(hint=hint)
 
 
 def _as_sent(args: Sequence[Any], point: Instance) -> list[Any]:
@@ -426,7 +463,9 @@ def _costed(task: CostTask, submission: Submission, grader: Grader, seed: int, f
         try:
             if idle is None:
                 idle = _used(task, submission, grader, None)
-            usage = _used(task, submission, grader, [G, *point.values])
+            usage = _used(task, submission, grader, [G, *point.values], (point, rng))
+        except _Untrue:
+            raise
         except Offence as error:
             note = f"At sizes of about {size} it {error}."
             break
@@ -447,20 +486,64 @@ def _costed(task: CostTask, submission: Submission, grader: Grader, seed: int, f
     if not note:
         return found
     notes = (*found.notes, f"The values are right, in a dear way. {note}")
+    notes += _counted(task, submission, grader, rng)
     return Mark(**{**vars(found), "score": found.score * task.dear, "notes": notes})
 
 
 def _used(
-    task: CostTask, submission: Submission, grader: Grader, values: Sequence[Any] | None
+    task: CostTask,
+    submission: Submission,
+    grader: Grader,
+    values: Sequence[Any] | None,
+    judge: tuple[Instance, np.random.Generator] | None = None,
 ) -> Usage:
+    """What a process uses in all that reads the submission, and calls it if there are values."""
     files = {submission.name: submission.content}
     with Enclosure(grader.mode, files, grader.modules, grader.limits) as session:
         asked = _Asked(session, task, submission)
         asked.load()
         if values is not None:
             asked.expected = sum(np.size(v) for v in values)
-            asked.call(values)
-        return session.usage()
+            tree, arrays = asked.call(values)
+        usage = session.usage()
+        if values is None:
+            _modest(session.start, usage)
+    if values is not None and judge is not None:
+        point, rng = judge
+        shapes = [np.shape(point.values[position]) for position in task.positions]
+        if not task.holds(point, values[0], _parts(tree, arrays, shapes), rng):
+            raise _Untrue(f"gives wrong values at {point.words()}, while smaller shapes are right")
+    return usage
+
+
+def _counted(
+    task: CostTask, submission: Submission, grader: Grader, rng: np.random.Generator
+) -> tuple[str, ...]:
+    """What is counted inside at the smallest size: a hint, and nothing that is scored."""
+    point, G = task.at_size(min(task.sizes), rng)
+    files = {submission.name: submission.content}
+    with suppress(Offence), Enclosure(grader.mode, files, grader.modules, grader.limits) as session:
+        asked = _Asked(session, task, submission)
+        asked.load()
+        found = asked.counted([G, *point.values])
+        lines, size, label, line = (found[key] for key in ("lines", "bytes", "label", "line"))
+        if all(type(n) is int and 0 <= n < 1 << 50 for n in (lines, size, line)):
+            code = _clean(submission.line(str(label), line), 60)
+            return (
+                f"Counted inside at {point.words()}: {lines:,} lines are run; most memory, about "
+                f"{one_digit(size / 2**20)} MiB, is taken by line {line}: {code}",
+            )
+    return ()
+
+
+def _modest(before: Usage, idle: Usage) -> None:
+    """Reading a submission is no cost; so much of it that a cost could hide beside it is refused."""
+    memory, cpu = idle.memory - before.memory, idle.cpu - before.cpu
+    if memory > _LOAD_MEMORY or cpu > _LOAD_TIME:
+        raise _Untrue(
+            f"takes {memory >> 20} MiB and {cpu:.1f} s when it is read, before anything is called; what "
+            "the call takes cannot be measured beside that"
+        )
 
 
 def _growth(sizes: Sequence[float], used: Sequence[float], floor_: float) -> float:

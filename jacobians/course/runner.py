@@ -11,9 +11,12 @@ no array stands in the head.
 import io
 import json
 import os
+import re
+import resource
 import struct
 import sys
 import threading
+import tracemalloc
 import types
 from collections.abc import Callable
 from typing import Any
@@ -26,6 +29,8 @@ import numpy
 _HEAD = struct.Struct("<QQ")
 _DEEPEST = 8
 _FIRST, _EVERY = 4, 16
+_TIMERS = ("%%time", "%%timeit", "%%capture", "%%prun", "%%memit")  # cell magics of Python code
+_ASSIGNED = re.compile(r"(\s*\w+\s*=\s*)[%!]")
 _STARTS = (
     "os.fork", "os.forkpty", "os.exec", "os.posix_spawn", "os.spawn", "os.system", "os.startfile",
     "subprocess.Popen", "pty.spawn",
@@ -89,6 +94,67 @@ def replaced(before: list[tuple[types.ModuleType, str, Any]]) -> str:
         if vars(module).get(name) is not value:
             return f"replaces {module.__name__}.{name}"
     return ""
+
+
+def without_magics(cell: str) -> str:
+    """A cell without IPython's own lines, so that the numbers of the others stay."""
+    lines = cell.splitlines()
+    first = next((n for n, line in enumerate(lines) if line.strip()), 0)
+    word = lines[first].split()[0] if lines and lines[first].strip() else ""
+    if word.startswith("%%"):
+        if word not in _TIMERS:  # another language, or a file to be written
+            return ""
+        lines[first] = ""
+    for n, line in enumerate(lines):
+        bare = line.lstrip()
+        if bare.startswith(("%", "!", "?")) or bare.rstrip().endswith("?"):
+            lines[n] = line[: len(line) - len(bare)] + "pass"
+        elif found := _ASSIGNED.match(line):
+            lines[n] = found[1] + "None"
+    return "\n".join(lines)
+
+
+class Counter:
+    """Lines that a call runs, and the one that takes most memory: a hint, which a submission could forge."""
+
+    def __init__(self, labels: list[str]) -> None:
+        self._labels, self._lines = labels, 0
+        self._last = self._most = ("", 0)
+        self._bytes = self._held = 0
+
+    def run(self, function: Callable[..., Any], values: list[Any]) -> Any:
+        """Call, and count."""
+        tracemalloc.start()
+        sys.settrace(self._enter)
+        try:
+            return function(*values)
+        finally:
+            sys.settrace(None)
+            self._weigh()
+            tracemalloc.stop()
+
+    def told(self) -> dict[str, Any]:
+        """Plain words and numbers."""
+        label, line = self._most
+        return {"lines": self._lines, "bytes": self._bytes, "label": label, "line": line}
+
+    def _enter(self, frame: types.FrameType, *_: Any) -> Any:
+        return self._step if frame.f_code.co_filename in self._labels else None
+
+    def _step(self, frame: types.FrameType, event: str, _: Any) -> Any:
+        if event == "line":
+            self._weigh()
+            self._lines += 1
+            self._last = frame.f_code.co_filename, frame.f_lineno
+        return self._step
+
+    def _weigh(self) -> None:
+        """What the line before took."""
+        now, peak = tracemalloc.get_traced_memory()
+        if peak - self._held > self._bytes and self._last[1]:
+            self._bytes, self._most = peak - self._held, self._last
+        self._held = now
+        tracemalloc.reset_peak()
 
 
 class Encoder:
@@ -162,7 +228,8 @@ class Runner:
     def serve(self) -> None:
         """Until the other side has no more to ask."""
         sys.addaudithook(self._watch)
-        self._send({"ready": True}, {})  # what it took so far is not the submission's
+        # what it took so far is not the submission's
+        self._send({"ready": True, "used": _used()}, {})
         while True:
             message = self._receive()
             if message is None:
@@ -229,7 +296,7 @@ class Runner:
         for label, text in head["sources"]:
             self._labels.append(label)
             try:
-                exec(compile(text, label, "exec"), names)
+                exec(self._compiled(text, label, separate), names)
             except BaseException as error:
                 errors.append(self._error(error))
                 if not separate:
@@ -247,17 +314,31 @@ class Runner:
             found["is"] = _type_name(type(value))
         return found, {}
 
+    @staticmethod
+    def _compiled(text: str, label: str, cell: bool) -> types.CodeType:
+        """Python as it is; a notebook's cell that is none, without IPython's own lines."""
+        try:
+            return compile(text, label, "exec")
+        except SyntaxError:
+            plain = without_magics(text) if cell else text
+            if plain == text:
+                raise
+            return compile(plain, label, "exec")
+
     def _call(
         self, head: dict[str, Any], arrays: dict[str, Any]
     ) -> tuple[dict[str, Any], dict[str, Any]]:
-        function = vars(self._module).get(head["name"])
+        function: Any = vars(self._module).get(head["name"])
         # what has no axes is passed as a number
         values = [arrays[a["array"]][()] if "array" in a else a["plain"] for a in head["arguments"]]
         kept = {key: array.tobytes() for key, array in arrays.items()}
+        counter = Counter(self._labels) if head.get("count") else None
         try:
-            result = function(*values)  # type: ignore[misc]
+            result = function(*values) if counter is None else counter.run(function, values)
         except BaseException as error:
             return {"error": self._error(error)}, {}
+        if counter is not None:
+            return {"value": {"text": ""}, "counted": counter.told()}, {}
         changed = [
             n
             for n, a in enumerate(head["arguments"])
@@ -290,6 +371,13 @@ class Runner:
                     found |= {"label": passed.tb_frame.f_code.co_filename, "line": passed.tb_lineno}
                 passed = passed.tb_next
         return found
+
+
+def _used() -> tuple[float, int]:
+    """Seconds of CPU time and bytes of memory at most, so far."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit
 
 
 def _stdlib() -> list[str]:

@@ -23,6 +23,9 @@ from jacobians.transforms.library import LibraryOperation
 Array = NDArray[Any]
 Function = Callable[..., Any]
 
+_STEP = 1e-5  # of central differences, whose error is some 1e-10 of the value
+_ALONG = 1e-3  # what the derivative along a direction may differ by, relative to the gradient
+
 
 class Instance(NamedTuple):
     """Arguments by name, and the sizes of their letters."""
@@ -188,12 +191,15 @@ class Exercise(_Given):
         return np.random.default_rng([seed, crc32(self.name.encode())])
 
     def at(self, rng: np.random.Generator) -> Iterator[Instance]:
-        """Points of several shapes, small ones first."""
+        """Points of several shapes, small ones first, two of them at the first shape."""
         letters = dict.fromkeys(
             w for d in self.draws.values() if isinstance(d, Draw) for w in d.shape if w.isalpha()
         )
-        for sizes in sizes_for(tuple(letters), rng, self.shapes if letters else 1):
-            yield Instance(drawn(self.draws, sizes, rng), sizes)
+        drawn_sizes = sizes_for(tuple(letters), rng, self.shapes if letters else 1)
+        for number, sizes in enumerate(drawn_sizes):
+            # The first shape twice: an answer kept from the call before is none.
+            for _ in range(1 if number else 2):
+                yield Instance(drawn(self.draws, sizes, rng), sizes)
 
     def tensors(self, point: Instance) -> tuple[JacobianTensor | Array, ...]:
         """The Jacobians by each argument: derived, or numerical where the function cannot be traced."""
@@ -363,6 +369,28 @@ class CostTask(VjpTask):
         point = Instance(drawn(self.draws, sizes, rng), sizes)
         return point, upstream(rng, self.value(point).shape)
 
+    def holds(
+        self, point: Instance, G: Array, answers: Sequence[Array], rng: np.random.Generator
+    ) -> bool:
+        """Whether gradients are right along one direction each: ``<answer, d> = d/dt <G, f(… + t d …)>``.
+
+        That takes two values of the function for an argument, at any size, and no tensor.
+        """
+        for position, answer in zip(self.positions, answers, strict=True):
+            at = np.asarray(point.values[position], float)
+            if answer.shape != at.shape or not np.isfinite(answer).all():
+                return False
+            d = rng.standard_normal(at.shape)
+            ends = []
+            for step in (_STEP, -_STEP):
+                values = list(point.values)
+                values[position] = at + step * d
+                ends.append(float(np.vdot(G, np.asarray(self.function(*values), float))))
+            right, given = (ends[0] - ends[1]) / (2 * _STEP), float(np.vdot(answer, d))
+            if abs(given - right) > _ALONG * max(abs(given), abs(right), _norm(answer)):
+                return False
+        return True
+
 
 @dataclass(frozen=True)
 class Assignment:
@@ -427,6 +455,10 @@ def _of_operation(operation: LibraryOperation) -> dict[str, str]:
     sizes = dict.fromkeys(n for operand in node.operands for n in operand.shape)
     letters = dict(zip(sizes, "nmpqabcdefgh", strict=False))
     return {o.name: " ".join(letters[n] for n in o.shape) for o in node.operands}
+
+
+def _norm(array: Array) -> float:
+    return float(np.linalg.norm(array.ravel()))
 
 
 def _dense(J: JacobianTensor | Array) -> Array:

@@ -12,6 +12,7 @@ left are summed. No text is ever run as code.
 
 import re
 from collections.abc import Callable, Mapping
+from math import prod
 from string import ascii_lowercase
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ from jacobians.errors import JacobiansError
 Array = NDArray[Any]
 
 _LONGEST = 2000
+_MOST_NUMBERS = 1 << 21  # of a product before its sums: it is made in the grader's process
 _SUBSCRIPTS = dict(zip("ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", "aehijklmnoprstuvx", strict=True))
 _SPELLINGS = (
     (r"\$|\\left|\\right|\\,|\\;|\\!|\\:|\\quad|\\bigl|\\bigr|\\big|\\mathrm|\\mathbf|\\operatorname", " "),
@@ -126,9 +128,14 @@ def tensor_of(
         named = re.match(r"[\s({]*(?:∂|d)?\s*([^\W\d_]+)", left)
         if named and named[1] not in known and len(named[1]) <= 2:
             known[named[1]] = names[result]
-    reader = _Reader(_tokens(right), known, letters, shape)
-    with np.errstate(all="ignore"):
-        return reader.whole()
+    # Whatever is typed, NumPy's own errors (a determinant of no square) are the student's.
+    try:
+        with np.errstate(all="ignore"):
+            return _Reader(_tokens(right), known, letters, shape).whole()
+    except Unreadable:
+        raise
+    except (ArithmeticError, ValueError, LookupError, TypeError, RecursionError) as error:
+        raise Unreadable(f"it cannot be computed ({error})") from None
 
 
 def _usual(count: int, out_ndim: int) -> str:
@@ -325,6 +332,10 @@ class _Reader:
         letters = "".join(dict.fromkeys(a.letters + b.letters))
         if len(letters) > 8:
             raise Unreadable("it has more than eight letters")
+        if prod(self._sizes[letter] for letter in letters) > _MOST_NUMBERS:
+            raise Unreadable(
+                "a product has too many different letters; sum some of them in parentheses"
+            )
         return Labelled(_einsum([a, b], letters), letters)
 
     def _power(self) -> Labelled:

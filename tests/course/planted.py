@@ -92,6 +92,14 @@ HONEST = [
             "two letters swapped", 0),
     Planted("a formula that is none", _backward(RIGHT).replace("δ_ik C_lj", "C @ ?"), 2,
             "cannot be read", 0),
+    Planted("a determinant of no square", _backward(RIGHT).replace("δ_ik C_lj", "det(B) δ_ik C_lj"), 2,
+            "cannot be computed", 0),
+    Planted("keeps an answer by its shape", _backward(
+        "return KEPT.setdefault(B.shape, (G @ C.T, B.T @ G))", "KEPT = {}"), 0, ""),
+    Planted("keeps its arguments by their shape", _backward(
+        "B, C = KEPT.setdefault(B.shape, (B, C))\n" + RIGHT, "KEPT = {}"), 0, ""),
+    Planted("huge numbers", _backward("return np.full(B.shape, 1e308), np.full(C.shape, -1e308)"), 0, ""),
+    Planted("a list in itself", _backward("x = []\nx.append(x)\nreturn x, B.T @ G"), 0, "gives a list"),
     Planted("empty formula", _backward(RIGHT).replace("δ_ik C_lj", ""), 2, "it is empty", 0),
 ]  # fmt: skip
 
@@ -180,6 +188,24 @@ HOSTILE = [
             ("a pickle", b'{"value": {"array": "a0"}}', b"\x80\x04N."),
         )
     ],
+    Planted("names an array many times", _backward(
+        "import io, json, os, struct\n"
+        "tree = {'value': {'items': [{'items': [{'array': 'a0'}] * 20000}, {'array': 'a1'}]}}\n"
+        "stream = io.BytesIO()\nnp.savez(stream, a0=np.zeros(8000), a1=B.T @ G)\n"
+        "head, body = json.dumps(tree).encode(), stream.getvalue()\n"
+        "for fd in range(3, 20):\n    try:\n"
+        "        os.write(fd, struct.pack('<QQ', len(head), len(body)) + head + body)\n"
+        "    except OSError:\n        pass\n" + RIGHT), 0, ""),
+    Planted("takes memory that no limit counts", _backward(
+        "import os\nos.memfd_create('x')\n" + RIGHT), 0, "Operation not permitted"),
+    Planted("shares memory, makes namespaces, traces", _backward(
+        "import ctypes\nlibc = ctypes.CDLL(None)\n"
+        "assert {libc.shmget(0, 4096, 0o1600), libc.unshare(0x10000000), libc.chroot(b'.'),\n"
+        "        libc.ptrace(16, 1, 0, 0)} == {-1}\n" + RIGHT), 2),
+    Planted("tampers with the runner", _backward(
+        RIGHT, "import sys\nmain = sys.modules['__main__']\nmain.replaced = lambda before: ''\n"
+        "main.Runner._call = lambda self, head, arrays: ({'value': {'array': 'a'}, 'score': 9}, {'a': np.ones(3)})"),
+        0, "gives one array"),
     Planted("closes its channels", _backward("import os\nos.closerange(0, 64)\n" + RIGHT), 0, "itself"),
     Planted("fills the disk", _backward(
         "with open('big', 'wb') as file:\n    for _ in range(64):\n        file.write(bytes(1 << 20))\n" + RIGHT), 0, ""),

@@ -1,5 +1,6 @@
 """Over 70 planted submissions: the scores are exact, and what is said names the reason."""
 
+import json
 import os
 import re
 import subprocess
@@ -9,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from jacobians.course import Assignment, Limits, best_mode, grade
+from jacobians.course import Assignment, CostTask, Limits, best_mode, grade
 from jacobians.course.confinement import Enclosure
 from jacobians.course.scores import GradeReport
+from jacobians.course.submissions import found_submissions
 from tests.course.direct import direct
 from tests.course.planted import HONEST, HOSTILE, PLANTED, Planted
 
@@ -70,6 +72,73 @@ def test_sleep_ends_by_the_wall_clock(tmp_path: Path) -> None:
     file.write_text(planted.code)
     one = replace(PLANTED, tasks=PLANTED.tasks[:1], limits=Limits(seconds=0.5))
     assert "runs for more than 0.5 s" in str(grade(file, one))
+
+
+@pytest.mark.parametrize(
+    ("code", "score", "says"),
+    [
+        ("    return G @ C.T, B.T @ G", 2, "well done"),
+        ("    T = np.einsum('ik,lj->ijkl', np.eye(len(B)), C)\n    return np.tensordot(G, T, 2), B.T @ G",
+         1, "is taken by line"),
+        ("    if len(B) > 20:\n        return 0 * B, 0 * C\n    return G @ C.T, B.T @ G", 0, "gives wrong values at B (40, 41)"),
+        ("    return G @ C.T, B.T @ G\n\nnp.ones(1 << 24)", 0, "when it is read"),
+    ],
+    ids=["cheap", "dear", "wrong where it is measured", "hides it beside its start"],
+)  # fmt: skip
+def test_costs_are_of_right_values(code: str, score: float, says: str, tmp_path: Path) -> None:
+    task = CostTask("backward", 2, lambda B, C: B @ C, wrt=("B", "C"),
+                    arguments={"B": "m n", "C": "n p"}, sizes=(40, 64), shapes=1)  # fmt: skip
+    planted = Planted("cost", f"import numpy as np\n\ndef backward(G, B, C):\n{code}\n", score)
+    report = graded(planted, tmp_path, Assignment("Cost", [task]))
+    assert report.score == score, report
+    assert says in " ".join(str(report).split())
+
+
+def test_a_notebook_with_magics(tmp_path: Path) -> None:
+    """IPython's lines are skipped where Python cannot read a cell, and only there."""
+    cells = [
+        "%matplotlib inline\n!ls\nimport numpy as np\nfiles = !ls\nnp.dot?",
+        "%%bash\nexit 1",
+        "%%time\ndef backward(G, B, C):\n    if B.size:\n        %time\n    return G @ C.T, B.T @ G",
+        "formula = ('δ_ik '  # is it right?\n           'C_lj')",
+    ]
+    book = {"cells": [{"cell_type": "code", "source": [cell]} for cell in cells]}
+    file = tmp_path / "mine.ipynb"
+    file.write_text(json.dumps(book), encoding="utf-8")
+    with direct():
+        report = grade(file, PLANTED, mode="plain")
+    assert report.full, report
+
+
+def test_links_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / "solution").write_text(HONEST[0].code, encoding="utf-8")
+    handed_in = tmp_path / "in"
+    handed_in.mkdir()
+    (handed_in / "ann.py").symlink_to(tmp_path / "solution")
+    (handed_in / "bob").symlink_to(tmp_path)
+    found = found_submissions(handed_in)
+    assert set(found) == {"ann", "bob"}
+    for path in found.values():
+        report = grade(path, PLANTED)
+        assert report.score == 0
+        assert "the file is a link" in " ".join(str(report).split()).lower()
+
+
+def test_a_wrong_part_that_ends_the_process_leaves_the_right_one(tmp_path: Path) -> None:
+    """Kinds of mistakes are looked for when the points stand."""
+    code = """import numpy as np
+calls = []
+
+def backward(G, B, C):
+    calls.append(1)
+    if len(calls) > 9:
+        import os
+        os._exit(0)
+    return G @ C.T, -B.T @ G
+"""
+    one = replace(PLANTED, tasks=PLANTED.tasks[:1])
+    report = graded(Planted("ends", code, 1), tmp_path, one)
+    assert report.score == 1, report
 
 
 def test_what_a_submission_sees() -> None:

@@ -1,5 +1,7 @@
 """Formulas as students type them, judged by einsum."""
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 
@@ -79,3 +81,29 @@ def test_what_cannot_be_read_is_named(text: str, words: str) -> None:
 def test_a_wrong_formula_is_another_tensor() -> None:
     found = tensor_of("C_lj", {"B": B, "C": C}, (3, 5, 3, 4), 2)
     assert not np.allclose(found, PRODUCT)
+
+
+def test_whatever_is_typed_is_read_or_refused() -> None:
+    """Two thousand texts of pieces of formulas: none raises anything else, none takes much."""
+    rng = np.random.default_rng(3)
+    names = {
+        "B": rng.normal(size=(3, 4)),
+        "C": rng.normal(size=(4, 5)),
+        "X": rng.normal(size=(3, 3)),
+    }
+    pieces = ["δ_ik", "C_lj", "B", "C", "X", "det(", "inv(", ")", "(", "^T", "^-1", "_ij", "_{", "}", "+", "/",
+              "tanh(", "sum_", "=", "∂A_ij/∂B_kl =", "1e999", "^9999", "²", "\\frac{", "}{", "C_ab", "X_ee", "σ",
+              "\ud800", "\0", ".T", "δ_", "BC", "**"]  # fmt: skip
+    for _ in range(2000):
+        text = " ".join(rng.choice(pieces, rng.integers(1, 9)))
+        with suppress(Unreadable):
+            assert tensor_of(text, names, (3, 5, 3, 4), 2).shape == (3, 5, 3, 4)
+
+
+def test_a_formula_takes_no_more_memory_than_six_letters() -> None:
+    """It is evaluated in the grader's process: eight letters of eleven would be a gigabyte and more."""
+    with pytest.raises(Unreadable, match="too many different letters"):
+        tensor_of("C_ab C_cd C_ef C_gh", {"C": np.ones((11, 10))}, (3, 5, 3, 4), 2)
+    full = np.einsum("ik,lj,mn->ijkl", np.eye(11), np.ones((11, 11)), np.ones((11, 11)))
+    read = tensor_of("δ_ik C_lj C_mn", {"C": np.ones((11, 11))}, (11,) * 4, 2)
+    assert np.allclose(read, full)

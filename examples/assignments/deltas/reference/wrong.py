@@ -2,13 +2,13 @@
 
 WRONG = {
     "bilinear": [
-        ("sums X alone", "def bilinear(a, X, b):\n    return np.sum(X)", 0, "?"),
+        ("sums X alone", "def bilinear(a, X, b):\n    return np.sum(X)", 0, "No single mistake"),
         ("the sign", "def bilinear(a, X, b):\n    return -(a @ X @ b)", 0, "chain"),
         (
             "sums without weights",
             "def bilinear(a, X, b):\n    return np.sum(a) * np.sum(X) * np.sum(b)",
             0,
-            "?",
+            "No single mistake",
         ),
         (
             "not summed",
@@ -87,8 +87,8 @@ WRONG = {
     ],
     "trace_formula": [
         ("no delta", "trace_formula = '1'", 0, "delta"),
-        ("the value", "trace_formula = 'X_kl'", 0, "?"),
-        ("the diagonal of X", "trace_formula = 'δ_kl X_kl'", 0, "?"),
+        ("the value", "trace_formula = 'X_kl'", 0, "No single mistake"),
+        ("the diagonal of X", "trace_formula = 'δ_kl X_kl'", 0, "chain"),
         ("three letters", "trace_formula = 'δ_ikl'", 0, "cannot be read"),
     ],
     "outer_formula": [

@@ -3,12 +3,17 @@
 WRONG = {
     "trace_of_product": [
         ("not transposed", "def trace_of_product(A, X):\n    return A", 0, "shape"),
-        ("the identity", "def trace_of_product(A, X):\n    return np.eye(*X.shape)", 0, "?"),
-        ("the product", "def trace_of_product(A, X):\n    return A.T * X", 0, "?"),
+        (
+            "the identity",
+            "def trace_of_product(A, X):\n    return np.eye(*X.shape)",
+            0,
+            "No single mistake",
+        ),
+        ("the product", "def trace_of_product(A, X):\n    return A.T * X", 0, "chain"),
         ("the sign", "def trace_of_product(A, X):\n    return -A.T", 0, "chain"),
     ],
     "quadratic_by_x": [
-        ("A taken as symmetric", "def quadratic_by_x(A, x):\n    return 2 * A @ x", 0, "?"),
+        ("A taken as symmetric", "def quadratic_by_x(A, x):\n    return 2 * A @ x", 0, "axes"),
         ("one term", "def quadratic_by_x(A, x):\n    return A @ x", 0, "chain"),
         ("the other term", "def quadratic_by_x(A, x):\n    return A.T @ x", 0, "chain"),
         ("halved", "def quadratic_by_x(A, x):\n    return (A + A.T) @ x / 2", 0, "chain"),
@@ -25,15 +30,20 @@ WRONG = {
             "of the logarithm, not transposed",
             "def det_by_X(X):\n    return np.linalg.inv(X)",
             0,
-            "?",
+            "axes",
         ),
-        ("the trace's", "def det_by_X(X):\n    return np.linalg.det(X) * np.eye(len(X))", 0, "?"),
+        (
+            "the trace's",
+            "def det_by_X(X):\n    return np.linalg.det(X) * np.eye(len(X))",
+            0,
+            "No single mistake",
+        ),
     ],
     "inverse_formula": [
         ("the sign", "inverse_formula = 'Y_ik Y_lj'", 0, "chain"),
         ("transposed", "inverse_formula = '-Y_ki Y_jl'", 0, "axes"),
         ("letters crossed", "inverse_formula = '-Y_il Y_kj'", 0, "axes"),
-        ("as of a number", "inverse_formula = '-X^{-1}_ij X^{-1}_kl'", 0, "?"),
+        ("as of a number", "inverse_formula = '-X^{-1}_ij X^{-1}_kl'", 0, "axes"),
     ],
     "inverse_forward": [
         (
@@ -46,19 +56,19 @@ WRONG = {
             "as of numbers",
             "def inverse_forward(dX, X):\n    Y = np.linalg.inv(X)\n    return -Y @ Y @ dX",
             0,
-            "?",
+            "No single mistake",
         ),
         (
             "the inverse of the change",
             "def inverse_forward(dX, X):\n    return np.linalg.inv(dX)",
             0,
-            "?",
+            "No single mistake",
         ),
         (
             "transposed",
             "def inverse_forward(dX, X):\n    Y = np.linalg.inv(X)\n    return -Y.T @ dX @ Y.T",
             0,
-            "?",
+            "axes",
         ),
     ],
     "inverse_backward": [
@@ -84,7 +94,7 @@ WRONG = {
             "G outside",
             "def inverse_backward(G, X):\n    Y = np.linalg.inv(X)\n    return -G @ Y.T @ Y.T",
             0,
-            "?",
+            "No single mistake",
         ),
     ],
 }

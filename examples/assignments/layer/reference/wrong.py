@@ -18,7 +18,7 @@ WRONG = {
             "the weights too",
             "def layer_by_W(W, x):\n    return np.einsum('ik,kl,l->ikl', np.eye(len(W)), W, x)",
             0,
-            "?",
+            "chain",
         ),
         (
             "the sign",
@@ -30,7 +30,7 @@ WRONG = {
     "layer_formula": [
         ("no delta", "layer_formula = 'x_l'", 0, "delta"),
         ("by x", "layer_formula = 'A_ik'", 0, "cannot be read"),
-        ("the weights too", "layer_formula = 'δ_ik A_kl x_l'", 0, "?"),
+        ("the weights too", "layer_formula = 'δ_ik A_kl x_l'", 0, "chain"),
         ("an unknown name", "layer_formula = 'δ_ik z_l'", 0, "cannot be read"),
     ],
     "backward": [
@@ -56,7 +56,7 @@ WRONG = {
             "the weights too",
             "def backward(G, W, x):\n    return np.outer(G, x) * W, W.T @ G",
             1,
-            "?",
+            "chain",
         ),
     ],
     "loss_by_W": [
@@ -93,7 +93,7 @@ WRONG = {
             "the first row only",
             "def mean_loss_by_W(W, X, T):\n    return np.outer(W @ X[0] - T[0], X[0])",
             0,
-            "?",
+            "No single mistake",
         ),
     ],
     "step": [
@@ -101,15 +101,20 @@ WRONG = {
             "uphill",
             "def step(W, X, T, rate):\n    return W + rate * (X @ W.T - T).T @ X / len(X)",
             0,
-            "?",
+            "No single mistake",
         ),
         (
             "no rate",
             "def step(W, X, T, rate):\n    return W - (X @ W.T - T).T @ X / len(X)",
             0,
-            "?",
+            "No single mistake",
         ),
-        ("a sum", "def step(W, X, T, rate):\n    return W - rate * (X @ W.T - T).T @ X", 0, "?"),
+        (
+            "a sum",
+            "def step(W, X, T, rate):\n    return W - rate * (X @ W.T - T).T @ X",
+            0,
+            "No single mistake",
+        ),
         (
             "in place",
             "def step(W, X, T, rate):\n    W -= rate * (X @ W.T - T).T @ X / len(X)\n    return W",

@@ -20,7 +20,7 @@ WRONG = {
             "the diagonal only",
             _SOFTMAX + "def softmax_by_s(s):\n    p = softmax(s)\n    return np.diag(p * (1 - p))",
             0,
-            "?",
+            "delta",
         ),
         ("one term", _SOFTMAX + "def softmax_by_s(s):\n    return np.diag(softmax(s))", 0, "chain"),
         (
@@ -34,14 +34,14 @@ WRONG = {
             "not normalised",
             "def softmax_by_s(s):\n    p = np.exp(s)\n    return np.diag(p) - np.outer(p, p)",
             0,
-            "?",
+            "No single mistake",
         ),
     ],
     "softmax_formula": [
         ("one term", "softmax_formula = 'δ_ik p_i'", 0, "chain"),
-        ("no delta", "softmax_formula = 'p_i - p_i p_k'", 0, "?"),
+        ("no delta", "softmax_formula = 'p_i - p_i p_k'", 0, "chain"),
         ("the sign", "softmax_formula = 'p_i p_k - δ_ik p_i'", 0, "chain"),
-        ("as the sigmoid's", "softmax_formula = 'δ_ik p_i (1 - p_i)'", 0, "?"),
+        ("as the sigmoid's", "softmax_formula = 'δ_ik p_i (1 - p_i)'", 0, "delta"),
     ],
     "softmax_backward": [
         (
@@ -49,7 +49,7 @@ WRONG = {
             _SOFTMAX
             + "def softmax_backward(G, S):\n    P = softmax(S)\n    return G * P * (1 - P)",
             0,
-            "?",
+            "delta",
         ),
         (
             "one term",
@@ -62,14 +62,14 @@ WRONG = {
             _SOFTMAX
             + "def softmax_backward(G, S):\n    P = softmax(S)\n    return P * (G - np.sum(G * P, axis=0, keepdims=True))",
             0,
-            "?",
+            "sum",
         ),
         (
             "a mean",
             _SOFTMAX
             + "def softmax_backward(G, S):\n    P = softmax(S)\n    return P * (G - np.mean(G * P, axis=1, keepdims=True))",
             0,
-            "?",
+            "sum",
         ),
     ],
     "cross_entropy_by_S": [
@@ -84,7 +84,7 @@ WRONG = {
             "labels forgotten",
             _SOFTMAX + "def cross_entropy_by_S(S, kinds):\n    return softmax(S) / len(S)",
             0,
-            "?",
+            "chain",
         ),
         (
             "the sign",
@@ -102,15 +102,15 @@ WRONG = {
         ),
     ],
     "layer_norm_backward": [
-        ("statistics held constant", _NORM + "return D / scale, by_gamma, by_beta", 4, "?"),
+        ("statistics held constant", _NORM + "return D / scale, by_gamma, by_beta", 4, "chain"),
         (
             "the mean's path forgotten",
             _NORM
             + "return (D - Z * np.mean(D * Z, axis=1, keepdims=True)) / scale, by_gamma, by_beta",
             4,
-            "?",
+            "chain",
         ),
-        ("gamma forgotten", _NORM + "return by_X / gamma, by_gamma, by_beta", 4, "?"),
+        ("gamma forgotten", _NORM + "return by_X / gamma, by_gamma, by_beta", 4, "chain"),
         ("not summed over rows", _NORM + "return by_X, G * Z, G", 2, "shape"),
         ("means for sums", _NORM + "return by_X, by_gamma / len(X), by_beta / len(X)", 2, "sum"),
     ],

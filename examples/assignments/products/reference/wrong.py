@@ -70,14 +70,14 @@ WRONG = {
         ("the sign", "formula_by_C = '−δ_jl B_ik'", 0, "chain"),
     ],
     "forward": [
-        ("one term", "def forward(dB, dC, B, C):\n    return dB @ C", 0, "?"),
-        ("the product of changes", "def forward(dB, dC, B, C):\n    return dB @ dC", 0, "?"),
+        ("one term", "def forward(dB, dC, B, C):\n    return dB @ C", 0, "delta"),
+        ("the product of changes", "def forward(dB, dC, B, C):\n    return dB @ dC", 0, "delta"),
         ("a difference", "def forward(dB, dC, B, C):\n    return dB @ C - B @ dC", 0, "chain"),
         (
             "the value too",
             "def forward(dB, dC, B, C):\n    return (B + dB) @ (C + dC) - B @ C",
             0,
-            "?",
+            "No single mistake",
         ),
     ],
     "backward": [
