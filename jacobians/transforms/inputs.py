@@ -219,7 +219,8 @@ class Signature:
                 if repr(before) != repr(given):
                     changed = f"was {before!r} when compiled, now {given!r}"
                 raise UnsupportedError(
-                    f"{self._name}: {self._labels[place]} is static and {changed}; compile again for another value, or compile() without example arguments"
+                    f"{self._name}: {self._labels[place]} is static and {changed}; compile again for "
+                    "another value, or compile() without example arguments"
                 )
         return arrays
 
