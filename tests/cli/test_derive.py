@@ -108,3 +108,13 @@ def test_derive_of_a_function_in_a_file(
     ]:
         assert main(["derive", *arguments]) == 2
         assert words in capsys.readouterr().err
+
+
+def test_latex_of_second_derivatives(capsys: pytest.CaptureFixture[str]) -> None:
+    """Fractions part at the sign outside brackets, and nothing is left as it is in text."""
+    shapes = ["--shape", "x=n", "A=nxn"]
+    assert main(["derive", "x' @ A @ x", "--wrt", "x", *shapes, "--order", "2", "--latex"]) == 0
+    out = capsys.readouterr().out
+    assert r"\frac{\partial (\partial Y/\partial x)_{i}}{\partial x_{k}} = A_{ik} + A_{ki}" in out
+    assert r"\frac{\partial (\partial Y/\partial x)}{\partial x} = A + A^{\top}" in out
+    assert "∂" not in out
