@@ -167,11 +167,13 @@ class Sweep(NamedTuple):
             lines.append(
                 f"Fits of time leave out sizes below {_OVERHEAD:.0f} times the shortest: overhead of calls."
             )
-            left = [
-                f"{name} {'no size' if fit.seconds is None else f'n ≥ {fit.start}'}"
+            fitted = [
+                f"{name} n ≥ {fit.start}"
                 for name, fit in self.exponents.items()
+                if fit.seconds is not None
             ]
-            lines += textwrap.wrap(f"Fitted: {', '.join(left)}.", 80)
+            told = f"Fitted: {', '.join(fitted)}." if fitted else "No two sizes are above: no fit."
+            lines += textwrap.wrap(told, 80)
         if self.ok:
             lines.append("values agree")
         return "\n".join(line[:80] for line in lines + notes)
