@@ -205,7 +205,7 @@ def test_fits_leave_out_overhead() -> None:
     assert fits["flat"].bytes == pytest.approx(2)
     text = str(Sweep("t", "grad", sizes, found, fits, found_machine()))
     assert "Fits of time leave out sizes below 3 times the shortest" in text
-    assert "cubic n ≥ 32, flat no size" in text
+    assert "Fitted: cubic n ≥ 32, pure n ≥ 2" in text.replace("\n", " ")
 
 
 def test_the_colour_bar_is_as_tall_as_the_axes() -> None:
