@@ -137,6 +137,10 @@ def test_rivals_from_python() -> None:
         rivals={"right": mine, "late": lambda p, x: {"W": 0 * p["W"], "b": p["b"]}},
     )  # fmt: skip
     assert set(late.measurements[0].differ) == {"late"}
+    other = jb.sweep(
+        np.sum, [3], shapes={"a": "n"}, seconds=0.001, rivals=lambda a: np.ones((1, len(a)))
+    )
+    assert "<lambda> DIFFERS from the others in shape, or is not finite" in str(other)
     # Of vjp, G comes first.
     product = jb.sweep(
         "matmul", [3], wrt="C", rivals=["contracted", lambda G, B, C: B.T @ G], seconds=0.001
@@ -205,7 +209,7 @@ def test_fits_leave_out_overhead() -> None:
     assert fits["flat"].bytes == pytest.approx(2)
     text = str(Sweep("t", "grad", sizes, found, fits, found_machine()))
     assert "Fits of time leave out sizes below 3 times the shortest" in text
-    assert "Fitted: cubic n ≥ 32, pure n ≥ 2" in text.replace("\n", " ")
+    assert "Fitted: cubic n ≥ 32, pure n ≥ 16" in text.replace("\n", " ")
 
 
 def test_the_colour_bar_is_as_tall_as_the_axes() -> None:

@@ -300,7 +300,11 @@ class Derivation:
         value = self._value
         if value is not None:
             line = story.both(value, axis_names(s.output.ndim, 0))
-            story.add("coordinate form", f"{s.title} = {line.text}", f"{latex_name(s.title, '')} = {line.latex}")
+            story.add(
+                "coordinate form",
+                f"{s.title} = {line.text}",
+                f"{latex_name(s.title, '')} = {line.latex}",
+            )
         try:
             (first,) = reverse(s.output, [s.start])
             axes = axis_names(s.output.ndim, s.start.ndim)
