@@ -119,7 +119,8 @@ def _content(value: Any, what: str, inside: tuple[int, ...] = ()) -> Hashable:
     if is_dataclass(value) and not isinstance(value, type):
         named = ((f.name, _content(getattr(value, f.name), what, inside)) for f in fields(value))
         return type(value), *named
-    parts = attributes_of(value) if type(value).__hash__ is object.__hash__ else {}
+    by_identity = getattr(type(value), "__hash__", None) is object.__hash__
+    parts = attributes_of(value) if by_identity else {}
     if parts:
         if id(value) in inside:
             return type(value), inside.index(id(value))
