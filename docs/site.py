@@ -12,6 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = {
     "README.md": "index.md",
     "examples/README.md": "examples.md",
+    "examples/assignments/README.md": "assignments.md",
     "CONTRIBUTING.md": "contributing.md",
 }
 _LINK = re.compile(r"(?<=\]\()(?!https?:|#)([^)#]+)")

@@ -107,6 +107,7 @@ writes dF = A dX B.
 examples:
   jacobians derive "0.5*norm(W @ x - t)**2" --wrt W --shape W=3x4 x=4 t=3
   jacobians derive "logdet(X)" --shape X=nxn
+  jacobians derive layer.py:loss --wrt W --shape W=mxn x=n
   jacobians derive "x' @ A @ x" --wrt x --shape x=n A=nxn --order 2"""
 
 _CATALOGUE = """\
@@ -398,7 +399,9 @@ def _check(command: argparse.ArgumentParser) -> None:
 
 
 def _derive(command: argparse.ArgumentParser) -> None:
-    command.add_argument("expression", metavar="EXPRESSION", help="as in 'norm(W @ x - t)**2'")
+    command.add_argument(
+        "expression", metavar="EXPRESSION", help="as in 'norm(W @ x - t)**2', or file.py:function"
+    )
     command.add_argument(
         "--wrt", metavar="NAME", help="differentiate by this array (default: the first)"
     )

@@ -126,7 +126,9 @@ def _check_plot(path: str) -> None:
     if not Path(path).absolute().parent.is_dir():
         raise JacobiansError(f"--plot {path}: there is no such folder")
     if importlib.util.find_spec("matplotlib") is None:
-        raise JacobiansError("--plot needs matplotlib: pip install 'jacobians[plots]'")
+        raise JacobiansError(
+            "--plot needs matplotlib: pip install '.[plots]' in a copy of the repository"
+        )
 
 
 def read_subject(text: str) -> Any:

@@ -1,7 +1,7 @@
 """Arrays for the arguments of a function of the user's: from files, random, or its own defaults."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from inspect import Parameter, signature
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -66,6 +66,22 @@ class OwnFunction(NamedTuple):
         )
 
 
+def positional(f: Callable[..., Any]) -> list[Parameter]:
+    """The function's parameters that are passed by position.
+
+    Raises
+    ------
+    JacobiansError
+        For one that does not say what arguments it has.
+    """
+    try:
+        found = signature(f).parameters.values()
+    except (TypeError, ValueError):
+        raise JacobiansError("the function does not say what arguments it has") from None
+    kinds = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+    return [parameter for parameter in found if parameter.kind in kinds]
+
+
 def arrays_of(
     f: Callable[..., Any], data: Sequence[str], shapes: Sequence[str], seed: int
 ) -> tuple[dict[str, Any], dict[str, str]]:
@@ -78,15 +94,8 @@ def arrays_of(
     """
     read = _read(data)
     asked = _shapes(shapes)
-    try:
-        parameters: Mapping[str, Parameter] = signature(f).parameters
-    except (TypeError, ValueError):
-        raise JacobiansError("the function does not say what arguments it has") from None
-    names = [
-        name
-        for name, parameter in parameters.items()
-        if parameter.kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
-    ]
+    parameters = {parameter.name: parameter for parameter in positional(f)}
+    names = list(parameters)
     for option, given in (("--data", read), ("--shape", asked)):
         for name in given:
             if name not in names:

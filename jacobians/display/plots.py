@@ -159,7 +159,9 @@ def _axes(ax: Any) -> Any:
     try:
         from matplotlib import pyplot
     except ImportError:
-        raise JacobiansError("plots need matplotlib: pip install 'jacobians[plots]'") from None
+        raise JacobiansError(
+            "plots need matplotlib: pip install '.[plots]' in a copy of the repository"
+        ) from None
     return pyplot.subplots(layout="constrained")[1]
 
 

@@ -2,6 +2,8 @@
 
 import sys
 from collections.abc import Callable, Iterable
+from numbers import Number
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -43,7 +45,8 @@ def real_array(value: Any, what: str) -> NDArray[Any]:
     try:
         array = np.asarray(value)
     except ValueError as error:
-        raise ShapeError(f"{what} is no array of numbers: {error}") from None
+        remedy = "; make each row an array of its own" * ("inhomogeneous" in str(error))
+        raise ShapeError(f"{what} is no array of numbers: {error}{remedy}") from None
     except JacobiansError:
         raise  # what is traced says itself why it is no array
     except TypeError as error:
@@ -51,10 +54,59 @@ def real_array(value: Any, what: str) -> NDArray[Any]:
             f"{what} is a {type(value).__name__} that has no values as an array ({type(error).__name__}); what "
             "jax.jit, grad or vmap trace is differentiated by a transform compiled on='jax'"
         ) from None
+    if array.dtype.kind == "O" and not isinstance(value, np.ndarray):
+        raise UnsupportedError(f"{what} {_no_numbers(value)}")
     reason = _REASONS.get(array.dtype.kind)
     if reason is not None:
         raise UnsupportedError(f"{what} has dtype {array.dtype}: {reason}")
     return array
+
+
+def attributes_of(value: Any) -> dict[str, Any]:
+    """The attributes of an object of the user's own class, slots included; none of a function, type or module."""
+    if callable(getattr(type(value), "__get__", None)) or isinstance(value, type | ModuleType):
+        return {}
+    slots = (vars(kind).get("__slots__", ()) for kind in type(value).__mro__)
+    names = [name for found in slots for name in ([found] if isinstance(found, str) else found)]
+    there = {name: getattr(value, name) for name in names if hasattr(value, name)}
+    there = {name: part for name, part in there.items() if not name.startswith("__")}
+    return there | dict(getattr(value, "__dict__", {}))
+
+
+def held_arrays(value: Any) -> str:
+    """``a Layer, which holds arrays (W, b)``, and what to write; empty where an object holds none."""
+    names = [
+        name
+        for name, part in attributes_of(value).items()
+        if isinstance(part, np.ndarray) and part.dtype.kind in "fiub"
+    ]
+    if not names:
+        return ""
+    kind, first = type(value).__name__, ", ".join(names[:4]) + ", …" * (len(names) > 4)
+    return (
+        f"{_a(kind)}, which holds arrays ({first}) but is no container that is known here; mark its class with "
+        f"@dataclass and declare {first} in it, or pass a dict, {{{names[0]!r}: ...}}"
+    )
+
+
+def _a(word: str) -> str:
+    return f"an {word}" if word[:1] in "aeioAEIO" else f"a {word}"
+
+
+def _no_numbers(value: Any) -> str:
+    """What an argument is that NumPy reads as objects, and what to write."""
+    part = value
+    while isinstance(part, tuple | list) and part:
+        known = (one for one in part if not isinstance(one, Number | np.ndarray))
+        part = next(known, None)
+    where = "is" if part is value else "has in it"
+    held = held_arrays(part)
+    if held:
+        return f"{where} {held}"
+    return (
+        f"{where} {_a(type(part).__name__)}, which is no array of numbers; pass an array, or a list, tuple, dict "
+        "or dataclass of arrays"
+    )
 
 
 def float_array(value: Any, what: str) -> NDArray[Any]:

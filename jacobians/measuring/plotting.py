@@ -19,7 +19,9 @@ def figure(width: float, height: float, panels: int) -> tuple[Any, Any]:
     try:
         from matplotlib.figure import Figure
     except ImportError:
-        raise JacobiansError("plots need matplotlib: pip install 'jacobians[plots]'") from None
+        raise JacobiansError(
+            "plots need matplotlib: pip install '.[plots]' in a copy of the repository"
+        ) from None
     made = Figure(figsize=(width, height), layout="constrained")
     return made, made.subplots(1, panels, squeeze=False)[0]
 

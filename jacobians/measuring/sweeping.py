@@ -3,7 +3,7 @@
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
-from math import ceil
+from math import ceil, isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -147,7 +147,12 @@ class Sweep(NamedTuple):
         for n, m in zip(self.sizes, self.measurements, strict=True):
             notes += [f"n = {n}: {name} not run: {why}" for name, why in m.skipped.items()]
             notes += [
-                f"n = {n}: {name} DIFFERS from the others by {by:.2g} of the largest entry"
+                f"n = {n}: {name} DIFFERS from the others "
+                + (
+                    f"by {by:.2g} of the largest entry"
+                    if isfinite(by)
+                    else "in shape, or is not finite"
+                )
                 for name, by in m.differ.items()
             ]
         for name in names:
@@ -167,11 +172,13 @@ class Sweep(NamedTuple):
             lines.append(
                 f"Fits of time leave out sizes below {_OVERHEAD:.0f} times the shortest: overhead of calls."
             )
-            left = [
-                f"{name} {'no size' if fit.seconds is None else f'n ≥ {fit.start}'}"
+            fitted = [
+                f"{name} n ≥ {fit.start}"
                 for name, fit in self.exponents.items()
+                if fit.seconds is not None
             ]
-            lines += textwrap.wrap(f"Fitted: {', '.join(left)}.", 80)
+            told = f"Fitted: {', '.join(fitted)}." if fitted else "No two sizes are above: no fit."
+            lines += textwrap.wrap(told, 80)
         if self.ok:
             lines.append("values agree")
         return "\n".join(line[:80] for line in lines + notes)

@@ -562,7 +562,7 @@ class JacobianTensor:
         Raises
         ------
         JacobiansError
-            Without matplotlib, an extra: ``pip install jacobians[plots]``.
+            Without matplotlib, an extra: ``pip install '.[plots]'`` in a copy of the repository.
         """
         return plots.heat_map(self, self.title, ax)
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from jacobians.errors import JacobiansError, ShapeError, UnsupportedError
 from jacobians.graph.how import ByViews
 from jacobians.graph.node import WEAK, Node, apply, constant, input_node, ordered
-from jacobians.ground.arguments import float_array
+from jacobians.ground.arguments import float_array, held_arrays
 from jacobians.ground.trees import TreeDef, flatten, leaf_names, parameters
 from jacobians.operations.declare import elementwise
 from jacobians.tracing.culprits import culprit, framework_message
@@ -259,9 +259,7 @@ def traced(
             tuple(one for _, moving in found for one in moving),
         )
         if not inputs and places:
-            raise UnsupportedError(
-                f"{name_of(function)}: argument {known[0]} holds no numbers to differentiate by"
-            )
+            raise _no_numbers(function, known, values)
         _ACTIVE.update(inputs)
         try:
             result = _called(function, new_args, new_kwargs)
@@ -363,14 +361,39 @@ def output_value(output: Any) -> Any:
     return np.array(output.value if isinstance(output, Traced) else output)
 
 
-def real_places(args: Sequence[Any]) -> tuple[int, ...]:
-    """The positions of arguments that are arrays of numbers, or trees with some."""
+def real_places(function: Any, args: Sequence[Any]) -> tuple[int, ...]:
+    """The positions of arguments that are arrays of numbers, or trees with some.
+
+    Raises
+    ------
+    UnsupportedError
+        Where there are arguments, and none is.
+    """
     found = []
     for position, value in enumerate(args):
         leaves, structure = parameters(value)
         if any(map(_is_numeric if structure.kind is None else moves_in_tree, leaves)):
             found.append(position)
+    if args and not found:
+        raise _no_numbers(function, parameter_names(function, args, {}), args)
     return tuple(found)
+
+
+def _no_numbers(function: Any, names: Sequence[str], values: Sequence[Any]) -> UnsupportedError:
+    """That no argument holds numbers; of objects that hold arrays, what to make of them."""
+    several = f"argument {names[0]} holds" if len(names) == 1 else f"{', '.join(names)} hold"
+    paths = [
+        (name, path, leaf)
+        for name, value in zip(names, values, strict=True)
+        for leaves, structure in [parameters(value)]
+        for path, leaf in zip(structure.paths, leaves, strict=True)
+    ]
+    held = next(
+        (f"{name}{path} is {why}" for name, path, leaf in paths if (why := held_arrays(leaf))), ""
+    )
+    return UnsupportedError(
+        f"{name_of(function)}: {several} no numbers to differentiate by" + f"; {held}" * bool(held)
+    )
 
 
 def moves_in_tree(leaf: Any) -> bool:

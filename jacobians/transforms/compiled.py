@@ -297,7 +297,9 @@ class Compiled:
             "contract them with vjp(G, ...) or jvp(direction, ...)",
         )  # fmt: skip
 
-    def sparse(self, *args: Any, format: str = "csr", order: str = "C", out: Any = None) -> Any:
+    def sparse(
+        self, *args: Any, format: str = "csr", order: str = "C", out: Any = None, **named: Any
+    ) -> Any:
         """The derivative as a SciPy sparse array of its structural nonzeros, as ``J.sparse`` gives it.
 
         Which entries there are is worked out once for each format and order; a call computes and writes
@@ -326,7 +328,8 @@ class Compiled:
         ShapeError
             Where ``out`` is no result of this plan, or its index arrays were exchanged.
         UnsupportedError
-            For other formats, for dtypes that SciPy has no sparse arrays of, and while JAX is tracing.
+            For other formats, for dtypes that SciPy has no sparse arrays of, for arguments by name, and while
+            JAX is tracing.
 
         Examples
         --------
@@ -340,6 +343,7 @@ class Compiled:
         >>> c.sparse(2 * x, out=A) is A
         True
         """
+        by_position(self._name, named)
         arrays = self._signature.accept(args)
         layouts, program = self._sparse(format, order)
         dtypes = [block.dtype for block in self._derived.blocks]

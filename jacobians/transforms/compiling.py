@@ -16,7 +16,15 @@ from jacobians.graph.node import Node, ordered
 from jacobians.ground.caches import ByteCache
 from jacobians.ground.progress import progress
 from jacobians.tracing.generators import States, called, drawing_line, generators
-from jacobians.tracing.running import Run, Wanted, Wrt, name_of, positions_of, traced
+from jacobians.tracing.running import (
+    Run,
+    Wanted,
+    Wrt,
+    name_of,
+    positions_of,
+    real_places,
+    traced,
+)
 from jacobians.transforms.compiled import PLANNED, Compiled, CompiledOne
 from jacobians.transforms.derived import Derived, Kind
 from jacobians.transforms.inputs import (
@@ -117,6 +125,10 @@ def _derived(
     args = given.restore()
     places = [n for n, value in enumerate(given.leaves) if is_input(value)]
     holders = tuple(n for n in range(len(args)) if not set(places).isdisjoint(given.places(n)))
+    if not holders and real_places(f, args):
+        raise UnsupportedError(
+            f"compile {name}: no example argument holds floats; pass arrays of floats by which to differentiate"
+        )
     states = States(generators(f, args))
     with traced(f, args, {}, holders, is_input) as run:
         if states.changed():

@@ -51,14 +51,14 @@ class Flattened(NamedTuple):
         def backward(G: Any, *leaves: Any, **kwargs: Any) -> Any:
             found = claim(G, *self.arguments(leaves), **kwargs)
             chosen = found
-            if isinstance(found, tuple) and len(found) == len(self.trees) and not self._fits(found):
+            if isinstance(found, tuple) and len(found) == len(self.trees) and not self.fits(found):
                 each = tuple(found[n] for n in self.positions)  # it gives one for each argument
                 chosen = each[0] if self.wanted.one else each
             return tuple(self.wanted.leaves_of(chosen, "vjp"))
 
         return backward
 
-    def _fits(self, found: Any) -> bool:
+    def fits(self, found: Any) -> bool:
         """Whether it has arrays, and nothing else, in the places of those to differentiate by."""
         try:
             return not any(map(is_tree, self.wanted.leaves_of(found, "vjp")))

@@ -239,7 +239,7 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
     >>> pullback(np.array([1.0, 0.0]))[1]
     array([1., 1., 1.])
     """
-    places = real_places(args)
+    places = real_places(f, args)
     with traced(f, args, {}, places) as run:
         outputs = [output_node(output) for output in run.outputs]
         seeds = [input_node("G", node.shape, node.dtype) for node in outputs]
@@ -326,7 +326,7 @@ def jvp(f: Callable[..., Any], args: Sequence[Any], directions: Sequence[Any]) -
     args = tuple(args)
     if len(directions) != len(args):
         raise ShapeError(f"{name_of(f)}: {len(directions)} directions for {len(args)} arguments")
-    places = tuple(n for n in real_places(args) if directions[n] is not None)
+    places = tuple(n for n in real_places(f, args) if directions[n] is not None)
     with traced(f, args, {}, places) as run:
         seeds: list[Node] = []
         given_directions = run.wanted.leaves_of(
@@ -410,5 +410,5 @@ def record(f: Callable[..., Any], *args: Any) -> Recording:
         %3 = tanh(%2)                                     float64 (2,)
     return %3
     """
-    with traced(f, args, {}, real_places(args)) as run:
+    with traced(f, args, {}, real_places(f, args)) as run:
         return Recording([output_node(output) for output in run.outputs], run.here.guards)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.execution.numpy_source import NumpyProgram
 from jacobians.graph.node import Node, by_bits
-from jacobians.ground.arguments import real_array
+from jacobians.ground.arguments import attributes_of, real_array
 from jacobians.ground.trees import TreeDef, parameters
 
 Array = NDArray[Any]
@@ -93,8 +93,11 @@ def _key_bytes(key: Any) -> int:
     return sum(map(_key_bytes, key)) if isinstance(key, tuple) else 16
 
 
-def _content(value: Any, what: str) -> Hashable:
+def _content(value: Any, what: str, inside: tuple[int, ...] = ()) -> Hashable:
     """A key that is equal for values of equal contents.
+
+    An object of a class that does not say what equal means is its attributes, which may change; ``inside`` are
+    the objects that it stands in.
 
     Raises
     ------
@@ -103,17 +106,26 @@ def _content(value: Any, what: str) -> Hashable:
     """
     if isinstance(value, np.ndarray):
         if value.dtype.kind == "O":
-            return np.ndarray, value.shape, *(_content(item, what) for item in value.flat)
+            return np.ndarray, value.shape, *(_content(item, what, inside) for item in value.flat)
         return np.ndarray, value.shape, value.dtype.str, value.tobytes()
     if isinstance(value, tuple | list):
-        return type(value), *(_content(item, what) for item in value)
+        return type(value), *(_content(item, what, inside) for item in value)
     if isinstance(value, dict):
-        return dict, *((_content(k, what), _content(v, what)) for k, v in value.items())
+        return dict, *(
+            (_content(k, what, inside), _content(v, what, inside)) for k, v in value.items()
+        )
     if isinstance(value, set | frozenset):
-        return type(value), frozenset(_content(item, what) for item in value)
+        return type(value), frozenset(_content(item, what, inside) for item in value)
     if is_dataclass(value) and not isinstance(value, type):
-        named = ((f.name, _content(getattr(value, f.name), what)) for f in fields(value))
+        named = ((f.name, _content(getattr(value, f.name), what, inside)) for f in fields(value))
         return type(value), *named
+    by_identity = getattr(type(value), "__hash__", None) is object.__hash__
+    parts = attributes_of(value) if by_identity else {}
+    if parts:
+        if id(value) in inside:
+            return type(value), inside.index(id(value))
+        within = (*inside, id(value))
+        return type(value), *((name, _content(part, what, within)) for name, part in parts.items())
     try:
         hash(value)
     except TypeError:
@@ -204,9 +216,12 @@ class Signature:
         for place, (content, before) in self._static.items() if self._static else ():
             given = self._chosen.example(args[place])
             if _content(given, f"{self._name}: {self._labels[place]}") != content:
+                changed = "has changed since it was compiled"
+                if repr(before) != repr(given):
+                    changed = f"was {before!r} when compiled, now {given!r}"
                 raise UnsupportedError(
-                    f"{self._name}: {self._labels[place]} is static and was {before!r} when compiled, now "
-                    f"{given!r}; compile again for another value, or compile() without example arguments"
+                    f"{self._name}: {self._labels[place]} is static and {changed}; compile again for "
+                    "another value, or compile() without example arguments"
                 )
         return arrays
 

@@ -373,7 +373,7 @@ def test_without_matplotlib_the_error_names_the_extra(call, monkeypatch):
     )
     code, out, err = call("matvec", "--sizes", "2", "--plot", "out.png")
     assert (code, out) == (2, "")
-    assert "pip install 'jacobians[plots]'" in err
+    assert "pip install '.[plots]' in a copy" in err
 
 
 def test_bench_exits_with_1_where_values_differ(call, monkeypatch):

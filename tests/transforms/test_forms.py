@@ -265,3 +265,12 @@ def test_what_is_long_says_its_size_and_where_to_look() -> None:
     assert "steps to what it is made of" in repr(c)
     assert len(repr(c)) < 300
     assert "δ" in jb.jacobian(lambda x: np.sin(x))(x).formula()
+
+
+def test_arguments_by_name_are_refused_in_our_words() -> None:
+    """As a solver passes them with ``kwargs=``."""
+    x = np.ones(3)
+    c = jb.jacobian(lambda x, a: a * x**2).compile(x, 2.0)
+    for call in (c, c.sparse):
+        with pytest.raises(jb.UnsupportedError, match=r"arguments by position, not by name \(a\)"):
+            call(x, a=2.0)

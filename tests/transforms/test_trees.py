@@ -253,3 +253,76 @@ def test_inside_another_trace() -> None:
 
     wanted = jb.numerical.jacobian(f, np.array(1.5))
     np.testing.assert_allclose(jb.jacobian(f)(np.array(1.5)).dense(), wanted, rtol=1e-7)
+
+
+class Model:
+    """Holds arrays, and is no dataclass."""
+
+    def __init__(self, W: Any, scale: float = 1.0) -> None:
+        self.W, self.scale = W, scale
+
+
+class Slotted:
+    __slots__ = ("V", "W")
+
+    def __init__(self, W: Any) -> None:
+        self.V, self.W = W, W
+
+
+ASKS: dict[str, Any] = {
+    "grad": lambda f, m: jb.grad(f)(m),
+    "compile": lambda f, m: jb.jacobian(f).compile(m),
+    "vjp": lambda f, m: jb.vjp(f, m),
+    "jvp": lambda f, m: jb.jvp(f, (m,), (m,)),
+    "record": lambda f, m: jb.record(f, m),
+    "check": lambda f, m: jb.check(f, m),
+    "derive": lambda f, m: jb.derive(f, m),
+    "ravel": lambda _, m: jb.ravel(m),
+}
+
+
+@pytest.mark.parametrize("ask", ASKS)
+def test_a_class_that_is_no_container(ask: str) -> None:
+    """Each says that the object holds arrays, which, and what to write."""
+    said = (
+        r"a Model, which holds arrays \(W\) .*@dataclass and declare W in it, or pass a dict, {'W'"
+    )
+    with pytest.raises(jb.UnsupportedError, match=said):
+        ASKS[ask](lambda m: np.sum(m.W**2), Model(W))
+
+
+@pytest.mark.parametrize("wrap", [lambda m: {"m": m}, lambda m: [m, m], lambda m: m])
+def test_such_classes_inside(wrap: Any) -> None:
+    with pytest.raises(jb.UnsupportedError, match=r"a Slotted, which holds arrays \(V, W\)"):
+        jb.grad(lambda m: np.sum(m))(wrap(Slotted(W)))
+
+
+def test_what_holds_nothing() -> None:
+    with pytest.raises(jb.UnsupportedError, match="argument f is a function, which is no array"):
+        jb.grad(lambda f: np.sum(f))(plain)
+    with pytest.raises(jb.UnsupportedError, match="argument f is an object, which is no array"):
+        jb.grad(lambda f: np.sum(f))(object())
+    with pytest.raises(jb.ShapeError, match="make each row an array of its own"):
+        jb.grad(lambda f: np.sum(f))([[1.0, 2.0], [3.0]])
+    back = jb.grad(lambda f: np.sum(f[0]) + f[1][0])([np.array([1.0, 2.0]), np.array([3.0])])
+    assert [part.tolist() for part in back] == [[1, 1], [1]]
+
+
+def test_an_object_that_changes_is_no_longer_what_was_compiled() -> None:
+    """The judge is NumPy: of x ↦ Σ s W x the gradient is s Σ_i W_ij, for the attributes as they are now."""
+
+    def f(x: Any, m: Any) -> Any:
+        return np.sum(m.scale * (m.W @ x))
+
+    m = Model(W.copy())
+    fixed, on_use = jb.grad(f).compile(x, m), jb.grad(f).compile()
+    np.testing.assert_allclose(fixed(x, m), W.sum(0))
+    np.testing.assert_allclose(fixed(x, Model(W.copy())), W.sum(0))  # another one, which is equal
+    np.testing.assert_allclose(on_use(x, m), W.sum(0))
+    m.W[0] = 7  # in place
+    with pytest.raises(jb.UnsupportedError, match="argument 1 is static and has changed since"):
+        fixed(x, m)
+    np.testing.assert_allclose(on_use(x, m), m.W.sum(0))
+    m.scale = 3.0
+    m.me = m  # type: ignore[attr-defined]
+    np.testing.assert_allclose(on_use(x, m), 3 * m.W.sum(0))

@@ -1,7 +1,7 @@
 """Derivations of expressions with declared shapes, numbers or letters: ``W=mxn``."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,9 @@ _MOST = 64
 SizeName = int | str
 
 
-def shapes_of(declared: Sequence[str], names: Sequence[str]) -> dict[str, tuple[SizeName, ...]]:
+def shapes_of(
+    declared: Sequence[str], names: Sequence[str], called: str = "the expression"
+) -> dict[str, tuple[SizeName, ...]]:
     """``W=3x4 x=n`` as shapes; a name without one is a number.
 
     Raises
@@ -36,7 +38,7 @@ def shapes_of(declared: Sequence[str], names: Sequence[str]) -> dict[str, tuple[
             )
         if name not in found:
             raise ShapeError(
-                f"--shape {one}: the expression has no {name}; it has {', '.join(names) or 'no names'}"
+                f"--shape {one}: {called} has no {name}; it has {', '.join(names) or 'no names'}"
             )
         parts = [] if sizes in ("scalar", "") else re.split(r"x(?=\w)", sizes)
         shape: list[SizeName] = []
@@ -58,7 +60,11 @@ def shapes_of(declared: Sequence[str], names: Sequence[str]) -> dict[str, tuple[
 
 
 def points(
-    function: Any, shapes: Mapping[str, tuple[int, ...]], seed: int, structured: Mapping[str, Any]
+    function: Any,
+    shapes: Mapping[str, tuple[int, ...]],
+    seed: int,
+    structured: Mapping[str, Any],
+    called: str,
 ) -> list[Any]:
     """Random arguments at which the function is defined.
 
@@ -93,8 +99,7 @@ def points(
         if (value.dtype.kind == "f" and np.isfinite(value).all()) or value.dtype.kind in "iu":
             return arrays
     raise UnsupportedError(
-        f"the expression is defined at none of {_TRIES} random points"
-        + (f": {error}" if error else "")
+        f"{called} is defined at none of {_TRIES} random points" + (f": {error}" if error else "")
     )
 
 
@@ -121,16 +126,27 @@ def derive_text(
     function, names = as_function(text)
     if not names:
         raise JacobiansError(f"the expression {text!r} has no variable to differentiate by")
+    return derive_declared(
+        function, names, wrt, shapes, order=order, layout=layout, seed=seed, symmetric=symmetric, diagonal=diagonal
+    )  # fmt: skip
+
+
+def derive_declared(
+    function: Callable[..., Any], names: Sequence[str], wrt: str | None = None, shapes: Sequence[str] = (), *,
+    order: int = 1, layout: str | None = None, seed: int = 0, symmetric: Sequence[str] = (),
+    diagonal: Sequence[str] = (), called: str = "the expression",
+) -> tuple[Derivation, str, dict[str, tuple[SizeName, ...]]]:  # fmt: skip
+    """As ``derive_text``, of a function whose arguments have these names; ``called`` is what errors call it."""
     by = names[0] if wrt is None else wrt
     if by not in names:
-        raise JacobiansError(f"--wrt {by}: the expression has no {by}; it has {', '.join(names)}")
-    declared = shapes_of(shapes, names)
+        raise JacobiansError(f"--wrt {by}: {called} has no {by}; it has {', '.join(names)}")
+    declared = shapes_of(shapes, names, called)
     structures = {}
     for kind, which in (("symmetric", symmetric), ("diagonal", diagonal)):
         for name in which:
             if name not in names:
                 raise JacobiansError(
-                    f"--{kind} {name}: the expression has no {name}; it has {', '.join(names)}"
+                    f"--{kind} {name}: {called} has no {name}; it has {', '.join(names)}"
                 )
             shape = declared[name]
             if len(shape) != 2 or shape[0] != shape[1]:
@@ -150,7 +166,7 @@ def derive_text(
             n: tuple(sizes.get(s, s) if isinstance(s, str) else s for s in shape)
             for n, shape in declared.items()
         }
-        arrays = points(function, concrete, seed, structures)  # type: ignore[arg-type]
+        arrays = points(function, concrete, seed, structures, called)  # type: ignore[arg-type]
         wrapped = [
             as_symmetric(a)
             if n in symmetric

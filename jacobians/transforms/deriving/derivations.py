@@ -15,6 +15,8 @@ from jacobians.algebra.recognising import recognised
 from jacobians.algebra.sizes import lettered
 from jacobians.derivation.chain_rule import reverse
 from jacobians.display.arranging import Arranger, NoForm
+from jacobians.display.expressions import latex_name
+from jacobians.display.expressions import title as titled
 from jacobians.display.indices import Indexer
 from jacobians.display.naming import Names
 from jacobians.display.simplified import simplified
@@ -276,7 +278,7 @@ class Derivation:
         if self._depends_on_sizes:
             assert self.expression is not None
             index, latex = self.index, _in_letters(self.expression, J.axes, "latex")
-        title = story.title("latex") if not J.names[0].startswith("(") else J.title
+        title = titled(J.names, J.axes, J.out_ndim, "latex")
         story.add("result", f"{J.title} = {index}", f"{title} = {latex}")
         if self._structured is not None:
             said = explained(self._structured, J.names)
@@ -298,7 +300,11 @@ class Derivation:
         value = self._value
         if value is not None:
             line = story.both(value, axis_names(s.output.ndim, 0))
-            story.add("coordinate form", f"{s.title} = {line.text}", f"{s.title} = {line.latex}")
+            story.add(
+                "coordinate form",
+                f"{s.title} = {line.text}",
+                f"{latex_name(s.title, '')} = {line.latex}",
+            )
         try:
             (first,) = reverse(s.output, [s.start])
             axes = axis_names(s.output.ndim, s.start.ndim)
@@ -379,9 +385,11 @@ def _in_letters(expr: Expr, axes: str, style: Style) -> str:
 
 
 def _latex_left(left: str) -> str:
+    """``∂Y/∂X`` as a fraction; the last sign outside brackets parts what is above from what is below."""
     text = left.replace("∂", "\\partial ").replace("vec", "\\operatorname{vec}")
-    above, _, below = text.partition("/")
-    return f"\\frac{{{above}}}{{{below}}}" if below else text
+    deep = [text[:n].count("(") - text[:n].count(")") for n in range(len(text))]
+    outer = [n for n, sign in enumerate(text) if sign == "/" and not deep[n]]
+    return f"\\frac{{{text[: outer[-1]]}}}{{{text[outer[-1] + 1 :]}}}" if outer else text
 
 
 _SIGNS = str.maketrans(
