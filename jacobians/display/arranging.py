@@ -532,10 +532,15 @@ class Arranger:
         if len(atom.axes) == len(atom.of.shape):
             code = "np.exp({0} - np.max({0})) / np.sum(np.exp({0} - np.max({0})))"
             return CallForm("softmax", (form,), ndim, "\\operatorname{softmax}", code)
-        (axis,) = atom.axes
-        code = f"np.exp({{0}}) / np.sum(np.exp({{0}}), axis={axis}, keepdims=True)"
-        rows = "softmax" if axis == len(atom.of.shape) - 1 else "softmax₀"
-        return CallForm(rows, (form,), ndim, "\\operatorname{softmax}", code)
+        long = [n for n, size in enumerate(atom.of.shape) if size != 1]
+        own = [long.index(a) for a in atom.axes if a in long]
+        if ndim != 2 or len(own) != 1:
+            raise NoForm("a softmax along axes that are neither one nor all")
+        code = "np.exp({0}) / np.sum(np.exp({0}), axis=1, keepdims=True)"
+        columns = own == [0]
+        rows = turned(form) if columns else form
+        found = CallForm("softmax", (rows,), 2, "\\operatorname{softmax}", code)
+        return turned(found) if columns else found
 
     def _function(self, atom: Function) -> MatrixForm:
         operation = atom.operation
@@ -577,10 +582,40 @@ class Arranger:
                 for t in expr.terms
             ])  # fmt: skip
             return Diag(CallForm("vec", (self.form(own),), 1, "\\operatorname{vec}", "np.ravel"))
-        parts = [self._kron_term(t, out_ndim) for t in expr.terms]
+        parts = [self._scaled_kron(t, out_ndim) for t in expr.terms]
         if len(parts) > 1 and any(isinstance(p, Scaled) and p.coefficient < 0 for p in parts):
             parts.sort(key=lambda p: isinstance(p, Scaled) and p.coefficient < 0)
         return self._add(parts) if parts else Name("0", 0)
+
+    def _scaled_kron(self, t: Monomial, out_ndim: int) -> MatrixForm:
+        """A term, with what scales whole rows or columns as diagonal matrices beside it."""
+        try:
+            return self._kron_term(t, out_ndim)
+        except NoForm:
+            exponents = dict(t.factors)
+            free = {a for a in t.slots if a is not None}
+            parts = components(exponents, set(range(len(t.sizes))) - free)
+            sides: list[MatrixForm | None] = []
+            for own in (t.slots[:out_ndim], t.slots[out_ndim:]):
+                axes = [a for a in own if a is not None]
+                mine = [
+                    p
+                    for p in parts
+                    if len(axes) == 2 and {a for f in p for a in f.letters if a in free} == set(axes)
+                ]
+                parts = [p for p in parts if p not in mine]
+                factors = [(f, exponents[f]) for p in mine for f in p]
+                form = self.network_form(axes, factors, t) if factors else None
+                vec = form and CallForm("vec", (form,), 1, "\\operatorname{vec}", "np.ravel")
+                sides.append(vec and Diag(vec))
+            if sides == [None, None]:
+                raise
+            rest = t._replace(
+                coefficient=Fraction(1), factors=tuple((f, exponents[f]) for p in parts for f in p)
+            )
+            left, right = sides
+            pieces = [p for p in (left, self._kron_term(rest, out_ndim), right) if p is not None]
+            return scaled(t.coefficient, (), (), _pulled_all(pieces))
 
     def _kron_term(self, t: Monomial, out_ndim: int) -> MatrixForm:
         free = {a for a in t.slots if a is not None}
@@ -723,6 +758,13 @@ def _pulled(parts: tuple[MatrixForm, MatrixForm]) -> MatrixForm:
         else:
             bare.append(p)
     return scaled(coefficient, above, below, mul(*bare))
+
+
+def _pulled_all(parts: Sequence[MatrixForm]) -> MatrixForm:
+    found = parts[0]
+    for p in parts[1:]:
+        found = _pulled((found, p))
+    return found
 
 
 def _without(parts: Sequence[MatrixForm], gone: Sequence[MatrixForm]) -> list[MatrixForm]:

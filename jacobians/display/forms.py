@@ -192,8 +192,19 @@ class CallForm(MatrixForm):
                 a.write(style).inside(SUM if _closed(template, n) else ATOM)
                 for n, a in enumerate(self.arguments)
             ]
-            return Written(template.format(*tight))
+            text = template.format(*tight)
+            return Written(text, ATOM if style != NUMPY or not _open(template) else SUM)
         return Written(f"{template}({', '.join(texts)})")
+
+
+def _open(template: str) -> bool:
+    """Whether an operator stands outside of all brackets of a text of Python."""
+    depth = 0
+    for sign in template.replace("{0}", "x"):
+        depth += (sign in "([") - (sign in ")]")
+        if not depth and sign in "+-*/<>=&":
+            return True
+    return False
 
 
 def _closed(template: str, number: int) -> bool:
@@ -447,7 +458,10 @@ class Scaled(MatrixForm):
                     style,
                 )
             )
-        under = ([bottom] if bottom else []) + [inside(p, PRODUCT, style) for p in below]
+        alone = not bottom and len(below) == 1
+        under = ([bottom] if bottom else []) + [
+            inside(p, ATOM if alone else PRODUCT, style) for p in below
+        ]
         if style == LATEX and under:
             if len(under) == 1:
                 under = [below[0].write(style).text if below else bottom]
@@ -458,7 +472,7 @@ class Scaled(MatrixForm):
         text = " ".join(top) or "1"
         if under:
             bottom_text = " ".join(under)
-            text += f" / {bottom_text if len(under) == 1 and (not below or below[0].write(style).binds >= ATOM) else f'({bottom_text})'}"  # noqa: E501
+            text += f" / {bottom_text if len(under) == 1 else f'({bottom_text})'}"
         if under:
             return Written(sign + text, SUM if sign else HADAMARD)
         many = len(top) > 1

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -208,11 +209,17 @@ def _draws(letters: Sequence[str], numbers: Iterable[float]) -> Iterator[dict[st
     """Sizes for the letters: primes that no number of the expression gives rise to, in several orders."""
     near: set[int] = set()
     for number in numbers:
-        if number == int(number):
-            near.update(abs(int(number) - k) for k in range(3))
+        exact = Fraction(str(number))
+        near.update((exact.denominator, exact.numerator))
+        near.update(abs(int(number) - k) for k in range(3))
     primes = [p for p in _PRIMES if not any(n and n % p == 0 for n in near)]
     count = len(letters)
-    for few in (primes[:count], primes[count - 1 :: -1], primes[1 : count + 1], primes[count + 1 : 0 : -1]):
+    for few in (
+        primes[:count],
+        primes[count::-1][:count],
+        primes[1 : count + 2][::-1],
+        primes[2 : count + 2],
+    ):
         yield dict(zip(letters, few, strict=False))
 
 

@@ -18,7 +18,7 @@ from jacobians.errors import JacobiansError
 from jacobians.transforms.library import ops
 
 LONGEST, MOST_NESTED, LARGEST_EXPONENT = 2000, 60, 64
-DEEPEST, MOST_PARTS = 80, 400
+DEEPEST, MOST_PARTS, LARGEST_KRON = 80, 400, 10**5
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)|(?P<name>[^\W\d]\w*)"
     r"|(?P<sign>\*\*|\.\*|\./|\.\^|\.T\b|[-+*/@^'(),=−·⊙ᵀ]))"
@@ -246,6 +246,12 @@ def _whole_number(value: Any, what: str) -> int:
     return int(value)
 
 
+def _kron(A: Any, B: Any) -> Any:
+    if np.size(A) * np.size(B) > LARGEST_KRON:
+        raise JacobiansError(f"the product has more than {LARGEST_KRON} entries")
+    return np.kron(A, B)
+
+
 def _along(function: Callable[..., Any]) -> Callable[..., Any]:
     return lambda X, axis=None: function(X) if axis is None else function(X, axis=axis)
 
@@ -262,7 +268,7 @@ FUNCTIONS: dict[str, Meaning] = {
     "sigmoid": Meaning(ops.sigmoid), "relu": Meaning(ops.relu), "maximum": Meaning(np.maximum, (2,)),
     "softmax": Meaning(_along(ops.softmax), axis=True), "logsumexp": Meaning(_along(ops.logsumexp), axis=True),
     "diag": Meaning(np.diag), "eye": Meaning(lambda n: np.eye(_whole_number(n, "the size of eye"))),
-    "kron": Meaning(np.kron, (2,)), "outer": Meaning(np.outer, (2,)), "inner": Meaning(np.inner, (2,)),
+    "kron": Meaning(_kron, (2,)), "outer": Meaning(np.outer, (2,)), "inner": Meaning(np.inner, (2,)),
     "solve": Meaning(lambda A, b: np.linalg.solve(_regular(A), b), (2,)),
     "matrix_power": Meaning(lambda X, n: np.linalg.matrix_power(X, _whole_number(n, "the exponent of matrix_power")), (2,)),  # noqa: E501
 }  # fmt: skip
