@@ -79,6 +79,15 @@ CODES = {
     "minimum_takes": "({0} <= {1})", "share": "np.where({0} == {1}, 0.5, 1.0)",
     "attains": "({0} == {1})", "sum": "np.sum", "max": "np.max", "min": "np.min",
     "inside": "(({0} >= {1}) & ({0} <= {2}))", "clip": "np.clip", "sinc": "np.sinc",
+    "erf": "_erf({0})", "erfc": "(1 - _erf({0}))", "ndtr": "((1 + _erf({0} / np.sqrt(2))) / 2)",
+    "gamma": "_gamma({0})", "gammaln": "_gammaln({0})", "digamma": "_digamma({0})",
+    **{f"polygamma{n}": f"_polygamma({n}, {{0}})" for n in range(1, 6)},
+    "deg2rad": "np.deg2rad", "rad2deg": "np.rad2deg", "radians": "np.radians", "degrees": "np.degrees",
+    "heaviside": "np.heaviside", "trunc": "np.trunc", "round": "np.round", "copysign": "np.copysign",
+    "fmax": "np.fmax", "fmin": "np.fmin", "logaddexp2": "np.logaddexp2", "logaddexp": "np.logaddexp",
+    "logit": "np.log({0} / (1 - {0}))", "log_expit": "-np.logaddexp(0, -{0})",
+    "xlogy": "np.where({0} == 0, 0.0, {0} * np.log({1}))", "xlog1py": "np.where({0} == 0, 0.0, {0} * np.log1p({1}))",
+    "entr": "-{0} * np.log({0})",
 }  # fmt: skip
 
 
