@@ -201,18 +201,19 @@ class Arranger:
                 for p in whole
             ])  # fmt: skip
             found.append(Diag(inner))
-        above = [a for a in whole[0].above if all(a in p.above for p in whole)]
-        below = [b for b in whole[0].below if all(b in p.below for p in whole)]
+        tops = [_flat(p.above) for p in whole]
+        bottoms = [_flat(p.below) for p in whole]
+        above, below = _in_all(tops), _in_all(bottoms)
         rest = [
             scaled(
                 p.coefficient / same,
-                tuple(_without(p.above, above)), tuple(_without(p.below, below)), p.body,
+                _raised(_without(top, above)), _raised(_without(bottom, below)), p.body,
             )
-            for p in whole
+            for p, top, bottom in zip(whole, tops, bottoms, strict=True)
         ]  # fmt: skip
         if (above or below or same != 1) and all(p.ndim == plain_ndim(rest) for p in rest):
             inner = self._add(rest)
-            found.append(scaled(same, tuple(above), tuple(below), inner))
+            found.append(scaled(same, _raised(above), _raised(below), inner))
         bodies: list[tuple[MatrixForm, ...]] = [
             p.body.parts if isinstance(p.body, Mul) else (p.body,) if p.body is not None else ()
             for p in whole
@@ -276,6 +277,7 @@ class Arranger:
     # monomials
 
     def _monomial(self, t: Monomial, shape: tuple[int, ...]) -> MatrixForm:  # noqa: ARG002
+        t = _facing(t)
         axes = [a for a in t.slots if a is not None]
         if len(axes) > 2:
             raise NoForm("it has more than two axes")
@@ -293,6 +295,11 @@ class Arranger:
             if isinstance(f.atom, Function) and f.atom.operation is EXP:
                 at = tuple(sorted(a for a in set(f.letters) if a is not None))
                 exps.setdefault(at, []).append((f, e))
+                continue
+            if isinstance(f.atom, Whole) and f.atom.operation.name == "share" and not f.letters:
+                count = self.form(f.atom.arguments[0])  # one over the number of the equal ones
+                form = CallForm("sum", (count,), 0, "\\operatorname{sum}", "np.sum")
+                self._place(form, f, -e, above, below, items)
                 continue
             self._place(self.atom(f.atom), f, e, above, below, items)
         for own, powers in exps.items():
@@ -627,6 +634,7 @@ class Arranger:
             return scaled(t.coefficient, (), (), _pulled_all(pieces))
 
     def _kron_term(self, t: Monomial, out_ndim: int) -> MatrixForm:
+        t = _facing(t)
         free = {a for a in t.slots if a is not None}
         outs = [a for a in t.slots[:out_ndim] if a is not None]
         ins = [a for a in t.slots[out_ndim:] if a is not None]
@@ -721,6 +729,47 @@ class Arranger:
         above, below, items = self._items(t._replace(factors=tuple(factors)))
         body = self._network(items, axes, t.sizes, above)
         return scaled(Fraction(1), tuple(above), tuple(below), body)
+
+
+def _facing(t: Monomial) -> Monomial:
+    """A term that is minus a difference from a number, −c (σ − 1), as c (1 − σ)."""
+    if not t.coefficient < 0:
+        return t
+    for n, (f, e) in enumerate(t.factors):
+        if type(f.atom) is not Group or e.denominator != 1 or e % 2 == 0:
+            continue
+        terms = f.atom.of.terms
+        ones = [s for s in terms if not s.factors]
+        if len(terms) == 2 and len(ones) == 1 and ones[0].coefficient < 0:
+            turned_round = Expr(
+                f.atom.of.shape, tuple(s._replace(coefficient=-s.coefficient) for s in terms)
+            )
+            factors = [*t.factors]
+            factors[n] = AtomAt(Group(turned_round), f.letters), e
+            return t._replace(coefficient=-t.coefficient, factors=tuple(factors))
+    return t
+
+
+def _flat(scalars: Sequence[MatrixForm]) -> list[MatrixForm]:
+    """Scalars with their whole powers as products."""
+    found: list[MatrixForm] = []
+    for s in scalars:
+        whole = isinstance(s, Raised) and isinstance(s.exponent, Fraction) and s.exponent in (2, 3, 4)
+        found += [s.of] * int(s.exponent) if whole else [s]  # type: ignore[attr-defined]
+    return found
+
+
+def _raised(scalars: Sequence[MatrixForm]) -> tuple[MatrixForm, ...]:
+    """The other way round."""
+    return tuple(f if n == 1 else power_form(f, Fraction(n)) for f, n in Counter(scalars).items())
+
+
+def _in_all(lists: Sequence[Sequence[MatrixForm]]) -> list[MatrixForm]:
+    """What is in all of them, as often as it is."""
+    common = Counter(lists[0])
+    for other in lists[1:]:
+        common &= Counter(other)
+    return list(common.elements())
 
 
 def _repeated(form: MatrixForm) -> tuple[MatrixForm, ...]:

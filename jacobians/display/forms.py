@@ -21,6 +21,7 @@ TEXT, LATEX, NUMPY = "text", "latex", "numpy"
 HADAMARD = 0.5  # binds less than a product, and more than a sum
 _RAISED = str.maketrans("0123456789-/", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻ᐟ")
 _FREE = {"diag", "1", "𝟏", "I"}
+_SIGNS_OF_FRACTIONS = (2, 3, 4)
 _WORDS = re.compile(r"\w+")
 
 
@@ -431,7 +432,7 @@ class Scaled(MatrixForm):
         if (
             isinstance(size, Fraction)
             and size.denominator != 1
-            and (below or size.denominator > 9)
+            and (below or size.denominator not in _SIGNS_OF_FRACTIONS)
             and size.numerator < 10**6
         ):
             bottom = str(size.denominator)

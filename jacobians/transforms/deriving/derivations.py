@@ -1,5 +1,6 @@
 """``jb.derive`` and what it returns."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 from functools import cached_property
@@ -235,6 +236,12 @@ class Derivation:
             *wrap(self._result(), 90),
         ]
         names = [*own, *required, *optional]
+        for name in others:
+            if not name.isidentifier():
+                safe = re.sub(r"[^A-Za-z0-9_]", "_", name)
+                names = [n.replace(name, safe) for n in names]
+                shared = [(n, code.replace(name, safe)) for n, code in shared]
+                body = body.replace(name, safe)
         return function_text("derivative", names, docs, shared, body)
 
     def _result(self) -> str:
@@ -443,7 +450,8 @@ def _conditions(expr: Expr) -> Iterator[str]:
 
     def norm_of(e: Expr) -> str | None:
         try:
-            return power_form(arranger.form(e), Fraction(1, 2)).write("text").text
+            text = power_form(arranger.form(e), Fraction(1, 2)).write("text").text
+            return text if "‖" in text else said(e)
         except NoForm:
             return None
 
