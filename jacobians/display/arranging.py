@@ -605,6 +605,7 @@ class Arranger:
 
     def _scaled_kron(self, t: Monomial, out_ndim: int) -> MatrixForm:
         """A term, with what scales whole rows or columns as diagonal matrices beside it."""
+        t = _facing(t)
         try:
             return self._kron_term(t, out_ndim)
         except NoForm:

@@ -285,6 +285,8 @@ class Raised(MatrixForm):
         if e == Fraction(1, 2):
             whole = self.of.write(style).text
             return Written(f"√({whole})" if style == TEXT else f"\\sqrt{{{whole}}}")
+        if e == -1 and self.ndim:
+            return Written(f"1 {'⊘' if style == TEXT else chr(92) + 'oslash'} {inner}", HADAMARD)
         mark = "∘" if self.ndim else ""
         if style == LATEX:
             mark = (
@@ -340,7 +342,9 @@ def _runs(parts: Iterable[MatrixForm]) -> list[tuple[MatrixForm, int]]:
     """Equal matrices in a row, counted."""
     found: list[tuple[MatrixForm, int]] = []
     for p in parts:
-        if found and found[-1][0] == p and isinstance(p.of if isinstance(p, Turned) else p, Name):
+        base = p.of if isinstance(p, Turned) else p
+        several = isinstance(base, Name) or (isinstance(base, Inv) and not isinstance(base.of, Name))
+        if found and found[-1][0] == p and several:
             found[-1] = p, found[-1][1] + 1
         else:
             found.append((p, 1))
@@ -352,6 +356,9 @@ def powered(form: MatrixForm, count: int, style: str) -> str:
     if count == 1:
         return inside(form, ATOM if isinstance(form, Had | Add | Scaled) else PRODUCT, style)
     base = form.of if isinstance(form, Turned) else form
+    if isinstance(base, Inv):
+        text = f"({form.write(style).text})"
+        return text + (str(count).translate(_RAISED) if style == TEXT else f"^{{{count}}}")
     text = base.write(style).text
     text = f"{text}{str(count).translate(_RAISED)}" if style == TEXT else f"{text}^{{{count}}}"
     if base is form:
