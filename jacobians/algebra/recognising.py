@@ -82,7 +82,9 @@ def _summed_exp(expr: Expr) -> tuple[Expr, tuple[int, ...]] | None:
     if len(expr.terms) != 1 or expr.terms[0].coefficient != 1 or not expr.terms[0].factors:
         return None
     (term,) = expr.terms
-    if any(not isinstance(f.atom, Function) or f.atom.operation is not EXP for f, _ in term.factors):
+    if any(
+        not isinstance(f.atom, Function) or f.atom.operation is not EXP for f, _ in term.factors
+    ):
         return None
     letters = _letters_of(term)
     if len(term.factors) == 1:
@@ -93,7 +95,10 @@ def _summed_exp(expr: Expr) -> tuple[Expr, tuple[int, ...]] | None:
         sizes = {a: term.sizes[a] for a in letters if a is not None}
         shape = tuple(sizes.values())
         of = sum_of(
-            [built([(f.atom.inner[0], f.letters, 1)], letters, sizes, shape) for f, _ in term.factors],
+            [
+                built([(f.atom.inner[0], f.letters, 1)], letters, sizes, shape)
+                for f, _ in term.factors
+            ],
             [e for _, e in term.factors],
         )
     return of, tuple(n for n, a in enumerate(letters) if a not in term.slots)

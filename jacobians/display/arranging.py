@@ -86,7 +86,8 @@ CODES = {
     "heaviside": "np.heaviside", "trunc": "np.trunc", "round": "np.round", "copysign": "np.copysign",
     "fmax": "np.fmax", "fmin": "np.fmin", "logaddexp2": "np.logaddexp2", "logaddexp": "np.logaddexp",
     "logit": "np.log({0} / (1 - {0}))", "log_expit": "-np.logaddexp(0, -{0})",
-    "xlogy": "np.where({0} == 0, 0.0, {0} * np.log({1}))", "xlog1py": "np.where({0} == 0, 0.0, {0} * np.log1p({1}))",
+    "xlogy": "np.where({0} == 0, 0.0, {0} * np.log({1}))",
+    "xlog1py": "np.where({0} == 0, 0.0, {0} * np.log1p({1}))",
     "entr": "-{0} * np.log({0})",
 }  # fmt: skip
 
@@ -618,7 +619,8 @@ class Arranger:
                 mine = [
                     p
                     for p in parts
-                    if len(axes) == 2 and {a for f in p for a in f.letters if a in free} == set(axes)
+                    if len(axes) == 2
+                    and {a for f in p for a in f.letters if a in free} == set(axes)
                 ]
                 parts = [p for p in parts if p not in mine]
                 factors = [(f, exponents[f]) for p in mine for f in p]
@@ -755,7 +757,9 @@ def _flat(scalars: Sequence[MatrixForm]) -> list[MatrixForm]:
     """Scalars with their whole powers as products."""
     found: list[MatrixForm] = []
     for s in scalars:
-        whole = isinstance(s, Raised) and isinstance(s.exponent, Fraction) and s.exponent in (2, 3, 4)
+        whole = (
+            isinstance(s, Raised) and isinstance(s.exponent, Fraction) and s.exponent in (2, 3, 4)
+        )
         found += [s.of] * int(s.exponent) if whole else [s]  # type: ignore[attr-defined]
     return found
 

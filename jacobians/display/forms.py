@@ -343,7 +343,9 @@ def _runs(parts: Iterable[MatrixForm]) -> list[tuple[MatrixForm, int]]:
     found: list[tuple[MatrixForm, int]] = []
     for p in parts:
         base = p.of if isinstance(p, Turned) else p
-        several = isinstance(base, Name) or (isinstance(base, Inv) and not isinstance(base.of, Name))
+        several = isinstance(base, Name) or (
+            isinstance(base, Inv) and not isinstance(base.of, Name)
+        )
         if found and found[-1][0] == p and several:
             found[-1] = p, found[-1][1] + 1
         else:

@@ -258,7 +258,8 @@ def _along(function: Callable[..., Any]) -> Callable[..., Any]:
 
 FUNCTIONS: dict[str, Meaning] = {
     "inv": Meaning(lambda X: np.linalg.inv(_regular(X))), "det": Meaning(np.linalg.det),
-    "logdet": Meaning(lambda X: np.log(np.linalg.det(_regular(X)))), "tr": Meaning(np.trace), "trace": Meaning(np.trace),
+    "logdet": Meaning(lambda X: np.log(np.linalg.det(_regular(X)))),
+    "tr": Meaning(np.trace), "trace": Meaning(np.trace),
     "norm": Meaning(np.linalg.norm), "norm1": Meaning(lambda X: np.sum(np.abs(X))),
     "norm2": Meaning(np.linalg.norm),
     "sum": Meaning(_along(np.sum), axis=True), "mean": Meaning(_along(np.mean), axis=True),
@@ -308,7 +309,11 @@ def parsed(text: str) -> Tree:
         part, depth = stack.pop()
         count += 1
         if depth > DEEPEST or count > MOST_PARTS:
-            what = f"more than {DEEPEST} operations follow one another" if depth > DEEPEST else f"more than {MOST_PARTS} parts"  # noqa: E501
+            what = (
+                f"more than {DEEPEST} operations follow one another"
+                if depth > DEEPEST
+                else f"more than {MOST_PARTS} parts"
+            )
             raise ExpressionError(text, part.at, what)
         if isinstance(part, Applied):
             stack.extend((p, depth + 1) for p in part.parts)

@@ -81,7 +81,9 @@ class TermsProgram:
             return f"{function}({{0}})" if whole else f"{function}({{0}}, axis=-1)"
         if name == "order":
             k = dict(node.parameters)["k"]
-            return f"np.sort({{0}}, axis=None)[{k}]" if whole else f"np.sort({{0}}, axis=-1)[..., {k}]"
+            return (
+                f"np.sort({{0}}, axis=None)[{k}]" if whole else f"np.sort({{0}}, axis=-1)[..., {k}]"
+            )
         if name == "attains" and node.operands[1].ndim and node.operands[1].ndim < inner:
             return "({0} == {1}[..., None])"
         if name == "share" and inner > node.ndim:
