@@ -175,7 +175,7 @@ def derive_text(
             if isinstance(size, str):
                 codes.setdefault(size, f"{name}.shape[{axis}]")
     refused: JacobiansError | None = None
-    found: list[Derivation] = []
+    found: list[tuple[Derivation, Mapping[str, int]]] = []
     for sizes in _draws(letters, literals(parsed(text))):
         try:
             derivation = at(sizes)
@@ -186,15 +186,17 @@ def derive_text(
             continue
         leaves = {n: Leaf(name, (), positive=True, code=codes[name]) for name, n in sizes.items()}
         own = derivation.with_letters(leaves)
-        for other in found:
-            if _one_formula(own, other):
+        for other, at_sizes in found:
+            apart = all(at_sizes[s] != n for s, n in sizes.items())
+            if apart and _one_formula(own, other):
                 return other, by, declared
-        found.append(own)
+        found.append((own, sizes))
     if len(found) < 2:
         assert refused is not None
         raise refused
     raise UnsupportedError(
-        f"the derivative is not one formula in the sizes: {found[0].index}, and {found[1].index}"
+        f"the derivative is not one formula in the sizes: {found[0][0].index} at {found[0][1]}, "
+        f"and {found[1][0].index} at {found[1][1]}"
     )
 
 

@@ -168,6 +168,12 @@ def test_letters_are_not_the_numbers_of_the_text(text, by, shapes, matrix, condi
     assert (d.matrix, d.conditions) == (matrix, conditions)
 
 
+@pytest.mark.parametrize("text", ["kron(x, y)", "kron(y, x)"])
+def test_what_depends_on_sizes_is_refused(text: str) -> None:
+    with pytest.raises(jb.UnsupportedError, match="not one formula in the sizes"):
+        derive_text(text, "x", ["x=n", "y=n"])
+
+
 HOSTILE = (
     "(" * 5000 + "x" + ")" * 5000, "-" * 1900 + "x", "x" + "'" * 1900, "x" + "+x" * 900, "x" + "*x" * 900,
     "x**999999999", "9**9**9**9*x", "1e400*x", "0/0*x", "x/0", "x.__class__", "__import__('os')", "lambda x: x",
