@@ -79,14 +79,34 @@ def _inside(atom: Atom) -> Atom:
 
 def _summed_exp(expr: Expr) -> tuple[Expr, tuple[int, ...]] | None:
     """What ``Σ exp(x)`` is of, and the axes that are summed."""
-    if len(expr.terms) != 1 or expr.terms[0].coefficient != 1 or len(expr.terms[0].factors) != 1:
+    if len(expr.terms) != 1 or expr.terms[0].coefficient != 1 or not expr.terms[0].factors:
         return None
     (term,) = expr.terms
-    (((atom, letters), e),) = term.factors
-    if not isinstance(atom, Function) or atom.operation is not EXP:
+    if any(
+        not isinstance(f.atom, Function) or f.atom.operation is not EXP for f, _ in term.factors
+    ):
         return None
-    of = sum_of([atom.arguments[0]], [e])
+    letters = _letters_of(term)
+    if len(term.factors) == 1:
+        ((own, e),) = term.factors
+        of = sum_of([own.atom.inner[0]], [e])
+        letters = own.letters
+    else:
+        sizes = {a: term.sizes[a] for a in letters if a is not None}
+        shape = tuple(sizes.values())
+        of = sum_of(
+            [
+                built([(f.atom.inner[0], f.letters, 1)], letters, sizes, shape)
+                for f, _ in term.factors
+            ],
+            [e for _, e in term.factors],
+        )
     return of, tuple(n for n, a in enumerate(letters) if a not in term.slots)
+
+
+def _letters_of(term: Monomial) -> Letters:
+    """The letters of a product's factors, in order."""
+    return tuple(sorted({a for f, _ in term.factors for a in f.letters if a is not None}))
 
 
 def _term(t: Monomial, shape: tuple[int, ...]) -> Expr:
@@ -136,24 +156,41 @@ def _softmaxes(group: AtomAt, factors: dict[AtomAt, Fraction], pieces: list[Piec
     if found is None:
         return
     (term,) = group.atom.of.terms
-    ((own, power),) = term.factors
     of, axes = found
+    letters = term.factors[0][0].letters if len(term.factors) == 1 else _letters_of(term)
     known = {s: a for s, a in zip(term.slots, group.letters, strict=True)}  # noqa: C416
     while factors.get(group, 0) < 0:
-        match = next(
-            (
-                f
-                for f, e in factors.items()
-                if f.atom == own.atom and (e >= power > 0 or e <= power < 0)
-                and all(n in axes or a == known.get(b) for n, (a, b) in enumerate(zip(f.letters, own.letters, strict=True)))  # noqa: E501
-            ),
-            None,
-        )  # fmt: skip
+        match = _matched(list(term.factors), factors, known)
         if match is None:
             return
-        _take(factors, match, power)
+        found_at, taken = match
+        for f, power in taken:
+            _take(factors, f, power)
         _take(factors, group, Fraction(-1))
-        pieces.append((Softmax(recognised(of), axes), match.letters, 1))
+        at = tuple(None if a is None else found_at[a] for a in letters)
+        pieces.append((Softmax(recognised(of), axes), at, 1))
+
+
+_Renamed = dict[int | None, int | None]
+
+
+def _matched(
+    wanted: list[tuple[AtomAt, Fraction]], factors: dict[AtomAt, Fraction], known: _Renamed
+) -> tuple[_Renamed, list[tuple[AtomAt, Fraction]]] | None:
+    """Factors that are the wanted ones at other letters, and what the letters are there."""
+    if not wanted:
+        return known, []
+    (own, power), *rest = wanted
+    for f, e in factors.items():
+        if f.atom != own.atom or not (e >= power > 0 or e <= power < 0):
+            continue
+        names = dict(known)
+        if any(names.setdefault(b, a) != a for a, b in zip(f.letters, own.letters, strict=True)):
+            continue
+        more = _matched(rest, factors, names)
+        if more is not None:
+            return more[0], [(f, power), *more[1]]
+    return None
 
 
 def _sigmoids(group: AtomAt, factors: dict[AtomAt, Fraction], pieces: list[Piece]) -> None:

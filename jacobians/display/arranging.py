@@ -79,6 +79,16 @@ CODES = {
     "minimum_takes": "({0} <= {1})", "share": "np.where({0} == {1}, 0.5, 1.0)",
     "attains": "({0} == {1})", "sum": "np.sum", "max": "np.max", "min": "np.min",
     "inside": "(({0} >= {1}) & ({0} <= {2}))", "clip": "np.clip", "sinc": "np.sinc",
+    "erf": "_erf({0})", "erfc": "(1 - _erf({0}))", "ndtr": "((1 + _erf({0} / np.sqrt(2))) / 2)",
+    "gamma": "_gamma({0})", "gammaln": "_gammaln({0})", "digamma": "_digamma({0})",
+    **{f"polygamma{n}": f"_polygamma({n}, {{0}})" for n in range(1, 6)},
+    "deg2rad": "np.deg2rad", "rad2deg": "np.rad2deg", "radians": "np.radians", "degrees": "np.degrees",
+    "heaviside": "np.heaviside", "trunc": "np.trunc", "round": "np.round", "copysign": "np.copysign",
+    "fmax": "np.fmax", "fmin": "np.fmin", "logaddexp2": "np.logaddexp2", "logaddexp": "np.logaddexp",
+    "logit": "np.log({0} / (1 - {0}))", "log_expit": "-np.logaddexp(0, -{0})",
+    "xlogy": "np.where({0} == 0, 0.0, {0} * np.log({1}))",
+    "xlog1py": "np.where({0} == 0, 0.0, {0} * np.log1p({1}))",
+    "entr": "-{0} * np.log({0})",
 }  # fmt: skip
 
 
@@ -192,18 +202,19 @@ class Arranger:
                 for p in whole
             ])  # fmt: skip
             found.append(Diag(inner))
-        above = [a for a in whole[0].above if all(a in p.above for p in whole)]
-        below = [b for b in whole[0].below if all(b in p.below for p in whole)]
+        tops = [_flat(p.above) for p in whole]
+        bottoms = [_flat(p.below) for p in whole]
+        above, below = _in_all(tops), _in_all(bottoms)
         rest = [
             scaled(
                 p.coefficient / same,
-                tuple(_without(p.above, above)), tuple(_without(p.below, below)), p.body,
+                _raised(_without(top, above)), _raised(_without(bottom, below)), p.body,
             )
-            for p in whole
+            for p, top, bottom in zip(whole, tops, bottoms, strict=True)
         ]  # fmt: skip
         if (above or below or same != 1) and all(p.ndim == plain_ndim(rest) for p in rest):
             inner = self._add(rest)
-            found.append(scaled(same, tuple(above), tuple(below), inner))
+            found.append(scaled(same, _raised(above), _raised(below), inner))
         bodies: list[tuple[MatrixForm, ...]] = [
             p.body.parts if isinstance(p.body, Mul) else (p.body,) if p.body is not None else ()
             for p in whole
@@ -267,6 +278,7 @@ class Arranger:
     # monomials
 
     def _monomial(self, t: Monomial, shape: tuple[int, ...]) -> MatrixForm:  # noqa: ARG002
+        t = _facing(t)
         axes = [a for a in t.slots if a is not None]
         if len(axes) > 2:
             raise NoForm("it has more than two axes")
@@ -284,6 +296,11 @@ class Arranger:
             if isinstance(f.atom, Function) and f.atom.operation is EXP:
                 at = tuple(sorted(a for a in set(f.letters) if a is not None))
                 exps.setdefault(at, []).append((f, e))
+                continue
+            if isinstance(f.atom, Whole) and f.atom.operation.name == "share" and not f.letters:
+                count = self.form(f.atom.arguments[0])  # one over the number of the equal ones
+                form = CallForm("sum", (count,), 0, "\\operatorname{sum}", "np.sum")
+                self._place(form, f, -e, above, below, items)
                 continue
             self._place(self.atom(f.atom), f, e, above, below, items)
         for own, powers in exps.items():
@@ -532,10 +549,15 @@ class Arranger:
         if len(atom.axes) == len(atom.of.shape):
             code = "np.exp({0} - np.max({0})) / np.sum(np.exp({0} - np.max({0})))"
             return CallForm("softmax", (form,), ndim, "\\operatorname{softmax}", code)
-        (axis,) = atom.axes
-        code = f"np.exp({{0}}) / np.sum(np.exp({{0}}), axis={axis}, keepdims=True)"
-        rows = "softmax" if axis == len(atom.of.shape) - 1 else "softmax₀"
-        return CallForm(rows, (form,), ndim, "\\operatorname{softmax}", code)
+        long = [n for n, size in enumerate(atom.of.shape) if size != 1]
+        own = [long.index(a) for a in atom.axes if a in long]
+        if ndim != 2 or len(own) != 1:
+            raise NoForm("a softmax along axes that are neither one nor all")
+        code = "np.exp({0}) / np.sum(np.exp({0}), axis=1, keepdims=True)"
+        columns = own == [0]
+        rows = turned(form) if columns else form
+        found = CallForm("softmax", (rows,), 2, "\\operatorname{softmax}", code)
+        return turned(found) if columns else found
 
     def _function(self, atom: Function) -> MatrixForm:
         operation = atom.operation
@@ -577,12 +599,45 @@ class Arranger:
                 for t in expr.terms
             ])  # fmt: skip
             return Diag(CallForm("vec", (self.form(own),), 1, "\\operatorname{vec}", "np.ravel"))
-        parts = [self._kron_term(t, out_ndim) for t in expr.terms]
+        parts = [self._scaled_kron(t, out_ndim) for t in expr.terms]
         if len(parts) > 1 and any(isinstance(p, Scaled) and p.coefficient < 0 for p in parts):
             parts.sort(key=lambda p: isinstance(p, Scaled) and p.coefficient < 0)
         return self._add(parts) if parts else Name("0", 0)
 
+    def _scaled_kron(self, t: Monomial, out_ndim: int) -> MatrixForm:
+        """A term, with what scales whole rows or columns as diagonal matrices beside it."""
+        t = _facing(t)
+        try:
+            return self._kron_term(t, out_ndim)
+        except NoForm:
+            exponents = dict(t.factors)
+            free = {a for a in t.slots if a is not None}
+            parts = components(exponents, set(range(len(t.sizes))) - free)
+            sides: list[MatrixForm | None] = []
+            for own in (t.slots[:out_ndim], t.slots[out_ndim:]):
+                axes = [a for a in own if a is not None]
+                mine = [
+                    p
+                    for p in parts
+                    if len(axes) == 2
+                    and {a for f in p for a in f.letters if a in free} == set(axes)
+                ]
+                parts = [p for p in parts if p not in mine]
+                factors = [(f, exponents[f]) for p in mine for f in p]
+                form = self.network_form(axes, factors, t) if factors else None
+                vec = form and CallForm("vec", (form,), 1, "\\operatorname{vec}", "np.ravel")
+                sides.append(vec and Diag(vec))
+            if sides == [None, None]:
+                raise
+            rest = t._replace(
+                coefficient=Fraction(1), factors=tuple((f, exponents[f]) for p in parts for f in p)
+            )
+            left, right = sides
+            pieces = [p for p in (left, self._kron_term(rest, out_ndim), right) if p is not None]
+            return scaled(t.coefficient, (), (), _pulled_all(pieces))
+
     def _kron_term(self, t: Monomial, out_ndim: int) -> MatrixForm:
+        t = _facing(t)
         free = {a for a in t.slots if a is not None}
         outs = [a for a in t.slots[:out_ndim] if a is not None]
         ins = [a for a in t.slots[out_ndim:] if a is not None]
@@ -679,6 +734,49 @@ class Arranger:
         return scaled(Fraction(1), tuple(above), tuple(below), body)
 
 
+def _facing(t: Monomial) -> Monomial:
+    """A term that is minus a difference from a number, −c (σ − 1), as c (1 − σ)."""
+    if not t.coefficient < 0:
+        return t
+    for n, (f, e) in enumerate(t.factors):
+        if type(f.atom) is not Group or e.denominator != 1 or e % 2 == 0:
+            continue
+        terms = f.atom.of.terms
+        ones = [s for s in terms if not s.factors]
+        if len(terms) == 2 and len(ones) == 1 and ones[0].coefficient < 0:
+            turned_round = Expr(
+                f.atom.of.shape, tuple(s._replace(coefficient=-s.coefficient) for s in terms)
+            )
+            factors = [*t.factors]
+            factors[n] = AtomAt(Group(turned_round), f.letters), e
+            return t._replace(coefficient=-t.coefficient, factors=tuple(factors))
+    return t
+
+
+def _flat(scalars: Sequence[MatrixForm]) -> list[MatrixForm]:
+    """Scalars with their whole powers as products."""
+    found: list[MatrixForm] = []
+    for s in scalars:
+        whole = (
+            isinstance(s, Raised) and isinstance(s.exponent, Fraction) and s.exponent in (2, 3, 4)
+        )
+        found += [s.of] * int(s.exponent) if whole else [s]  # type: ignore[attr-defined]
+    return found
+
+
+def _raised(scalars: Sequence[MatrixForm]) -> tuple[MatrixForm, ...]:
+    """The other way round."""
+    return tuple(f if n == 1 else power_form(f, Fraction(n)) for f, n in Counter(scalars).items())
+
+
+def _in_all(lists: Sequence[Sequence[MatrixForm]]) -> list[MatrixForm]:
+    """What is in all of them, as often as it is."""
+    common = Counter(lists[0])
+    for other in lists[1:]:
+        common &= Counter(other)
+    return list(common.elements())
+
+
 def _repeated(form: MatrixForm) -> tuple[MatrixForm, ...]:
     """What a whole power is a product of, entry by entry."""
     if isinstance(form, Raised) and isinstance(form.exponent, Fraction) and form.exponent in (2, 3):
@@ -723,6 +821,13 @@ def _pulled(parts: tuple[MatrixForm, MatrixForm]) -> MatrixForm:
         else:
             bare.append(p)
     return scaled(coefficient, above, below, mul(*bare))
+
+
+def _pulled_all(parts: Sequence[MatrixForm]) -> MatrixForm:
+    found = parts[0]
+    for p in parts[1:]:
+        found = _pulled((found, p))
+    return found
 
 
 def _without(parts: Sequence[MatrixForm], gone: Sequence[MatrixForm]) -> list[MatrixForm]:

@@ -21,6 +21,7 @@ TEXT, LATEX, NUMPY = "text", "latex", "numpy"
 HADAMARD = 0.5  # binds less than a product, and more than a sum
 _RAISED = str.maketrans("0123456789-/", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻ᐟ")
 _FREE = {"diag", "1", "𝟏", "I"}
+_SIGNS_OF_FRACTIONS = (2, 3, 4)
 _WORDS = re.compile(r"\w+")
 
 
@@ -192,8 +193,19 @@ class CallForm(MatrixForm):
                 a.write(style).inside(SUM if _closed(template, n) else ATOM)
                 for n, a in enumerate(self.arguments)
             ]
-            return Written(template.format(*tight))
+            text = template.format(*tight)
+            return Written(text, ATOM if style != NUMPY or not _open(template) else SUM)
         return Written(f"{template}({', '.join(texts)})")
+
+
+def _open(template: str) -> bool:
+    """Whether an operator stands outside of all brackets of a text of Python."""
+    depth = 0
+    for sign in template.replace("{0}", "x"):
+        depth += (sign in "([") - (sign in ")]")
+        if not depth and sign in "+-*/<>=&":
+            return True
+    return False
 
 
 def _closed(template: str, number: int) -> bool:
@@ -273,6 +285,8 @@ class Raised(MatrixForm):
         if e == Fraction(1, 2):
             whole = self.of.write(style).text
             return Written(f"√({whole})" if style == TEXT else f"\\sqrt{{{whole}}}")
+        if e == -1 and self.ndim:
+            return Written(f"1 {'⊘' if style == TEXT else chr(92) + 'oslash'} {inner}", HADAMARD)
         mark = "∘" if self.ndim else ""
         if style == LATEX:
             mark = (
@@ -328,7 +342,11 @@ def _runs(parts: Iterable[MatrixForm]) -> list[tuple[MatrixForm, int]]:
     """Equal matrices in a row, counted."""
     found: list[tuple[MatrixForm, int]] = []
     for p in parts:
-        if found and found[-1][0] == p and isinstance(p.of if isinstance(p, Turned) else p, Name):
+        base = p.of if isinstance(p, Turned) else p
+        several = isinstance(base, Name) or (
+            isinstance(base, Inv) and not isinstance(base.of, Name)
+        )
+        if found and found[-1][0] == p and several:
             found[-1] = p, found[-1][1] + 1
         else:
             found.append((p, 1))
@@ -340,6 +358,9 @@ def powered(form: MatrixForm, count: int, style: str) -> str:
     if count == 1:
         return inside(form, ATOM if isinstance(form, Had | Add | Scaled) else PRODUCT, style)
     base = form.of if isinstance(form, Turned) else form
+    if isinstance(base, Inv):
+        text = f"({form.write(style).text})"
+        return text + (str(count).translate(_RAISED) if style == TEXT else f"^{{{count}}}")
     text = base.write(style).text
     text = f"{text}{str(count).translate(_RAISED)}" if style == TEXT else f"{text}^{{{count}}}"
     if base is form:
@@ -420,7 +441,7 @@ class Scaled(MatrixForm):
         if (
             isinstance(size, Fraction)
             and size.denominator != 1
-            and (below or size.denominator > 9)
+            and (below or size.denominator not in _SIGNS_OF_FRACTIONS)
             and size.numerator < 10**6
         ):
             bottom = str(size.denominator)
@@ -447,7 +468,10 @@ class Scaled(MatrixForm):
                     style,
                 )
             )
-        under = ([bottom] if bottom else []) + [inside(p, PRODUCT, style) for p in below]
+        alone = not bottom and len(below) == 1
+        under = ([bottom] if bottom else []) + [
+            inside(p, ATOM if alone else PRODUCT, style) for p in below
+        ]
         if style == LATEX and under:
             if len(under) == 1:
                 under = [below[0].write(style).text if below else bottom]
@@ -458,7 +482,7 @@ class Scaled(MatrixForm):
         text = " ".join(top) or "1"
         if under:
             bottom_text = " ".join(under)
-            text += f" / {bottom_text if len(under) == 1 and (not below or below[0].write(style).binds >= ATOM) else f'({bottom_text})'}"  # noqa: E501
+            text += f" / {bottom_text if len(under) == 1 else f'({bottom_text})'}"
         if under:
             return Written(sign + text, SUM if sign else HADAMARD)
         many = len(top) > 1

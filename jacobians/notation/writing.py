@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
 from fractions import Fraction
 from itertools import chain, count
-from math import e, inf, log, pi, sqrt
+from math import e, inf, isqrt, log, pi, sqrt
 from typing import Any, Literal, NamedTuple
 
 from jacobians.notation.explicit import delta_axes, free_names, letter_names
@@ -200,7 +200,21 @@ def exact_number(size: Coefficient, style: Style = "text") -> Written | None:
         ratio = Fraction(size / value).limit_denominator(_LARGEST)
         if 0 < ratio.numerator <= _LARGEST and _is(size, float(ratio) * value):
             return _multiple(ratio, name, latex, style)
-    return None
+    return _root(size, style) if 1 / _LARGEST < size < _LARGEST else None
+
+
+def _root(size: float, style: Style) -> Written | None:
+    """A fraction times, or over, the root of a whole number: ``1/√(5)``."""
+    square = Fraction(size * size).limit_denominator(_LARGEST)
+    whole = square.numerator * square.denominator
+    if not 1 < whole <= _LARGEST**2 or not _is(size, sqrt(square)):
+        return None
+    outside = next(n for n in range(isqrt(whole), 0, -1) if whole % (n * n) == 0)
+    inside = whole // outside**2
+    ratio = Fraction(outside, square.denominator)
+    over = "/" if ratio.numerator == 1 and ratio.denominator % inside == 0 else ""
+    latex = f"\\sqrt{{{inside}}}"
+    return _multiple(ratio * inside if over else ratio, f"{over}√({inside})", latex, style)
 
 
 def _is(size: float, value: float) -> bool:

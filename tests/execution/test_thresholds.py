@@ -373,7 +373,11 @@ BOTH_SIDES: dict[str, tuple[tuple[Make, tuple[int, ...]], ...]] = {
 }
 NO_SIZE = {
     "transforms.deriving.derivations._WIDTH": "text",
-    "transforms.deriving.declared._DRAWS": "text",
+    "transforms.deriving.declared._LETTERS": "text",
+    "transforms.deriving.declared._PRIMES": "text",
+    "transforms.deriving.language.DEEPEST": "both sides in tests/transforms/deriving/test_others.py",
+    "transforms.deriving.language.MOST_PARTS": "both sides in tests/transforms/deriving/test_others.py",
+    "transforms.deriving.language.LARGEST_KRON": "both sides in tests/transforms/deriving/test_others.py",
     "transforms.deriving.declared._MOST": "text",
     "transforms.deriving.declared._TRIES": "text",
     "transforms.deriving.language.MOST_NESTED": "both sides in tests/transforms/deriving/test_derive.py",

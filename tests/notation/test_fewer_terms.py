@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jacobians.notation.batching import batched
 from jacobians.notation.gathering import gather, listed
 from jacobians.notation.slots import Slot, letter_slot, table_slot
+from jacobians.notation.stacking import batched
 from jacobians.notation.structure import nonzeros
 from jacobians.notation.terms import Factor, Sum, normal, total
 from tests.notation.strategies import (

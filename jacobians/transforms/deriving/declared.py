@@ -1,7 +1,8 @@
 """Derivations of expressions with declared shapes, numbers or letters: ``W=mxn``."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,17 @@ import numpy as np
 from jacobians.algebra.atoms import Atom, Expr, Leaf
 from jacobians.errors import JacobiansError, ShapeError, UnsupportedError
 from jacobians.transforms.deriving.derivations import Derivation, derive
-from jacobians.transforms.deriving.language import as_function
+from jacobians.transforms.deriving.language import (
+    ExpressionError,
+    as_function,
+    literals,
+    parsed,
+)
 from jacobians.transforms.structured import diagonal as as_diagonal
 from jacobians.transforms.structured import symmetric as as_symmetric
 
-_DRAWS = ((5, 7, 11, 13, 17, 19), (11, 5, 7, 17, 13, 23))
+_PRIMES = (5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43)
+_LETTERS = 6
 _TRIES = 12
 _MOST = 64
 SizeName = int | str
@@ -127,16 +134,20 @@ def derive_text(
     if not names:
         raise JacobiansError(f"the expression {text!r} has no variable to differentiate by")
     return derive_declared(
-        function, names, wrt, shapes, order=order, layout=layout, seed=seed, symmetric=symmetric, diagonal=diagonal
+        function, names, wrt, shapes, order=order, layout=layout, seed=seed, symmetric=symmetric, diagonal=diagonal,
+        numbers=literals(parsed(text)),
     )  # fmt: skip
 
 
 def derive_declared(
     function: Callable[..., Any], names: Sequence[str], wrt: str | None = None, shapes: Sequence[str] = (), *,
     order: int = 1, layout: str | None = None, seed: int = 0, symmetric: Sequence[str] = (),
-    diagonal: Sequence[str] = (), called: str = "the expression",
+    diagonal: Sequence[str] = (), called: str = "the expression", numbers: Any = frozenset(),
 ) -> tuple[Derivation, str, dict[str, tuple[SizeName, ...]]]:  # fmt: skip
-    """As ``derive_text``, of a function whose arguments have these names; ``called`` is what errors call it."""
+    """As ``derive_text``, of a function whose arguments have these names; ``called`` is what errors call it.
+
+    Sizes are drawn apart from the ``numbers``.
+    """
     by = names[0] if wrt is None else wrt
     if by not in names:
         raise JacobiansError(f"--wrt {by}: {called} has no {by}; it has {', '.join(names)}")
@@ -157,16 +168,15 @@ def derive_declared(
     letters = list(
         dict.fromkeys(s for shape in declared.values() for s in shape if isinstance(s, str))
     )
-    if len(letters) > len(_DRAWS[0]):
-        raise ShapeError(f"at most {len(_DRAWS[0])} letters for sizes, not {len(letters)}")
-    found = []
-    for draw in _DRAWS if letters else _DRAWS[:1]:
-        sizes = dict(zip(letters, draw, strict=False))
+    if len(letters) > _LETTERS:
+        raise ShapeError(f"at most {_LETTERS} letters for sizes, not {len(letters)}")
+
+    def at(sizes: Mapping[str, int]) -> Derivation:
         concrete = {
-            n: tuple(sizes.get(s, s) if isinstance(s, str) else s for s in shape)
+            n: tuple(sizes[s] if isinstance(s, str) else s for s in shape)
             for n, shape in declared.items()
         }
-        arrays = points(function, concrete, seed, structures, called)  # type: ignore[arg-type]
+        arrays = points(function, concrete, seed, structures, called)
         wrapped = [
             as_symmetric(a)
             if n in symmetric
@@ -175,30 +185,64 @@ def derive_declared(
             else a
             for n, a in zip(names, arrays, strict=True)
         ]
-        found.append((derive(function, *wrapped, wrt=by, order=order, layout=layout), sizes))
-    if len(found) == 1:
-        return found[0][0], by, declared
-    (first, sizes), (second, others) = found
+        return derive(function, *wrapped, wrt=by, order=order, layout=layout)
+
+    if not letters:
+        return at({}), by, declared
     codes: dict[str, str] = {}
     for name, shape in declared.items():
         for axis, size in enumerate(shape):
             if isinstance(size, str):
                 codes.setdefault(size, f"{name}.shape[{axis}]")
-    both = []
-    for derivation, own in ((first, sizes), (second, others)):
-        leaves = {n: Leaf(name, (), positive=True, code=codes[name]) for name, n in own.items()}
-        both.append(derivation.with_letters(leaves))
-    a, b = both
+    refused: JacobiansError | None = None
+    found: list[tuple[Derivation, Mapping[str, int]]] = []
+    for sizes in _draws(letters, numbers):
+        try:
+            derivation = at(sizes)
+        except JacobiansError as error:
+            refused = refused or error
+            if isinstance(error, ExpressionError) and not found:
+                raise
+            continue
+        leaves = {n: Leaf(name, (), positive=True, code=codes[name]) for name, n in sizes.items()}
+        own = derivation.with_letters(leaves)
+        for other, at_sizes in found:
+            apart = all(at_sizes[s] != n for s, n in sizes.items())
+            if apart and _one_formula(own, other):
+                return other, by, declared
+        found.append((own, sizes))
+    if len(found) < 2:
+        assert refused is not None
+        raise refused
+    raise UnsupportedError(
+        f"the derivative is not one formula in the sizes: {found[0][0].index} at {found[0][1]}, "
+        f"and {found[1][0].index} at {found[1][1]}"
+    )
+
+
+def _one_formula(a: Derivation, b: Derivation) -> bool:
     one, other = a.expression, b.expression
-    if (one is None or other is None) and first.index != second.index:
-        raise UnsupportedError(
-            f"the derivative depends on the sizes: {first.index} at {sizes}, and {second.index} at {others}"
-        )
-    if one is not None and other is not None and not _agree(one, other):
-        raise UnsupportedError(
-            f"the derivative is not one formula in the sizes: {a.index} at {sizes}, and {b.index} at {others}"
-        )
-    return a, by, declared
+    if one is None or other is None:
+        return one is other and a.index == b.index
+    return _agree(one, other)
+
+
+def _draws(letters: Sequence[str], numbers: Iterable[float]) -> Iterator[dict[str, int]]:
+    """Sizes for the letters: primes that no number of the expression gives rise to, in several orders."""
+    near: set[int] = set()
+    for number in numbers:
+        exact = Fraction(str(number))
+        near.update((exact.denominator, exact.numerator))
+        near.update(abs(int(number) - k) for k in range(3))
+    primes = [p for p in _PRIMES if not any(n and n % p == 0 for n in near)]
+    count = len(letters)
+    for few in (
+        primes[:count],
+        primes[count::-1][:count],
+        primes[1 : count + 2][::-1],
+        primes[2 : count + 2],
+    ):
+        yield dict(zip(letters, few, strict=False))
 
 
 def _agree(a: Expr, b: Expr) -> bool:

@@ -1,6 +1,8 @@
 """``jb.derive`` and what it returns."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
+from fractions import Fraction
 from functools import cached_property
 from textwrap import wrap
 from types import MappingProxyType
@@ -11,12 +13,13 @@ import numpy as np
 from jacobians.algebra.atoms import Atom, Expr, Function, Group, Inverse, Leaf
 from jacobians.algebra.normal_form import positive_expr
 from jacobians.algebra.of_nodes import Reader, Unreadable
-from jacobians.algebra.recognising import recognised
+from jacobians.algebra.recognising import Softmax, recognised
 from jacobians.algebra.sizes import lettered
 from jacobians.derivation.chain_rule import reverse
-from jacobians.display.arranging import Arranger, NoForm
+from jacobians.display.arranging import Arranger, NoForm, power_form
 from jacobians.display.expressions import latex_name
 from jacobians.display.expressions import title as titled
+from jacobians.display.forms import turned
 from jacobians.display.indices import Indexer
 from jacobians.display.naming import Names
 from jacobians.display.simplified import simplified
@@ -235,6 +238,12 @@ class Derivation:
             *wrap(self._result(), 90),
         ]
         names = [*own, *required, *optional]
+        for name in others:
+            if not name.isidentifier():
+                safe = re.sub(r"[^A-Za-z0-9_]", "_", name)
+                names = [n.replace(name, safe) for n in names]
+                shared = [(n, code.replace(name, safe)) for n, code in shared]
+                body = body.replace(name, safe)
         return function_text("derivative", names, docs, shared, body)
 
     def _result(self) -> str:
@@ -416,30 +425,66 @@ def _atoms(expr: Expr) -> Iterator[tuple[Atom, Any]]:
                 yield from _atoms(inner)
 
 
+def _within_brackets(text: str) -> str:
+    """A text without a pair of brackets around all of it."""
+    if not (text.startswith("(") and text.endswith(")")):
+        return text
+    depth = 0
+    for n, sign in enumerate(text):
+        depth += (sign == "(") - (sign == ")")
+        if not depth and n < len(text) - 1:
+            return text
+    return text[1:-1]
+
+
+def _between_0_and_1(expr: Expr) -> bool:
+    """Whether it is 1 − σ(x)."""
+    ones = [t for t in expr.terms if not t.factors]
+    others = [t for t in expr.terms if t.factors]
+    return (
+        len(ones) == len(others) == 1
+        and ones[0].coefficient == 1
+        and others[0].coefficient == -1
+        and all(
+            isinstance(f.atom, Softmax)
+            or (isinstance(f.atom, Function) and f.atom.operation.name in ("sigmoid", "expit"))
+            for f, _ in others[0].factors
+        )
+    )
+
+
 def _conditions(expr: Expr) -> Iterator[str]:
     arranger = Arranger()
+
+    def norm_of(e: Expr) -> str | None:
+        try:
+            text = power_form(arranger.form(e), Fraction(1, 2)).write("text").text
+            return text if "‖" in text else said(e)
+        except NoForm:
+            return None
 
     def said(e: Expr, atom: Atom | None = None) -> str | None:
         try:
             form = arranger.form(e) if atom is None else arranger.atom(atom)
-            return form.write("text").inside(1)
+            text = form.write("text").text
+            other = turned(form).write("text").text if form.ndim == 2 else text
+            return min(text, other, key=lambda one: one.count("ᵀ"))
         except NoForm:
             return None
 
     for atom, exponent in _atoms(expr):
         text = None
         if isinstance(atom, Inverse):
-            text = f"det({(said(atom.of) or 'it').strip('()')}) ≠ 0"
+            text = f"det({_within_brackets(said(atom.of) or 'it')}) ≠ 0"
         elif isinstance(atom, Function) and atom.operation.name == "log":
             inner = atom.arguments[0]
-            if not positive_expr(inner):
+            if not positive_expr(inner) and not _between_0_and_1(inner):
                 text = f"{said(inner)} > 0"
         elif isinstance(atom, Function) and atom.operation.name in ("absolute", "sign", "relu"):
             text = f"{said(atom.arguments[0])} ≠ 0"
         elif exponent.denominator != 1 and type(atom) is Group:
             if _is_square(atom.of):
-                norm = said(atom.of)
-                text = f"{norm} ≠ 0"
+                text = f"{norm_of(atom.of)} ≠ 0"
             elif not positive_expr(atom.of):
                 text = f"{said(atom.of)} > 0"
         elif exponent.denominator != 1 and not isinstance(atom, Function):

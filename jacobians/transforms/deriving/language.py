@@ -18,6 +18,7 @@ from jacobians.errors import JacobiansError
 from jacobians.transforms.library import ops
 
 LONGEST, MOST_NESTED, LARGEST_EXPONENT = 2000, 60, 64
+DEEPEST, MOST_PARTS, LARGEST_KRON = 80, 400, 10**5
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)|(?P<name>[^\W\d]\w*)"
     r"|(?P<sign>\*\*|\.\*|\./|\.\^|\.T\b|[-+*/@^'(),=−·⊙ᵀ]))"
@@ -230,10 +231,25 @@ class Meaning(NamedTuple):
     axis: bool = False
 
 
+def _regular(X: Any) -> Any:
+    """A matrix of numbers that has an inverse; singular by rounding counts as singular."""
+    if isinstance(X, np.ndarray) and X.dtype.kind == "f" and X.ndim == 2 and X.size:
+        rank = np.linalg.matrix_rank(X) if np.isfinite(X).all() else 0
+        if rank < min(X.shape):
+            raise np.linalg.LinAlgError("Singular matrix")
+    return X
+
+
 def _whole_number(value: Any, what: str) -> int:
     if not isinstance(value, int | float) or value != int(value) or abs(value) > LARGEST_EXPONENT:
         raise JacobiansError(f"{what} must be a whole number of at most {LARGEST_EXPONENT}")
     return int(value)
+
+
+def _kron(A: Any, B: Any) -> Any:
+    if np.size(A) * np.size(B) > LARGEST_KRON:
+        raise JacobiansError(f"the product has more than {LARGEST_KRON} entries")
+    return np.kron(A, B)
 
 
 def _along(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -241,8 +257,9 @@ def _along(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 FUNCTIONS: dict[str, Meaning] = {
-    "inv": Meaning(np.linalg.inv), "det": Meaning(np.linalg.det),
-    "logdet": Meaning(lambda X: np.log(np.linalg.det(X))), "tr": Meaning(np.trace), "trace": Meaning(np.trace),
+    "inv": Meaning(lambda X: np.linalg.inv(_regular(X))), "det": Meaning(np.linalg.det),
+    "logdet": Meaning(lambda X: np.log(np.linalg.det(_regular(X)))),
+    "tr": Meaning(np.trace), "trace": Meaning(np.trace),
     "norm": Meaning(np.linalg.norm), "norm1": Meaning(lambda X: np.sum(np.abs(X))),
     "norm2": Meaning(np.linalg.norm),
     "sum": Meaning(_along(np.sum), axis=True), "mean": Meaning(_along(np.mean), axis=True),
@@ -252,8 +269,8 @@ FUNCTIONS: dict[str, Meaning] = {
     "sigmoid": Meaning(ops.sigmoid), "relu": Meaning(ops.relu), "maximum": Meaning(np.maximum, (2,)),
     "softmax": Meaning(_along(ops.softmax), axis=True), "logsumexp": Meaning(_along(ops.logsumexp), axis=True),
     "diag": Meaning(np.diag), "eye": Meaning(lambda n: np.eye(_whole_number(n, "the size of eye"))),
-    "kron": Meaning(np.kron, (2,)), "outer": Meaning(np.outer, (2,)), "inner": Meaning(np.inner, (2,)),
-    "solve": Meaning(np.linalg.solve, (2,)),
+    "kron": Meaning(_kron, (2,)), "outer": Meaning(np.outer, (2,)), "inner": Meaning(np.inner, (2,)),
+    "solve": Meaning(lambda A, b: np.linalg.solve(_regular(A), b), (2,)),
     "matrix_power": Meaning(lambda X, n: np.linalg.matrix_power(X, _whole_number(n, "the exponent of matrix_power")), (2,)),  # noqa: E501
 }  # fmt: skip
 
@@ -285,7 +302,35 @@ def parsed(text: str) -> Tree:
     """The expression's tree; raises ExpressionError, which points at the place."""
     if not text.strip():
         raise ExpressionError(text, 0, "the expression is empty")
-    return _Grammar(text).whole()
+    tree = _Grammar(text).whole()
+    stack: list[tuple[Tree, int]] = [(tree, 0)]
+    count = 0
+    while stack:
+        part, depth = stack.pop()
+        count += 1
+        if depth > DEEPEST or count > MOST_PARTS:
+            what = (
+                f"more than {DEEPEST} operations follow one another"
+                if depth > DEEPEST
+                else f"more than {MOST_PARTS} parts"
+            )
+            raise ExpressionError(text, part.at, what)
+        if isinstance(part, Applied):
+            stack.extend((p, depth + 1) for p in part.parts)
+    return tree
+
+
+def literals(part: Tree) -> set[float]:
+    """The numbers that stand in it."""
+    found: set[float] = set()
+    stack = [part]
+    while stack:
+        one = stack.pop()
+        if isinstance(one, NumberLiteral):
+            found.add(one.value)
+        elif isinstance(one, Applied):
+            stack.extend(one.parts)
+    return found
 
 
 def variables(part: Tree) -> list[str]:
@@ -323,7 +368,7 @@ def computed(part: Tree, values: Mapping[str, Any], text: str = "") -> Any:
         if "ingular" in str(error):
             raise
         raise ExpressionError(text, part.at, _misfit(part, arguments, error)) from None
-    except (JacobiansError, ValueError, TypeError, IndexError, OverflowError) as error:
+    except (JacobiansError, ValueError, TypeError, IndexError, ArithmeticError) as error:
         raise ExpressionError(text, part.at, _misfit(part, arguments, error)) from None
 
 

@@ -1,5 +1,6 @@
 """NumPy of a derivative whose entries move by more than whole axes: its terms, written out one by one."""
 
+import re
 from collections.abc import Callable
 
 from jacobians.display.arranging import CODES, NoForm
@@ -16,7 +17,10 @@ _MORE = {
     "logaddexp": "np.logaddexp", "hypot": "np.hypot", "softmax": "np.exp({0}) / np.sum(np.exp({0}))",
     "logsumexp": "np.log(np.sum(np.exp({0})))", "cofactor": "np.linalg.det({0})[..., None, None] * np.swapaxes(np.linalg.inv({0}), -1, -2)",  # noqa: E501
     "float_power": "{0} ** {1}", "log_abs_det": "np.linalg.slogdet({0})[1]", "row_norm": "np.linalg.norm({0}, axis=-1)",  # noqa: E501
-    "fabs": "np.abs", "portion": "{0} / {2}", "power_slope1": "{1} * {0} ** ({1} - 1)",
+    "fabs": "np.abs", "portion": "{0} / {2}", "cholesky": "np.linalg.cholesky", "pinv": "np.linalg.pinv",
+    "eigenvalues": "np.linalg.eigvalsh", "eigenvectors": "np.linalg.eigh({0})[1]",
+    "reciprocal_det": "1 / np.linalg.det({0})", "sign_det": "np.linalg.slogdet({0})[0]",
+ "power_slope1": "{1} * {0} ** ({1} - 1)",
 }  # fmt: skip
 
 
@@ -57,13 +61,34 @@ class TermsProgram:
             return self._terms(
                 relabelled(tensor, lambda k: node.operands[k]), lambda n: self._names[n]
             )
-        code = {**CODES, **_MORE}.get(node.operation.name)
-        if node.operation.name in ("max", "min", "sum", "norm") and node.ndim:
-            code = None
+        code = self._along_last(node) or {**CODES, **_MORE}.get(node.operation.name)
         if code is None or (node.operation.name == "softmax" and node.ndim != 1):
             raise NoForm(f"{node.operation.name} has no name in NumPy")
         text = code.format(*operands) if "{0}" in code else f"{code}({', '.join(operands)})"
         return self._variable(text)
+
+    @staticmethod
+    def _along_last(node: Node) -> str | None:
+        """Operations along the last axis, or over all of an array."""
+        name, whole = getattr(node.operation, "name", ""), node.ndim == 0
+        inner = node.operands[0].ndim
+        product = re.fullmatch(r"(cum)?prod(\d*)", name)
+        if product:
+            running = ", True" if product[1] else ""
+            return f"_without({{0}}, {product[2] or 0}{running})"
+        if name in ("max", "min", "sum", "norm") and inner > node.ndim:
+            function = "np.linalg.norm" if name == "norm" else f"np.{name}"
+            return f"{function}({{0}})" if whole else f"{function}({{0}}, axis=-1)"
+        if name == "order":
+            k = dict(node.parameters)["k"]
+            return (
+                f"np.sort({{0}}, axis=None)[{k}]" if whole else f"np.sort({{0}}, axis=-1)[..., {k}]"
+            )
+        if name == "attains" and node.operands[1].ndim and node.operands[1].ndim < inner:
+            return "({0} == {1}[..., None])"
+        if name == "share" and inner > node.ndim:
+            return "1 / np.sum({0})" if whole else "1 / np.sum({0}, axis=-1)"
+        return None
 
     def _terms(self, tensor: Sum, name_of: Callable[[Node], str]) -> str:
         result = self._variable(f"np.zeros({tensor.shape})")

@@ -212,9 +212,11 @@ def _watching(f: Callable[..., Any], found: dict[int, str]) -> Iterator[None]:
                 if isinstance(value, Traced):
                     found.setdefault(id(value.node), name)
 
-    before = sys.getprofile()
+    if sys.getprofile() is not None:  # a profiler of the user's, which could not be put back
+        yield
+        return
     sys.setprofile(watch)
     try:
         yield
     finally:
-        sys.setprofile(before)
+        sys.setprofile(None)

@@ -33,6 +33,7 @@ from jacobians.display.forms import (
     replaced,
     subforms,
 )
+from jacobians.transforms.deriving.helpers import helpers_of
 
 _LETTERS = "ijklmnpqrstuvwxyzabcdefghoABCDEFGH"
 _LITERAL = 400  # entries of a captured array that is written into the program
@@ -265,7 +266,8 @@ def function_text(
     body = "\n".join(
         [*lines, *(f"{n} = {code}" if n else code for n, code in shared), f"return {result}"]
     )
-    return f"import numpy as np\n\n\ndef {name}({', '.join(signature)}):\n{indent(body, '    ')}\n"
+    helpers = helpers_of(body)
+    return f"import numpy as np\n\n\n{helpers}def {name}({', '.join(signature)}):\n{indent(body, '    ')}\n"
 
 
 def run_program(text: str) -> Callable[..., Any]:

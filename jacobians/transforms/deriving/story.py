@@ -13,7 +13,7 @@ from jacobians.derivation.chain_rule import between
 from jacobians.derivation.quotients import local
 from jacobians.display.indices import Indexer, by_name
 from jacobians.display.matrix_forms import written_name
-from jacobians.graph.node import Node
+from jacobians.graph.node import Node, ordered
 from jacobians.notation.explicit import axis_names
 from jacobians.notation.join import composed
 from jacobians.notation.terms import identity
@@ -282,7 +282,8 @@ class Story:
         names_of: Mapping[Node, str],
     ) -> list[tuple[Node, str]]:
         """The nodes that get a name: those the user named, what a function is of, and the result."""
-        taken = {self._names[0], self._names[1], *names_of.values()}
+        leaves = (n.name for n in ordered([output]) if n.operation is None and n.name)
+        taken = {self._names[0], self._names[1], *names_of.values(), *leaves}
         pool = iter(
             [n for n in (*"zuvwsqmgh", *(f"z{k}" for k in range(1, 200))) if n not in taken]
         )

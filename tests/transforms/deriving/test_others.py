@@ -1,0 +1,226 @@
+"""What others state of derivatives, and expressions meant to do harm.
+
+The closed forms are those of SymPy's tests of matrix derivatives (its wrong and missing cases too), of
+textbook exercises, and of matrixcalculus.org: ours is a matrix form that is not longer. The judge of the
+numbers is the complex step, and finite differences for what has no complex continuation.
+"""
+
+import contextlib
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.special as special
+
+import jacobians as jb
+from jacobians.transforms.deriving.declared import derive_text
+from jacobians.transforms.deriving.language import (
+    DEEPEST,
+    FUNCTIONS,
+    LARGEST_KRON,
+    MOST_PARTS,
+    as_function,
+    parsed,
+    variables,
+)
+from jacobians.transforms.deriving.programs import run_program
+
+SHAPES = dict.fromkeys("XABCD", "4x4") | dict.fromkeys("xyabcd", "4")
+SHAPES |= {"W": "3x4", "w": "3", "t": "3", "M": "4x3"}
+# Expression, argument, what others state; None: only that there is a matrix form.
+STATED: tuple[tuple[str, str, str | None], ...] = (
+    # SymPy
+    ("a @ inv(X) @ b", "X", "−X⁻ᵀ a bᵀ X⁻ᵀ"),
+    ("det(inv(X))", "X", "−X⁻ᵀ det(X⁻¹)"),
+    ("tr(inv(X + A))", "X", "−((X + A)⁻ᵀ)²"),
+    ("(X@b + c)' @ D @ (X@b + c)", "X", "D (X b + c) bᵀ + Dᵀ (X b + c) bᵀ"),
+    ("outer(x, x) @ x", "x", "I ⊗ (xᵀ x) + 2 x xᵀ"),
+    ("tr(X^5)", "X", "5 (X⁴)ᵀ"),
+    ("tr(A @ X^3)", "X", "Aᵀ (X²)ᵀ + Xᵀ Aᵀ Xᵀ + (X²)ᵀ Aᵀ"),
+    ("tr(kron(X, X))", "X", "2 tr(X) I"),
+    ("tr((A@X@B + C) @ (A@X@B + C)')", "X", "2 Aᵀ (A X B + C) Bᵀ"),
+    ("sqrt((c@a) * (x@b))", "x", "b (aᵀ c) / (2 √((cᵀ a) (xᵀ b)))"),
+    ("a @ log(A@sin(X)@B) @ b", "X", "(Aᵀ diag(a) (1 ⊘ (A sin(X) B)) diag(b) Bᵀ) ⊙ cos(X)"),
+    ("a @ log(sin(X)) @ b", "X", "diag(a) (cos(X) ⊙ (1 ⊘ sin(X))) diag(b)"),
+    ("sin(a) @ y", "a", "diag(cos(a)) y"),
+    ("A @ exp(x)", "x", "A diag(exp(x))"),
+    ("(a @ sin(A@X@b)) * b", "X", None),
+    # matrixcalculus.org
+    ("norm(A@x - y)", "x", "Aᵀ (A x − y) / ‖A x − y‖"),
+    ("norm1(A@x - y)", "x", "Aᵀ sign(A x − y)"),
+    ("x / (x@x)", "x", "1 / (xᵀ x) I − 2 / (xᵀ x)² x xᵀ"),
+    ("(a@x) / (norm(x)*norm(a))", "x", "a / (‖x‖ ‖a‖) − aᵀ x x / (‖x‖³ ‖a‖)"),
+    ("log(sum(exp(A@x + b)))", "x", "Aᵀ exp(A x + b) / sum(exp(A x + b))"),
+    ("sum(log(1 + exp(A@x)))", "x", "Aᵀ (exp(A x) ⊘ (1 + exp(A x)))"),
+    ("-sum(y*log(softmax(A@x + b)))", "x", "Aᵀ (sum(y) softmax(A x + b) − y)"),
+    ("0.5*norm(sigmoid(W@x + w) - t)**2", "W", "((σ(W x + w) − t) ⊙ σ(W x + w) ⊙ (1 − σ(W x + w))) xᵀ"),
+    ("log(1 + x@x)", "x", "2 x / (1 + xᵀ x)"),
+    ("logdet(A + X@X')", "X", "(A + X Xᵀ)⁻¹ X + (A + X Xᵀ)⁻ᵀ X"),
+    ("inv(A @ X)", "X", None),
+    ("sin(A @ X @ B)", "X", None),
+    ("exp(W @ M)", "M", None),
+    ("softmax(M, axis=0)", "M", None),
+    ("mean((x - mean(x))**2)", "x", None),
+    ("max(x)", "x", "[x = max(x)] / sum([x = max(x)])"),
+)  # fmt: skip
+
+
+def judged(text: str, by: str, given: dict[str, np.ndarray]) -> np.ndarray:
+    """The derivative by the complex step, or by differences where that is not defined."""
+    function, names = as_function(text)
+    if not re.search(r"norm|abs|max", text):
+        step, point, columns = 1e-30, given[by], []
+        for k in np.ndindex(point.shape):
+            moved = point.astype(complex)
+            moved[k] += 1j * step
+            value = function(*(moved if n == by else given[n] for n in names))
+            columns.append(np.imag(value) / step)
+        whole = np.moveaxis(np.array(columns), 0, -1)
+        return whole.reshape(*whole.shape[:-1], *point.shape)
+    return np.asarray(
+        jb.numerical.jacobian(function, *(given[n] for n in names), wrt=names.index(by))
+    )
+
+
+@pytest.mark.parametrize(("text", "by", "stated"), STATED, ids=lambda p: str(p)[:40])
+def test_what_others_state(text: str, by: str, stated: str | None) -> None:
+    shapes = [f"{n}={SHAPES[n]}" for n in variables(parsed(text))]
+    d, _, _ = derive_text(text, by, shapes)
+    assert d.matrix is not None
+    if stated is not None:
+        ours, theirs = (len(re.findall(r"[^\W\d_]+", one)) for one in (d.matrix, stated))
+        assert ours <= theirs
+        assert len(d.matrix) <= len(stated) + 4
+    exact = not re.search(r"norm|abs|max", text)
+    want = judged(text, by, d.arguments)
+    for found in (d.full.dense(), run_program(d.numpy)(**d.arguments)):
+        assert np.shape(found) == want.shape
+        np.testing.assert_allclose(
+            found, want, rtol=1e-9 if exact else 1e-5, atol=1e-9 if exact else 1e-6
+        )
+    assert all(len(line) <= 80 for line in str(d).splitlines())
+
+
+x = np.random.default_rng(3).uniform(0.2, 0.9, 5)
+X = np.random.default_rng(4).uniform(0.2, 0.9, (4, 5))
+
+
+@pytest.mark.parametrize(
+    ("f", "at", "slope"),
+    [
+        (special.erf, x, lambda z: np.diag(2 / np.sqrt(np.pi) * np.exp(-(z**2)))),
+        (special.gammaln, x, lambda z: np.diag(special.psi(z))),
+        (special.gamma, x - 2, lambda z: np.diag(special.gamma(z) * special.psi(z))),
+        (special.psi, x, lambda z: np.diag(special.polygamma(1, z))),
+        (lambda z: z * special.ndtr(z), x, lambda z: np.diag(special.ndtr(z) + z * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi))),  # noqa: E501
+        (np.prod, x, lambda z: np.prod(z) / z),
+        (lambda Z: np.prod(Z, axis=0), X, lambda Z: np.einsum("jl,kl->jkl", np.eye(5), np.prod(Z, axis=0) / Z)),
+        (np.median, x, lambda z: (z == np.median(z)) * 1.0),
+        (np.max, np.array([1.0, 3.0, 3.0]), lambda z: np.array([0, 0.5, 0.5])),
+        (lambda Z: np.max(Z, axis=1), X, lambda Z: np.einsum("ik,il->ikl", np.eye(4), Z == Z.max(1)[:, None])),
+        (np.cumprod, x, lambda z: np.tril(np.cumprod(z)[:, None] / z)),
+        (np.mean, x, lambda z: np.full(5, 0.2)),
+    ],
+)  # fmt: skip
+def test_programs_bring_what_numpy_has_not(f, at, slope) -> None:
+    d = jb.derive(lambda z: f(z), at)
+    assert re.findall(r"^\s*(?:import|from) (\w+)", d.numpy, re.M) == ["numpy"]
+    np.testing.assert_allclose(run_program(d.numpy)(at), slope(at), rtol=1e-10, atol=1e-12)
+
+
+def test_no_decimal_stands_for_a_fraction_or_a_root() -> None:
+    assert jb.derive(lambda z: np.mean(z), x).matrix == "𝟏 / 5"
+    attention = jb.derive(lambda V: jb.ops.softmax(X @ X.T / np.sqrt(5), axis=1) @ V, X)
+    assert attention.matrix is not None
+    assert "0.4" not in attention.matrix
+
+
+def test_cross_entropy_by_hand() -> None:
+    def loss(W, X, Y):
+        Z = X @ W
+        P = np.exp(Z) / np.exp(Z).sum(axis=1, keepdims=True)
+        return -np.sum(Y * np.log(P))
+
+    Y, W = np.eye(3)[[0, 2, 1, 1]], np.random.default_rng(5).normal(size=(5, 3))
+    d = jb.derive(loss, W, X, Y)
+    assert d.matrix == "Xᵀ (diag(Y 𝟏) softmax(X W) − Y)"
+    P = np.exp(X @ W) / np.exp(X @ W).sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(run_program(d.numpy)(W, X, Y), X.T @ (P - Y), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("text", "by", "shapes", "matrix", "conditions"),
+    [
+        ("tr(X^5)", "X", "X=nxn", "5 (X⁴)ᵀ", ()),  # 5 and 7 are no sizes here
+        ("5*(x@x) + 7*sum(x)", "x", "x=n", "7 𝟏 + 10 x", ()),
+        ("0.35*(x@x)", "x", "x=n", "7 x / 10", ()),
+        ("11*mean(x)", "x", "x=n", "11 𝟏 / n", ()),
+        ("norm(X - A)", "X", "X=mxn A=mxn", "(X − A) / ‖X − A‖", ("‖X − A‖ ≠ 0",)),
+        ("logdet(U'@U)", "U", "U=nxk", "2 U (Uᵀ U)⁻¹", ("det(Uᵀ U) > 0",)),
+        ("log(1 - sigmoid(a@x))", "x", "a=n x=n", "−σ(aᵀ x) a", ()),
+    ],
+)  # fmt: skip
+def test_letters_are_not_the_numbers_of_the_text(text, by, shapes, matrix, conditions) -> None:
+    d, _, _ = derive_text(text, by, shapes.split())
+    assert (d.matrix, d.conditions) == (matrix, conditions)
+
+
+@pytest.mark.parametrize("text", ["kron(x, y)", "kron(y, x)"])
+def test_what_depends_on_sizes_is_refused(text: str) -> None:
+    with pytest.raises(jb.UnsupportedError, match="not one formula in the sizes"):
+        derive_text(text, "x", ["x=n", "y=n"])
+
+
+HOSTILE = (
+    "(" * 5000 + "x" + ")" * 5000, "-" * 1900 + "x", "x" + "'" * 1900, "x" + "+x" * 900, "x" + "*x" * 900,
+    "x**999999999", "9**9**9**9*x", "1e400*x", "0/0*x", "x/0", "x.__class__", "__import__('os')", "lambda x: x",
+    "[x for x in y]", "x if y else x", "x;y", "x=1", "x\x00", "f'{x}'", '"x"', "x[0]", "eye(1e9)*x", "eye(-1)*x",
+    "kron(x,kron(x,kron(x,kron(x,x))))", "kron(" * 8 + "x" + ",x)" * 8, "matrix_power(x,1000)", "exp(x", "3", "  ",
+    "sum(x,axis=99999999999999999999)", "sum(x,axis=1.5)", "eval(x)", "x" * 2001,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("text", HOSTILE, ids=lambda t: t[:12].replace("\x00", "0"))
+def test_hostile_expressions_are_refused_or_derived(text: str) -> None:
+    for shapes in ((), ("x=64x64",)):
+        with contextlib.suppress(jb.JacobiansError):  # any other error fails the test
+            assert derive_text(text, None, shapes)[0].index
+
+
+def test_how_long_an_expression_may_be() -> None:
+    def balanced(leaves: int) -> str:
+        return "x" if leaves == 1 else f"({balanced(leaves // 2)}+{balanced(leaves - leaves // 2)})"
+
+    parsed("x" + "+x" * DEEPEST)
+    parsed(balanced(MOST_PARTS // 2))
+    for text in ("x" + "+x" * (DEEPEST + 1), balanced(MOST_PARTS // 2 + 1)):
+        with pytest.raises(jb.JacobiansError, match="more than"):
+            parsed(text)
+    product = FUNCTIONS["kron"].run
+    assert product(np.ones(100), np.ones(LARGEST_KRON // 100)).size == LARGEST_KRON
+    with pytest.raises(jb.JacobiansError, match="more than 100000 entries"):
+        product(np.ones(100), np.ones(LARGEST_KRON // 100 + 1))
+
+
+def test_latex_compiles(tmp_path: Path) -> None:
+    engine = shutil.which("pdflatex") or shutil.which("tectonic")
+    if engine is None:
+        pytest.skip("neither pdflatex nor tectonic is installed")
+    bodies = [
+        derive_text(text, by, [f"{n}={SHAPES[n]}" for n in variables(parsed(text))])[0].latex()
+        for text, by, _ in STATED
+    ]
+    page = tmp_path / "page.tex"
+    page.write_text(
+        "\\documentclass{article}\n\\usepackage{amsmath,amssymb}\n\\begin{document}\n"
+        + "\n\n".join(bodies) + "\n\\end{document}\n",
+        encoding="utf-8",
+    )  # fmt: skip
+    options = ["-interaction=nonstopmode", "-halt-on-error"] if "pdflatex" in engine else []
+    done = subprocess.run(
+        [engine, *options, page.name], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
