@@ -42,7 +42,7 @@ demo: $(DEMO)/ready-$(KEY)
 	@$(DEMO)/bin/jacobians demo
 
 test: $(TEST)/ready-$(KEY)
-	$(TEST)/bin/python -m pytest -n $(WORKERS) --maxprocesses 8 $(ARGS)
+	OPENBLAS_NUM_THREADS=1 $(TEST)/bin/python -m pytest -n $(WORKERS) --maxprocesses 8 $(ARGS)
 
 # All three run, so that one's findings do not hide another's.
 check: $(TEST)/ready-$(KEY)

@@ -1,6 +1,10 @@
 """What all tests share: random examples are the same in every run."""
 
 import gc
+import os
+
+# Tests run in processes side by side: BLAS's own threads would only wait for each other.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 from hypothesis import HealthCheck, settings
 

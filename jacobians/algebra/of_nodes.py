@@ -1,6 +1,6 @@
 """Reading nodes and terms as expressions: what they are made of, to the named arrays.
 
-What moves entries by other than whole axes, and what is no real number, is not read: ``Unreadable``.
+What moves entries by other than whole axes, and what is no real number, is not read: ``Unread``.
 """
 
 # ruff: noqa: ARG001, N812 - rules are all called alike; constants of this module
@@ -51,7 +51,7 @@ _MOST = 400  # nodes that are read
 _TERMS = 40  # of one expression
 
 
-class Unreadable(Exception):
+class Unread(Exception):
     """The node has no expression here; the text says why."""
 
 
@@ -103,11 +103,11 @@ class Reader:
         if node not in self._read:
             for new in ordered([node], {**self._read, **self._known}):
                 if len(self._read) > _MOST:
-                    raise Unreadable("it has too many operations")
+                    raise Unread("it has too many operations")
                 if new not in self._read:
                     found = self._of(new)
                     if len(found.terms) > _TERMS:
-                        raise Unreadable("it has too many terms")
+                        raise Unread("it has too many terms")
                     self._read[new] = found
         return self._read[node]
 
@@ -167,7 +167,7 @@ class Reader:
 
     def _constant(self, node: Node) -> Expr:
         if node.dtype.kind not in "fiub":
-            raise Unreadable("an array of numbers is not real")
+            raise Unread("an array of numbers is not real")
         if not node.name and node.value is not None:
             array = np.asarray(node.value)
             if array.ndim == 0:
@@ -210,7 +210,7 @@ class Reader:
                     continue
                 letter = full_letter(slot, term.sizes, size)
                 if letter is None:
-                    raise Unreadable("entries move by other than whole axes")
+                    raise Unread("entries move by other than whole axes")
                 found.append(letter)
             return tuple(found)
 
@@ -523,7 +523,7 @@ def _logsumexp(reader: Reader, node: Node, operands: list[Expr]) -> Expr:
 
 def _matrix(node: Node) -> None:
     if node.operands[0].ndim != 2:
-        raise Unreadable("matrices in a batch")
+        raise Unread("matrices in a batch")
 
 
 @_rule("inv")
@@ -537,7 +537,7 @@ def _solve(reader: Reader, node: Node, operands: list[Expr]) -> Expr:
     _matrix(node)
     A, b = operands
     if len(b.shape) > 2:
-        raise Unreadable("matrices in a batch")
+        raise Unread("matrices in a batch")
     n = node.operands[0].shape[0]
     top = None if n == 1 else 0
     inner = None if n == 1 else 1

@@ -24,7 +24,7 @@ _SLACK = 0.9  # of a power, by which growth is measured too large
 _SAME = 1e-12  # relative difference of equal calls: threads may sum in another order
 
 
-class Mistake(NamedTuple):
+class Fault(NamedTuple):
     """What is wrong with one part.
 
     Attributes
@@ -55,7 +55,7 @@ class Mark:
         Earned, and to be had.
     problem : str
         Why there are none at all, where nothing could be judged.
-    mistakes : tuple of Mistake
+    mistakes : tuple of Fault
         One for each part that is wrong.
     right : tuple of str
         Labels of the parts that are right.
@@ -71,7 +71,7 @@ class Mark:
     score: float
     points: float
     problem: str = ""
-    mistakes: tuple[Mistake, ...] = ()
+    mistakes: tuple[Fault, ...] = ()
     right: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     printed: str = ""
@@ -383,7 +383,7 @@ class _Wrong(NamedTuple):
     part: int
     given: Array
     right: Array
-    mistake: Mistake
+    mistake: Fault
     open: bool
 
 
@@ -401,7 +401,7 @@ def _wrong(
     if given.shape != right.shape:
         what = f"The shape is {given.shape}; it should be {right.shape}."
         kind = Hint("shape", "", task.section, "")
-        mistake = Mistake(label, "The shape is not right.", f"{at}: {what}", kind)
+        mistake = Fault(label, "The shape is not right.", f"{at}: {what}", kind)
         return _Wrong(point, part, given, right, mistake, open=False)
     with np.errstate(all="ignore"):
         bad = ~np.isfinite(given) & np.isfinite(right)
@@ -414,7 +414,7 @@ def _wrong(
     if bad.any():
         where = f"{at}: {np.count_nonzero(bad):,} of {bad.size:,} entries are nan or infinite."
         kind = Hint("nan", "", task.section, "")
-        mistake = Mistake(label, "There are entries that are no finite numbers.", where, kind)
+        mistake = Fault(label, "There are entries that are no finite numbers.", where, kind)
         return _Wrong(point, part, given, right, mistake, open=False)
     place = np.unravel_index(int(np.argmax(difference)), difference.shape)
     index = f"[{', '.join(str(int(n)) for n in place)}]"
@@ -425,11 +425,11 @@ def _wrong(
         where = f"{at}: the number is off by about {largest}."
     zeros = not np.any(given) and size > 0
     kind = Hint("zeros" if zeros else "", "It is zero everywhere." * zeros, task.section, "")
-    mistake = Mistake(label, "It is not right.", where, kind)
+    mistake = Fault(label, "It is not right.", where, kind)
     return _Wrong(point, part, given, right, mistake, open=not zeros)
 
 
-def _explained(task: Exercise, asked: _Asked, found: _Wrong) -> Mistake:
+def _explained(task: Exercise, asked: _Asked, found: _Wrong) -> Fault:
     """The mistake with its kind."""
     if not found.open:
         return found.mistake

@@ -4,7 +4,7 @@ import textwrap
 from dataclasses import dataclass
 from typing import Any
 
-from jacobians.course.marking import Mark, Mistake
+from jacobians.course.marking import Fault, Mark
 from jacobians.display.html import element, fragment, table
 
 _WIDTH = 80
@@ -74,7 +74,7 @@ class GradeReport:
             told.append(("printed", mark.printed))
         return told
 
-    def _mistake(self, mistake: Mistake) -> list[tuple[str, str]]:
+    def _mistake(self, mistake: Fault) -> list[tuple[str, str]]:
         label, hint = mistake.label, mistake.hint
         told = [(label, mistake.what)]
         if self.hints >= 1:

@@ -7,7 +7,7 @@ from typing import Any
 
 from jacobians.algebra.atoms import AtomAt, Expr, Function, Leaf, Monomial, Power, Whole
 from jacobians.algebra.normal_form import components
-from jacobians.algebra.of_nodes import Reader, Unreadable
+from jacobians.algebra.of_nodes import Reader, Unread
 from jacobians.algebra.recognising import Softmax, recognised
 from jacobians.display.arranging import Arranger, NoForm, power_form
 from jacobians.display.forms import MatrixForm, Name, turned
@@ -42,7 +42,7 @@ def simpler(
     names = Names(operands, taken)
     try:
         expr = recognised(Reader(names.leaf, active=frozenset(list(taken)[1:])).tensor(tensor))
-    except Unreadable:
+    except Unread:
         return None
     if 1 in tensor.shape or not all(_plain(e) for e in _within(expr)):
         return None

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable, Iterable
-from numbers import Number
 from types import ModuleType
 from typing import Any
 
@@ -97,16 +96,24 @@ def _no_numbers(value: Any) -> str:
     """What an argument is that NumPy reads as objects, and what to write."""
     part = value
     while isinstance(part, tuple | list) and part:
-        known = (one for one in part if not isinstance(one, Number | np.ndarray))
-        part = next(known, None)
+        odd = [one for one in part if not _is_usual(one)]
+        if not odd:
+            break
+        part = odd[0]
     where = "is" if part is value else "has in it"
     held = held_arrays(part)
     if held:
         return f"{where} {held}"
     return (
-        f"{where} {_a(type(part).__name__)}, which is no array of numbers; pass an array, or a list, tuple, dict "
-        "or dataclass of arrays"
+        f"{where} {_a(type(part).__name__)}, which is no array of numbers but of dtype object; pass an array, or "
+        "a list, tuple, dict or dataclass of arrays"
     )
+
+
+def _is_usual(value: Any) -> bool:
+    """Whether NumPy has a dtype of numbers for it."""
+    small = isinstance(value, int) and abs(value) < 1 << 63
+    return small or isinstance(value, float | complex | np.generic | np.ndarray)
 
 
 def float_array(value: Any, what: str) -> NDArray[Any]:

@@ -280,9 +280,7 @@ def test_formulas_of_what_cancels() -> None:
     formulas = {
         "2 x_k": jb.jacobian(lambda x: norm(x) ** 2),
         "2 δ_ik x_i": jb.jacobian(lambda x: np.abs(x) ** 2),
-        "δ_ik (exp(−x_i) / (1 + exp(−x_i))) (1 / (1 + exp(−x_i)))": jb.jacobian(
-            lambda x: 1 / (1 + np.exp(-x))
-        ),
+        "δ_ik σ(−x)_i σ(x)_i": jb.jacobian(lambda x: 1 / (1 + np.exp(-x))),
         "δ_ik tanh(x_i)": jb.jacobian(lambda x: np.log(np.cosh(x))),
         "1.5 δ_ik √(x_i)": jb.jacobian(lambda x: x * np.sqrt(x)),
     }

@@ -6,7 +6,7 @@ is summed, over the product that has all its places, or where it stands if that 
 sums over all that follows. Names without letters are whole arrays, and side by side they are matrix
 products. A letter runs as far as all entries that it reads exist, over its table, and as a digit
 beside a larger stride (``3k+r``) up to that stride; ``Σ_(r<3)`` says what else. What cannot be read
-so raises ``Unreadable``.
+so raises ``Unread``.
 """
 
 import re
@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 
-class Unreadable(Exception):
+class Unread(Exception):
     """The formula needs more than index notation: a function or a range that is not known here."""
 
 
@@ -104,7 +104,7 @@ class _Parser:
 
     def needs(self, sign: str) -> None:
         if not self.takes(sign):
-            raise Unreadable(f"{sign!r} expected at {self.text[self.at :]!r} of {self.text!r}")
+            raise Unread(f"{sign!r} expected at {self.text[self.at :]!r} of {self.text!r}")
 
     def sum(self) -> Node:
         parts = [self.quotient()]
@@ -167,7 +167,7 @@ class _Parser:
         found = self.atom()
         while True:
             if found.value == "‖" and re.match(r"_[\d(−]", self.text[self.at :]):
-                raise Unreadable("a p-norm")
+                raise Unread("a p-norm")
             if self.takes("_"):
                 found = Node("entry", parts=(found,), index=self.index())
             elif self.takes("⁻¹"):
@@ -214,7 +214,7 @@ class _Parser:
             return Node("call", "√", self.arguments())
         name = _NAME.match(self.text, self.at)
         if not name:
-            raise Unreadable(f"{self.text[self.at :]!r} in {self.text!r}")
+            raise Unread(f"{self.text[self.at :]!r} in {self.text!r}")
         self.at = name.end()
         if name[0] in _NUMBERS:
             return Node("number", _NUMBERS[name[0]])
@@ -242,7 +242,7 @@ class _Parser:
         while not self.takes("]"):
             sign = next((s for s in _COMPARED if self.takes(f" {s} ")), None)
             if sign is None:
-                raise Unreadable(self.text)
+                raise Unread(self.text)
             signs.append(sign)
             parts.append(self.sum())
         return Node("compared", tuple(signs), tuple(parts))
@@ -251,7 +251,7 @@ class _Parser:
         if not self.takes("("):
             found = re.compile(r"[a-zA-Z]+|\d+").match(self.text, self.at)
             if not found:
-                raise Unreadable(self.text)
+                raise Unread(self.text)
             self.at = found.end()
             return tuple(_position(letter) for letter in found[0])
         start, depth = self.at, 1
@@ -349,12 +349,12 @@ class Reader:
     def whole(self, name: str) -> np.ndarray:
         if name not in self.arrays:
             if name not in self.pending:
-                raise Unreadable(f"{name} is not known")
+                raise Unread(f"{name} is not known")
             letters, right = self.pending[name]
             if right.startswith("(") and re.fullmatch(r"\([-\d, ]*\)", right):
                 self.arrays[name] = np.array([int(n) for n in right[1:-1].split(",")])
             elif right.startswith("(") and "…" in right:
-                raise Unreadable("a table that is cut")
+                raise Unread("a table that is cut")
             else:
                 node = _parsed(right)
                 self.arrays[name] = self.at(node, letters, self.shapes.get(name, ()))
@@ -365,7 +365,7 @@ def _parsed(text: str) -> Node:
     parser = _Parser(text)
     found = parser.sum()
     if parser.at != len(text):
-        raise Unreadable(f"{text[parser.at :]!r} is left of {text!r}")
+        raise Unread(f"{text[parser.at :]!r} is left of {text!r}")
     return found
 
 
@@ -399,13 +399,13 @@ class _Term:
         for entry in found:
             shape = self.read[entry].shape if entry in self.read else None
             if shape is not None and len(shape) != len(entry.index):
-                raise Unreadable(f"{entry} of shape {shape}")
+                raise Unread(f"{entry} of shape {shape}")
             for axis, position in enumerate(entry.index):
                 known += [*self._inside(position, letter)]
                 size = shape[axis] if shape is not None else self._delta(entry, axis)
                 known += [*self._fitting(position, letter, size)]
         if not known:
-            raise Unreadable(f"nothing says what {letter} runs over")
+            raise Unread(f"nothing says what {letter} runs over")
         return min(known)
 
     def _delta(self, entry: Node, axis: int) -> int | None:
@@ -471,11 +471,11 @@ class _Term:
             if node.kind == "product":  # of numbers, or of matrices
                 try:
                     return _combined(node, [self.at(part, frozenset()) for part in node.parts])
-                except Unreadable:
+                except Unread:
                     pass
             found = np.asarray(self.whole(node, number=True))
             if found.shape != ():
-                raise Unreadable(f"{node} has no letters, and shape {found.shape}")
+                raise Unread(f"{node} has no letters, and shape {found.shape}")
             return found.reshape([1] * len(self.order))
         explicit = frozenset(node.value[0] if node.kind == "product" else "")
         counts = {a: sum(bool(places(part, a)) for part in node.parts) for a in summed}
@@ -494,7 +494,7 @@ class _Term:
         if node.kind == "name":
             return self.reader.whole(node.value)
         if node.kind == "entry":
-            raise Unreadable(f"letters inside a whole: {node}")
+            raise Unread(f"letters inside a whole: {node}")
         if node.kind == "product":
             return self._matrix_product(node)
         parts = [self.whole(part) for part in node.parts]
@@ -568,5 +568,5 @@ def _combined(node: Node, parts: list[Any]) -> Any:
     }  # fmt: skip
     function = simple.get(node.value) or _ENTRYWISE.get(node.value)
     if function is None:
-        raise Unreadable(f"the function {node.value}")
+        raise Unread(f"the function {node.value}")
     return function(*parts)

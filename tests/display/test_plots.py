@@ -109,5 +109,5 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
     J = jacobian("gram")
     monkeypatch.setattr(builtins, "__import__", missing)
     for draw in (J.plot, J.spy):
-        with pytest.raises(jb.JacobiansError, match=r"pip install 'jacobians\[plots\]'"):
+        with pytest.raises(jb.JacobiansError, match=r"pip install '\.\[plots\]'"):
             draw()

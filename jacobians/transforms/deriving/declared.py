@@ -134,8 +134,8 @@ def derive_text(
     if not names:
         raise JacobiansError(f"the expression {text!r} has no variable to differentiate by")
     return derive_declared(
-        function, names, wrt, shapes, order=order, layout=layout, seed=seed, symmetric=symmetric, diagonal=diagonal,
-        numbers=literals(parsed(text)),
+        function, names, wrt, shapes, order=order, layout=layout, seed=seed, symmetric=symmetric,
+        diagonal=diagonal, numbers=literals(parsed(text)),
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from jacobians.algebra.atoms import Atom, Expr, Function, Group, Inverse, Leaf
 from jacobians.algebra.normal_form import positive_expr
-from jacobians.algebra.of_nodes import Reader, Unreadable
+from jacobians.algebra.of_nodes import Reader, Unread
 from jacobians.algebra.recognising import Softmax, recognised
 from jacobians.algebra.sizes import lettered
 from jacobians.derivation.chain_rule import reverse
@@ -135,14 +135,14 @@ class Derivation:
             if stand_in is not None and self._subject.values.get(stand_in) is None:
                 reader.known_as(stand_in, self._reader().expression(own))
             return recognised(lettered(reader.tensor(tensor), self._letters))
-        except Unreadable:
+        except Unread:
             return None
 
     @cached_property
     def _value(self) -> Expr | None:
         try:
             return lettered(self._reader().expression(self._subject.output), self._letters)
-        except Unreadable:
+        except Unread:
             return None
 
     @property
@@ -274,7 +274,7 @@ class Derivation:
         else:
             try:
                 story.by_chain(s.output, s.start, local, self._reader)
-            except Unreadable:
+            except Unread:
                 story.steps = []
                 own = axis_names(s.output.ndim, 0)
                 story.add(
@@ -324,7 +324,7 @@ class Derivation:
                 f"{title.title('text')} = {line.text}",
                 f"{title.title('latex')} = {line.latex}",
             )
-        except Unreadable:
+        except Unread:
             story.add("derivative", "the gradient, by the chain rule", "")
         if self.expression is not None:
             line = story.both(self.expression, J.axes)

@@ -18,7 +18,7 @@ from jacobians.errors import JacobiansError
 from jacobians.transforms.library import ops
 
 LONGEST, MOST_NESTED, LARGEST_EXPONENT = 2000, 60, 64
-DEEPEST, MOST_PARTS, LARGEST_KRON = 80, 400, 10**5
+LONGEST_CHAIN, MOST_PARTS, LARGEST_KRON = 80, 400, 10**5
 _TOKEN = re.compile(
     r"\s*(?:(?P<number>\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+(?:[eE][+-]?\d+)?)|(?P<name>[^\W\d]\w*)"
     r"|(?P<sign>\*\*|\.\*|\./|\.\^|\.T\b|[-+*/@^'(),=−·⊙ᵀ]))"
@@ -308,10 +308,10 @@ def parsed(text: str) -> Tree:
     while stack:
         part, depth = stack.pop()
         count += 1
-        if depth > DEEPEST or count > MOST_PARTS:
+        if depth > LONGEST_CHAIN or count > MOST_PARTS:
             what = (
-                f"more than {DEEPEST} operations follow one another"
-                if depth > DEEPEST
+                f"more than {LONGEST_CHAIN} operations follow one another"
+                if depth > LONGEST_CHAIN
                 else f"more than {MOST_PARTS} parts"
             )
             raise ExpressionError(text, part.at, what)

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from jacobians.algebra.atoms import Atom, AtomAt, Expr, Leaf, Monomial
 from jacobians.algebra.normal_form import sum_of
-from jacobians.algebra.of_nodes import Reader, Unreadable
+from jacobians.algebra.of_nodes import Reader, Unread
 from jacobians.algebra.recognising import recognised
 from jacobians.algebra.sizes import lettered
 from jacobians.derivation.chain_rule import between
@@ -346,7 +346,7 @@ class Story:
                 ).tensor(p)
                 for p in total
             ]
-        except Unreadable:
+        except Unread:
             return None
         found = sum_of(exprs)
         return found if found.terms else None

@@ -18,9 +18,9 @@ import scipy.special as special
 import jacobians as jb
 from jacobians.transforms.deriving.declared import derive_text
 from jacobians.transforms.deriving.language import (
-    DEEPEST,
     FUNCTIONS,
     LARGEST_KRON,
+    LONGEST_CHAIN,
     MOST_PARTS,
     as_function,
     parsed,
@@ -194,9 +194,9 @@ def test_how_long_an_expression_may_be() -> None:
     def balanced(leaves: int) -> str:
         return "x" if leaves == 1 else f"({balanced(leaves // 2)}+{balanced(leaves - leaves // 2)})"
 
-    parsed("x" + "+x" * DEEPEST)
+    parsed("x" + "+x" * LONGEST_CHAIN)
     parsed(balanced(MOST_PARTS // 2))
-    for text in ("x" + "+x" * (DEEPEST + 1), balanced(MOST_PARTS // 2 + 1)):
+    for text in ("x" + "+x" * (LONGEST_CHAIN + 1), balanced(MOST_PARTS // 2 + 1)):
         with pytest.raises(jb.JacobiansError, match="more than"):
             parsed(text)
     product = FUNCTIONS["kron"].run
