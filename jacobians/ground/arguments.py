@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from types import ModuleType
 from typing import Any
 
@@ -65,11 +66,18 @@ def attributes_of(value: Any) -> dict[str, Any]:
     """The attributes of an object of the user's own class, slots included; none of a function, type or module."""
     if callable(getattr(type(value), "__get__", None)) or isinstance(value, type | ModuleType):
         return {}
+    return slots_of(value) | dict(getattr(value, "__dict__", {}))
+
+
+def slots_of(value: Any) -> dict[str, Any]:
+    """What stands in an object's slots; a descriptor of compiled code may refuse to say."""
     slots = (vars(kind).get("__slots__", ()) for kind in type(value).__mro__)
-    names = [name for found in slots for name in ([found] if isinstance(found, str) else found)]
-    there = {name: getattr(value, name) for name in names if hasattr(value, name)}
-    there = {name: part for name, part in there.items() if not name.startswith("__")}
-    return there | dict(getattr(value, "__dict__", {}))
+    there = {}
+    for name in (n for found in slots for n in ([found] if isinstance(found, str) else found)):
+        if not name.startswith("__"):
+            with suppress(Exception):
+                there[name] = getattr(value, name)
+    return there
 
 
 def held_arrays(value: Any) -> str:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from jacobians.ground.arguments import slots_of
 from jacobians.tracing.session import from_library
 
 _MOST = 4096  # objects that are looked through for generators
@@ -68,7 +69,7 @@ def _attributes(value: Any) -> Iterator[Any]:
     held = getattr(value, "__dict__", None)
     if isinstance(held, Mapping):
         yield from held.values()
-    yield from (getattr(value, name, None) for name in getattr(kind, "__slots__", ()))
+    yield from slots_of(value).values()
     if not isinstance(value, type):
         yield from (one for one in vars(kind).values() if isinstance(one, FunctionType))
 

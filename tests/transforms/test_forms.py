@@ -274,3 +274,20 @@ def test_arguments_by_name_are_refused_in_our_words() -> None:
     for call in (c, c.sparse):
         with pytest.raises(jb.UnsupportedError, match=r"arguments by position, not by name \(a\)"):
             call(x, a=2.0)
+
+
+def test_an_object_whose_slots_refuse_is_closed_over():
+    class Refusing:
+        __slots__ = ("numbers", "refuses")
+
+        def __init__(self):
+            self.numbers = np.array([1.0, 2.0, 3.0])
+
+        def __getattribute__(self, name):
+            if name == "refuses":
+                raise TypeError("this descriptor does not apply")
+            return object.__getattribute__(self, name)
+
+    held = Refusing()
+    c = jb.grad(lambda x: np.sum(held.numbers * x)).compile(np.ones(3))
+    np.testing.assert_array_equal(c(np.ones(3)), [1.0, 2.0, 3.0])
