@@ -11,6 +11,7 @@ from typing import Any
 from jacobians.cli.layout import emit_json
 from jacobians.cli.loading import read_function
 from jacobians.cli.options import parse_bytes
+from jacobians.cli.sizing import named_sizes
 from jacobians.errors import JacobiansError
 from jacobians.ground.progress import bar
 from jacobians.measuring.sweeping import sweep
@@ -97,18 +98,8 @@ def parse_shapes(texts: Sequence[str]) -> dict[str, str]:
     JacobiansError
         Saying how to write it, or that a name is given twice.
     """
-    found: dict[str, str] = {}
-    for text in texts:
-        name, equals, sizes = text.partition("=")
-        if not equals or not re.fullmatch(r"scalar|(n|[0-9]+)(x(n|[0-9]+))*", sizes):
-            raise JacobiansError(
-                f"--shape {text!r} is no shape: write a matrix as W=nxn or W=nx5, a vector as x=n, "
-                "a number as c=scalar"
-            )
-        if name in found:
-            raise JacobiansError(f"--shape: {name} is given twice")
-        found[name] = "" if sizes == "scalar" else sizes
-    return found
+    forms = "a matrix as W=nxn or W=nx5, a vector as x=n, a number as c=scalar"
+    return named_sizes(texts, "(n|[0-9]+)", forms)
 
 
 def _rivals(text: str | None) -> Any:

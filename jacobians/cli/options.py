@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from jacobians.cli.files import read_array, read_npz
 from jacobians.cli.loading import read_function
 from jacobians.cli.own import OwnFunction, arrays_of
+from jacobians.cli.sizing import as_shape, name_and_sizes
 from jacobians.errors import JacobiansError, TensorTooLargeError
 from jacobians.graph.node import Node, input_node
 from jacobians.ground.memory import SHARE, available_bytes, in_gib
@@ -218,18 +219,14 @@ def _parse_shapes(
 ) -> dict[str, Shape]:
     found: dict[str, Shape] = {}
     for text in texts:
-        name, equals, sizes = text.partition("=")
-        if not equals or not re.fullmatch(r"scalar|[0-9]+(x[0-9]+)*", sizes):
-            raise JacobiansError(
-                f"--shape {text!r} is no shape: write a matrix as B=2x3, a vector as x=3, a number "
-                "as c=scalar"
-            )
+        forms = "a matrix as B=2x3, a vector as x=3, a number as c=scalar"
+        name, sizes = name_and_sizes(text, "[0-9]+", forms)
         _check_name(operation, names, name, "--shape", found)
         if sizes.count("x") >= _MOST_AXES:
             raise JacobiansError(
                 f"--shape {name}: {sizes.count('x') + 1} axes; a NumPy array has at most {_MOST_AXES}"
             )
-        found[name] = () if sizes == "scalar" else tuple(map(int, sizes.split("x")))
+        found[name] = as_shape(sizes)
     return found
 
 

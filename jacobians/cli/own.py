@@ -1,6 +1,5 @@
 """Arrays for the arguments of a function of the user's: from files, random, or its own defaults."""
 
-import re
 from collections.abc import Callable, Sequence
 from inspect import Parameter, signature
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.cli.files import read_array, read_npz
+from jacobians.cli.sizing import as_shape, named_sizes
 from jacobians.errors import JacobiansError, ShapeError, UnsupportedError
 from jacobians.ground.memory import check_bytes
 from jacobians.tensor.jacobian_tensor import JacobianTensor
@@ -151,15 +151,5 @@ def _read(texts: Sequence[str]) -> dict[str, tuple[Array, str]]:
 
 
 def _shapes(texts: Sequence[str]) -> dict[str, tuple[int, ...]]:
-    found: dict[str, tuple[int, ...]] = {}
-    for text in texts:
-        name, equals, sizes = text.partition("=")
-        if not equals or not re.fullmatch(r"scalar|[0-9]+(x[0-9]+)*", sizes):
-            raise JacobiansError(
-                f"--shape {text!r} is no shape: write a matrix as W=2x3, a vector as x=3, a number as "
-                "c=scalar"
-            )
-        if name in found:
-            raise JacobiansError(f"--shape: {name} is given twice")
-        found[name] = () if sizes == "scalar" else tuple(map(int, sizes.split("x")))
-    return found
+    found = named_sizes(texts, "[0-9]+", "a matrix as W=2x3, a vector as x=3, a number as c=scalar")
+    return {name: as_shape(sizes) for name, sizes in found.items()}

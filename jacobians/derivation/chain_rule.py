@@ -211,22 +211,23 @@ def forward(
 
 def cuts(output: Node, start: Node) -> list[Node]:
     """Nodes that every path from the start to the output crosses, both ends excluded."""
-    return [node for _, node in _crossed(between(output, [start]))]
+    nodes = between(output, [start])
+    return [nodes[place] for place in _crossed(nodes)]
 
 
-def _crossed(nodes: Sequence[Node]) -> list[tuple[int, Node]]:
-    """The cuts among all nodes from a start to an output, in order, with their places."""
+def _crossed(nodes: Sequence[Node]) -> list[int]:
+    """The places of the cuts among all nodes from a start to an output, in order."""
     place = {node: number for number, node in enumerate(nodes)}
     reach = list(range(len(nodes)))
     for node in nodes:
         for operand in node.operands:
             if operand in place:
                 reach[place[operand]] = max(reach[place[operand]], place[node])
-    found: list[tuple[int, Node]] = []
+    found: list[int] = []
     furthest = 0
-    for number, node in enumerate(nodes):
+    for number in range(len(nodes)):
         if 0 < number < len(nodes) - 1 and furthest <= number:
-            found.append((number, node))
+            found.append(number)
         furthest = max(furthest, reach[number])
     return found
 
@@ -259,9 +260,9 @@ def _cheapest(output: Node, start: Node, record: Record | None) -> Sum:
     """
     nodes = between(output, [start])
     ends = prod(output.shape), prod(start.shape)
-    narrow = [n for n, node in _crossed(nodes) if prod(node.shape) < min(ends)]
+    sizes = [prod(node.shape) for node in nodes]
+    narrow = [place for place in _crossed(nodes) if sizes[place] < min(ends)]
     if narrow:
-        sizes = [prod(node.shape) for node in nodes]
         place = min(narrow, key=sizes.__getitem__)
         apart = sizes[place] * (sum(sizes[1:-1]) - sizes[place] + prod(ends))
         if apart < min(ends) * sum(sizes[1:-1]):

@@ -43,7 +43,7 @@ def progress(text: str, delay: float = 1.0, *, both: bool = False) -> Iterator[N
 
 def bar(done: int, total: int, text: str) -> None:
     """A bar on stderr, wiped when all is done; nothing unless both streams are terminals."""
-    if not (sys.stdout.isatty() and sys.stderr.isatty()):
+    if not (_terminal(sys.stdout) and _terminal(sys.stderr)):
         return
     if done >= total:
         sys.stderr.write("\r\x1b[K")

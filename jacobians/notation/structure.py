@@ -39,14 +39,12 @@ def injective(term: Term) -> bool:
     # One letter with several tables is determined by them together.
     (letter,) = left
     own = [Slot(0, tuple(part for part in s.parts if part[0] == letter)) for s in term.slots]
-    if any(slot.parts and len(slot.letters) > 1 for slot in term.slots if letter in slot.letters):
+    if any(len(slot.letters) > 1 for slot in term.slots if letter in slot.letters):
         return False
     reach = [bounds(slot, term.sizes) for slot in own]
     strides = [prod(high - low + 1 for low, high in reach[n + 1 :]) for n in range(len(own))]
-    flat = positions(
-        combine(list(zip(strides, own, strict=True)), term.sizes), term.sizes, [letter]
-    )
-    return distinct(flat.ravel())
+    flat = address_slot(term._replace(slots=tuple(own)), strides)
+    return distinct(positions(flat, term.sizes, [letter]).ravel())
 
 
 def addresses(term: Term, shape: Sequence[int]) -> Integers:

@@ -19,16 +19,16 @@ from jacobians.ground.arguments import slots_of
 from jacobians.tracing.session import from_library
 
 _MOST = 4096  # objects that are looked through for generators
-_KINDS = (
+KINDS = (
     np.random.Generator, np.random.RandomState, np.random.BitGenerator, random.Random,
 )  # fmt: skip
-_GLOBAL: Any = np.random.rand.__self__  # type: ignore[attr-defined] # NumPy's own
+GLOBAL: Any = np.random.rand.__self__  # type: ignore[attr-defined] # NumPy's own
 _PLAIN = (str, bytes, int, float, complex, type(None), np.ndarray, np.generic, range)
 
 
 def generators(function: Callable[..., Any], args: Iterable[Any]) -> list[Any]:
     """The random generators that a call can reach by names, the two global ones first."""
-    found: list[Any] = [random, _GLOBAL]
+    found: list[Any] = [random, GLOBAL]
     seen: dict[int, Any] = {}
     waiting: list[Any] = [function, *args]
     while waiting and len(seen) < _MOST:
@@ -36,7 +36,7 @@ def generators(function: Callable[..., Any], args: Iterable[Any]) -> list[Any]:
         if isinstance(value, _PLAIN) or id(value) in seen:
             continue
         seen[id(value)] = value  # kept: an identity is one as long as its object lives
-        if isinstance(value, _KINDS):
+        if isinstance(value, KINDS):
             found.append(value)
         else:
             waiting += _parts(value)
@@ -108,15 +108,15 @@ class States:
 
     def __init__(self, of: Sequence[Any]) -> None:
         self.of = of
-        self.states = [_state(one) for one in of]
+        self.states = [state_of(one) for one in of]
 
     def changed(self) -> list[Any]:
         """The generators that have another state now."""
-        now = (_state(one) for one in self.of)
+        now = (state_of(one) for one in self.of)
         return [
             one
             for one, before, after in zip(self.of, self.states, now, strict=True)
-            if not _same_state(before, after)
+            if not same_state(before, after)
         ]
 
     def restore(self) -> None:
@@ -130,7 +130,8 @@ class States:
                 getattr(one, "bit_generator", one).state = state
 
 
-def _state(one: Any) -> Any:
+def state_of(one: Any) -> Any:
+    """The state of a generator; None for the system's own numbers."""
     if one is random or isinstance(one, random.Random):
         try:
             return one.getstate()
@@ -141,9 +142,10 @@ def _state(one: Any) -> Any:
     return getattr(one, "bit_generator", one).state
 
 
-def _same_state(first: Any, second: Any) -> bool:
+def same_state(first: Any, second: Any) -> bool:
+    """Whether two states of one generator are equal."""
     if isinstance(first, dict):
-        return all(_same_state(first[key], second[key]) for key in first)
+        return all(same_state(first[key], second[key]) for key in first)
     return np.array_equal(first, second) if isinstance(first, np.ndarray) else first == second
 
 
@@ -151,7 +153,7 @@ def called(one: Any) -> str:
     """What a generator is called in messages."""
     if one is random:
         return "Python's random"
-    if one is _GLOBAL:
+    if one is GLOBAL:
         return "NumPy's global state"
     return f"a {type(one).__module__.split('.')[0]} {type(one).__name__}"
 

@@ -142,31 +142,39 @@ class Compiled:
     @cached_property
     def _shared(self) -> Begun:
         """What the forms have in common is lowered once: what the call computes."""
-        blocks = self._derived.blocks
         if self._derived.kind.gradient:
-            made = optimised([as_single_node(block.terms) for block in blocks])
-            nodes = [operand for node in made for operand in node.operands]
+            nodes = [operand for node in self._results for operand in node.operands]
         else:
-            nodes = optimised([node for block in blocks for node in block.values.values()])
+            nodes = self._read[1]
         return begun(self._inputs, nodes, self._fixed)
 
     @cached_property
+    def _results(self) -> list[Node]:
+        """The dense results, ready to be lowered."""
+        return _ready([block.terms for block in self._derived.blocks])
+
+    @cached_property
+    def _read(self) -> tuple[list[Node], list[Node]]:
+        """What the terms of all blocks read, and the same ready to be lowered."""
+        nodes = [node for block in self._derived.blocks for node in block.values.values()]
+        distinct = list(dict.fromkeys(nodes))
+        return distinct, optimised(distinct)
+
+    @cached_property
     def _dense(self) -> NumpyProgram:
-        blocks = self._derived.blocks
-        return self._writing([b.terms for b in blocks], [b.dtype for b in blocks])
+        return self._writing(self._results, [block.dtype for block in self._derived.blocks])
 
     @cached_property
     def _valued(self) -> NumpyProgram:
         """The value of the function, then the gradients."""
         blocks = [as_single_node(block.terms) for block in self._derived.blocks]
-        return self._program([*self._derived.outputs, *blocks])
+        return self._program(optimised([*self._derived.outputs, *blocks]))
 
     @cached_property
     def _operands(self) -> tuple[list[Node], NumpyProgram]:
         """What the terms of all blocks read."""
-        nodes = [node for block in self._derived.blocks for node in block.values.values()]
-        distinct = list(dict.fromkeys(nodes))
-        return distinct, self._program(distinct)
+        distinct, ready = self._read
+        return distinct, self._program(ready)
 
     @cached_property
     def _vjp(self) -> tuple[Contracted, NumpyProgram]:
@@ -179,15 +187,16 @@ class Compiled:
     def _contraction(self, contraction: Contracted) -> tuple[Contracted, NumpyProgram]:
         names = {*RESERVED, *self._inputs.values()}
         seeds = {seed: _free(contraction.letter, names) for seed in contraction.seeds}
-        return contraction, self._program(contraction.nodes, seeds)
+        return contraction, self._program(optimised(contraction.nodes), seeds)
 
     def _program(self, nodes: Sequence[Node], seeds: Mapping[Node, str] = {}) -> NumpyProgram:
+        """The program of nodes that are ready to be lowered."""
         inputs = {**self._inputs, **seeds}
-        return self._loaded(lower_nodes(inputs, optimised(nodes), self._fixed, self._shared))
+        return self._loaded(lower_nodes(inputs, nodes, self._fixed, self._shared))
 
-    def _writing(self, sums: Sequence[Sum], dtypes: Sequence[np.dtype[Any]]) -> NumpyProgram:  # noqa: ARG002
+    def _writing(self, nodes: Sequence[Node], dtypes: Sequence[np.dtype[Any]]) -> NumpyProgram:  # noqa: ARG002
         """The program of arrays that are handed out, one for each block."""
-        return self._program([as_single_node(terms) for terms in sums])
+        return self._program(nodes)
 
     def _loaded(self, program: Program) -> NumpyProgram:
         made = self._executor(program)
@@ -371,7 +380,9 @@ class Compiled:
                 layouts.append(
                     storage_of(block.terms, block.out_ndim, form, order, block.dtype, block.title)
                 )
-            program = self._writing([own.data for own in layouts], [b.dtype for b in blocks])
+            program = self._writing(
+                _ready([own.data for own in layouts]), [b.dtype for b in blocks]
+            )
             self._made_bytes += sum(own.nbytes for own in layouts)
             known = self._forms["sparse", form, order] = layouts, program
         return known  # type: ignore[no-any-return]
@@ -491,7 +502,7 @@ class Compiled:
         if known is None:
             blocks = self._derived.blocks
             sums = [part(block) for block in blocks]
-            known = sums, self._writing(sums, [block.dtype for block in blocks])
+            known = sums, self._writing(_ready(sums), [block.dtype for block in blocks])
             self._forms[key] = known
         return known  # type: ignore[no-any-return]
 
@@ -566,9 +577,8 @@ class CompiledOne(Compiled):
         self._small = prod(self.terms.shape) * self._block.dtype.itemsize < SMALL
         self._buffers: dict[int, Any] = {}
 
-    def _writing(self, sums: Sequence[Sum], dtypes: Sequence[np.dtype[Any]]) -> NumpyProgram:
-        (node,) = optimised([as_single_node(terms) for terms in sums])
-        (dtype,) = dtypes
+    def _writing(self, nodes: Sequence[Node], dtypes: Sequence[np.dtype[Any]]) -> NumpyProgram:
+        (node,), (dtype,) = nodes, dtypes
         return self._loaded(lower_dense(self._inputs, node, dtype, self._fixed, self._shared))
 
     def _numbers(
@@ -621,6 +631,11 @@ PLANNED: dict[str, Callable[[Any], Any]] = {
     "diagonal": lambda c: c._diagonal(),
 }  # fmt: skip
 """The forms of a compiled derivative, and what makes the program of each."""
+
+
+def _ready(sums: Sequence[Sum]) -> list[Node]:
+    """Sums of terms as nodes, after all passes."""
+    return optimised([as_single_node(terms) for terms in sums])
 
 
 def _described(value: Any) -> str:

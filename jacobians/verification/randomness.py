@@ -4,43 +4,47 @@ import random
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from jacobians.tracing.generators import GLOBAL, KINDS, same_state, state_of
+
 Array = NDArray[Any]
-_Generators = (np.random.Generator, np.random.RandomState, np.random.BitGenerator, random.Random)
 
 
 class Randomness(NamedTuple):
-    """Generators by what they are called, with the state in which each was."""
+    """Generators by what they are called: how to read the state of each, and what it was."""
 
-    sources: dict[str, tuple[Callable[[], Any], str]]
+    sources: dict[str, tuple[Callable[[], Any], Any]]
 
     def drawn(self) -> str:
         """The names of those that have moved since."""
-        moved = [name for name, (state, was) in self.sources.items() if repr(state()) != was]
+        moved = [
+            name for name, (state, was) in self.sources.items() if not same_state(was, state())
+        ]
         return " and ".join(moved)
 
 
 def randomness(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Randomness:
     """The generators that a function can reach: global ones, and those that it names or is given."""
     found: dict[str, Callable[[], Any]] = {
-        "NumPy's global generator (np.random)": np.random.get_state,
-        "the global generator of random": random.getstate,
+        "NumPy's global generator (np.random)": partial(state_of, GLOBAL),
+        "the global generator of random": partial(state_of, random),
     }
     if "torch" in sys.modules:
         torch = sys.modules["torch"]
         found["PyTorch's global generator"] = lambda: torch.get_rng_state().numpy().tobytes()
     for name, thing in _within_reach(f):
-        if isinstance(thing, _Generators):
-            found.setdefault(f"the generator {name}", _state_of(thing))
+        if isinstance(thing, KINDS):
+            found.setdefault(f"the generator {name}", partial(state_of, thing))
     for name, thing in (*((f"in argument {n}", a) for n, a in enumerate(args)), *kwargs.items()):
-        if isinstance(thing, _Generators):
-            found[f"the generator {name}"] = _state_of(thing)
-    return Randomness({name: (state, repr(state())) for name, state in found.items()})
+        if isinstance(thing, KINDS):
+            found[f"the generator {name}"] = partial(state_of, thing)
+    return Randomness({name: (state, state()) for name, state in found.items()})
 
 
 def _within_reach(f: Any, depth: int = 2) -> Iterator[tuple[str, Any]]:
@@ -69,17 +73,6 @@ def _within_reach(f: Any, depth: int = 2) -> Iterator[tuple[str, Any]]:
         for part in parts if depth else ():
             if callable(part) or hasattr(part, "__dict__"):
                 yield from _within_reach(part, depth - 1)
-
-
-def _state_of(generator: Any) -> Callable[[], Any]:
-    def state() -> Any:
-        if isinstance(generator, random.Random):
-            return generator.getstate()
-        if isinstance(generator, np.random.RandomState):
-            return generator.get_state()
-        return getattr(generator, "bit_generator", generator).state
-
-    return state
 
 
 def distance(first: Sequence[Array], again: Sequence[Array]) -> float:
