@@ -10,10 +10,12 @@ making new nodes, so that the results can be differentiated again.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from math import prod
 from typing import Literal
 
 from jacobians.derivation.history import Action, Record, Taken, changed
+from jacobians.derivation.links import Carried, linked
 from jacobians.derivation.quotients import existing, local, reduced
 from jacobians.derivation.running_sums import summed
 from jacobians.errors import UnsupportedError
@@ -77,6 +79,11 @@ def between(output: Node, inputs: Iterable[Node]) -> list[Node]:
     return reached
 
 
+def _traced(nodes: Sequence[Node], output: Node) -> range:
+    """The serial numbers of what was made from the first of the nodes to the output."""
+    return range(min([node.serial for node in nodes], default=output.serial), output.serial + 1)
+
+
 def tidied(
     tensor: Sum, newest: int, *, steps: int = 0, at: Node | None = None,
     record: Record | None = None,
@@ -137,6 +144,22 @@ def _added(parts: Sequence[Sum], node: Node, record: Record | None) -> Sum:
     return after
 
 
+def _backwards(
+    parts: Sequence[Sum], node: Node, newest: int, *, by: Sequence[int], steps: int,
+    record: Record | None = None,
+) -> list[Sum]:  # fmt: skip
+    """What is carried at a node, of what came along its paths; then at its operands ``by``."""
+    tensor = _added(parts, node, record) if len(parts) > 1 else parts[0]
+    if len(parts) > 1:
+        tensor = tidied(tensor, newest, steps=steps, at=node, record=record)
+    carried = [tensor]
+    for position in by if tensor.terms else ():
+        part = _through(tensor, node, position, record, backwards=True)
+        operand = node.operands[position]
+        carried.append(tidied(part, newest, steps=steps, at=operand, record=record))
+    return carried
+
+
 def reverse(
     output: Node, inputs: Sequence[Node], seed: Sum | None = None, record: Record | None = None
 ) -> list[Sum]:
@@ -147,29 +170,38 @@ def reverse(
     """
     seed = identity(output.shape) if seed is None else seed
     lead = seed.shape[: len(seed.shape) - output.ndim]
-    carried: dict[Node, list[Sum]] = {output: [seed]}
     found: dict[Node, Sum] = {}
     wanted = set(inputs)
     nodes = between(output, inputs)
-    steps = len(nodes)
-    active = set(nodes)
+    steps, active, traced = len(nodes), set(nodes), _traced(nodes, output)
+    carried: dict[Node, list[Carried]] = {output: [Carried.of(seed)]}
     for node in reversed(nodes):
         parts = carried.pop(node, None)
         if parts is None:
             continue
-        tensor = _added(parts, node, record) if len(parts) > 1 else parts[0]
-        if len(parts) > 1:
-            tensor = tidied(tensor, output.serial, steps=steps, at=node, record=record)
+        by = [p for p, operand in enumerate(node.operands) if operand in active]
+        step = partial(_backwards, by=by, steps=steps, record=record)
+        name = "backwards", tuple(by), steps > _DEEP, steps > _LONG
+        here, *onward = linked(step, name, parts, node, traced, record is None)
         if node in wanted:
-            found[node] = tensor
-        if node.operation is None or not tensor.terms:
-            continue
-        for position, operand in enumerate(node.operands):
-            if operand in active:
-                part = _through(tensor, node, position, record, backwards=True)
-                part = tidied(part, output.serial, steps=steps, at=operand, record=record)
-                carried.setdefault(operand, []).append(part)
+            found[node] = here.tensor
+        for position, part in zip(by, onward, strict=False):
+            if part.form.tensor.terms:
+                carried.setdefault(node.operands[position], []).append(part)
     return [found.get(node, Sum((*lead, *node.shape), ())) for node in inputs]
+
+
+def _forwards(
+    parts: Sequence[Sum], node: Node, newest: int, *, by: Sequence[int], steps: int,
+    record: Record | None = None,
+) -> list[Sum]:  # fmt: skip
+    """What is carried at a node, of what is carried at its operands ``by``."""
+    through = [
+        _through(part, node, position, record, backwards=False)
+        for part, position in zip(parts, by, strict=True)
+    ]
+    tensor = _added(through, node, record)
+    return [tidied(tensor, newest, steps=steps, at=node, record=record)]
 
 
 def forward(
@@ -183,29 +215,28 @@ def forward(
     if seeds is None:
         seeds = [identity(node.shape) for node in inputs]
     nodes = between(output, inputs)
-    steps = len(nodes)
+    steps, traced = len(nodes), _traced(nodes, output)
     results = []
     for start, seed in zip(inputs, seeds, strict=True):
         tail = seed.shape[start.ndim :]
-        carried: dict[Node, Sum] = {start: seed}
+        carried: dict[Node, Carried] = {start: Carried.of(seed)}
         last_use = {operand: node for node in nodes for operand in node.operands}
         for node in nodes:
             if node is start or node.operation is None:
                 continue
-            parts = [
-                _through(carried[operand], node, position, record, backwards=False)
-                for position, operand in enumerate(node.operands)
-                if operand in carried
-            ]
-            if parts:
-                tensor = _added(parts, node, record)
-                tensor = tidied(tensor, output.serial, steps=steps, at=node, record=record)
-                if tensor.terms:
-                    carried[node] = tensor
+            by = [p for p, operand in enumerate(node.operands) if operand in carried]
+            if by:
+                step = partial(_forwards, by=by, steps=steps, record=record)
+                name = "forwards", tuple(by), steps > _DEEP, steps > _LONG
+                parts = [carried[node.operands[p]] for p in by]
+                (here,) = linked(step, name, parts, node, traced, record is None)
+                if here.form.tensor.terms:
+                    carried[node] = here
             for operand in node.operands:
                 if last_use.get(operand) is node and operand is not output:
                     carried.pop(operand, None)
-        results.append(carried.get(output, Sum((*output.shape, *tail), ())))
+        end = carried.get(output)
+        results.append(Sum((*output.shape, *tail), ()) if end is None else end.tensor)
     return results
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from weakref import WeakKeyDictionary
 
 from jacobians.graph.node import Node
-from jacobians.operations import elementwise, functions, piecewise
+from jacobians.operations import elementwise, functions, index_maps, piecewise
 from jacobians.operations.declare import Multilinear
 from jacobians.operations.products import contraction
 
@@ -97,6 +97,28 @@ def _within(nodes: Iterable[Node]) -> set[Node]:
         if depth and node.operation in _COMPOUND and _multiplies(node):
             waiting.extend((operand, depth - 1) for operand in node.operands)
     return found
+
+
+_TRANSPARENT = {*_COMPOUND, *SUMS, *ABSOLUTE, *_DIVIDING}
+_SELECTING = {
+    index_maps.slices, index_maps.take, index_maps.pick, index_maps.spread,
+    index_maps.pieces, index_maps.place, index_maps.windows,
+}  # fmt: skip
+
+
+def is_seen_behind(node: Node) -> bool:
+    """Whether algebra looks at what the operands of this node are made of."""
+    operation = node.operation
+    return operation in _TRANSPARENT or (
+        len(node.operands) == 1
+        and isinstance(operation, Multilinear)
+        and operation not in _SELECTING
+    )
+
+
+def is_selection(node: Node) -> bool:
+    """Whether the node is some entries of another, which algebra takes as it is."""
+    return node.operation in _SELECTING
 
 
 def _unwrapped(node: Node) -> Node:

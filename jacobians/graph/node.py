@@ -9,13 +9,15 @@ written as it would be on arrays: ``1 - Y**2``.
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from jacobians.errors import UnsupportedError
 from jacobians.graph.how import How
-from jacobians.notation.terms import Sum
+from jacobians.ground.caches import ByteCache
+from jacobians.notation.terms import Sum, bytes_of
 
 Array = NDArray[Any]
 Parameters = tuple[tuple[str, Any], ...]
@@ -123,8 +125,8 @@ class _Fields:
     """What a node holds, while it is filled."""
 
     __slots__ = (
-        "__weakref__", "_uses", "dtype", "name", "operands", "operation", "parameters", "serial",
-        "shape", "value",
+        "__weakref__", "_look", "_uses", "dtype", "name", "operands", "operation", "parameters",
+        "serial", "shape", "value",
     )  # fmt: skip
 
     operation: Operation | None
@@ -135,6 +137,7 @@ class _Fields:
     name: str
     value: Any
     serial: int
+    _look: "Look | None"
     _uses: dict[Any, "Node"]
 
 
@@ -168,6 +171,7 @@ class Node(_Fields):
         made.name = name
         made.value = value
         made.serial = next(_serial)
+        made._look = None
         made._uses = {}
         made.__class__ = cls
         return made  # type: ignore[no-any-return]
@@ -189,6 +193,13 @@ class Node(_Fields):
     def is_number(self) -> bool:
         """Whether it is a Python number and nothing more; one with a name stands for itself."""
         return type(self.value) in _NUMBERS and not self.name
+
+    @property
+    def look(self) -> "Look":
+        """All of it but operands, name and place in the graph; what looks the same is one object."""
+        if self._look is None:
+            _set_look(self, _look(self))
+        return self._look  # type: ignore[return-value]
 
     @property
     def users(self) -> list["Node"]:
@@ -257,6 +268,107 @@ class Node(_Fields):
         return apply(operation, args)
 
 
+class Head:
+    """An operation with parameters; equal ones are one object, so that comparing them is quick."""
+
+    __slots__ = ("__weakref__", "operation", "parameters")
+
+    def __init__(self, operation: Operation | None, parameters: Parameters) -> None:
+        self.operation, self.parameters = operation, parameters
+
+
+class Look:
+    """What a node is apart from its operands; equal ones are one object.
+
+    Attributes
+    ----------
+    head : Operation, Head or None
+        The operation with the parameters; None for an input or a constant without any.
+    shape : tuple of int
+        The shape.
+    dtype : numpy.dtype
+        The dtype.
+    outside : Look
+        What is known of it where it is not looked behind.
+    value : optional
+        Of a constant that is a number.
+    """
+
+    __slots__ = ("__weakref__", "dtype", "head", "outside", "shape", "value")
+
+    def __init__(
+        self, head: Any, shape: tuple[int, ...], dtype: np.dtype[Any], value: Any = None
+    ) -> None:
+        self.head, self.shape, self.dtype, self.value = head, shape, dtype, value
+        weak = type(head) is Head and head.operation is None
+        plain = head is None or weak or value is not None
+        self.outside: Look = self if plain else _interned(None, shape, dtype)
+
+    def over(self, operands: tuple[Node, ...]) -> Node:
+        """The node that looks like this, of these operands: an existing one if there is an equal one."""
+        uses, key = _newest(operands)._uses, (self.head, *_identities(operands))
+        known = uses.get(key)
+        if known is not None and known.dtype != self.dtype:
+            key = (*key, self.dtype)
+            known = uses.get(key)
+        if known is None:
+            operation, fixed = _operation_of(self.head)
+            made = Node(operation, operands, fixed, self.shape, self.dtype)
+            _set_look(made, self)
+            known = uses.setdefault(key, made)
+        return known
+
+    def alone(self) -> Node:
+        """An input that looks like this node, or the number that it is."""
+        weak = type(self.head) is Head and self.head.operation is None
+        parameters = self.head.parameters if weak else ()
+        return Node(None, (), parameters, self.shape, self.dtype, value=self.value)
+
+
+_set_look: Callable[[Node, Look], None] = _Fields.__dict__["_look"].__set__
+_HEADS: WeakValueDictionary[Hashable, Head] = WeakValueDictionary()
+_LOOKS: WeakValueDictionary[Hashable, Look] = WeakValueDictionary()
+
+
+def _weight(key: Any, _: Look) -> int:
+    return bytes_of(key[0].parameters) if type(key[0]) is Head else 0
+
+
+_INFERRED: ByteCache[Look] = ByteCache(1 << 22, _weight)
+"""Results' looks, of an operation and its operands' looks."""
+
+
+def head_of(operation: Operation | None, fixed: Parameters) -> Any:
+    """An operation with parameters, as one object: itself where it has none."""
+    if not fixed:
+        return operation
+    key = operation, tuple([(name, by_bits(value)) for name, value in fixed])
+    known = _HEADS.get(key)
+    return _HEADS.setdefault(key, Head(operation, fixed)) if known is None else known
+
+
+def _operation_of(head: Any) -> tuple[Any, Parameters]:
+    return (head.operation, head.parameters) if type(head) is Head else (head, ())
+
+
+def _look(node: Node) -> Look:
+    head = head_of(node.operation, node.parameters)
+    number = node.value if node.value is not None and node.shape == () else None
+    if number is None:
+        return _interned(head, node.shape, node.dtype)
+    plain = number if type(number) in _NUMBERS else number[()]
+    return _interned(head, node.shape, node.dtype, number, (type(number), by_bits(plain)))
+
+
+def _interned(
+    head: Any, shape: tuple[int, ...], dtype: np.dtype[Any], value: Any = None,
+    bits: Hashable = None,
+) -> Look:  # fmt: skip
+    key = head, shape, dtype, bits
+    known = _LOOKS.get(key)
+    return _LOOKS.setdefault(key, Look(head, shape, dtype, value)) if known is None else known
+
+
 WEAK: Parameters = (("weak", True),)
 """Of an input that is given as a Python float, which does not widen float32."""
 
@@ -284,17 +396,32 @@ def as_node(value: Any) -> Node:
 def apply(operation: Operation, operands: Iterable[Any], **parameters: Any) -> Node:
     """The node of an operation on operands: an existing one if there is an equal one."""
     nodes = tuple([n if isinstance(n, Node) else constant(n) for n in operands])
-    if nodes and not parameters and all(n.is_number for n in nodes):
+    if nodes and not parameters and all([n.is_number for n in nodes]):
         return constant(np.asarray(operation.evaluate([n.value for n in nodes], {})).item())
     fixed = tuple(sorted(parameters.items())) if parameters else ()
     if not nodes:
         return Node(operation, nodes, fixed, *operation.infer(nodes, parameters))
-    host, key = _newest(nodes), _key(operation, nodes, fixed)
+    return applied(head_of(operation, fixed), nodes)
+
+
+def applied(head: Any, nodes: tuple[Node, ...]) -> Node:
+    """As ``apply``, of an operation with its parameters (``head_of``), not all operands numbers."""
+    host, key = _newest(nodes), (head, *_identities(nodes))
     known = host._uses.get(key)
     if known is None:
-        shape, dtype = operation.infer(nodes, parameters)
-        known = host._uses.setdefault(key, Node(operation, nodes, fixed, shape, dtype))
+        look = _INFERRED.get(
+            (head, *[n.look for n in nodes]), lambda: _inferred(*_operation_of(head), nodes)
+        )
+        operation, fixed = _operation_of(head)
+        made = Node(operation, nodes, fixed, look.shape, look.dtype)
+        _set_look(made, look)
+        known = host._uses.setdefault(key, made)
     return known
+
+
+def _inferred(operation: Operation, fixed: Parameters, nodes: tuple[Node, ...]) -> Look:
+    shape, dtype = operation.infer(nodes, dict(fixed))
+    return _interned(head_of(operation, fixed), shape, dtype)
 
 
 def of_dtype(node: Node, dtype: np.dtype[Any]) -> Node:
@@ -323,12 +450,13 @@ def _newest(nodes: Sequence[Node]) -> Node:
 
 
 def _key(operation: Operation, nodes: Sequence[Node], fixed: Parameters) -> tuple[Hashable, ...]:
-    """What makes two nodes the same: Python numbers by type and bits, other operands by identity."""
-    return (
-        operation,
-        tuple([by_bits(n.value) if n.is_number else id(n) for n in nodes]),
-        tuple([(name, by_bits(value)) for name, value in fixed]),
-    )
+    """What makes two nodes the same."""
+    return (head_of(operation, fixed), *_identities(nodes))
+
+
+def _identities(nodes: Sequence[Node]) -> list[Hashable]:
+    """Python numbers by type and bits, other operands by identity."""
+    return [id(n) if n.value is None or not n.is_number else by_bits(n.value) for n in nodes]
 
 
 def by_bits(value: Any) -> Hashable:
@@ -347,9 +475,12 @@ def by_bits(value: Any) -> Hashable:
     return type(value), value
 
 
+_WEAK = head_of(None, WEAK)
+
+
 def is_weak(node: Node) -> bool:
     """Whether it is an input that is given as a Python float."""
-    return node.operation is None and node.parameters == WEAK
+    return node.look.head is _WEAK
 
 
 def weak_type(node: Node) -> Any:

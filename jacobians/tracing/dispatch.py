@@ -61,11 +61,15 @@ def call(function: Any, args: Any, kwargs: Any) -> Any:
         kwargs = {name: _as_judged(name, value) for name, value in kwargs.items()}
     if kind is Result.NUMPYS:
         given = list(leaves((args, kwargs)))
-        for source in given:
-            if not source.number:
-                source.memory()  # NumPy is asked with what lies as its array would
         result = entry.run(*args, **kwargs)
-        return _as_numpys(result, function(*plainly(args), **plainly(kwargs)), given)
+        real = function(*plainly(args), **plainly(kwargs))
+        if isinstance(real, tuple | list) or getattr(real, "base", None) is not None:
+            lying = [source for source in given if not source.number and source.unowned]
+            for source in lying:
+                source.memory()  # NumPy is asked with what lies as its array would
+            if lying:
+                real = function(*plainly(args), **plainly(kwargs))
+        return _as_numpys(result, real, given, start)
     result = entry.run(*args, **kwargs)
     if kind in (Result.PLAIN, Result.AS_IS):
         return result
@@ -105,11 +109,14 @@ def _new(result: Any, args: Any, kwargs: Any, start: int, *, number: bool) -> An
     return result
 
 
-def _as_numpys(result: Any, real: Any, given: list[Handle]) -> Any:
+def _as_numpys(result: Any, real: Any, given: list[Handle], start: int) -> Any:
     """The result as a number, an array of its own or a view, as NumPy's is one."""
     if isinstance(result, Handle):
         if not isinstance(real, np.ndarray):
-            return result.owner(number=True)
+            if not result.is_fresh(start):
+                return result.owner(number=True)
+            result.number = True
+            return result
         for source in given:
             if not source.number and np.may_share_memory(real, source.memory().array):
                 return source.viewed(real, result.node)
@@ -117,7 +124,7 @@ def _as_numpys(result: Any, real: Any, given: list[Handle]) -> Any:
         made.number, made.writeable = False, real.flags.writeable
         return made
     if isinstance(result, tuple | list):
-        parts = [_as_numpys(r, p, given) for r, p in zip(result, real, strict=True)]
+        parts = [_as_numpys(r, p, given, start) for r, p in zip(result, real, strict=True)]
         return type(real)(parts) if type(real) in (tuple, list) else type(real)(*parts)
     return result
 

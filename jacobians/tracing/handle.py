@@ -175,6 +175,11 @@ class Handle:
 
     # Memory
 
+    @property
+    def unowned(self) -> bool:
+        """Whether it has no memory yet."""
+        return self._memory is None
+
     def memory(self) -> Memory:
         """The memory of an array, made when it is first needed."""
         if self._memory is None:

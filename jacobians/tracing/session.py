@@ -11,7 +11,7 @@ import inspect
 import os
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextvars import ContextVar
 from pathlib import Path
 from types import FrameType
@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.graph.node import Node, apply, constant
+from jacobians.graph.node import Node, apply, by_bits, constant
 from jacobians.ground.arguments import real_array
 from jacobians.operations.products import transpose
 
@@ -68,6 +68,7 @@ class Session:
         self.names: dict[int, str] = {}
         self.traces: list[Trace] = []
         self._constants: dict[int, tuple[Any, Node]] = {}
+        self._numbers: dict[Hashable, Node] = {}
 
     def constant_node(self, value: Any) -> Node:
         """The node of a value that is not traced: a copy, since the caller may change it later."""
@@ -93,7 +94,11 @@ class Session:
         """A Python number; under its name, and itself, where it is an argument."""
         name = self.names.get(id(value), "") if type(value) is float else ""
         if not name:
-            return constant(value)
+            key = by_bits(value)
+            known = self._numbers.get(key)
+            if known is None:
+                known = self._numbers[key] = constant(value)
+            return known
         _, node = self._constants.setdefault(id(value), (value, constant(value, name)))
         self.values.setdefault(node, value)
         return node

@@ -1,14 +1,22 @@
 """``Traced``: what a function sees in place of an array while it is recorded."""
 
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.errors import UnsupportedError
-from jacobians.graph.node import Node, Operation, apply, of_dtype, weak_type
+from jacobians.graph.node import (
+    Node,
+    Operation,
+    applied,
+    apply,
+    head_of,
+    of_dtype,
+    weak_type,
+)
 from jacobians.tracing.attributes import refuse, refused_attribute
 from jacobians.tracing.culprits import culprit, framework_message
 from jacobians.tracing.dispatch import call
@@ -422,22 +430,38 @@ def record(operation: Operation, operands: Sequence[Any], **parameters: Any) -> 
 
     The result is a number where it has no axes; ``dispatch`` says what it is for the user.
     """
+    fixed = tuple(sorted(parameters.items())) if parameters else ()
+    return recorded(operation, head_of(operation, fixed), operands, parameters)
+
+
+def recorded(
+    operation: Operation, head: Any, operands: Sequence[Any], parameters: Mapping[str, Any]
+) -> Traced:
+    """As ``record``, where the operation with its parameters is known as one object already."""
     here = current()
+    known_values = here.values
     nodes: list[Node] = []
     values: list[Any] = []
     fixed, live = True, False
     trace = here.traces[0] if here.traces else None
     for operand in operands:
         if isinstance(operand, Traced):
-            nodes.append(operand.node)
+            node = operand.node
+            value = operand.value
             if trace is None or operand.run.depth > trace.depth:
                 trace = operand.run
-            weak = type(weak_type(operand.node)) is float
-            values.append(float(operand.value) if weak else operand.value)
-            fixed = fixed and operand.constant
-            live = live or operand.live
-            if operand.node not in here.values:
-                here.values[operand.node] = operand.value.copy() if operand.live else operand.value
+            if node not in known_values:
+                known_values[node] = value.copy() if operand.live else value
+            if operand._memory is not None:
+                live = live or operand.live
+            if node.operation is not None:
+                fixed = False
+            else:
+                fixed = fixed and node.value is not None
+                if type(weak_type(node)) is float:
+                    value = float(value)
+            nodes.append(node)
+            values.append(value)
         else:
             node = here.constant_node(operand)
             nodes.append(node)
@@ -446,20 +470,23 @@ def record(operation: Operation, operands: Sequence[Any], **parameters: Any) -> 
     if fixed and nodes:
         value = np.asarray(operation.evaluate(values, parameters))
         return Traced(here.constant_node(value), value, number=not value.ndim, trace=trace)
-    node = apply(operation, nodes, **parameters)
-    known = here.values.get(node)
+    node = applied(head, tuple(nodes)) if nodes else apply(operation, nodes, **parameters)
+    known = known_values.get(node)
     if known is None:
         value = np.asarray(operation.evaluate(values, parameters))
-        if any(value is given for given in values):
-            value = value.copy()
+        for given in values:
+            if value is given:
+                value = value.copy()
+                break
         if live and any(
             np.may_share_memory(value, x.value)
             for x in operands
             if isinstance(x, Traced) and x.live
         ):
             value = value.copy()  # what a node's value is must not change
-        node = of_dtype(node, value.dtype)
-        here.values[node] = value
+        if node.dtype != value.dtype:
+            node = of_dtype(node, value.dtype)
+        known_values[node] = value
     else:
         value = known.copy(order="K")  # two arrays, if of one node
     return Traced(node, value, number=not value.ndim, trace=trace)

@@ -1,15 +1,16 @@
 """Ufuncs, indexing, reshaping: what every function uses."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from numbers import Integral
 from operator import index
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from jacobians.errors import UnsupportedError
 from jacobians.graph.how import ByCast
-from jacobians.graph.node import NUMPY, Operation
+from jacobians.graph.node import NUMPY, Operation, head_of
 from jacobians.notation.slots import Table
 from jacobians.operations import index_maps, products
 from jacobians.operations.arrangement import arrangement, coordinates
@@ -26,6 +27,7 @@ from jacobians.tracing.traced import (
     VIEW,
     Traced,
     record,
+    recorded,
 )
 
 cast = elementwise("cast", lambda X: X, X="1", how=lambda _: ByCast())  # changes the dtype only
@@ -226,36 +228,57 @@ def arranged(x: Any, function: Callable[[Any], Any]) -> Any:
     return record(index_maps.pick, [x], moves=arrangement(taken, last.shape), shape=last.shape)
 
 
-def _basic(x: Traced, items: tuple[Any, ...]) -> Any:
-    probe = np.empty(x.shape, np.bool_)[items]  # NumPy's own errors, and the final shape
-    count = sum(item is not None and item is not Ellipsis for item in items)
+class _Selection(NamedTuple):
+    """Basic indices of a shape: which entries, if not all, and the shape of the result."""
+
+    head: Any
+    parameters: dict[str, Any]
+    shape: tuple[int, ...]
+
+
+@lru_cache(maxsize=4096)
+def _selection(shape: tuple[int, ...], items: tuple[Any, ...]) -> _Selection:
+    """What basic indices select; a slice is given as the tuple of its three numbers."""
+    index = tuple(slice(*item) if type(item) is tuple else item for item in items)
+    final = np.empty(shape, np.bool_)[index].shape  # NumPy's own errors, and the final shape
+    count = sum(item is not None and item is not Ellipsis for item in index)
     full: list[Any] = []
-    for item in items:
+    for item in index:
         if item is Ellipsis:
-            full += [slice(None)] * (x.ndim - count)
+            full += [slice(None)] * (len(shape) - count)
         elif item is not None:
             full.append(item)
-    full += [slice(None)] * (x.ndim - len(full))
+    full += [slice(None)] * (len(shape) - len(full))
     starts, steps, sizes = [], [], []
-    for item, size in zip(full, x.shape, strict=True):
+    for item, size in zip(full, shape, strict=True):
         if isinstance(item, slice):
             start, stop, step = item.indices(size)
             sizes.append(len(range(start, stop, step)))
         else:
-            start, step = int(item) % size, 1
+            start, step = item % size, 1
             sizes.append(1)
         starts.append(start)
         steps.append(step)
-    result: Any = x
-    if tuple(sizes) != x.shape or any(starts) or any(s != 1 for s in steps):
-        result = record(
-            index_maps.slices, [x], starts=tuple(starts), steps=tuple(steps), shape=tuple(sizes)
-        )
-    return (
-        result
-        if probe.shape == result.shape
-        else record(index_maps.reshape, [result], shape=probe.shape)
+    if tuple(sizes) == shape and not any(starts) and all(s == 1 for s in steps):
+        return _Selection(None, {}, final)
+    named = {"starts": tuple(starts), "steps": tuple(steps), "shape": tuple(sizes)}
+    return _Selection(head_of(index_maps.slices, tuple(sorted(named.items()))), named, final)
+
+
+def _basic(x: Traced, items: tuple[Any, ...]) -> Any:
+    plain = tuple(
+        [
+            (item.start, item.stop, item.step)
+            if type(item) is slice
+            else item
+            if item is None or item is Ellipsis
+            else int(item)
+            for item in items
+        ]
     )
+    head, parameters, shape = _selection(x.shape, plain)
+    result = x if head is None else recorded(index_maps.slices, head, [x], parameters)
+    return result if shape == result.shape else record(index_maps.reshape, [result], shape=shape)
 
 
 def axes_tuple(axis: Any, ndim: int) -> tuple[int, ...]:
