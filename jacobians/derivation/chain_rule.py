@@ -174,7 +174,7 @@ def reverse(
     wanted = set(inputs)
     nodes = between(output, inputs)
     steps, active, traced = len(nodes), set(nodes), _traced(nodes, output)
-    carried: dict[Node, list[Carried]] = {output: [Carried.of(seed)]}
+    carried: dict[Node, list[Carried]] = {output: [Carried.of(seed, len(lead))]}
     for node in reversed(nodes):
         parts = carried.pop(node, None)
         if parts is None:
@@ -219,7 +219,7 @@ def forward(
     results = []
     for start, seed in zip(inputs, seeds, strict=True):
         tail = seed.shape[start.ndim :]
-        carried: dict[Node, Carried] = {start: Carried.of(seed)}
+        carried: dict[Node, Carried] = {start: Carried.of(seed, -len(tail))}
         last_use = {operand: node for node in nodes for operand in node.operands}
         for node in nodes:
             if node is start or node.operation is None:

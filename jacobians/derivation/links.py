@@ -25,39 +25,71 @@ _OPERANDS = 24  # of a step that is recorded
 
 
 class Form:
-    """Terms over the positions of operands; equal ones are one object."""
+    """Terms over the positions of operands; equal ones are one object.
 
-    __slots__ = ("__weakref__", "tensor")
+    The ``outer`` axes are so many first ones; last ones, if negative.
+    """
 
-    def __init__(self, tensor: Sum) -> None:
-        self.tensor = tensor
+    __slots__ = ("__weakref__", "outer", "tensor")
+
+    def __init__(self, tensor: Sum, outer: int) -> None:
+        self.tensor, self.outer = tensor, outer
 
 
 _FORMS: WeakValueDictionary[Any, Form] = WeakValueDictionary()
+Shift = tuple[int, ...]
 
 
 class Carried(NamedTuple):
-    """A sum of terms over nodes, as its structure and the nodes."""
+    """A sum of terms over nodes: its structure, the nodes, and where on its outer axes it lies.
+
+    The outer axes are those that no step touches: the output's backwards, the input's forwards. What is
+    carried is alike wherever it lies on them, so the structure begins at 0.
+    """
 
     form: Form
     operands: tuple[Node, ...]
+    shift: Shift
 
     @classmethod
-    def of(cls, tensor: Sum) -> "Carried":
+    def of(cls, tensor: Sum, outer: int) -> "Carried":
         """A sum of terms, so kept."""
         operands = tensor.operands
-        return cls(_form(numbered(tensor, operands)), operands)
+        axes = _axes(tensor, outer)
+        shift = [min([t.slots[axis].constant for t in tensor.terms], default=0) for axis in axes]
+        plain = _moved(numbered(tensor, operands), axes, [-n for n in shift])
+        return cls(_form(plain, outer), operands, tuple(shift))
 
     @property
     def tensor(self) -> Sum:
         """The sum of terms."""
-        return relabelled(self.form.tensor, self.operands.__getitem__)
+        tensor = relabelled(self.form.tensor, self.operands.__getitem__)
+        return _moved(tensor, _axes(tensor, self.form.outer), self.shift)
 
 
-def _form(tensor: Sum) -> Form:
-    key = tensor, tuple([type(term.coefficient) for term in tensor.terms])  # 1 and 1.0 are equal
+def _axes(tensor: Sum, outer: int) -> range:
+    ndim = len(tensor.shape)
+    return range(outer) if outer >= 0 else range(ndim + outer, ndim)
+
+
+def _form(tensor: Sum, outer: int) -> Form:
+    # 1 and 1.0 are equal
+    key = tensor, outer, tuple([type(term.coefficient) for term in tensor.terms])
     known = _FORMS.get(key)
-    return _FORMS.setdefault(key, Form(tensor)) if known is None else known
+    return _FORMS.setdefault(key, Form(tensor, outer)) if known is None else known
+
+
+def _moved(tensor: Sum, axes: range, by: Sequence[int]) -> Sum:
+    """The terms elsewhere on these axes."""
+    if not any(by):
+        return tensor
+    terms = []
+    for term in tensor.terms:
+        slots = list(term.slots)
+        for axis, n in zip(axes, by, strict=True):
+            slots[axis] = slots[axis]._replace(constant=slots[axis].constant + n)
+        terms.append(term._replace(slots=tuple(slots)))
+    return Sum(tensor.shape, tuple(terms))
 
 
 Step = Callable[[Sequence[Sum], Node, int], Sequence[Sum]]
@@ -70,7 +102,7 @@ class _Recipe(NamedTuple):
 
     literals: tuple[Node, ...]
     made: tuple[tuple[Look, tuple[int, ...]], ...]
-    results: tuple[tuple[Form, tuple[int, ...]], ...]
+    results: tuple[tuple[Form, tuple[int, ...], Shift], ...]
 
     @property
     def bytes(self) -> int:
@@ -79,7 +111,7 @@ class _Recipe(NamedTuple):
         return (
             256 * (1 + len(self.made) + len(self.results))
             + sum(bytes_of(value) for head in looks.values() for _, value in head.parameters)
-            + sum(table_bytes(form.tensor) for form, _ in self.results)
+            + sum(table_bytes(form.tensor) for form, _, _ in self.results)
             + sum(getattr(node.value, "nbytes", 32) for node in self.literals)
         )
 
@@ -149,13 +181,19 @@ def linked(
 
     The ``name`` says which step it is; ``traced`` are the serial numbers of nodes that the function made.
     """
+    outer = parts[0].form.outer
     count = sum([len(part.operands) for part in parts])
     if not alike or count > _OPERANDS or len(node.operands) > _WIDEST:
         tensors = step([part.tensor for part in parts], node, traced[-1])
-        return [Carried.of(tensor) for tensor in tensors]
+        return [Carried.of(tensor, outer) for tensor in tensors]
+    base = parts[0].shift
+    if len(parts) > 1:
+        base = tuple([min(own) for own in zip(*[part.shift for part in parts], strict=True)])
+    back = tuple([-n for n in base])
+    parts = [part._replace(shift=_sum(part.shift, back)) for part in parts]
     known = _Known(traced)
     seen = known.meet([node, *[operand for part in parts for operand in part.operands]])
-    key = name, tuple([part.form for part in parts]), tuple(seen)
+    key = name, tuple([(part.form, part.shift) for part in parts]), tuple(seen)
     start = _STARTS.get(key, _Start)
     asked: _Question = start
     answer: tuple[Any, ...] = ()
@@ -171,8 +209,13 @@ def linked(
     for look, read in recipe.made:
         nodes.append(look.over(tuple([nodes[place] for place in read])))
     return [
-        Carried(form, tuple([nodes[place] for place in read])) for form, read in recipe.results
+        Carried(form, tuple([nodes[place] for place in read]), _sum(base, shift))
+        for form, read, shift in recipe.results
     ]
+
+
+def _sum(left: Shift, right: Shift) -> Shift:
+    return tuple([a + b for a, b in zip(left, right, strict=True)]) if left else ()
 
 
 class _Path:
@@ -310,11 +353,11 @@ def _learned(
         if one.operands:
             places[one] = len(known) + len(literals) + len(made)
             made.append((one.look, tuple([places[operand] for operand in one.operands])))
-    carried = [Carried.of(tensor) for tensor in found]
+    carried = [Carried.of(tensor, parts[0].form.outer) for tensor in found]
     return path.end(
         _Recipe(
             literals,
             tuple(made),
-            tuple([(one.form, tuple([places[o] for o in one.operands])) for one in carried]),
+            tuple([(c.form, tuple([places[o] for o in c.operands]), c.shift) for c in carried]),
         )
     )
