@@ -14,8 +14,9 @@ from functools import partial
 from math import prod
 from typing import Literal
 
+from jacobians.derivation.carried import Carried
 from jacobians.derivation.history import Action, Record, Taken, changed
-from jacobians.derivation.links import Carried, linked
+from jacobians.derivation.links import Links
 from jacobians.derivation.quotients import existing, local, reduced
 from jacobians.derivation.running_sums import summed
 from jacobians.errors import UnsupportedError
@@ -173,7 +174,8 @@ def reverse(
     found: dict[Node, Sum] = {}
     wanted = set(inputs)
     nodes = between(output, inputs)
-    steps, active, traced = len(nodes), set(nodes), _traced(nodes, output)
+    steps, active = len(nodes), set(nodes)
+    links = Links(_traced(nodes, output), record is None)
     carried: dict[Node, list[Carried]] = {output: [Carried.of(seed, len(lead))]}
     for node in reversed(nodes):
         parts = carried.pop(node, None)
@@ -182,7 +184,7 @@ def reverse(
         by = [p for p, operand in enumerate(node.operands) if operand in active]
         step = partial(_backwards, by=by, steps=steps, record=record)
         name = "backwards", tuple(by), steps > _DEEP, steps > _LONG
-        here, *onward = linked(step, name, parts, node, traced, record is None)
+        here, *onward = links.take(step, name, parts, node)
         if node in wanted:
             found[node] = here.tensor
         for position, part in zip(by, onward, strict=False):
@@ -215,7 +217,8 @@ def forward(
     if seeds is None:
         seeds = [identity(node.shape) for node in inputs]
     nodes = between(output, inputs)
-    steps, traced = len(nodes), _traced(nodes, output)
+    steps = len(nodes)
+    links = Links(_traced(nodes, output), record is None)
     results = []
     for start, seed in zip(inputs, seeds, strict=True):
         tail = seed.shape[start.ndim :]
@@ -229,7 +232,7 @@ def forward(
                 step = partial(_forwards, by=by, steps=steps, record=record)
                 name = "forwards", tuple(by), steps > _DEEP, steps > _LONG
                 parts = [carried[node.operands[p]] for p in by]
-                (here,) = linked(step, name, parts, node, traced, record is None)
+                (here,) = links.take(step, name, parts, node)
                 if here.form.tensor.terms:
                     carried[node] = here
             for operand in node.operands:

@@ -29,30 +29,40 @@ _QUOTIENTS = {functions.cosh: functions.sinh, functions.expm1: elementwise.exp}
 """What is below, and what above it has a quotient that is known."""
 
 
-_KNOWN: WeakKeyDictionary[Node, bool] = WeakKeyDictionary()
+_KNOWN: WeakKeyDictionary[Node, int] = WeakKeyDictionary()
+_NOWHERE = _NEAR + 1
 
 
 def may_cancel(node: Node) -> bool:
     """Whether a quotient, a kink's slope or a negative power stands in a factor of this node."""
-    if node.operation not in _MULTIPLYING:
-        return node.operation in _DIVIDING
+    return _quotient(node) < _NOWHERE
+
+
+def may_cancel_as(copy: Node, node: Node) -> None:
+    """Let a copy answer ``may_cancel`` as the node does, whose operands it may not have."""
+    _KNOWN[copy] = _quotient(node)
+
+
+def _quotient(node: Node) -> int:
+    """Within how many products a quotient stands in the node; ``_NOWHERE`` if not near."""
     known = _KNOWN.get(node)
     if known is None:
-        known = _KNOWN[node] = _holds_quotient(node, _NEAR)
+        known = _KNOWN[node] = _found_quotient(node, _NEAR)
     return known
 
 
-def _holds_quotient(node: Node, depth: int) -> bool:
+def _found_quotient(node: Node, depth: int) -> int:
     operation = node.operation
-    if operation in _DIVIDING:
-        return True
-    if operation in POWERS and _inverts(node):
-        return True
+    if operation in _DIVIDING or (operation in POWERS and _inverts(node)):
+        return 0
+    found = _NOWHERE
     if depth and operation in _MULTIPLYING:
         for operand in node.operands:
-            if operand.operation is not None and _holds_quotient(operand, depth - 1):
-                return True
-    return False
+            inner = _KNOWN.get(operand)
+            if inner is None:
+                inner = _found_quotient(operand, depth - 1)
+            found = min(found, inner + 1)
+    return found
 
 
 def could_cancel(inner: Iterable[Node], outer: Iterable[Node], below: Iterable[Node]) -> bool:

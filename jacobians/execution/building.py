@@ -85,7 +85,7 @@ class Builder:
 
     def emit(
         self, kernel: Kernel | Ufunc | Call, operands: Sequence[Operand], shape: Sequence[int],
-        dtype: Any, parameters: tuple[Any, ...] = (), *, into: Ref | None = None, flops: int = 0,
+        dtype: Any, parameters: tuple[Any, ...] = (), *, into: Ref | Place | None = None, flops: int = 0,
         given: bool = False,
     ) -> Ref:  # fmt: skip
         """A step that makes a new array (or writes ``into`` one); the variable that holds it."""

@@ -17,6 +17,7 @@ from jacobians.execution.building import Builder, Operand, aligned, seen
 from jacobians.execution.contracting import Array, Contraction
 from jacobians.execution.passes import alive, filled_out, into_out
 from jacobians.execution.placing import is_whole, placed
+from jacobians.execution.repeating import repeated
 from jacobians.execution.steps import Kernel, Literal, Program, Ref, Ufunc
 from jacobians.graph.how import ByAdding, ByCall, ByCast, ByTerms, ByUfunc, ByViews
 from jacobians.graph.node import Node, is_weak, ordered
@@ -177,7 +178,12 @@ def _lowered(builder: Builder, node: Node, operands: list[Operand]) -> Operand:
             return builder.emit(Kernel.CAST, operands, node.shape, node.dtype)
         case ByTerms(terms):
             arrays = [_array(o, n) for o, n in zip(operands, node.operands, strict=True)]
-            return Ref(_sum(builder, terms, arrays.__getitem__, node.dtype))
+            return Ref(
+                repeated(
+                    builder, node.look, arrays,
+                    lambda own, given: _sum(own, terms, given.__getitem__, node.dtype),
+                )
+            )  # fmt: skip
         case ByCall(name, function, parameters, home, flops):
             kernel = builder.call(name, function, home)
             flops = prod(node.shape) if flops is None else flops

@@ -9,18 +9,17 @@ written as it would be on arrays: ``1 - Y**2``.
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from itertools import count
 from typing import Any
-from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from jacobians.errors import UnsupportedError
 from jacobians.graph.how import How
+from jacobians.graph.looks import Look, Parameters, by_bits, head_of, look_of, parts_of
 from jacobians.ground.caches import ByteCache
 from jacobians.notation.terms import Sum, bytes_of
 
 Array = NDArray[Any]
-Parameters = tuple[tuple[str, Any], ...]
 _serial = count()
 _NUMBERS = {int, float}
 
@@ -137,7 +136,7 @@ class _Fields:
     name: str
     value: Any
     serial: int
-    _look: "Look | None"
+    _look: Look | None
     _uses: dict[Any, "Node"]
 
 
@@ -195,11 +194,15 @@ class Node(_Fields):
         return type(self.value) in _NUMBERS and not self.name
 
     @property
-    def look(self) -> "Look":
+    def look(self) -> Look:
         """All of it but operands, name and place in the graph; what looks the same is one object."""
-        if self._look is None:
-            _set_look(self, _look(self))
-        return self._look  # type: ignore[return-value]
+        known = self._look
+        if known is None:
+            number = self.value if self.shape == () else None
+            head = head_of(self.operation, self.parameters)
+            known = look_of(head, self.shape, self.dtype, number)
+            _set_look(self, known)
+        return known
 
     @property
     def users(self) -> list["Node"]:
@@ -268,105 +271,30 @@ class Node(_Fields):
         return apply(operation, args)
 
 
-class Head:
-    """An operation with parameters; equal ones are one object, so that comparing them is quick."""
-
-    __slots__ = ("__weakref__", "operation", "parameters")
-
-    def __init__(self, operation: Operation | None, parameters: Parameters) -> None:
-        self.operation, self.parameters = operation, parameters
-
-
-class Look:
-    """What a node is apart from its operands; equal ones are one object.
-
-    Attributes
-    ----------
-    head : Operation, Head or None
-        The operation with the parameters; None for an input or a constant without any.
-    shape : tuple of int
-        The shape.
-    dtype : numpy.dtype
-        The dtype.
-    outside : Look
-        What is known of it where it is not looked behind.
-    value : optional
-        Of a constant that is a number.
-    """
-
-    __slots__ = ("__weakref__", "dtype", "head", "outside", "shape", "value")
-
-    def __init__(
-        self, head: Any, shape: tuple[int, ...], dtype: np.dtype[Any], value: Any = None
-    ) -> None:
-        self.head, self.shape, self.dtype, self.value = head, shape, dtype, value
-        weak = type(head) is Head and head.operation is None
-        plain = head is None or weak or value is not None
-        self.outside: Look = self if plain else _interned(None, shape, dtype)
-
-    def over(self, operands: tuple[Node, ...]) -> Node:
-        """The node that looks like this, of these operands: an existing one if there is an equal one."""
-        uses, key = _newest(operands)._uses, (self.head, *_identities(operands))
-        known = uses.get(key)
-        if known is not None and known.dtype != self.dtype:
-            key = (*key, self.dtype)
-            known = uses.get(key)
-        if known is None:
-            operation, fixed = _operation_of(self.head)
-            made = Node(operation, operands, fixed, self.shape, self.dtype)
-            _set_look(made, self)
-            known = uses.setdefault(key, made)
-        return known
-
-    def alone(self) -> Node:
-        """An input that looks like this node, or the number that it is."""
-        weak = type(self.head) is Head and self.head.operation is None
-        parameters = self.head.parameters if weak else ()
-        return Node(None, (), parameters, self.shape, self.dtype, value=self.value)
-
-
 _set_look: Callable[[Node, Look], None] = _Fields.__dict__["_look"].__set__
-_HEADS: WeakValueDictionary[Hashable, Head] = WeakValueDictionary()
-_LOOKS: WeakValueDictionary[Hashable, Look] = WeakValueDictionary()
 
 
-def _weight(key: Any, _: Look) -> int:
-    return bytes_of(key[0].parameters) if type(key[0]) is Head else 0
+def over(look: Look, operands: tuple[Node, ...]) -> Node:
+    """The node that looks like this, of these operands: an existing one if there is an equal one."""
+    uses, key = _newest(operands)._uses, (look.head, *_identities(operands))
+    known = uses.get(key)
+    if known is not None and known.dtype != look.dtype:
+        key = (*key, look.dtype)
+        known = uses.get(key)
+    return uses.setdefault(key, _made(look, operands)) if known is None else known
 
 
-_INFERRED: ByteCache[Look] = ByteCache(1 << 22, _weight)
-"""Results' looks, of an operation and its operands' looks."""
+def _made(look: Look, operands: tuple[Node, ...]) -> Node:
+    operation, parameters = parts_of(look.head)
+    made = Node(operation, operands, parameters, look.shape, look.dtype)
+    _set_look(made, look)
+    return made
 
 
-def head_of(operation: Operation | None, fixed: Parameters) -> Any:
-    """An operation with parameters, as one object: itself where it has none."""
-    if not fixed:
-        return operation
-    key = operation, tuple([(name, by_bits(value)) for name, value in fixed])
-    known = _HEADS.get(key)
-    return _HEADS.setdefault(key, Head(operation, fixed)) if known is None else known
-
-
-def _operation_of(head: Any) -> tuple[Any, Parameters]:
-    return (head.operation, head.parameters) if type(head) is Head else (head, ())
-
-
-def _look(node: Node) -> Look:
-    head = head_of(node.operation, node.parameters)
-    number = node.value if node.value is not None and node.shape == () else None
-    if number is None:
-        return _interned(head, node.shape, node.dtype)
-    plain = number if type(number) in _NUMBERS else number[()]
-    return _interned(head, node.shape, node.dtype, number, (type(number), by_bits(plain)))
-
-
-def _interned(
-    head: Any, shape: tuple[int, ...], dtype: np.dtype[Any], value: Any = None,
-    bits: Hashable = None,
-) -> Look:  # fmt: skip
-    key = head, shape, dtype, bits
-    known = _LOOKS.get(key)
-    return _LOOKS.setdefault(key, Look(head, shape, dtype, value)) if known is None else known
+def alone(look: Look) -> Node:
+    """An input that looks like this node from outside, or the number that it is."""
+    _, parameters = parts_of(look.outside.head)
+    return Node(None, (), parameters, look.shape, look.dtype, value=look.value)
 
 
 WEAK: Parameters = (("weak", True),)
@@ -396,7 +324,7 @@ def as_node(value: Any) -> Node:
 def apply(operation: Operation, operands: Iterable[Any], **parameters: Any) -> Node:
     """The node of an operation on operands: an existing one if there is an equal one."""
     nodes = tuple([n if isinstance(n, Node) else constant(n) for n in operands])
-    if nodes and not parameters and all([n.is_number for n in nodes]):
+    if nodes and not parameters and all(n.is_number for n in nodes):
         return constant(np.asarray(operation.evaluate([n.value for n in nodes], {})).item())
     fixed = tuple(sorted(parameters.items())) if parameters else ()
     if not nodes:
@@ -409,19 +337,19 @@ def applied(head: Any, nodes: tuple[Node, ...]) -> Node:
     host, key = _newest(nodes), (head, *_identities(nodes))
     known = host._uses.get(key)
     if known is None:
-        look = _INFERRED.get(
-            (head, *[n.look for n in nodes]), lambda: _inferred(*_operation_of(head), nodes)
-        )
-        operation, fixed = _operation_of(head)
-        made = Node(operation, nodes, fixed, look.shape, look.dtype)
-        _set_look(made, look)
+        looks = head, *[n.look for n in nodes]
+        made = _made(_INFERRED.get(looks, lambda: _inferred(head, nodes)), nodes)
         known = host._uses.setdefault(key, made)
     return known
 
 
-def _inferred(operation: Operation, fixed: Parameters, nodes: tuple[Node, ...]) -> Look:
-    shape, dtype = operation.infer(nodes, dict(fixed))
-    return _interned(head_of(operation, fixed), shape, dtype)
+def _inferred(head: Any, nodes: tuple[Node, ...]) -> Look:
+    operation, parameters = parts_of(head)
+    return look_of(head, *operation.infer(nodes, dict(parameters)))
+
+
+_INFERRED: ByteCache[Look] = ByteCache(1 << 22, lambda key, _: bytes_of(parts_of(key[0])[1]))
+"""Results' looks, by an operation and its operands' looks."""
 
 
 def of_dtype(node: Node, dtype: np.dtype[Any]) -> Node:
@@ -432,7 +360,7 @@ def of_dtype(node: Node, dtype: np.dtype[Any]) -> Node:
     if node.dtype == dtype or node.operation is None or not node.operands:
         return node
     host = _newest(node.operands)
-    key = (*_key(node.operation, node.operands, node.parameters), dtype)
+    key = (head_of(node.operation, node.parameters), *_identities(node.operands), dtype)
     known = host._uses.get(key)
     if known is None:
         made = Node(node.operation, node.operands, node.parameters, node.shape, dtype)
@@ -449,30 +377,9 @@ def _newest(nodes: Sequence[Node]) -> Node:
     return nodes[-1] if host is None else host
 
 
-def _key(operation: Operation, nodes: Sequence[Node], fixed: Parameters) -> tuple[Hashable, ...]:
-    """What makes two nodes the same."""
-    return (head_of(operation, fixed), *_identities(nodes))
-
-
 def _identities(nodes: Sequence[Node]) -> list[Hashable]:
     """Python numbers by type and bits, other operands by identity."""
     return [id(n) if n.value is None or not n.is_number else by_bits(n.value) for n in nodes]
-
-
-def by_bits(value: Any) -> Hashable:
-    """A key that two values share only if they are the same in type and bits.
-
-    ``0.0`` is not ``-0.0``, ``1`` is neither ``1.0`` nor ``True``, and a NaN is itself.
-    """
-    if isinstance(value, np.generic):
-        return type(value), value.tobytes()
-    if isinstance(value, float):
-        return type(value), value.hex()
-    if isinstance(value, complex):
-        return type(value), value.real.hex(), value.imag.hex()
-    if type(value) is tuple:
-        return tuple, *map(by_bits, value)
-    return type(value), value
 
 
 _WEAK = head_of(None, WEAK)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from weakref import WeakKeyDictionary
 
 from jacobians.graph.node import Node, apply, ordered
-from jacobians.notation.terms import Sum, Term, numbered, relabelled
+from jacobians.notation.terms import Sum, Term, relabelled
 from jacobians.operations.declare import Multilinear
 from jacobians.operations.products import contraction, inner, matmul, matvec, outer
 
@@ -66,14 +66,20 @@ def _changed(node: Node, change: Change, new: dict[Node, Node]) -> Node:
     before = contraction_of(node)
     if before is None:
         return _with_operands(node, [new[operand] for operand in node.operands])
-    after = Sum(before.shape, tuple(map(change, before.terms)))
-    same = all(old is one for old, one in zip(before.terms, after.terms, strict=True))
+    terms = tuple([change(term) for term in before.terms])
+    same = all(old is one for old, one in zip(before.terms, terms, strict=True))
     if same and all(new[operand] is operand for operand in node.operands):
         return node
-    for other in ordered(after.operands, new):  # a change may bring in new nodes
-        new[other] = _changed(other, change, new)
-    after = relabelled(after, new.__getitem__)
-    return node if after == before else apply(contraction, after.operands, tensor=numbered(after))
+    after = Sum(before.shape, terms)
+    operands = after.operands
+    if not same:
+        for other in ordered(operands, new):  # a change may bring in new nodes
+            new[other] = _changed(other, change, new)
+    places: dict[Node, int] = {}
+    for operand in operands:
+        places.setdefault(new[operand], len(places))
+    tensor = relabelled(after, lambda operand: places[new[operand]])
+    return apply(contraction, tuple(places), tensor=tensor)
 
 
 def exchanged(results: Sequence[Node], exchange: Exchange) -> list[Node]:

@@ -20,7 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.graph.node import Node, apply, by_bits, constant
+from jacobians.graph.looks import by_bits
+from jacobians.graph.node import Node, apply, constant
 from jacobians.ground.arguments import real_array
 from jacobians.operations.products import transpose
 

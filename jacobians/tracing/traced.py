@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.errors import UnsupportedError
+from jacobians.graph.looks import head_of
 from jacobians.graph.node import (
     Node,
     Operation,
     applied,
     apply,
-    head_of,
     of_dtype,
     weak_type,
 )
@@ -447,7 +447,7 @@ def recorded(
     for operand in operands:
         if isinstance(operand, Traced):
             node = operand.node
-            value = operand.value
+            value: Any = operand.value
             if trace is None or operand.run.depth > trace.depth:
                 trace = operand.run
             if node not in known_values:

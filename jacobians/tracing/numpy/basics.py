@@ -10,7 +10,8 @@ import numpy as np
 
 from jacobians.errors import UnsupportedError
 from jacobians.graph.how import ByCast
-from jacobians.graph.node import NUMPY, Operation, head_of
+from jacobians.graph.looks import head_of
+from jacobians.graph.node import NUMPY, Operation
 from jacobians.notation.slots import Table
 from jacobians.operations import index_maps, products
 from jacobians.operations.arrangement import arrangement, coordinates

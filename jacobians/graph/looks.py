@@ -1,0 +1,94 @@
+"""What nodes look like, apart from their operands: one object for all that are equal.
+
+So that what depends on looks alone, a result's shape and dtype, a step of the chain rule, the steps of a plan,
+is worked out once and found by them; they hash and compare by identity.
+"""
+
+from collections.abc import Hashable
+from typing import Any
+from weakref import WeakValueDictionary
+
+import numpy as np
+
+Parameters = tuple[tuple[str, Any], ...]
+_NUMBERS = {int, float}
+
+
+class Head:
+    """An operation with parameters; equal ones are one object."""
+
+    __slots__ = ("__weakref__", "operation", "parameters")
+
+    def __init__(self, operation: Any, parameters: Parameters) -> None:
+        self.operation, self.parameters = operation, parameters
+
+
+class Look:
+    """What a node is apart from its operands; equal ones are one object.
+
+    Attributes
+    ----------
+    head : Operation, Head or None
+        The operation with the parameters; None for an input or a constant without any.
+    shape : tuple of int
+        The shape.
+    dtype : numpy.dtype
+        The dtype.
+    outside : Look
+        What is known of it where it is not looked behind.
+    value : optional
+        Of a constant that is a number.
+    """
+
+    __slots__ = ("__weakref__", "dtype", "head", "outside", "shape", "value")
+
+    def __init__(
+        self, head: Any, shape: tuple[int, ...], dtype: np.dtype[Any], value: Any = None
+    ) -> None:
+        self.head, self.shape, self.dtype, self.value = head, shape, dtype, value
+        opaque = parts_of(head)[0] is None or value is not None
+        self.outside: Look = self if opaque else look_of(None, shape, dtype)
+
+
+_HEADS: WeakValueDictionary[Hashable, Head] = WeakValueDictionary()
+_LOOKS: WeakValueDictionary[Hashable, Look] = WeakValueDictionary()
+
+
+def head_of(operation: Any, parameters: Parameters) -> Any:
+    """An operation with parameters, as one object: itself where it has none."""
+    if not parameters:
+        return operation
+    key = operation, tuple([(name, by_bits(value)) for name, value in parameters])
+    known = _HEADS.get(key)
+    return _HEADS.setdefault(key, Head(operation, parameters)) if known is None else known
+
+
+def parts_of(head: Any) -> tuple[Any, Parameters]:
+    """An operation, and its parameters."""
+    return (head.operation, head.parameters) if type(head) is Head else (head, ())
+
+
+def look_of(head: Any, shape: tuple[int, ...], dtype: np.dtype[Any], number: Any = None) -> Look:
+    """The look of nodes of a head, shape and dtype; of a constant that is a number, with its value."""
+    bits: Hashable = None
+    if number is not None:
+        bits = type(number), by_bits(number if type(number) in _NUMBERS else number[()])
+    key = head, shape, dtype, bits
+    known = _LOOKS.get(key)
+    return _LOOKS.setdefault(key, Look(head, shape, dtype, number)) if known is None else known
+
+
+def by_bits(value: Any) -> Hashable:
+    """A key that two values share only if they are the same in type and bits.
+
+    ``0.0`` is not ``-0.0``, ``1`` is neither ``1.0`` nor ``True``, and a NaN is itself.
+    """
+    if isinstance(value, np.generic):
+        return type(value), value.tobytes()
+    if isinstance(value, float):
+        return type(value), value.hex()
+    if isinstance(value, complex):
+        return type(value), value.real.hex(), value.imag.hex()
+    if type(value) is tuple:
+        return tuple, *map(by_bits, value)
+    return type(value), value
