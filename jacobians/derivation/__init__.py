@@ -1,4 +1,4 @@
 """The chain rule over a graph: Jacobians of nodes by nodes, in an order of elimination, and its record.
 
-Floor 6. Imports errors, notation, graph, operations.
+Floor 6. Imports errors, ground, notation, graph, operations.
 """

@@ -1,14 +1,16 @@
 """What the chain rule carries: terms over nodes, as a structure that equal ones share, and the nodes."""
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any, NamedTuple
 from weakref import WeakValueDictionary
 
+from jacobians.graph.looks import by_bits
 from jacobians.graph.node import Node
-from jacobians.notation.terms import Sum, numbered, relabelled
+from jacobians.notation.terms import Coefficient, Sum, numbered, relabelled
 
 
-class Form:
+class Skeleton:
     """Terms over the positions of operands; equal ones are one object.
 
     The ``outer`` axes are so many first ones; last ones, if negative.
@@ -20,20 +22,22 @@ class Form:
         self.tensor, self.outer = tensor, outer
 
 
-_FORMS: WeakValueDictionary[Any, Form] = WeakValueDictionary()
+_FORMS: WeakValueDictionary[Any, Skeleton] = WeakValueDictionary()
 Shift = tuple[int, ...]
 
 
 class Carried(NamedTuple):
-    """A sum of terms over nodes: its structure, the nodes, and where on its outer axes it lies.
+    """A sum of terms over nodes: its structure, the nodes, a number, and where on its outer axes it lies.
 
     The outer axes are those that no step touches: the output's backwards, the input's forwards. What is
-    carried is alike wherever it lies on them, so the structure begins at 0.
+    carried is alike wherever it lies on them, so the structure begins at 0; and whatever number it is
+    multiplied by, so terms of one coefficient have 1 in the structure.
     """
 
-    form: Form
+    form: Skeleton
     operands: tuple[Node, ...]
     shift: Shift
+    scale: Coefficient = 1
 
     @classmethod
     def of(cls, tensor: Sum, outer: int) -> "Carried":
@@ -42,13 +46,40 @@ class Carried(NamedTuple):
         axes = _axes(tensor, outer)
         shift = [min([t.slots[axis].constant for t in tensor.terms], default=0) for axis in axes]
         plain = _moved(numbered(tensor, operands), axes, [-n for n in shift])
-        return cls(_form(plain, outer), operands, tuple(shift))
+        numbers = {by_bits(term.coefficient): term.coefficient for term in tensor.terms}
+        scale: Coefficient = 1
+        if len(numbers) == 1:
+            (number,) = numbers.values()
+            if number and isfinite(number):
+                scale = number
+                plain = _times(plain, None)
+        return cls(_form(plain, outer), operands, tuple(shift), scale)
+
+    def again(self, shift: Shift, scale: Coefficient) -> "Carried":
+        """The same elsewhere on the outer axes, and times a number."""
+        moved = tuple([a + b for a, b in zip(self.shift, shift, strict=True)])
+        return self._replace(shift=moved, scale=self.scale * scale)
 
     @property
     def tensor(self) -> Sum:
         """The sum of terms."""
         tensor = relabelled(self.form.tensor, self.operands.__getitem__)
+        if self.scale != 1 or type(self.scale) is not int:
+            tensor = _times(tensor, self.scale)
         return _moved(tensor, _axes(tensor, self.form.outer), self.shift)
+
+
+def _times(tensor: Sum, number: Coefficient | None) -> Sum:
+    """The terms times a number, or with 1 for their coefficients."""
+    return Sum(
+        tensor.shape,
+        tuple(
+            [
+                t._replace(coefficient=1 if number is None else t.coefficient * number)
+                for t in tensor.terms
+            ]
+        ),
+    )
 
 
 def _axes(tensor: Sum, outer: int) -> range:
@@ -56,11 +87,11 @@ def _axes(tensor: Sum, outer: int) -> range:
     return range(outer) if outer >= 0 else range(ndim + outer, ndim)
 
 
-def _form(tensor: Sum, outer: int) -> Form:
+def _form(tensor: Sum, outer: int) -> Skeleton:
     # 1 and 1.0 are equal
     key = tensor, outer, tuple([type(term.coefficient) for term in tensor.terms])
     known = _FORMS.get(key)
-    return _FORMS.setdefault(key, Form(tensor, outer)) if known is None else known
+    return _FORMS.setdefault(key, Skeleton(tensor, outer)) if known is None else known
 
 
 def _moved(tensor: Sum, axes: range, by: Sequence[int]) -> Sum:

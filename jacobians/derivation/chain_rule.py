@@ -85,6 +85,11 @@ def _traced(nodes: Sequence[Node], output: Node) -> range:
     return range(min([node.serial for node in nodes], default=output.serial), output.serial + 1)
 
 
+def _read_as(steps: int) -> tuple[bool, bool]:
+    """Whether a program of so many operations is deep, and whether it is long."""
+    return steps > _DEEP, steps > _LONG
+
+
 def tidied(
     tensor: Sum, newest: int, *, steps: int = 0, at: Node | None = None,
     record: Record | None = None,
@@ -96,7 +101,7 @@ def tidied(
     very long one sums are not read as their summands to see whether one cancels. What is done at the
     node ``at`` goes into the ``record``.
     """
-    deep, distribute = steps > _DEEP, steps <= _LONG
+    deep, long = _read_as(steps)
     if not tensor.terms:
         return tensor
 
@@ -105,7 +110,7 @@ def tidied(
             record.append(Taken(at, rule, (tensor,), after))
         return after
 
-    terms = tuple([t for one in tensor.terms for t in reduced(one, newest, distribute)])
+    terms = tuple([t for one in tensor.terms for t in reduced(one, newest, not long)])
     tensor = taken(Action.CANCEL, Sum(tensor.shape, terms))
     tensor = taken(Action.TIDY, replayed(rewrite.tidy, tensor, combine))
     if len(tensor.terms) > _FEW:
@@ -146,8 +151,8 @@ def _added(parts: Sequence[Sum], node: Node, record: Record | None) -> Sum:
 
 
 def _backwards(
-    parts: Sequence[Sum], node: Node, newest: int, *, by: Sequence[int], steps: int,
-    record: Record | None = None,
+    parts: Sequence[Sum], node: Node, newest: int, record: Record | None, *,
+    by: Sequence[int], steps: int,
 ) -> list[Sum]:  # fmt: skip
     """What is carried at a node, of what came along its paths; then at its operands ``by``."""
     tensor = _added(parts, node, record) if len(parts) > 1 else parts[0]
@@ -175,15 +180,15 @@ def reverse(
     wanted = set(inputs)
     nodes = between(output, inputs)
     steps, active = len(nodes), set(nodes)
-    links = Links(_traced(nodes, output), record is None)
+    links = Links(_traced(nodes, output), backwards=True, record=record)
     carried: dict[Node, list[Carried]] = {output: [Carried.of(seed, len(lead))]}
     for node in reversed(nodes):
         parts = carried.pop(node, None)
         if parts is None:
             continue
         by = [p for p, operand in enumerate(node.operands) if operand in active]
-        step = partial(_backwards, by=by, steps=steps, record=record)
-        name = "backwards", tuple(by), steps > _DEEP, steps > _LONG
+        step = partial(_backwards, by=by, steps=steps)
+        name = "backwards", tuple(by), _read_as(steps)
         here, *onward = links.take(step, name, parts, node)
         if node in wanted:
             found[node] = here.tensor
@@ -194,8 +199,8 @@ def reverse(
 
 
 def _forwards(
-    parts: Sequence[Sum], node: Node, newest: int, *, by: Sequence[int], steps: int,
-    record: Record | None = None,
+    parts: Sequence[Sum], node: Node, newest: int, record: Record | None, *,
+    by: Sequence[int], steps: int,
 ) -> list[Sum]:  # fmt: skip
     """What is carried at a node, of what is carried at its operands ``by``."""
     through = [
@@ -218,7 +223,7 @@ def forward(
         seeds = [identity(node.shape) for node in inputs]
     nodes = between(output, inputs)
     steps = len(nodes)
-    links = Links(_traced(nodes, output), record is None)
+    links = Links(_traced(nodes, output), backwards=False, record=record)
     results = []
     for start, seed in zip(inputs, seeds, strict=True):
         tail = seed.shape[start.ndim :]
@@ -229,8 +234,8 @@ def forward(
                 continue
             by = [p for p, operand in enumerate(node.operands) if operand in carried]
             if by:
-                step = partial(_forwards, by=by, steps=steps, record=record)
-                name = "forwards", tuple(by), steps > _DEEP, steps > _LONG
+                step = partial(_forwards, by=by, steps=steps)
+                name = "forwards", tuple(by), _read_as(steps)
                 parts = [carried[node.operands[p]] for p in by]
                 (here,) = links.take(step, name, parts, node)
                 if here.form.tensor.terms:

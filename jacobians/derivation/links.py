@@ -12,20 +12,21 @@ shapes, dtypes, Python numbers, which operands are the same, and which nodes wer
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from jacobians.derivation.carried import Carried, Form, Shift
-from jacobians.derivation.copies import WIDEST, Copies, looked_at
+from jacobians.derivation.carried import Carried, Shift, Skeleton
+from jacobians.derivation.copies import WIDEST, Copies
+from jacobians.derivation.history import Action, Record, Taken
 from jacobians.derivation.likely import may_cancel
-from jacobians.graph.looks import Look, parts_of
+from jacobians.graph.looks import Look, by_bits, parts_of
 from jacobians.graph.node import Node, ordered, over
 from jacobians.ground.caches import ByteCache
-from jacobians.notation.terms import Sum, bytes_of, relabelled, table_bytes
+from jacobians.notation.terms import Coefficient, Sum, bytes_of, relabelled, table_bytes
 
 _OPERANDS = 24  # of a step that is recorded
 
 
-Step = Callable[[Sequence[Sum], Node, int], Sequence[Sum]]
-"""What is carried at a node (by its operands, if forwards), the node, and the newest serial number
-that is computed anyway, to what is carried on."""
+TakeStep = Callable[[Sequence[Sum], Node, int, Record | None], Sequence[Sum]]
+"""What is carried at a node (by its operands, if forwards), the node, the newest serial number that is
+computed anyway, and a record to append to, to what is carried on."""
 
 
 class _Recipe(NamedTuple):
@@ -33,7 +34,7 @@ class _Recipe(NamedTuple):
 
     literals: tuple[Node, ...]
     made: tuple[tuple[Look, tuple[int, ...]], ...]
-    results: tuple[tuple[Form, tuple[int, ...], Shift], ...]
+    results: tuple[tuple[Skeleton, tuple[int, ...], Shift, Coefficient], ...]
 
     @property
     def bytes(self) -> int:
@@ -42,7 +43,7 @@ class _Recipe(NamedTuple):
         return (
             256 * (1 + len(self.made) + len(self.results))
             + sum(bytes_of(parts_of(head)[1]) for head in heads.values())
-            + sum(table_bytes(form.tensor) for form, _, _ in self.results)
+            + sum(table_bytes(form.tensor) for form, *_ in self.results)
             + sum(getattr(node.value, "nbytes", 32) for node in self.literals)
         )
 
@@ -70,7 +71,7 @@ class _Start(_Question):
         self.bytes = 0
 
 
-_STARTS: ByteCache[_Start] = ByteCache(1 << 25, lambda _, start: start.bytes)
+_STARTS: ByteCache[_Start] = ByteCache(1 << 23, lambda _, start: start.bytes)
 
 
 class _Known:
@@ -111,12 +112,14 @@ class Links:
     ----------
     traced : range
         The serial numbers of the nodes that the function made.
-    alike : bool
-        Whether recipes are followed; else each step is taken.
+    backwards : bool
+        The order: whether what is carried is a derivative by the node.
+    record : list, optional
+        What each step did is appended; then no recipe is followed.
     """
 
-    def __init__(self, traced: range, alike: bool) -> None:
-        self.traced, self.alike = traced, alike
+    def __init__(self, traced: range, *, backwards: bool, record: Record | None) -> None:
+        self.traced, self.backwards, self.record = traced, backwards, record
         self._outsides: dict[Node, Any] = {}
 
     def _outside(self, node: Node) -> Any:
@@ -129,22 +132,20 @@ class Links:
         return known
 
     def take(
-        self, step: Step, name: Any, parts: Sequence[Carried], node: Node
+        self, step: TakeStep, name: Any, parts: Sequence[Carried], node: Node
     ) -> Sequence[Carried]:
         """A step from what is carried at a node; the ``name`` says which it is."""
         outer = parts[0].form.outer
         count = sum([len(part.operands) for part in parts])
-        if not self.alike or count > _OPERANDS or len(node.operands) > WIDEST:
-            tensors = step([part.tensor for part in parts], node, self.traced[-1])
+        if count > _OPERANDS or len(node.operands) > WIDEST:
+            tensors = step([part.tensor for part in parts], node, self.traced[-1], self.record)
             return [Carried.of(tensor, outer) for tensor in tensors]
-        base = parts[0].shift
-        if len(parts) > 1:
-            base = tuple([min(own) for own in zip(*[part.shift for part in parts], strict=True)])
-        back = tuple([-n for n in base])
-        parts = [part._replace(shift=_sum(part.shift, back)) for part in parts]
+        base, scale, parts = _common(parts)
+        if self.record is not None:
+            return self._recorded(step, parts, node, lambda part: part.again(base, scale))
         known = _Known(self._outside)
         seen = known.meet([node, *[operand for part in parts for operand in part.operands]], [])
-        key = name, tuple([(part.form, part.shift) for part in parts]), seen
+        key = name, tuple([(p.form, p.shift, by_bits(p.scale)) for p in parts]), seen
         start = _STARTS.get(key, _Start)
         asked: _Question = start
         answer: tuple[Any, ...] = ()
@@ -154,19 +155,56 @@ class Links:
             recipe = asked.answers.get(answer)
         if recipe is None:
             path = _Path(known, start, asked, answer)
-            recipe = _learned(step, parts, node, self.traced, path)
+            recipe = _learned(step, parts, node, self.traced[-1], path)
             _STARTS.reweigh(key)
         nodes = [*known.nodes, *recipe.literals]
         for look, read in recipe.made:
             nodes.append(over(look, tuple([nodes[place] for place in read])))
         return [
-            Carried(form, tuple([nodes[place] for place in read]), _sum(base, shift))
-            for form, read, shift in recipe.results
+            Carried(form, tuple([nodes[place] for place in read]), shift, own).again(base, scale)
+            for form, read, shift, own in recipe.results
         ]
 
+    def _recorded(
+        self, step: TakeStep, parts: Sequence[Carried], node: Node,
+        again: Callable[[Carried], Carried],
+    ) -> Sequence[Carried]:  # fmt: skip
+        """A step that is recorded: on copies, as those are that recipes come from."""
+        outer, own = parts[0].form.outer, list[Taken]()
+        copies = Copies([node, *[operand for part in parts for operand in part.operands]])
+        tensors = [relabelled(part.tensor, copies.of.__getitem__) for part in parts]
+        with copies.watched():
+            found = step(tensors, copies.of[node], self.traced[-1], own)
+        back = copies.back
 
-def _sum(left: Shift, right: Shift) -> Shift:
-    return tuple([a + b for a, b in zip(left, right, strict=True)]) if left else ()
+        def carried(tensor: Sum) -> Carried:
+            return again(Carried.of(relabelled(tensor, back), outer))
+
+        assert self.record is not None
+        local = 1 if self.backwards else 0
+        for one in own:
+            before = [
+                relabelled(tensor, back)
+                if one.rule is Action.CHAIN and place == local
+                else carried(tensor).tensor
+                for place, tensor in enumerate(one.before)
+            ]
+            operand = None if one.operand is None else back(one.operand)
+            after = carried(one.after).tensor
+            self.record.append(Taken(back(one.node), one.rule, tuple(before), after, operand))
+        return [carried(tensor) for tensor in found]
+
+
+def _common(parts: Sequence[Carried]) -> tuple[Shift, Coefficient, list[Carried]]:
+    """Where all parts begin, the number that all are multiplied by, and the parts from there."""
+    base, scale = parts[0].shift, parts[0].scale
+    for part in parts[1:]:
+        base = tuple([min(own) for own in zip(base, part.shift, strict=True)])
+        if by_bits(part.scale) != by_bits(scale):
+            scale = 1
+    back = tuple([-n for n in base])
+    one = type(scale) is int and scale == 1
+    return base, scale, [(part if one else part._replace(scale=1)).again(back, 1) for part in parts]
 
 
 class _Path:
@@ -202,24 +240,21 @@ class _Path:
 
 
 def _learned(
-    step: Step, parts: Sequence[Carried], node: Node, traced: range, path: _Path
+    step: TakeStep, parts: Sequence[Carried], node: Node, newest: int, path: _Path
 ) -> _Recipe:
     """Take a step on copies, and note what it looked at and what it made."""
-    given = [node, *[operand for part in parts for operand in part.operands]]
-    copies = Copies(given, traced)
+    copies = Copies([node, *[operand for part in parts for operand in part.operands]])
     tensors = [relabelled(part.tensor, copies.of.__getitem__) for part in parts]
-    with looked_at() as looked:
-        found = step(tensors, copies.of[node], copies.newest)
-    originals = {copy: one for one, copy in copies.of.items()}
-    new = ordered([operand for tensor in found for operand in tensor.operands], originals)
-    for one, copy in copies.of.items():
-        if copy in looked:
-            path.ask(one, copies.reached)
-    used = [operand for one in new for operand in one.operands]
-    used += [operand for tensor in found for operand in tensor.operands]
-    for one in used:
-        if one in originals:
-            path.know(originals[one], copies.reached)
+    with copies.watched():
+        found = step(tensors, copies.of[node], newest, None)
+    results = [operand for tensor in found for operand in tensor.operands]
+    new = ordered(results, {copy: one for one, copy in copies.of.items()})
+    for one in copies.looked:
+        path.ask(one, copies.reached)
+    for copy in [*results, *[operand for one in new for operand in one.operands]]:
+        original = copies.original(copy)
+        if original is not None:
+            path.know(original, copies.reached)
     known = path.known.places
     places = {copy: known[one] for one, copy in copies.of.items() if one in known}
     literals = tuple([one for one in new if not one.operands])
@@ -234,6 +269,11 @@ def _learned(
         _Recipe(
             literals,
             tuple(made),
-            tuple([(c.form, tuple([places[o] for o in c.operands]), c.shift) for c in carried]),
+            tuple(
+                [
+                    (c.form, tuple([places[o] for o in c.operands]), c.shift, c.scale)
+                    for c in carried
+                ]
+            ),
         )
     )

@@ -3,5 +3,5 @@
 A :class:`~jacobians.graph.node.Node` is an operation applied to nodes, of known shape and dtype; it
 never changes.
 
-Floor 3. Imports errors, notation.
+Floor 3. Imports errors, ground, notation.
 """

@@ -38,14 +38,16 @@ class Look:
         What is known of it where it is not looked behind.
     value : optional
         Of a constant that is a number.
+    name : str
+        The name of such a constant.
     """
 
-    __slots__ = ("__weakref__", "dtype", "head", "outside", "shape", "value")
+    __slots__ = ("__weakref__", "dtype", "head", "name", "outside", "shape", "value")
 
     def __init__(
-        self, head: Any, shape: tuple[int, ...], dtype: np.dtype[Any], value: Any = None
+        self, head: Any, shape: tuple[int, ...], dtype: np.dtype[Any], value: Any, name: str
     ) -> None:
-        self.head, self.shape, self.dtype, self.value = head, shape, dtype, value
+        self.head, self.shape, self.dtype, self.value, self.name = head, shape, dtype, value, name
         opaque = parts_of(head)[0] is None or value is not None
         self.outside: Look = self if opaque else look_of(None, shape, dtype)
 
@@ -68,14 +70,18 @@ def parts_of(head: Any) -> tuple[Any, Parameters]:
     return (head.operation, head.parameters) if type(head) is Head else (head, ())
 
 
-def look_of(head: Any, shape: tuple[int, ...], dtype: np.dtype[Any], number: Any = None) -> Look:
+def look_of(
+    head: Any, shape: tuple[int, ...], dtype: np.dtype[Any], number: Any = None, name: str = ""
+) -> Look:
     """The look of nodes of a head, shape and dtype; of a constant that is a number, with its value."""
     bits: Hashable = None
     if number is not None:
-        bits = type(number), by_bits(number if type(number) in _NUMBERS else number[()])
+        bits = type(number), by_bits(number if type(number) in _NUMBERS else number[()]), name
     key = head, shape, dtype, bits
     known = _LOOKS.get(key)
-    return _LOOKS.setdefault(key, Look(head, shape, dtype, number)) if known is None else known
+    if known is None:
+        known = _LOOKS.setdefault(key, Look(head, shape, dtype, number, name))
+    return known
 
 
 def by_bits(value: Any) -> Hashable:

@@ -198,9 +198,10 @@ class Node(_Fields):
         """All of it but operands, name and place in the graph; what looks the same is one object."""
         known = self._look
         if known is None:
-            number = self.value if self.shape == () else None
             head = head_of(self.operation, self.parameters)
-            known = look_of(head, self.shape, self.dtype, number)
+            number = self.value if _is_seen(self.value) else None
+            name = self.name if number is not None else ""
+            known = look_of(head, self.shape, self.dtype, number, name)
             _set_look(self, known)
         return known
 
@@ -271,7 +272,11 @@ class Node(_Fields):
         return apply(operation, args)
 
 
-_set_look: Callable[[Node, Look], None] = _Fields.__dict__["_look"].__set__
+_set: dict[str, Callable[[Node, Any], None]] = {
+    name: _Fields.__dict__[name].__set__
+    for name in ("operation", "operands", "parameters", "serial", "_look")
+}
+_set_look = _set["_look"]
 
 
 def over(look: Look, operands: tuple[Node, ...]) -> Node:
@@ -291,10 +296,27 @@ def _made(look: Look, operands: tuple[Node, ...]) -> Node:
     return made
 
 
-def alone(look: Look) -> Node:
-    """An input that looks like this node from outside, or the number that it is."""
+def alone(look: Look, serial: int) -> Node:
+    """An input that looks like this from outside, or the number that it is; as old as it is said to be."""
     _, parameters = parts_of(look.outside.head)
-    return Node(None, (), parameters, look.shape, look.dtype, value=look.value)
+    made = Node(None, (), parameters, look.shape, look.dtype, name=look.name, value=look.value)
+    _set["serial"](made, serial)
+    return made
+
+
+def opened(input_: Node, look: Look, operands: tuple[Node, ...]) -> None:
+    """Let an input that nobody has looked at yet be what looks like this, of these operands."""
+    operation, parameters = parts_of(look.head)
+    fields = {"operation": operation, "operands": operands, "parameters": parameters, "_look": look}
+    for name, value in fields.items():
+        _set[name](input_, value)
+    key = (look.head, *_identities(operands))
+    _newest(operands)._uses.setdefault(key, input_)
+
+
+def _is_seen(value: Any) -> bool:
+    """Whether a constant's value is part of its look: of Python numbers, and of an exponent that is 2."""
+    return type(value) in _NUMBERS or (value is not None and value.shape == () and value == 2)
 
 
 WEAK: Parameters = (("weak", True),)

@@ -452,8 +452,7 @@ def recorded(
                 trace = operand.run
             if node not in known_values:
                 known_values[node] = value.copy() if operand.live else value
-            if operand._memory is not None:
-                live = live or operand.live
+            live = live or operand.live
             if node.operation is not None:
                 fixed = False
             else:

@@ -139,6 +139,27 @@ def beside(n: int) -> Judged:
     return Judged(f, (x, *v), np.einsum("az" + text + "z", slope, *v))
 
 
+def joined(n: int) -> Judged:
+    """n parts, each a function of the same array, side by side."""
+    x = rng(n).normal(size=3)
+    f = lambda x: np.concatenate([np.sin((k + 1) * x) for k in range(n)]) ** 2  # noqa: E731
+    rows = [(k + 1) * np.diag(np.sin(2 * (k + 1) * x)) for k in range(n)]
+    return Judged(f, (x,), np.concatenate(rows))
+
+
+def paths(n: int) -> Judged:
+    """n paths through one array."""
+    x = rng(n).normal(size=3)
+
+    def f(x: Any) -> Any:
+        u = np.tanh(x)
+        return np.sum(sum((np.sin((k + 1) * u) for k in range(n)), 0 * u))
+
+    t = np.tanh(x)
+    slope = sum((k + 1) * np.cos((k + 1) * t) for k in range(n))
+    return Judged(f, (x,), slope * (1 - t**2), "grad")
+
+
 def residual(n: int) -> Judged:
     """More results than inputs, but not many times as many: both orders are tried."""
     A, x, C = rng(n).normal(size=(4, 4)) / 4, rng(n).normal(size=4), rng(n).normal(size=(8, 4))
@@ -352,6 +373,9 @@ BOTH_SIDES: dict[str, tuple[tuple[Make, tuple[int, ...]], ...]] = {
     "derivation.chain_rule._DEEP": ((residual, (1, 7, 8, 9)),),
     "derivation.chain_rule._LONG": ((residual, (1, 132, 133, 140)),),
     "derivation.chain_rule._MANY": ((shifted, (6, 7, 8, 16)),),
+    "derivation.copies.WIDEST": ((joined, (1, 7, 8, 9, 12)),),
+    "derivation.copies._DEPTH": ((shares, (1, 11, 12, 13, 15)),),
+    "derivation.links._OPERANDS": ((paths, (1, 23, 24, 25, 30)),),
     "notation.stacking._ALIKE": ((rowwise, (1, 2, 6, 7, 8)), (shifted, (6, 7))),
     "notation.structure._LONGER": (
         (scattered, (3, 16, 17, 40, 200)),
@@ -395,6 +419,7 @@ NO_SIZE = {
     "notation.writing._LARGEST": "text",
     "notation.writing._ROUNDING": "text",
     "operations.linalg._ROUNDING": "both sides in tests/tracing/functions/test_linalg_points.py",
+    "derivation.copies._AHEAD": "operations, up to which results are known as users",
     "ground.caches._OVERHEAD": "bytes of a cache's entry",
     "ground.memory.SHARE": "a part of what is available",
     "ground.memory._FALLBACK": "what is available where the system does not say",

@@ -1,0 +1,192 @@
+"""Recipes of the chain rule: what looks alike is derived once, and nothing else is taken for alike."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+import jacobians as jb
+from jacobians.derivation import links
+from jacobians.derivation.chain_rule import forward, reverse
+from jacobians.graph.node import evaluate
+from jacobians.notation.explicit import explicit
+from jacobians.tracing.running import traced
+from jacobians.tracing.session import session
+from tests import numerical
+
+RNG = np.random.default_rng(20261129)
+x = RNG.uniform(0.4, 1.6, size=5)
+y = RNG.uniform(0.4, 1.6, size=5)
+W = RNG.normal(size=(5, 5)) / 3
+
+
+@pytest.fixture(autouse=True)
+def fresh():
+    links._STARTS.clear()
+    yield
+    links._STARTS.clear()
+
+
+def learned(run, monkeypatch):
+    """How many steps are worked out while something runs."""
+    count = itertools.count()
+    real = links._learned
+    with monkeypatch.context() as patch:
+        patch.setattr(links, "_learned", lambda *args: (next(count), real(*args))[1])
+        run()
+    return next(count)
+
+
+def loop(body, steps):
+    def f(a, b):
+        for n in range(steps):
+            a = body(a, b, n)
+        return np.sum(a * a)
+
+    return f
+
+
+# In pairs that differ in one thing each: an operation, which operands are the same, a number, its type, an
+# axis, an index, an order, a depth, a kink, what a quotient is of.
+BODIES = {
+    "sin": lambda a, b, n: np.sin(a) + b,
+    "cos": lambda a, b, n: np.cos(a) + b,
+    "a a": lambda a, b, n: a * a / 2,
+    "a b": lambda a, b, n: a * b / 2,
+    "over": lambda a, b, n: a / (a + b),
+    "under": lambda a, b, n: b / (a + b),
+    "over itself": lambda a, b, n: a / (a + a * b),
+    "sigmoid": lambda a, b, n: 1 / (1 + np.exp(-a)),
+    "sigmoid 2": lambda a, b, n: 1 / (2 + np.exp(-a)),
+    "sigmoid of b": lambda a, b, n: a / (1 + np.exp(-b)),
+    "softmax": lambda a, b, n: np.exp(a) / np.sum(np.exp(a)),
+    "softmax of two": lambda a, b, n: np.exp(a) / np.sum(np.exp(b)),
+    "norm": lambda a, b, n: a / np.sqrt(np.sum(a * a)),
+    "norm of b": lambda a, b, n: a / np.sqrt(np.sum(b * b)),
+    "norm of ab": lambda a, b, n: a / np.sqrt(np.sum(a * b)),
+    "square": lambda a, b, n: a**2 * 0.3,
+    "cube": lambda a, b, n: a**3 * 0.3,
+    "log": lambda a, b, n: np.log(1 + a * a) + b,
+    "log of exp": lambda a, b, n: np.log(1 + np.exp(a)) + b,
+    "log of power": lambda a, b, n: np.log(a**2 + 1) + b * n,
+    "roll": lambda a, b, n: np.roll(a, 1) * b,
+    "roll back": lambda a, b, n: np.roll(a, -1) * b,
+    "entry": lambda a, b, n: a * a[n % 5] + b,
+    "other entry": lambda a, b, n: a * a[(n + 1) % 5] + b,
+    "rows": lambda a, b, n: np.tanh(W @ a) + b,
+    "columns": lambda a, b, n: np.tanh(a @ W) + b,
+    "centred": lambda a, b, n: a - np.mean(a) + b,
+    "centred by b": lambda a, b, n: a - np.mean(b) + b,
+    "difference": lambda a, b, n: (a - b) / (a + b),
+    "difference back": lambda a, b, n: (b - a) / (a + b),
+    "deep": lambda a, b, n: a / (1 + (b + (a + (b + np.exp(a))))),
+    "deeper": lambda a, b, n: a / (1 + (b + (a + (a + np.exp(a))))),
+    "spread": lambda a, b, n: (a - np.mean(a)) / np.sqrt(np.mean((a - np.mean(a)) ** 2) + 1e-5),
+    "by the largest": lambda a, b, n: a / np.max(a) + b,
+    "step by step": lambda a, b, n: a * (n + 1) + b,
+    "step by float": lambda a, b, n: a * (n + 1.0) + b / (n + 1.0),
+}  # fmt: skip
+
+
+def analytic(body):
+    return "largest" not in body
+
+
+@pytest.mark.parametrize("order", [0, 1, 2])
+def test_what_differs_in_one_thing_is_not_taken_for_alike(order):
+    names = list(BODIES)
+    if order:
+        np.random.default_rng(order).shuffle(names)
+    for name in names:
+        f = loop(BODIES[name], 4)
+        got = jb.grad(f, wrt=(0, 1))(x, y)
+        for wrt in (0, 1):
+            exact = numerical.jacobian(f, [x, y], wrt, analytic=analytic(name))
+            np.testing.assert_allclose(got[wrt], exact, rtol=1e-7, atol=1e-9, err_msg=name)
+
+
+@pytest.mark.parametrize("strategy", ["reverse", "forward"])
+@pytest.mark.parametrize("name", BODIES)
+def test_jacobians_of_loops(name, strategy):
+    def f(a, b):
+        for n in range(3):
+            a = BODIES[name](a, b, n)
+        return a
+
+    J = jb.jacobian(f, strategy=strategy)(x, y)
+    exact = numerical.jacobian(f, [x, y], 0, analytic=analytic(name))
+    np.testing.assert_allclose(J.dense(), exact, rtol=1e-7, atol=1e-9)
+
+
+def test_an_answer_that_is_not_heard_is_a_wrong_gradient(monkeypatch):
+    """The test above can fail: steps that are told of no operation take the sine's for the cosine's."""
+
+    def deaf(self, place):
+        self.looked.append(place)
+        return self.meet(self.nodes[place].operands, [None])
+
+    monkeypatch.setattr(links._Known, "look", deaf)
+    gradients = {}
+    for name in ("sin", "cos"):
+        f = loop(BODIES[name], 4)
+        gradients[name] = jb.grad(f)(x, y), numerical.jacobian(f, [x, y], 0, analytic=True)
+    np.testing.assert_allclose(*gradients["sin"])
+    assert not np.allclose(*gradients["cos"])
+
+
+OWN = {"entry", "other entry", "step by step", "step by float"}
+"""Loops of which each step has a number of its own."""
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_a_longer_loop_asks_for_few_more_steps(name, monkeypatch):
+    counts = {}
+    for n in (32, 40, 64):
+        loops = loop(BODIES[name], n)
+        counts[n] = learned(lambda f=loops: jb.grad(f)(x / 9, y / 9), monkeypatch)
+    again = learned(lambda: jb.grad(loop(BODIES[name], 40))(y / 9, x / 9), monkeypatch)
+    assert counts[40] + counts[64] <= (100 if name in OWN else counts[32])
+    assert again == 0
+
+
+@pytest.mark.parametrize("strategy", ["reverse", "forward"])
+def test_rows_of_a_loop_are_alike_wherever_they_lie(strategy):
+    def rows(n):
+        def f(a):
+            return np.concatenate([np.sin(a[k : k + 1]) * a[k] for k in range(n)])
+
+        return f
+
+    for n in (6, 12, 24):
+        a = RNG.normal(size=n)
+        J = jb.jacobian(rows(n), strategy=strategy)(a)
+        np.testing.assert_allclose(J.dense(), np.diag(np.cos(a) * a + np.sin(a)), atol=1e-14)
+        assert J.nnz == n
+
+
+def test_types_are_part_of_what_is_seen():
+    body = BODIES["over"]
+    for dtype, weak in itertools.product((np.float64, np.float32), (2, 2.0, np.float64(2))):
+        f = loop(lambda a, b, n, w=weak: body(a * w, b, n), 4)
+        got = jb.grad(f)(x.astype(dtype), y.astype(dtype))
+        assert got.dtype == dtype
+        exact = numerical.jacobian(f, [x, y], 0, analytic=True)
+        np.testing.assert_allclose(got, exact, rtol=1e-4 if dtype == np.float32 else 1e-10)
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_the_recorded_derivation_gives_the_same_terms(name):
+    def f(a, b):
+        return BODIES[name](BODIES[name](a, b, 0), b, 1)
+
+    with session(), traced(f, (x, y), {}, (0, 1)) as run:
+        (output,) = [one.node for one in run.outputs]
+        for order in (reverse, forward):
+            plain = order(output, run.inputs)
+            recorded = order(output, run.inputs, record=[])
+            values = evaluate([n for t in (*plain, *recorded) for n in t.operands], run.here.values)
+            for one, other in zip(plain, recorded, strict=True):
+                assert [t.slots for t in one.terms] == [t.slots for t in other.terms]
+                axes = "abcd"[: len(one.shape)]
+                tables = [explicit(t, axes, values.__getitem__, float) for t in (one, other)]
+                np.testing.assert_allclose(*tables, rtol=1e-12, atol=1e-14)
