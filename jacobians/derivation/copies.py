@@ -5,11 +5,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from jacobians.derivation.likely import is_seen_behind, is_selection, may_cancel_as
+from jacobians.derivation.likely import is_closed, is_seen_behind, may_cancel_as
 from jacobians.graph.node import Node, alone, opened, over
 
-WIDEST = 8
-"""Operands of a node that is looked behind."""
 _AHEAD = 3  # operations behind one that was looked at, whose results are known as users
 _DEPTH = 12  # operations behind what is given, up to which a step may look
 
@@ -83,9 +81,9 @@ class Copies:
         """Let the copy have copies of the operands, and those of theirs, some operations ahead."""
         copy, operands = self.of[node], node.operands
         if type(copy) is not _Copy:
-            if not 0 < len(operands) <= WIDEST or self._behind[node] >= _DEPTH:
+            if node is not self._first and is_closed(node):
                 return
-            if node is not self._first and is_selection(node):
+            if not operands or self._behind[node] >= _DEPTH:
                 return
             opened(copy, node.look, tuple([self._meet(one, node) for one in operands]))
             object.__setattr__(copy, "__class__", _Copy)

@@ -15,6 +15,8 @@ DEEPEST = 8  # products within products, and sums within sums, that are looked i
 ABSOLUTE = {elementwise.absolute, piecewise.fabs}
 POWERS = {elementwise.power, functions.float_power}
 SUMS = {elementwise.add, elementwise.subtract}
+WIDEST = 8
+"""Operands of a node that is looked behind."""
 _NEAR = 3  # products within products, up to which a quotient is looked for
 _DIVIDING = {elementwise.divide, elementwise.ratio, elementwise.sign, functions.reciprocal}
 _MULTIPLYING = {contraction, elementwise.multiply, elementwise.square, *POWERS}
@@ -126,9 +128,9 @@ def is_seen_behind(node: Node) -> bool:
     )
 
 
-def is_selection(node: Node) -> bool:
-    """Whether the node is some entries of another, which algebra takes as it is."""
-    return node.operation in _SELECTING
+def is_closed(node: Node) -> bool:
+    """Whether algebra takes the node as it is: it has no operands, very many, or is some entries of one."""
+    return not 0 < len(node.operands) <= WIDEST or node.operation in _SELECTING
 
 
 def _unwrapped(node: Node) -> Node:

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from jacobians.derivation.carried import Carried, Shift, Skeleton
-from jacobians.derivation.copies import WIDEST, Copies
+from jacobians.derivation.copies import Copies
 from jacobians.derivation.history import Action, Record, Taken
-from jacobians.derivation.likely import may_cancel
+from jacobians.derivation.likely import WIDEST, is_closed, may_cancel
 from jacobians.graph.looks import Look, by_bits, parts_of
 from jacobians.graph.node import Node, ordered, over
 from jacobians.ground.caches import ByteCache
@@ -123,11 +123,11 @@ class Links:
         self._outsides: dict[Node, Any] = {}
 
     def _outside(self, node: Node) -> Any:
-        """What is seen of a node without looking at it: shape, dtype, age, and if it may cancel."""
+        """What is seen of a node without looking: shape, dtype, age, if it may cancel, and if it is closed."""
         known = self._outsides.get(node)
         if known is None:
             old = self.traced.start <= node.serial < self.traced.stop
-            known = node.look.outside, old, may_cancel(node)
+            known = node.look.outside, old, may_cancel(node), is_closed(node)
             self._outsides[node] = known
         return known
 

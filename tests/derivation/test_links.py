@@ -190,3 +190,23 @@ def test_the_recorded_derivation_gives_the_same_terms(name):
                 axes = "abcd"[: len(one.shape)]
                 tables = [explicit(t, axes, values.__getitem__, float) for t in (one, other)]
                 np.testing.assert_allclose(*tables, rtol=1e-12, atol=1e-14)
+
+
+def nested(count):
+    def f(a, b):
+        for n in range(count):
+            a = a * (b + n)
+        return np.square(a * b) / a
+
+    return f
+
+
+def test_formulas_do_not_depend_on_what_was_derived_before():
+    functions = {name: loop(body, 2) for name, body in BODIES.items()}
+    functions |= {f"nested {n}": nested(n) for n in (0, 1, 7, 8, 9)}
+    cold = {}
+    for name, f in functions.items():
+        links._STARTS.clear()
+        cold[name] = jb.jacobian(f, wrt=(0, 1))(x, y)[0].formula()
+    for name, f in reversed(functions.items()):
+        assert jb.jacobian(f, wrt=(0, 1))(x, y)[0].formula() == cold[name]

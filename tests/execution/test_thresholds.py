@@ -373,7 +373,7 @@ BOTH_SIDES: dict[str, tuple[tuple[Make, tuple[int, ...]], ...]] = {
     "derivation.chain_rule._DEEP": ((residual, (1, 7, 8, 9)),),
     "derivation.chain_rule._LONG": ((residual, (1, 132, 133, 140)),),
     "derivation.chain_rule._MANY": ((shifted, (6, 7, 8, 16)),),
-    "derivation.copies.WIDEST": ((joined, (1, 7, 8, 9, 12)),),
+    "derivation.likely.WIDEST": ((joined, (1, 7, 8, 9, 12)),),
     "derivation.copies._DEPTH": ((shares, (1, 11, 12, 13, 15)),),
     "derivation.links._OPERANDS": ((paths, (1, 23, 24, 25, 30)),),
     "notation.stacking._ALIKE": ((rowwise, (1, 2, 6, 7, 8)), (shifted, (6, 7))),
