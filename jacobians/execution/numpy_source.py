@@ -13,9 +13,12 @@ from typing import Any
 import numpy as np
 
 from jacobians.execution import numerics
+from jacobians.execution.building import RESERVED
 from jacobians.execution.passes import in_memory
+from jacobians.execution.rolling import Repeated, rolled
 from jacobians.execution.steps import OUT, Call, Kernel, Literal, Place, Program, Ref, Step, Ufunc
-from jacobians.graph.how import Broadcast, Index, Range, Reshape, Strided, Transpose, View
+from jacobians.execution.varying import Text, Viewed, item_text, value_text
+from jacobians.graph.how import Broadcast, Index, Reshape, Strided, Transpose, View
 from jacobians.ground.arguments import owned
 from jacobians.notation.structure import flat_address
 
@@ -85,15 +88,26 @@ def wrapped(line: str, width: int) -> list[str]:
 def _function(program: Program, names: Iterable[str]) -> list[str]:
     last = [f"{OUT}=None", "clean=False"] if program.dense else []
     lines = [f"def derivative({', '.join([*names, *last])}):"]
-    body = [line for step in program.steps for line in _lines(step)]
+    taken = [*RESERVED, *program.inputs, *program.constants, *program.calls]
+    items, returned = rolled(program.steps, program.returned, taken)
+    body = [line for item in items for line in _written(item)]
     if program.copied:
         body += [
-            f"if {OUT} is not None:", f"{_INDENT}{OUT}[...] = {program.returned[0]}",
+            f"if {OUT} is not None:", f"{_INDENT}{OUT}[...] = {returned[0]}",
             f"{_INDENT}return {OUT}",
         ]  # fmt: skip
-    together = f"({''.join(f'{name}, ' for name in program.returned).strip()})"
-    body.append(f"return {program.returned[0] if program.dense else together}")
+    together = f"({''.join(f'{name}, ' for name in returned).strip()})"
+    body.append(f"return {returned[0] if program.dense else together}")
     return lines + [_INDENT + line for line in body]
+
+
+def _written(item: Step | Repeated) -> list[str]:
+    """The lines of a step, or of a loop."""
+    if isinstance(item, Step):
+        return _lines(item)
+    body = [*item.first, *(line for step in item.body for line in _lines(step)), *item.last]
+    head = f"for {item.variable} in range({item.start}, {item.stop}):"
+    return [*item.before, head, *(_INDENT + line for line in body)]
 
 
 def _helpers(program: Program) -> list[str]:
@@ -124,38 +138,22 @@ def written(operand: Ref | Literal) -> str:
     return text
 
 
-def value_text(value: Any) -> str:
-    """A number, a text, a dtype, or a tuple of them, as source text."""
-    if type(value) is tuple:
-        return f"({''.join(f'{value_text(part)}, ' for part in value).strip()})"
-    if isinstance(value, float):
-        return repr(float(value)) if np.isfinite(value) else f"float({str(float(value))!r})"
-    return repr(value)
-
-
-def _through(text: str, one: View) -> str:
+def _through(text: str, one: View | Text) -> str:
     match one:
+        case Text(behind):
+            return f"{text}{behind}"
         case Transpose((1, 0)):
             return f"{text}.T"
         case Transpose(axes):
             return f"{text}.transpose({axes})"
         case Index(items):
-            return f"{text}[{', '.join(map(_item, items)) or '()'}]"
+            return f"{text}[{', '.join(map(item_text, items)) or '()'}]"
         case Reshape(shape):
             return f"{text}.reshape({shape})"
         case Broadcast(shape):
             return f"np.broadcast_to({text}, {shape})"
         case Strided(starts, shape, steps):
             return f"strided({text}, {starts}, {shape}, {steps})"
-
-
-def _item(item: Range | int | None) -> str:
-    if not isinstance(item, Range):
-        return str(item)
-    found = item.slice
-    start = found.start or ""
-    stop = "" if found.stop is None else found.stop
-    return f"{start}:{stop}" + ("" if found.step in (1, None) else f":{found.step}")
 
 
 def _place(place: Ref | Place) -> str:
@@ -165,6 +163,8 @@ def _place(place: Ref | Place) -> str:
         return f"{place.root}[{', '.join(map(written, place.at))}]"
     if place.whole:
         return place.root
+    if isinstance(place.root, Viewed):
+        return place.root.text
     start, steps = flat_address(place.slots, place.sizes, place.letters, place.shape)
     return f"view({place.root}, {place.written}, {start}, {steps})"
 
@@ -236,7 +236,7 @@ def _expression(step: Step) -> str:
         case Kernel.TAKE:
             return f"{texts[0]}[{', '.join(texts[1:])}]"
         case Kernel.STACK:
-            return f"np.stack(({listed}), dtype={dtype})"
+            return f"np.stack(({listed}{',' if len(texts) == 1 else ''}), dtype={dtype})"
         case Kernel.ZEROS:
             return f"np.zeros({step.shape}, {dtype})"
         case Kernel.EMPTY:

@@ -79,7 +79,7 @@ class Session:
         known = self._constants.get(id(value))
         if known is not None and _same(known[1].value, array):
             return known[1]
-        if self._is_named_transpose(array):
+        if self._is_known_transpose(array):
             # V.T is read as the transpose of V, so that formulas can say Vᵀ V.
             node = apply(transpose, [self.constant_node(array.base)])
             self.values[node] = self.values[node.operands[0]].T
@@ -104,11 +104,12 @@ class Session:
         self.values.setdefault(node, value)
         return node
 
-    def _is_named_transpose(self, array: Array) -> bool:
+    def _is_known_transpose(self, array: Array) -> bool:
         base = array.base
+        known = self._constants.get(id(base))
         return (
             isinstance(base, np.ndarray)
-            and id(base) in self.names
+            and (id(base) in self.names or (known is not None and known[0] is base))
             and array.ndim == 2
             and array.strides == base.strides[::-1]
             and array.shape == base.shape[::-1]

@@ -160,6 +160,65 @@ def paths(n: int) -> Judged:
     return Judged(f, (x,), slope * (1 - t**2), "grad")
 
 
+def recurrent(n: int) -> Judged:
+    """n repetitions, each of a few steps, whose results are all read again."""
+    A, x = rng(3).normal(size=(4, 4)) / 3, rng(4).normal(size=4)
+
+    def f(x: Any) -> Any:
+        found = []
+        for _ in range(n):
+            x = np.tanh(A @ x)
+            found.append(x)
+        return np.concatenate(found)
+
+    J, y, rows = np.eye(4), x, []
+    for _ in range(n):
+        y = np.tanh(A @ y)
+        J = (1 - y**2)[:, None] * (A @ J)
+        rows.append(J)
+    return Judged(f, (x,), np.concatenate(rows))
+
+
+def loops_in_a_loop(n: int) -> Judged:
+    """n repetitions of nine repetitions."""
+    x = rng(n).normal(size=3)
+
+    def f(x: Any) -> Any:
+        for _ in range(n):
+            y = x
+            for _ in range(9):
+                y = 0.9 * np.sin(y)
+            x = x + 0.1 * y
+        return x
+
+    J, z = np.ones(3), x
+    for _ in range(n):
+        K, y = J, z
+        for _ in range(9):
+            y, K = 0.9 * np.sin(y), 0.9 * np.cos(y) * K
+        z, J = z + 0.1 * y, J + 0.1 * K
+    return Judged(f, (x,), np.diag(J))
+
+
+def crossing(n: int) -> Judged:
+    """n results in an order that no loop has, read by a loop."""
+    x = rng(n).normal(size=3)
+    order = rng(n + 1).permutation(n)
+
+    def f(x: Any) -> Any:
+        made = [x * (k + 2) if k % 2 else x + k for k in range(n)]
+        total = 0 * x
+        for k in order:
+            total = np.sin(total + made[k])
+        return total
+
+    total, J = 0 * x, 0 * x
+    for k in order:
+        J = np.cos(total + (x * (k + 2) if k % 2 else x + k)) * (J + (k + 2 if k % 2 else 1))
+        total = np.sin(total + (x * (k + 2) if k % 2 else x + k))
+    return Judged(f, (x,), np.diag(J))
+
+
 def residual(n: int) -> Judged:
     """More results than inputs, but not many times as many: both orders are tried."""
     A, x, C = rng(n).normal(size=(4, 4)) / 4, rng(n).normal(size=4), rng(n).normal(size=(8, 4))
@@ -373,6 +432,13 @@ BOTH_SIDES: dict[str, tuple[tuple[Make, tuple[int, ...]], ...]] = {
     "derivation.chain_rule._DEEP": ((residual, (1, 7, 8, 9)),),
     "derivation.chain_rule._LONG": ((residual, (1, 132, 133, 140)),),
     "derivation.chain_rule._MANY": ((shifted, (6, 7, 8, 16)),),
+    "execution.rolling._TIMES": (
+        (recurrent, (1, 2, 7, 8, 9, 10, 12)),
+        (loops_in_a_loop, (1, 3, 12)),
+    ),
+    "execution.rolling._FEWEST": ((recurrent, (8, 9, 12)), (crossing, (20,)), (rowwise, (8, 9))),
+    "execution.rolling._ROW": ((crossing, (8, 15, 16, 17, 20)),),
+    "execution.rolling._RUN": ((recurrent, (1, 2, 3, 4, 12)), (crossing, (12, 20))),
     "derivation.likely.WIDEST": ((joined, (1, 7, 8, 9, 12)),),
     "derivation.copies._DEPTH": ((shares, (1, 11, 12, 13, 15)),),
     "derivation.links._OPERANDS": ((paths, (1, 23, 24, 25, 30)),),
@@ -419,6 +485,8 @@ NO_SIZE = {
     "notation.writing._LARGEST": "text",
     "notation.writing._ROUNDING": "text",
     "operations.linalg._ROUNDING": "both sides in tests/tracing/functions/test_linalg_points.py",
+    "execution.rolling._ENDS": "repetitions at the ends that are written out",
+    "execution.rolling._PERIOD": "a bound on what is looked for; a longer loop is written out",
     "derivation.copies._AHEAD": "operations, up to which results are known as users",
     "ground.caches._OVERHEAD": "bytes of a cache's entry",
     "ground.memory.SHARE": "a part of what is available",

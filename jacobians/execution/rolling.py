@@ -1,0 +1,365 @@
+"""Steps that recur become loops of the printed program.
+
+What a loop of the traced function does each time are steps that differ in their variables, numbers and the
+places of what they read. They are run in the same order on the same arrays; a variable of the last time
+keeps its name, those of earlier ones that are read later stand in a list.
+"""
+
+import textwrap
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jacobians.execution.steps import Kernel, Literal, Ref, Step, roots
+from jacobians.execution.varying import Varying, filled, mapped, value_text
+
+_TIMES = 8  # repetitions that make a loop: fewer are read as quickly written out
+_PERIOD = 512  # steps of a repetition that is looked for
+_FEWEST = 4  # repetitions of a loop whose ends are left out
+_ROW = 16  # variables of a loop that stand in a row without any order
+_RUN = 3  # variables of a list in a row that are written as a slice
+_ENDS = (
+    (0, 0),
+    (0, 1),
+    (1, 0),
+    (1, 1),
+    (0, 2),
+    (2, 0),
+    (2, 2),
+)  # repetitions left out at both ends
+
+
+class Repeated(NamedTuple):
+    """A loop as it is printed.
+
+    Attributes
+    ----------
+    before : tuple of str
+        Lines before it.
+    variable : str
+        What counts.
+    start, stop : int
+        From where to where.
+    first : tuple of str
+        Lines at the beginning of each repetition.
+    body : tuple of Step
+        Their operands may be pieces of text.
+    last : tuple of str
+        Lines at its end.
+    """
+
+    before: tuple[str, ...]
+    variable: str
+    start: int
+    stop: int
+    first: tuple[str, ...]
+    body: tuple[Step, ...]
+    last: tuple[str, ...]
+
+
+class Rolled(NamedTuple):
+    """A program's steps with loops, and how its results are called."""
+
+    items: tuple[Step | Repeated, ...]
+    returned: tuple[str, ...]
+
+
+class _Loop:
+    """A run of steps that recurs: its first step, the steps of a repetition, and how many there are."""
+
+    def __init__(self, first: int, period: int, times: int) -> None:
+        self.first, self.period, self.times = first, period, times
+        self.start, self.stop = 1, times  # repetitions that are printed as a loop
+        self.saved: dict[int, str] = {}
+        self.before: list[str] = []
+        self.carried: dict[int, None] = {}  # read one repetition later
+        self.kept: dict[int, str] = {}  # and after it has changed
+        self.texts: list[list[str]] = []
+
+
+def _found(ids: NDArray[np.intp]) -> list[_Loop]:
+    """The runs that recur, those that cover most first; none overlaps another."""
+    runs = []
+    for period in range(1, min(_PERIOD, len(ids) // _TIMES) + 1):
+        same = np.concatenate([[False], ids[period:] == ids[:-period], [False]])
+        edges = np.flatnonzero(same[1:] != same[:-1])
+        for low, high in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+            if high - low >= (_TIMES - 1) * period:
+                runs.append((high - low, period, low))
+    taken = np.zeros(len(ids), bool)
+    loops = []
+    for length, period, low in sorted(runs, key=lambda run: (-run[0], run[1])):
+        free = np.concatenate([[True], taken[low : low + length + period], [True]])
+        edges = np.flatnonzero(free)
+        place = int(np.argmax(np.diff(edges)))
+        first, size = low + int(edges[place]), int(edges[place + 1] - edges[place]) - 1
+        if size >= _TIMES * period:
+            loops.append(_Loop(first, period, size // period))
+            taken[first : first + size // period * period] = True
+    return sorted(loops, key=lambda loop: loop.first)
+
+
+def rolled(steps: Sequence[Step], returned: Sequence[str], taken: Iterable[str]) -> Rolled:
+    """The steps with what recurs as loops; ``taken`` are names that mean something else."""
+    shapes = [Varying(step) for step in steps]
+    numbers: dict[Any, int] = {}
+    ids = [
+        -1 - place if steps[place].given else numbers.setdefault(shape.key, len(numbers))
+        for place, shape in enumerate(shapes)
+    ]
+    loops = _found(np.array(ids, np.intp)) if len(ids) >= _TIMES else []
+    if not loops:
+        return Rolled(tuple(steps), tuple(returned))
+    names = {*taken, *(step.target for step in steps)}
+    return _Rolling(steps, shapes, loops, names).result(returned)
+
+
+class _Rolling:
+    """Steps whose loops are known, while it is worked out how variables are called."""
+
+    def __init__(
+        self, steps: Sequence[Step], shapes: Sequence[Varying], loops: Sequence[_Loop],
+        taken: set[str],
+    ) -> None:  # fmt: skip
+        self.steps, self.shapes, self.loops, self.taken = steps, shapes, loops, taken
+        self.made: dict[str, tuple[int, int, int]] = {}  # loop, repetition, step of it
+        self.variable = self._free("n")
+        self.order: dict[str, int] = {step.target: n for n, step in enumerate(steps)}
+
+    def result(self, returned: Sequence[str]) -> Rolled:
+        """The program with loops."""
+        kept = []
+        for number, loop in enumerate(self.loops):
+            if self._entered(number, loop):
+                kept.append(loop)
+        items: list[Any] = []
+        place = 0
+        for loop in kept:
+            start = loop.first + loop.start * loop.period
+            items += [self._step(step) for step in self.steps[place:start]]
+            items.append(loop)
+            place = loop.first + loop.stop * loop.period
+        items += [self._step(step) for step in self.steps[place:]]
+        names = tuple([self._called(name) for name in returned])
+        printed = [self._printed(one) if isinstance(one, _Loop) else one for one in items]
+        return Rolled(tuple(printed), names)
+
+    def _free(self, name: str) -> str:
+        while name in self.taken:
+            name += "_"
+        self.taken.add(name)
+        return name
+
+    # Names
+
+    def _target(self, loop: _Loop, repetition: int, position: int) -> str:
+        return self.steps[loop.first + repetition * loop.period + position].target
+
+    def _own(self, loop: _Loop, position: int) -> str:
+        """What a variable of a loop is called in it."""
+        return self._target(loop, loop.start, position)
+
+    def _list(self, loop: _Loop, position: int) -> str:
+        """The list of what a variable of a loop was in all repetitions."""
+        if position not in loop.saved:
+            loop.saved[position] = self._free(f"all_{self._own(loop, position)}")
+        return loop.saved[position]
+
+    def _called(self, name: str) -> str:
+        """A variable, outside of loops and after what made it."""
+        place = self.made.get(name)
+        if place is None:
+            return name
+        loop, repetition, position = self.loops[place[0]], *place[1:]
+        if not loop.start <= repetition < loop.stop:
+            return name
+        if repetition == loop.stop - 1:
+            return self._own(loop, position)
+        return f"{self._list(loop, position)}[{repetition}]"
+
+    # Loops
+
+    def _entered(self, number: int, loop: _Loop) -> bool:
+        """Find how each variable of a loop is called in it; False where it is written out instead."""
+        for (start, end), rows in [(ends, rows) for rows in (False, True) for ends in _ENDS]:
+            loop.start, loop.stop = 1 + start, loop.times - end
+            if loop.stop - loop.start < _FEWEST:
+                continue
+            found = [self._holes(loop, position, rows) for position in range(loop.period)]
+            if all(text is not None for texts in found for text in texts):
+                break
+        else:
+            return False
+        for repetition in range(loop.times):
+            for position in range(loop.period):
+                name = self._target(loop, repetition, position)
+                if name:
+                    self.made[name] = number, repetition, position
+        loop.texts = [[text() for text in texts if text is not None] for texts in found]
+        return True
+
+    def _holes(self, loop: _Loop, position: int, rows_too: bool) -> list[Callable[[], str] | None]:
+        """For each thing that may differ in a step how to write it; None where there is no way."""
+        repetitions = range(loop.start, loop.stop)
+        rows = [self.shapes[loop.first + n * loop.period + position].values for n in repetitions]
+        found: list[Callable[[], str] | None] = []
+        for column in zip(*rows, strict=True):
+            kind, values = column[0][0], [value for _, value in column]
+            if kind == "name":
+                text = self._variable(loop, position, values)
+                found.append(text or (self._from_names(loop, values) if rows_too else None))
+            elif kind == "start":
+                found.append(lambda values=values: self._number(loop, values))  # type: ignore[misc]
+            else:
+                found.append(lambda values=values: self._literal(loop, values))  # type: ignore[misc]
+        return found
+
+    def _variable(self, loop: _Loop, position: int, values: list[str]) -> Callable[[], str] | None:
+        """How to write variables that the repetitions of a loop read."""
+        low, period = loop.first + loop.start * loop.period, loop.period
+        high = loop.first + loop.stop * period
+        places = [self.order.get(name, -1) for name in values]
+        if len(set(values)) == 1 and not low <= places[0] < high:
+            return lambda: self._called(values[0])
+        if all(low - period <= place < high for place in places):
+            behind = {low + n * period + position - place for n, place in enumerate(places)}
+            (back,) = behind if len(behind) == 1 else (0,)
+            if 0 < back <= position:
+                return lambda: self._own(loop, position - back)
+            if position < back <= position + period:
+                return lambda: self._earlier(loop, position - back + period, position)
+        if all(loop.first <= place < high for place in places):
+            own = [divmod(place - loop.first, period) for place in places]
+            lags = {loop.start + n - repetition for n, (repetition, _) in enumerate(own)}
+            if len(lags) == len({at for _, at in own}) == 1 and min(lags) > 0:
+                numbers = [repetition for repetition, _ in own]
+                return lambda: f"{self._list(loop, own[0][1])}[{self._number(loop, numbers)}]"
+        return self._from_list(loop, values)
+
+    def _earlier(self, loop: _Loop, position: int, at: int) -> str:
+        """A variable as it was one repetition before; under another name where it has changed."""
+        loop.carried[position] = None
+        own = self._own(loop, position)
+        if at <= position:
+            return own
+        if position not in loop.kept:
+            loop.kept[position] = self._free(f"last_{own}")
+        return loop.kept[position]
+
+    def _from_list(self, loop: _Loop, values: list[str]) -> Callable[[], str] | None:
+        """Variables of an earlier loop, one repetition after the other."""
+        places = [self.made.get(name) for name in values]
+        first, last = places[0], places[-1]
+        if first is None or last is None or len({p and (p[0], p[2]) for p in places}) != 1:
+            return None
+        other = self.loops[first[0]]
+        numbers = [place[1] for place in places if place is not None]
+        if len({b - a for a, b in pairwise(numbers)}) > 1:
+            return None
+        if not all(0 <= n < other.stop for n in numbers):
+            return None
+        return lambda: f"{self._list(other, first[2])}[{self._number(loop, numbers)}]"
+
+    def _from_names(self, loop: _Loop, values: list[str]) -> Callable[[], str] | None:
+        """Variables that nothing connects, in a row: constants, or a few."""
+        low = loop.first + loop.start * loop.period
+        made = {self.order[name] for name in values if name in self.order}
+        if len(made) > _ROW or max(made, default=-1) >= low:
+            return None
+        return lambda: self._table(loop, [self._called(name) for name in values])
+
+    def _table(self, loop: _Loop, texts: Sequence[str]) -> str:
+        name = self._free(f"row{len(self.taken)}")
+        lead = "None, " * loop.start
+        text = textwrap.fill(f"{name} = ({lead}{', '.join(texts)})", 100, subsequent_indent="    ")
+        loop.before += text.splitlines()
+        return f"{name}[{self.variable}]"
+
+    def _number(self, loop: _Loop, values: Sequence[int]) -> str:
+        """Integers, one for each repetition."""
+        steps = {b - a for a, b in pairwise(values)}
+        if len(steps) > 1:
+            return self._table(loop, [str(value) for value in values])
+        step = steps.pop() if steps else 0
+        start = values[0] - step * loop.start
+        if step == 0:
+            return str(values[0])
+        if step < 0 and start > 0:
+            return f"{start} - {'' if step == -1 else f'{-step} * '}{self.variable}"
+        times = self.variable if step == 1 else f"{step} * {self.variable}"
+        return times if start == 0 else f"{times} {'+' if start > 0 else '-'} {abs(start)}"
+
+    def _literal(self, loop: _Loop, values: Sequence[Literal]) -> Any:
+        if len({value.bits for value in values}) == 1:
+            return values[0]
+        return self._table(loop, [value_text(value.value) for value in values])
+
+    # Printing
+
+    def _step(self, step: Step) -> Step:
+        def fill(kind: str, value: Any) -> Any:
+            if kind == "name":
+                return self._called(value)
+            if kind == "place":
+                at = tuple(one._replace(root=self._called(one.root)) for one in value.at)
+                return value._replace(root=self._called(value.root), at=at)
+            return value[0] if kind == "index" else value
+
+        made = mapped(step, fill)
+        if step.kernel is Kernel.STACK and not any(
+            getattr(o, "views", True) for o in step.operands
+        ):
+            made = made._replace(operands=tuple(self._in_runs(roots(step.operands))))
+        return made
+
+    def _in_runs(self, names: Sequence[str]) -> Iterator[Ref]:
+        """Variables, those of a loop that follow each other as a slice of its list."""
+        start = 0
+        while start < len(names):
+            stop, back = start + 1, 0
+            while stop < len(names):
+                step = self._step_between(names[stop - 1], names[stop])
+                if not step or step != (back or step):
+                    break
+                back, stop = step, stop + 1
+            if stop - start < _RUN:
+                yield Ref(self._called(names[start]))
+                start += 1
+                continue
+            number, first, position = self.made[names[start]]
+            last = self.made[names[stop - 1]][1] + back
+            text = f"{first}:{last if last >= 0 else ''}{':-1' if back < 0 else ''}"
+            yield Ref(f"*{self._list(self.loops[number], position)}[{text}]")
+            start = stop
+
+    def _step_between(self, name: str, other: str) -> int:
+        """How many repetitions later a variable of the same list is, one or −1; 0 for any other."""
+        first, second = self.made.get(name), self.made.get(other)
+        if first is None or second is None or (first[0], first[2]) != (second[0], second[2]):
+            return 0
+        stop = self.loops[first[0]].stop
+        step = second[1] - first[1]
+        return step if abs(step) == 1 and max(first[1], second[1]) < stop else 0
+
+    def _printed(self, loop: _Loop) -> Repeated:
+        before = list(loop.before)
+        for position, name in loop.saved.items():
+            first = [self._target(loop, n, position) for n in range(loop.start)]
+            before.append(f"{name} = [{', '.join(first)}]")
+        for position in loop.carried:
+            earlier = self._target(loop, loop.start - 1, position)
+            before.append(f"{self._own(loop, position)} = {earlier}")
+        body = []
+        for position, texts in enumerate(loop.texts):
+            step = self.steps[loop.first + loop.start * loop.period + position]
+            body.append(filled(step, iter(texts)))
+        own = {position: self._own(loop, position) for position in range(loop.period)}
+        kept = [f"{name} = {own[position]}" for position, name in loop.kept.items()]
+        saved = [f"{name}.append({own[position]})" for position, name in loop.saved.items()]
+        return Repeated(
+            tuple(before), self.variable, loop.start, loop.stop,
+            tuple(kept), tuple(body), tuple(saved),
+        )  # fmt: skip

@@ -1,0 +1,163 @@
+"""What may differ between the repetitions of a step, and steps with it written anew.
+
+That is the variables, numbers, first places of what is read, and where in an array is written. Of two steps
+with equal keys nothing else differs.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from jacobians.execution.steps import Literal, Place, Ref, Step
+from jacobians.graph.how import Index, Range
+from jacobians.notation.structure import flat_address
+
+
+class Text(NamedTuple):
+    """What is written behind a variable, ``[n:n + 1]``."""
+
+    text: str
+
+
+Fill = Callable[[str, Any], Any]
+
+
+def item_text(item: Range | int | None) -> str:
+    """A basic index as source text."""
+    if not isinstance(item, Range):
+        return str(item)
+    found = item.slice
+    start = found.start or ""
+    stop = "" if found.stop is None else found.stop
+    return f"{start}:{stop}" + ("" if found.step in (1, None) else f":{found.step}")
+
+
+def mapped(step: Step, fill: Fill) -> Step:
+    """The step with what may differ between repetitions filled anew; nothing else of it may."""
+
+    def operand(one: Ref | Literal) -> Any:
+        return fill("number", one) if isinstance(one, Literal) else ref(one)
+
+    def ref(one: Ref) -> Ref:
+        views = [_view(view, fill) if isinstance(view, Index) else view for view in one.views]
+        return Ref(fill("name", one.root), tuple(views))
+
+    into: Any = step.into
+    if isinstance(into, Ref):
+        into = ref(into)
+    elif isinstance(into, Place):
+        into = fill("place", into)
+    return step._replace(operands=tuple([operand(one) for one in step.operands]), into=into)
+
+
+def _view(view: Index, fill: Fill) -> Any:
+    """An index with the starts of plain ranges, and integers, filled."""
+    starts = [
+        item.start if isinstance(item, Range) else item
+        for item in view.items
+        if item is not None and (not isinstance(item, Range) or _moves(item))
+    ]
+    return fill("index", (view, tuple(starts))) if starts else view
+
+
+def _moves(item: Range) -> bool:
+    return item.step == 1 and item.size > 0
+
+
+def _plain(view: Index) -> tuple[Any, ...]:
+    return tuple(
+        [
+            (item.step, item.size) if isinstance(item, Range) and _moves(item)
+            else item if item is None or isinstance(item, Range)
+            else "one"
+            for item in view.items
+        ]
+    )  # fmt: skip
+
+
+class Varying:
+    """What a step is apart from what may differ; and that."""
+
+    def __init__(self, step: Step) -> None:
+        self.values: list[tuple[str, Any]] = []
+        self.key = mapped(step._replace(target=bool(step.target)), self._noted)  # type: ignore[arg-type]
+
+    def _noted(self, kind: str, value: Any) -> Any:
+        if kind == "name":
+            self.values.append((kind, value))
+            return ""
+        if kind == "number":
+            self.values.append((kind, value))
+            return "number"
+        if kind == "index":
+            view, starts = value
+            self.values.extend(("start", start) for start in starts)
+            return _plain(view)
+        place: Place = value
+        self.values.append(("name", place.root))
+        if place.at or place.whole:
+            self.values.extend(("name", one.root) for one in place.at)
+            slots = place.slots
+        else:
+            start, _ = flat_address(place.slots, place.sizes, place.letters, place.shape)
+            self.values.append(("start", start))
+            slots = tuple(slot._replace(constant=0) for slot in place.slots)
+        at = tuple(one._replace(root="") for one in place.at)
+        return place._replace(root="", slots=slots, at=at), place.whole
+
+
+def filled(step: Step, texts: Iterator[Any]) -> Step:
+    """A step of a loop, with the texts for what differs."""
+
+    def fill(kind: str, value: Any) -> Any:
+        if kind == "name":
+            return next(texts)
+        if kind == "number":
+            text = next(texts)
+            return text if isinstance(text, Literal) else Ref(text)
+        if kind == "index":
+            return Text(f"[{', '.join([_item(item, texts) for item in value[0].items])}]")
+        root = next(texts)
+        if value.at or value.whole:
+            at = tuple([one._replace(root=next(texts)) for one in value.at])
+            return value._replace(root=root, at=at)
+        _, steps = flat_address(value.slots, value.sizes, value.letters, value.shape)
+        return value._replace(root=Viewed(root, next(texts), value.written, steps))
+
+    return mapped(step, fill)
+
+
+class Viewed(str):
+    """The name of an array that is written through a view, which is written so."""
+
+    __slots__ = ("text",)
+    text: str
+
+    def __new__(
+        cls, root: str, start: str, shape: tuple[int, ...], steps: tuple[int, ...]
+    ) -> "Viewed":
+        """A name, and how the view is written."""
+        made = super().__new__(cls, root)
+        made.text = f"view({root}, {shape}, {start}, {steps})"
+        return made
+
+
+def _item(item: Range | int | None, texts: Iterator[str]) -> str:
+    if item is None or (isinstance(item, Range) and not _moves(item)):
+        return item_text(item)
+    start = next(texts)
+    if not isinstance(item, Range):
+        return start
+    if start.isdigit():
+        return item_text(Range(int(start), 1, item.size))
+    return f"{start}:{start} + {item.size}"
+
+
+def value_text(value: Any) -> str:
+    """A number, a text, a dtype, or a tuple of them, as source text."""
+    if type(value) is tuple:
+        return f"({''.join(f'{value_text(part)}, ' for part in value).strip()})"
+    if isinstance(value, float):
+        return repr(float(value)) if np.isfinite(value) else f"float({str(float(value))!r})"
+    return repr(value)

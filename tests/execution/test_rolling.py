@@ -1,0 +1,193 @@
+"""Loops of printed programs: the same numbers as steps that run one by one, and text that stays short."""
+
+import numpy as np
+import pytest
+
+import jacobians as jb
+from jacobians.execution import rolling
+from tests import numerical
+
+RNG = np.random.default_rng(20261130)
+x = RNG.normal(size=5) / 2
+W = RNG.normal(size=(5, 5)) / 3
+S = RNG.normal(size=(80, 5)) / 2
+
+
+def rnn(x, n):
+    for t in range(n):
+        x = np.tanh(W @ x + S[t])
+    return x
+
+
+def backwards(x, n):
+    for t in range(n):
+        x = np.sin(x + S[n - 1 - t])
+    return x
+
+
+def two_back(x, n):
+    old, new = x, np.sin(x)
+    for t in range(n):
+        old, new = new, np.sin(new) * 0.5 + old * S[2 * t % 80]
+    return new
+
+
+def crossed(x, n):
+    a, b = x, 2 * x
+    for _ in range(n):
+        a, b = np.sin(b) + 0.1 * a, np.cos(a) * 0.5
+    return a + b
+
+
+def used_late(x, n):
+    found = []
+    for _ in range(n):
+        x = np.sin(x) + 0.1
+        found.append(x * 0.5)
+    return np.concatenate([found[0] * found[-1], sum(found[1:-1], found[n // 2])])
+
+
+def every_third(x, n):
+    total = 0 * x
+    for t in range(n):
+        x = np.sin(x + 0.2)
+        if t % 3 == 1:
+            total = total + x * x
+    return total
+
+
+def numbers(x, n):
+    for t in range(n):
+        x = x * (0.9 + 0.01 * t) - 0.1 * np.sin(t * 1.0 + x)
+    return x
+
+
+def nested(x, n):
+    total = 0 * x
+    for _ in range(n // 4):
+        y = x
+        for _ in range(4):
+            y = np.sin(y) * 0.9
+        x = x + 0.1 * y
+        total = total + y
+    return total
+
+
+def in_place(x, n):
+    u = x.copy()
+    for t in range(n):
+        u[1:-1] += 0.1 * (u[2:] - 2 * u[1:-1] + u[:-2])
+        u[t % 5] *= 0.5
+    return u
+
+
+def written(x, n):
+    rows = jb.zeros((n, 5)) if x.dtype.kind == "f" else np.zeros((n, 5), complex)
+    for t in range(n):
+        x = np.sin(x) * S[t]
+        rows[t] = x
+    return rows
+
+
+def pairs(x, n):
+    return np.stack([x[t % 5] * np.sin(x[(t + 1) % 5]) for t in range(n)])
+
+
+def changing(x, n):
+    for t in range(n):
+        x = np.sin(x) if t < n // 2 else np.cos(x) * 0.5
+    return x
+
+
+def solved(x, n):
+    P = np.outer(x, x) + 3 * np.eye(5)
+    for _ in range(n):
+        P = 0.5 * W @ np.linalg.inv(P) @ W.T + 3 * np.eye(5)
+    return P
+
+
+def large(x, n):
+    """Arrays from which dead ones are reused."""
+    y = np.outer(np.repeat(x, 20), np.repeat(x, 20))
+    for _ in range(n):
+        y = np.sin(y) * 0.9 + 0.1 * np.cos(y)
+    return y.sum(axis=0)[:7]
+
+
+LOOPS = [
+    rnn, backwards, two_back, crossed, used_late, every_third, numbers, nested, in_place, written,
+    pairs, changing, solved, large,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("steps", [2, 7, 8, 9, 10, 17, 40])
+@pytest.mark.parametrize("function", LOOPS)
+def test_loops_give_the_numbers_of_differences(function, steps):
+    def scalar(x):
+        return np.sum(function(x, steps) ** 2)
+
+    exact = numerical.jacobian(scalar, [x], 0, analytic=True)
+    c = jb.grad(scalar).compile(x)
+    np.testing.assert_allclose(c.dense(x), exact, rtol=1e-8, atol=1e-10)
+    space = {}
+    exec(c.source, space)  # the text that is shown
+    arrays = {name: c.constants[name] for name in c.constants}
+    np.testing.assert_array_equal(space["derivative"](x, **arrays), c.dense(x))
+
+
+@pytest.mark.parametrize("function", LOOPS)
+def test_jacobians_of_loops_at_other_points(function):
+    c = jb.jacobian(lambda x: function(x, 20)).compile(x)
+    out = c.buffer()
+    for point in (x, x[::-1] / 2, x + 0.1):
+        exact = numerical.jacobian(lambda x: function(x, 20), [point], 0, analytic=True)
+        found = c.dense(point)
+        np.testing.assert_allclose(found, exact, rtol=1e-8, atol=1e-10)
+        np.testing.assert_array_equal(c.dense(point, out=out), found)
+        G = RNG.normal(size=c.dense(point).shape[:-1])
+        by_G = np.tensordot(G, exact, G.ndim)
+        np.testing.assert_allclose(c.vjp(G, point), by_G, rtol=1e-8, atol=1e-10)
+
+
+@pytest.mark.parametrize("function", [rnn, backwards, two_back, crossed, nested, large])
+def test_text_does_not_grow_with_the_steps(function):
+    lines = [
+        len(jb.grad(lambda x, n=n: np.sum(function(x, n) ** 2)).compile(x).source.splitlines())
+        for n in (40, 80)
+    ]
+    assert lines[1] <= lines[0] + 20  # a table of what is closed over
+    assert lines[1] < 120
+
+
+def test_a_loop_is_one():
+    source = jb.grad(lambda x: np.sum(rnn(x, 40))).compile(x).source
+    assert source.count("np.tanh") == 2  # the first step, and the loop's
+    assert "for n in range(1, 40):" in source
+
+
+def test_names_of_the_users_are_not_taken():
+    def f(n, all_v16, row30):
+        for _ in range(20):
+            n = np.sin(n) + all_v16
+        return np.sum(n * row30)
+
+    args = x, x + 1, x + 2
+    c = jb.grad(f, wrt=(0, 1, 2)).compile(*args)
+    assert "for n_ in range" in c.source
+    for found, wrt in zip(c.dense(*args), range(3), strict=True):
+        exact = numerical.jacobian(f, args, wrt, analytic=True)
+        np.testing.assert_allclose(found, exact, rtol=1e-9, atol=1e-12)
+
+
+def test_a_shifted_list_is_noticed(monkeypatch):
+    """The tests above can fail: a list that is read one place off is a wrong gradient."""
+    real = rolling._Rolling._number
+
+    def off(self, loop, values):
+        step = values[1] - values[0]
+        return real(self, loop, [value + 1 if step == -1 else value for value in values])
+
+    monkeypatch.setattr(rolling._Rolling, "_number", off)
+    c = jb.grad(lambda x: np.sum(rnn(x, 20))).compile(x)
+    exact = numerical.jacobian(lambda x: np.sum(rnn(x, 20)), [x], 0, analytic=True)
+    assert not np.allclose(c.dense(x), exact)
