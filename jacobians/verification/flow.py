@@ -29,6 +29,7 @@ _MOST_NODES = 90  # between the argument and the result
 _UPSTREAMS, _DIRECTIONS, _FEW_DIRECTIONS = 4, 24, 6
 _MANY = 1 << 12  # entries of an argument, of which few directions are looked at
 _LARGEST = 1 << 18  # entries of a local Jacobian that is made dense
+_EXACT = 1e-6  # the relative error of a prediction that holds
 _IDLE = 1e-12  # the share of the derivative that runs through a path that cancels
 
 
@@ -39,6 +40,30 @@ class Edge(NamedTuple):
     position: int
     operand: Node
     local: JacobianTensor
+
+
+class Told(NamedTuple):
+    """A claim as a linear map that was probed on one side, or on none: then it is known whole.
+
+    Attributes
+    ----------
+    matrix : ndarray
+        (upstreams, inputs), (outputs, directions) or, known whole, (outputs, inputs).
+    upstreams, directions : ndarray or None
+        (upstreams, outputs) or (inputs, directions), that it was probed with.
+    eps : float
+        The unit of rounding.
+    """
+
+    matrix: Array
+    upstreams: Array | None
+    directions: Array | None
+    eps: float
+
+    def along(self, upstreams: Array, directions: Array) -> Array:
+        """What it says to both; on the probed side to those that it was probed with."""
+        rows = self.matrix if self.upstreams is not None else upstreams @ self.matrix
+        return np.asarray(rows if self.directions is not None else rows @ directions)
 
 
 class Flow:
@@ -56,11 +81,15 @@ class Flow:
         (upstreams, size): the gradient by the node, flat.
     down : dict of Node to ndarray
         (size, directions): the change of the node, flat.
+    error, allowed : ndarray, float
+        What the claim differs by, of the shape of ``right``, and what an explanation may leave of it.
+    tried : list
+        Of what has been tried, the mistakes that hold with no free number; two may hold together.
     """
 
     def __init__(
         self, output: Node, start: Node, values: dict[Node, Any], names: dict[Node, str],
-        upstreams: Array, directions: Array,
+        upstreams: Array, directions: Array, told: Told,
     ) -> None:  # fmt: skip
         self.output, self.start, self.names = output, start, names
         self.nodes = between(output, [start])
@@ -85,6 +114,17 @@ class Flow:
         if idle and size > 0:
             self.edges = [e for e in self.edges if all(e is not other for other in idle)]
             self._run(upstreams, directions)
+        claimed = told.along(upstreams, directions)
+        size = sum(float(np.max(np.abs(a), initial=0.0)) for a in (claimed, self.right))
+        self.error = claimed - self.right
+        self.allowed = max(_EXACT, 64 * told.eps) * size
+        self.tried: list[Any] = []
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether there is an error that can be explained."""
+        size = float(np.abs(self.error).max(initial=0.0))
+        return self.error.size > 1 and np.isfinite(self.allowed) and size > 20 * self.allowed
 
     def _run(self, upstreams: Array, directions: Array) -> None:
         """Fill in ``up`` and ``down`` along the edges."""
@@ -162,10 +202,9 @@ def _tensor(tensor: Sum, node: Node, values: dict[Node, Any]) -> JacobianTensor:
     return JacobianTensor(tensor, node.ndim, own, dtype=np.float64)
 
 
-def flow_of(
-    subject: Subject, pair: Pair, upstreams: Array | None, directions: Array | None
-) -> Flow | None:
+def flow_of(subject: Subject, pair: Pair, told: Told) -> Flow | None:
     """The flow of a function that traces; None where its graph is too large, or there is none."""
+    upstreams, directions = told.upstreams, told.directions
     args, kwargs = copied(subject.args), copied(subject.kwargs)
     random = np.random.default_rng(11)
     if upstreams is None:
@@ -186,7 +225,7 @@ def flow_of(
         labels = [*subject.names, *run.names[len(subject.names) :]]
         names = {n: name for n, name in names.items() if name not in labels and n is not output}
         names.update(zip(run.inputs, labels, strict=True))
-        return Flow(output, start, values, names, upstreams, directions)
+        return Flow(output, start, values, names, upstreams, directions, told)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from contextlib import suppress
 from functools import partial
 from itertools import combinations
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,32 +19,12 @@ from jacobians.graph.node import Node, input_node, ordered
 from jacobians.notation.terms import Sum
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.verification.flow import Edge, Flow, slope_of
+from jacobians.verification.judging import CLOSE, PLAIN, Guess, added
 
 Array = NDArray[Any]
 
 _SAME_ENTRIES = ("permute", "transpose", "reshape", "alias", "expand_dims", "squeeze")
 _MOST_VALUES = 40  # whose values may be a factor
-CLOSE = 1e-5  # the relative error of a factor that is named
-PLAIN = {
-    0.0: "is missing (it is held constant, or forgotten)",
-    2.0: "is there twice",
-    0.5: "is half of what it should be",
-    -1.0: "has the wrong sign",
-}
-"""Factors of a path that need no more words."""
-
-
-class Mistake(NamedTuple):
-    """A hypothesis: what it says, and what it adds to the right numbers.
-
-    ``scaled`` is one that holds up to a factor, which ``words`` then names.
-    """
-
-    kind: str
-    words: str | Callable[[float], str]
-    adds: Array
-    weight: float
-    scaled: bool = False
 
 
 def _shares(flow: Flow) -> list[tuple[str, Array]]:
@@ -72,11 +52,11 @@ def _users(flow: Flow, node: Node) -> list[Edge]:
     return [edge for edge in flow.edges if edge.operand is node]
 
 
-def paths(flow: Flow) -> Iterator[Mistake]:
+def paths(flow: Flow) -> Iterator[Guess]:
     """One path of several: its gradient dropped, doubled, of the wrong sign, or scaled."""
     for name, share in _shares(flow):
         words = partial(_of_path, f"through {name}", flow.sizes)
-        yield Mistake("path", words, share, 1.5, scaled=True)
+        yield added("path", words, share, 1.5)
 
 
 def _of_path(where: str, sizes: Sequence[int], factor: float) -> str:
@@ -99,7 +79,7 @@ def _of_path(where: str, sizes: Sequence[int], factor: float) -> str:
     return said + (f" ({', or '.join(told[:3])})" if told else "")
 
 
-def skipped(flow: Flow) -> Iterator[Mistake]:
+def skipped(flow: Flow) -> Iterator[Guess]:
     """From a node to one before it the gradient passes as it is, or through another matrix."""
     for after, before in _spans(flow):
         G, down = flow.up[after], flow.down[before]
@@ -111,15 +91,15 @@ def skipped(flow: Flow) -> Iterator[Mistake]:
         slope = slope_of(direct[0]) if len(direct) == 1 else None
         if slope is not None and slope.size and np.ptp(slope) == 0 and 0 < abs(slope.flat[0]) < 1:
             text = _forgotten_division(flow, float(slope.flat[0]), flow.said(after))
-        yield Mistake("skipped", text, G @ down - share, 1.4 if alone else 1.5)
+        yield added("skipped", text, G @ down - share, 1.4 if alone else 1.5)
         local = flow.matrix(direct[0]) if alone else None
         if local is None or local.shape[0] != local.shape[1]:
             continue
-        yield Mistake("twice", f"{what} is applied twice", G @ local @ local @ down - share, 1.5)
-        yield Mistake("transposed", f"{what} stands transposed", G @ local.T @ down - share, 1.7)
+        yield added("twice", f"{what} is applied twice", G @ local @ local @ down - share, 1.5)
+        yield added("transposed", f"{what} stands transposed", G @ local.T @ down - share, 1.7)
         with suppress(np.linalg.LinAlgError):
             text = f"{what} is divided by, where it is a factor"
-            yield Mistake("inverse", text, G @ np.linalg.inv(local) @ down - share, 1.75)
+            yield added("inverse", text, G @ np.linalg.inv(local) @ down - share, 1.75)
 
 
 def _derivative_of(flow: Flow, after: Node, before: Node) -> str:
@@ -154,7 +134,7 @@ _SCALARS: dict[str, Callable[[Array], Array]] = {
 """Scalar derivatives that people write, as functions of the argument or the result."""
 
 
-def scalars(flow: Flow) -> Iterator[Mistake]:
+def scalars(flow: Flow) -> Iterator[Guess]:
     """A scalar derivative taken as another: at the result instead of the argument, or the reverse."""
     for after, before in _spans(flow):
         G, down = flow.up[after], flow.down[before]
@@ -172,7 +152,7 @@ def scalars(flow: Flow) -> Iterator[Mistake]:
                     continue
                 text = f"{what} is taken as {form.format(name)}, where {name} is {at}, {flow.said(node)}"
                 weight = 1.6 + 0.002 * len(form) + 0.4 * affine
-                yield Mistake("scalar", text, (G * number) @ down - share, weight)
+                yield added("scalar", text, (G * number) @ down - share, weight)
 
 
 def _forgotten_division(flow: Flow, slope: float, of: str) -> str:
@@ -187,7 +167,7 @@ def _forgotten_division(flow: Flow, slope: float, of: str) -> str:
     return f"the division by {number:.6g} in {of} is forgotten{mean}"
 
 
-def factors(flow: Flow) -> Iterator[Mistake]:
+def factors(flow: Flow) -> Iterator[Guess]:
     """The value of a node that multiplies, or divides, the gradient at another; and so is lost or extra."""
     named = _valued(flow)
     for at in flow.nodes:
@@ -210,14 +190,14 @@ def factors(flow: Flow) -> Iterator[Mistake]:
                 and not node.name
             )
             worse = 0.3 if number else 0.0
-            yield Mistake(
+            yield added(
                 "factor",
                 f"a factor {of} too many{place}",
                 (pull * full) @ flow.down[at] - share,
                 1.75 + worse,
             )
             if (full != 0).all():
-                yield Mistake(
+                yield added(
                     "factor",
                     f"the factor {of} is lost{place}, or a division by it is one too many",
                     (pull / full) @ flow.down[at] - share,
@@ -238,7 +218,7 @@ def _valued(flow: Flow) -> list[tuple[Node, Array]]:
     return named
 
 
-def operands(flow: Flow) -> Iterator[Mistake]:
+def operands(flow: Flow) -> Iterator[Guess]:
     """A factor in a local Jacobian: forgotten, transposed, turned round, there twice, or another value."""
     others = [(n, v) for n, v in _valued(flow) if v.ndim and v.size > 1]
     for edge in flow.edges:
@@ -268,7 +248,7 @@ def operands(flow: Flow) -> Iterator[Mistake]:
                     tensor = JacobianTensor(whole, edge.node.ndim, own, dtype=np.float64)
                     pulled = flow.pulled(edge._replace(local=tensor), flow.up[edge.node])
                     adds = pulled @ flow.down[edge.operand] - share
-                    yield Mistake(kind, f"{by}, {clause}", adds, weight)
+                    yield added(kind, f"{by}, {clause}", adds, weight)
 
 
 def _mistaken(text: str, value: Array) -> Iterator[tuple[str, str, Array, float]]:
@@ -314,7 +294,7 @@ def _exchanged_for(
             )
 
 
-def branches(flow: Flow) -> Iterator[Mistake]:
+def branches(flow: Flow) -> Iterator[Guess]:
     """The masks of a node that selects: its branches are exchanged."""
     for node in flow.nodes:
         adds = np.zeros_like(flow.right)
@@ -332,10 +312,10 @@ def branches(flow: Flow) -> Iterator[Mistake]:
             words = (
                 f"the branches of {flow.said(node)} are exchanged: its condition is turned round"
             )
-            yield Mistake("branches", words, adds, 1.55)
+            yield added("branches", words, adds, 1.55)
 
 
-def exchanged(flow: Flow) -> Iterator[Mistake]:
+def exchanged(flow: Flow) -> Iterator[Guess]:
     """The gradients of two nodes, or by two operands of one, that are exchanged."""
     users: dict[Node, list[Edge]] = {}
     for edge in flow.edges:
@@ -349,16 +329,16 @@ def exchanged(flow: Flow) -> Iterator[Mistake]:
             down = flow.down[operand]
             swapped = flow.pulled(first, flow.up[two]) + flow.pulled(second, flow.up[one])
             a, b = flow.said(one), flow.said(two)
-            yield Mistake(
+            yield added(
                 "exchanged",
                 f"the gradients by {a} and {b} are exchanged",
                 swapped @ down - mine,
                 1.6,
             )
             both = flow.pulled(first, flow.up[two]) @ down - flow.through(first)
-            yield Mistake("exchanged", f"the gradient by {b} stands for that by {a} too", both, 1.7)
+            yield added("exchanged", f"the gradient by {b} stands for that by {a} too", both, 1.7)
             both = flow.pulled(second, flow.up[one]) @ down - flow.through(second)
-            yield Mistake("exchanged", f"the gradient by {a} stands for that by {b} too", both, 1.7)
+            yield added("exchanged", f"the gradient by {a} stands for that by {b} too", both, 1.7)
     for node in flow.nodes:
         edges = flow.into(node)
         for first in edges:
@@ -367,7 +347,7 @@ def exchanged(flow: Flow) -> Iterator[Mistake]:
                     continue
                 other = flow.pulled(second, flow.up[node]) @ flow.down[first.operand]
                 a, b = flow.said(first.operand), flow.said(second.operand)
-                yield Mistake(
+                yield added(
                     "exchanged",
                     f"in {flow.said(node)}, the gradient by {a} is the one by {b}",
                     other - flow.through(first),
@@ -375,7 +355,7 @@ def exchanged(flow: Flow) -> Iterator[Mistake]:
                 )
 
 
-def degrees(flow: Flow) -> Iterator[Mistake]:
+def degrees(flow: Flow) -> Iterator[Guess]:
     """A number in the function that stands one off, n for n − 1, where it divides a path."""
     for edge in flow.edges:
         share = flow.through(edge)
@@ -388,20 +368,20 @@ def degrees(flow: Flow) -> Iterator[Mistake]:
                     ((n - 1) / n, f"n − 1 for n = {n}"),
                     (n / (n - 1), f"n for n − 1, n = {n}"),
                 ):
-                    yield Mistake(
+                    yield added(
                         "factor", f"in the derivative of {of}, {text}", (factor - 1) * share, 1.9
                     )
 
 
-def several_paths(flow: Flow) -> Iterator[Mistake]:
+def several_paths(flow: Flow) -> Iterator[Guess]:
     """Two paths that are missing at once."""
     shares = _shares(flow)[:24]
     for (one, first), (two, second) in combinations(shares, 2):
         text = f"the gradients through {one} and through {two} are missing"
-        yield Mistake("path", text, -first - second, 1.8)
+        yield added("path", text, -first - second, 1.8)
         for a, b, sign in ((one, two, 1), (two, one, -1)):
             text = f"the gradient through {a} stands for that through {b} too (as if a matrix were symmetric)"
-            yield Mistake("exchanged", text, sign * (first - second), 1.75)
+            yield added("exchanged", text, sign * (first - second), 1.75)
 
 
 def _spans(flow: Flow) -> Iterator[tuple[Node, Node]]:

@@ -22,6 +22,7 @@ from jacobians.verification.case import (
     taken,
 )
 from jacobians.verification.factors import Reading, readings
+from jacobians.verification.flow import Flow
 
 NEARLY_ALL = 0.01  # the largest share of the error that an explanation may leave
 _CLOSE = 0.02  # a relative difference that a sampled entry may have
@@ -29,6 +30,14 @@ _ENOUGH = 0.75  # the share of sampled entries that must be close
 _TELLING = 4  # how many times what it may be off by an entry must be to count as evidence
 _MANY = 8  # so many entries must speak for an explanation that leaves something
 _FEW = 0.05  # the share of entries that may be wrong besides
+CLOSE = 1e-5  # the relative error of a factor that is named
+PLAIN = {
+    0.0: "is missing (it is held constant, or forgotten)",
+    2.0: "is there twice",
+    0.5: "is half of what it should be",
+    -1.0: "has the wrong sign",
+}
+"""Factors of a path that need no more words."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +54,14 @@ class Diagnosis:
         """Whether nothing is left."""
         return self.remaining == 0
 
+    @property
+    def text(self) -> str:
+        """All that it says."""
+        return ", and ".join(self.clauses)
+
 
 class Guess(NamedTuple):
-    """A mistake in one place: a map from the expected tensor to what the mistake gives.
+    """A mistake in one place, and what it gives: a map from the expected tensor, or what it adds.
 
     Parameters
     ----------
@@ -65,6 +79,9 @@ class Guess(NamedTuple):
         expected, and a mask where there is one, for the sample.
     scaled : bool
         Whether a factor other than ±1 may come on top.
+    adds : ndarray, optional
+        What the mistake adds to the right numbers of the case's flow; ``words`` then says it for the
+        factor by which it holds, where that is free.
     """
 
     kind: str
@@ -75,6 +92,18 @@ class Guess(NamedTuple):
     at: Callable[[tuple[Array, ...]], tuple[tuple[Array, ...], Array]] | None = None
     tolerance: Callable[[Array], Array] | None = None
     scaled: bool = True
+    adds: Array | None = None
+    words: Callable[[float], str] | None = None
+
+
+def added(kind: str, words: str | Callable[[float], str], adds: Array, weight: float) -> Guess:
+    """A mistake at a node of the graph: what it says, and what it adds to the right numbers.
+
+    Words that are a function of a number name the factor by which ``1 + …`` of it stands there.
+    """
+    free = None if isinstance(words, str) else words
+    clause = words if isinstance(words, str) else ""
+    return Guess(kind, clause, weight, np.asarray, scaled=free is not None, adds=adds, words=free)
 
 
 class Fit(NamedTuple):
@@ -105,6 +134,8 @@ class Judge:
     def __call__(self, guess: Guess) -> Diagnosis | None:
         """The explanation that the guess gives, None where it gives none."""
         case = self.case
+        if guess.adds is not None:
+            return _along(guess, guess.adds, case.flow) if case.flow is not None else None
         claimed = case.claimed if guess.of is None else guess.of(case.claimed)
         if not claimed.size:
             return None
@@ -227,6 +258,22 @@ class Judge:
         weight = 1.1 if phase > 0 else 1.4
         needed = 1 if value in (2, 0.5) else 2 if meant[0].of_sizes else 3
         return Fit(phase * value, meant[0].kind, (*clauses, text), weight, True, needed)
+
+
+def _along(guess: Guess, adds: Array, flow: Flow) -> Diagnosis | None:
+    """Whether a mistake at a node adds up to the error, along all paths that are looked at."""
+    words, weight = guess.clause, guess.weight
+    if guess.words is None:
+        flow.tried.append(guess)
+    else:
+        below = float(np.vdot(adds, adds))
+        c = float(np.vdot(adds, flow.error)) / below if below > 0 else 0.0
+        adds, words = c * adds, guess.words(c + 1)
+        plain = any(abs(c + 1 - n) <= CLOSE for n in PLAIN)
+        weight += -0.2 if plain else 0.15 if "(" in words else 0.6
+    if not np.abs(adds - flow.error).max() <= flow.allowed:
+        return None
+    return Diagnosis(guess.kind, (words,), weight)
 
 
 def _middle_ratio(claimed: Array, predicted: Array) -> Any:

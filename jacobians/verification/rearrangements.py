@@ -9,14 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.verification.flow import Edge, Flow, slope_of
-from jacobians.verification.hypotheses import Mistake, axes_of, axes_said
+from jacobians.verification.hypotheses import axes_of, axes_said
+from jacobians.verification.judging import Guess, added
 
 Array = NDArray[Any]
 
 _MOST_OUTSIDE = 17  # factors of a sum that may stand outside of it
 
 
-def rearranged(flow: Flow) -> Iterator[Mistake]:
+def rearranged(flow: Flow) -> Iterator[Guess]:
     """The gradient at a node: transposed, turned, shifted, or averaged and summed over axes."""
     for node in flow.nodes:
         if node.ndim == 0 or prod(node.shape) < 2:
@@ -77,12 +78,12 @@ def rearranged(flow: Flow) -> Iterator[Mistake]:
                     )
                 )
         for kind, text, value, weight in found:
-            yield Mistake(
+            yield added(
                 kind, text, value.reshape(flow.up[node].shape) @ flow.down[node] - share, weight
             )
 
 
-def turned_edges(flow: Flow) -> Iterator[Mistake]:
+def turned_edges(flow: Flow) -> Iterator[Guess]:
     """The gradient that goes one of several ways from a node, transposed."""
     for edge in flow.edges:
         shape = edge.node.shape
@@ -92,7 +93,7 @@ def turned_edges(flow: Flow) -> Iterator[Mistake]:
             flow.up[edge.node].shape
         )
         text = f"the gradient by {flow.said(edge.node)} is transposed, on its way to {flow.said(edge.operand)}"
-        yield Mistake(
+        yield added(
             "transposed",
             text,
             flow.pulled(edge, G) @ flow.down[edge.operand] - flow.through(edge),
@@ -100,7 +101,7 @@ def turned_edges(flow: Flow) -> Iterator[Mistake]:
         )
 
 
-def moved_entries(flow: Flow) -> Iterator[Mistake]:
+def moved_entries(flow: Flow) -> Iterator[Guess]:
     """Entries that are picked out of an array, labels or a slice: one off."""
     for edge in flow.edges:
         matrix = flow.matrix(edge)
@@ -117,7 +118,7 @@ def moved_entries(flow: Flow) -> Iterator[Mistake]:
                 text = (
                     f"an entry of {of} that is picked several times gets the {which} gradient alone"
                 )
-                yield Mistake(
+                yield added(
                     "picked", f"{text}, where their sum is meant", adds - flow.through(edge), 1.5
                 )
         table = matrix.reshape(-1, *edge.operand.shape)
@@ -126,7 +127,7 @@ def moved_entries(flow: Flow) -> Iterator[Mistake]:
                 other = np.roll(table, step, axis + 1).reshape(matrix.shape)
                 text = f"what is picked out of {flow.said(edge.operand)} is off by one along axis {axis}"
                 adds = flow.up[edge.node] @ other @ flow.down[edge.operand] - flow.through(edge)
-                yield Mistake("shift", text, adds, 1.7)
+                yield added("shift", text, adds, 1.7)
 
 
 def _shifted(G: Array, axes: Sequence[int], step: int) -> Array:
@@ -139,7 +140,7 @@ def _shifted(G: Array, axes: Sequence[int], step: int) -> Array:
     return result
 
 
-def reduced(flow: Flow) -> Iterator[Mistake]:
+def reduced(flow: Flow) -> Iterator[Guess]:
     """What is summed over the axes of a broadcast: over others, over all, averaged, or one of them."""
     for edge in flow.edges:
         operation = edge.node.operation
@@ -158,7 +159,7 @@ def reduced(flow: Flow) -> Iterator[Mistake]:
         count = prod(shape[a] for a in summed)
         by = flow.said(edge.operand)
         axes = " and ".join(f"axis {a}" for a in summed)
-        yield Mistake(
+        yield added(
             "mean",
             f"the gradient by {by} is a mean over {axes}, where a sum is meant",
             flat @ down / count - right,
@@ -168,7 +169,7 @@ def reduced(flow: Flow) -> Iterator[Mistake]:
             everything = np.broadcast_to(
                 U.sum(axis=tuple(range(1, U.ndim)), keepdims=True), sums.shape
             )
-            yield Mistake(
+            yield added(
                 "reduced",
                 f"the gradient by {by} is summed over all axes, where {axes} is meant",
                 everything.reshape(len(U), -1) @ down - right,
@@ -177,7 +178,7 @@ def reduced(flow: Flow) -> Iterator[Mistake]:
         first = U[
             (slice(None), *(slice(0, 1) if a in summed else slice(None) for a in range(len(shape))))
         ]
-        yield Mistake(
+        yield added(
             "reduced",
             f"the gradient by {by} is that of one index of {axes} alone, where a sum is meant",
             first.reshape(len(U), -1) @ down - right,
@@ -186,7 +187,7 @@ def reduced(flow: Flow) -> Iterator[Mistake]:
         yield from _over_other_axes(flow, edge, U, summed)
 
 
-def _over_other_axes(flow: Flow, edge: Edge, U: Array, summed: list[int]) -> Iterator[Mistake]:
+def _over_other_axes(flow: Flow, edge: Edge, U: Array, summed: list[int]) -> Iterator[Guess]:
     """A sum that is broadcast back, a softmax's or a mean's: over another axis, or over more."""
     shape, between_, node = edge.node.shape, np.ones((1, prod(edge.operand.shape))), edge.operand
     while True:
@@ -228,7 +229,7 @@ def _over_other_axes(flow: Flow, edge: Edge, U: Array, summed: list[int]) -> Ite
                 again = (U * v).sum(axis=tuple(a + 1 for a in other), keepdims=True) / v * scale
                 again = (np.broadcast_to(again, U.shape) * each).reshape(len(U), -1) @ down
                 for factor in {1.0, sizes}:
-                    yield Mistake(
+                    yield added(
                         "reduced", f"{text}, where {axes} is meant", factor * again - share, 1.45
                     )
 

@@ -10,7 +10,7 @@ from jacobians.display.html import element, fragment, table
 from jacobians.display.latex import latex_rows
 from jacobians.errors import VerificationError
 from jacobians.ground.trees import plain
-from jacobians.verification.diagnosis import Finding
+from jacobians.verification.explaining import Finding
 from jacobians.verification.taylor import Slope
 
 _WIDTH, _LABEL = 80, 15

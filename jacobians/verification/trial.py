@@ -1,26 +1,27 @@
 """One claim on trial: what it says, what is right, where they differ, and why."""
 
-from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from math import inf, prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.verification.by_graph import explanations
+from jacobians.verification.case import Sources
 from jacobians.verification.claims import MOST_BASIS, MOST_EXPLAINED, Claim, Sample, drawn
-from jacobians.verification.contests import Contest, along_few, assembled, contest, probes
-from jacobians.verification.diagnosis import (
-    Finding,
-    Terms,
-    diagnose,
-    diagnose_backward,
-    diagnose_forward,
+from jacobians.verification.contests import (
+    Contest,
+    along_few,
+    assembled,
+    contest,
+    probes,
+    told,
 )
+from jacobians.verification.diagnosis import Map, diagnose, explain_probes
 from jacobians.verification.differences import Estimate
-from jacobians.verification.flow import flow_of
+from jacobians.verification.explaining import Finding, without_entries
+from jacobians.verification.flow import Flow, Told, flow_of
 from jacobians.verification.otherwise import as_if
 from jacobians.verification.references import ByTracing, Numerical, Reference
 from jacobians.verification.report import Part, Worst
@@ -43,12 +44,6 @@ Array = NDArray[Any]
 _TINY = 1e-4  # below this the size of an argument says nothing of how f is rounded
 _MOST_EXPLAINED = 1 << 20  # entries of a tensor that is asked for whole because something is wrong
 _MANY_COLUMNS = 64  # entries of an argument, above which numbers are asked along directions first
-_MOST_FINDINGS = 4
-_LONG = 60  # characters of a sentence that a formula makes hard to read
-_WEAK = (
-    "axis factor", "unexplained", "pointwise", "row", "column", "block", "entries", "results", "noise",
-    "absolute", "structure", "zeros", "shift",
-)  # fmt: skip
 _MOST_SUMS = 1024  # results that a Taylor remainder is measured in one by one
 
 
@@ -123,12 +118,8 @@ class Trial:
         findings: tuple[Finding, ...] = ()
         if wrong:
             findings = self._of_another(sample, pair) or self._findings(
-                sample, found, verdict, pair, derived=derived
+                sample, found, verdict, pair, whole=linear and not derived, derived=derived
             )
-            if linear and not derived and (not findings or _is_weak(findings[0])):
-                more = self._of_graph(sample, pair, findings) or self._of_arguments(sample, pair)
-                rest = [one for one in findings if not more or one.kind != "unexplained"]
-                findings = (*more, *rest)[:_MOST_FINDINGS]
         errors = found.estimate.error[~found.estimate.lost]
         return self._made(
             claim,
@@ -286,62 +277,41 @@ class Trial:
     # What is told
 
     def _findings(
-        self, sample: Sample, found: Contest, verdict: Verdict, pair: Pair, *, derived: bool
+        self,
+        sample: Sample,
+        found: Contest,
+        verdict: Verdict,
+        pair: Pair,
+        *,
+        whole: bool,
+        derived: bool,
     ) -> tuple[Finding, ...]:
-        if found.way == "pairing" or (sample.way == "tensor" and found.way != "tensor"):
-            return ()
+        """The diagnosis of wrong entries; of what is no linear map, without its graph."""
         # What is right, or cannot be judged, needs no explanation.
         expected = np.where(verdict.fails, found.estimate.value, found.claimed)
         allowed = verdict.allowed
         if sample.way != "tensor" and found.way != "tensor":
             allowed = np.max(allowed, axis=0)
-        terms = None if self._traced is None or derived else self._traced.terms(pair)
-        variants = None if self._traced is None or derived else self._traced.variants(pair)
-        return self._explained(sample, found, expected, allowed, pair, terms, variants)
+        sources = Sources()
+        if self._traced is not None and not derived:
+            sources = Sources(self._traced.terms(pair), self._traced.variants(pair))
+        if whole:
+            eps = max(self._subject.eps, *(eps_of(array) for array in sample.got))
+            claim = told(sample, pair, eps)
+            sources = sources._replace(
+                flow=partial(self._flow, pair, claim),
+                arguments=partial(as_if, self._subject, pair, claim),
+            )
+        if found.way == "pairing" or (sample.way == "tensor" and found.way != "tensor"):
+            return without_entries(sources)
+        return self._explained(sample, found, expected, allowed, pair, sources)
 
-    def _of_graph(
-        self, sample: Sample, pair: Pair, known: Sequence[Finding]
-    ) -> tuple[Finding, ...]:
-        """Explanations from the function's own graph, for a claim that is probed on one side."""
-        if self._traced is None:
-            return ()
-        U = D = None
-        if not sample.whole and sample.way == "backward":
-            U = np.stack([G.ravel() for G in sample.given])
-        elif not sample.whole:
-            D = np.stack([d.ravel() for d in sample.given], axis=1)
+    def _flow(self, pair: Pair, claim: Told) -> Flow | None:
+        """What runs along the function's own graph."""
         try:
-            flow = flow_of(self._subject, pair, U, D)
+            return None if self._traced is None else flow_of(self._subject, pair, claim)
         except Exception:  # what has no graph of nodes that can be evaluated by itself
-            return ()
-        if flow is None:
-            return ()
-        upstreams, directions = flow.up[flow.output], flow.down[flow.start]
-        if U is not None:
-            claimed = np.stack([g.ravel() for g in sample.got]) @ directions
-        elif D is not None:
-            claimed = upstreams @ np.stack([y.ravel() for y in sample.got], axis=1)
-        else:
-            claimed = upstreams @ assembled(sample, pair).reshape(pair.out.size, -1) @ directions
-        eps = max(eps_of(array) for array in sample.got)
-        several = not known or known[0].kind not in ("factor", "term", "pointwise", "zeros")
-        found = explanations(flow, claimed, max(eps, self._subject.eps), several=several)
-        return tuple(Finding(one.kind, one.text, 0.0) for one in found)
-
-    def _of_arguments(self, sample: Sample, pair: Pair) -> tuple[Finding, ...]:
-        """Whether the claim is right for an argument that is turned, one off, or another."""
-        upstreams: Array | None = None
-        if sample.whole:
-            claimed = assembled(sample, pair).reshape(pair.out.size, -1)
-        elif sample.way == "backward":
-            upstreams = np.stack([G.ravel() for G in sample.given])
-            claimed = np.stack([g.ravel() for g in sample.got])
-        else:
-            return ()
-        return tuple(
-            Finding("argument", text, 0.0)
-            for text in as_if(self._subject, pair, upstreams, claimed)
-        )
+            return None
 
     def _of_shape(self, sample: Sample, found: Contest, pair: Pair) -> tuple[Finding, ...]:
         """Explanations of a wrong shape."""
@@ -349,7 +319,8 @@ class Trial:
             return ()
         expected = found.estimate.value
         largest = np.max(np.abs(expected), initial=0.0, where=np.isfinite(expected))
-        return self._explained(sample, found, expected, np.asarray(1e-9 * largest), pair)
+        allowed = np.asarray(1e-9 * largest)
+        return self._explained(sample, found, expected, allowed, pair, Sources())
 
     def _of_another(self, sample: Sample, pair: Pair) -> tuple[Finding, ...]:
         """Whether what is claimed by one argument is the derivative by another one."""
@@ -375,52 +346,25 @@ class Trial:
         expected: Array,
         allowed: Array,
         pair: Pair,
-        terms: Terms | None = None,
-        variants: Terms | None = None,
+        sources: Sources,
     ) -> tuple[Finding, ...]:
         """The diagnosis; where that of a sample finds nothing, what would find more."""
-        told = self._diagnosed(sample, found, expected, allowed, pair, terms, variants)
-        if sample.whole or not told or told[0].kind != "unexplained":
-            return told
+        if sample.way == "tensor":
+            ndim = pair.out.ndim
+            return diagnose(
+                found.claimed, expected, out_ndim=ndim, tolerance=allowed, sources=sources
+            )
+        which = Map(sample.way == "backward", pair.out.shape, pair.inner.shape)
+        with np.errstate(all="ignore"):
+            given = probes(sample, found, expected, pair)
+        findings = explain_probes(given, which, allowed, sources) if given else ()
+        if sample.whole or not findings or findings[0].kind != "unexplained":
+            return findings
         text = (
             "From a sample of so large a tensor no more can be told: check at smaller shapes, where every "
             "entry is compared."
         )
-        return (*told, Finding("unexplained", text, 1.0))
-
-    def _diagnosed(
-        self,
-        sample: Sample,
-        found: Contest,
-        expected: Array,
-        allowed: Array,
-        pair: Pair,
-        terms: Terms | None = None,
-        variants: Terms | None = None,
-    ) -> tuple[Finding, ...]:
-        with np.errstate(all="ignore"):
-            if sample.way == "tensor":
-                out_ndim = pair.out.ndim
-                return diagnose(
-                    found.claimed,
-                    expected,
-                    out_ndim=out_ndim,
-                    tolerance=allowed,
-                    terms=terms,
-                    variants=variants,
-                )
-            given = probes(sample, found, expected, pair)
-            if not given:
-                return ()
-            explain = diagnose_backward if sample.way == "backward" else diagnose_forward
-            return explain(
-                given,
-                out_shape=pair.out.shape,
-                in_shape=pair.inner.shape,
-                tolerance=allowed,
-                terms=terms,
-                variants=variants,
-            )
+        return (*findings, Finding("unexplained", text, 1.0))
 
     # The Taylor remainder
 
@@ -491,15 +435,6 @@ def _too_loose(found: Contest, verdict: Verdict, tolerance: Tolerance) -> str:
         f"zero would pass too {why}: no entry of the derivative is above {size:.2g}. Give a smaller "
         "tolerance, or check where the derivative is larger"
     )
-
-
-def _is_weak(finding: Finding) -> bool:
-    """Whether a finding says where or how much, but not what the mistake is."""
-    text = finding.text
-    long = finding.kind == "term" and len(text) > _LONG
-    unread = finding.kind == "factor" and "(" not in text and "is 2 ×" not in text
-    told = "everywhere" in text or "reversed" in text
-    return finding.remaining > 0 or (finding.kind in _WEAK and not told) or long or unread
 
 
 def _precision(sample: Sample, subject: Subject) -> str:

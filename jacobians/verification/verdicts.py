@@ -18,7 +18,7 @@ from jacobians.verification.claims import Sample, drawn
 from jacobians.verification.contests import Contest, assembled
 from jacobians.verification.differences import Estimate, exact
 from jacobians.verification.places import Mask
-from jacobians.verification.references import Numerical, Reference
+from jacobians.verification.references import Numerical, Reference, changes
 from jacobians.verification.subject import Pair
 
 Array = NDArray[Any]
@@ -240,7 +240,7 @@ def _confirmed(
         return False
     random = np.random.default_rng(pair.inner.size)
     directions = [drawn(random, pair.inner.shape) for _ in range(_DIRECTIONS)]
-    measured, right = judge.forward(pair, directions), reference.forward(pair, directions)
+    measured, right = (changes(one, pair, directions) for one in (judge, reference))
     shape = (-1, pair.inner.size)
     wrong = (contest.claimed - contest.estimate.value).reshape(shape)
     failing = np.any(verdict.fails.reshape(shape), axis=1)
@@ -270,7 +270,7 @@ def _numbers(
 ) -> tuple[Any, Estimate]:
     """Where entries fail, as an index, and what numbers say there."""
     if contest.way == "forward":
-        return ..., judge.forward(pair, contest.given)
+        return ..., changes(judge, pair, contest.given)
     fails = (verdict.fails | verdict.lost).reshape(-1, pair.inner.size)
     columns = np.flatnonzero(np.any(fails, axis=0))
     most = min(max(_EFFORT // (pair.out.size + pair.inner.size), _COLUMNS[0]), _COLUMNS[1])
