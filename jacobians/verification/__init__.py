@@ -7,7 +7,7 @@ said of its derivative; ``guests`` are those of other libraries), which stand ``
 what fails once more, ``taylor`` measures remainders, and ``report`` tells. ``differences`` and ``stepping``
 make numerical Jacobians.
 
-Why something is wrong is told by ``explaining``: one table of hypotheses, each a function from a ``case``
+Why something is wrong is told by ``reasoning``: one table of hypotheses, each a function from a ``case``
 (what is compared, and what else is known of the function) to guesses, and one rule that ranks what
 ``judging`` finds to hold. Guesses at entries are ``arrangements``, ``shifts`` and ``values``, in the words
 of ``places`` and ``factors``; guesses at the function's own graph, along which a ``flow`` runs, are

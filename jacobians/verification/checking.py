@@ -13,8 +13,9 @@ from jacobians.transforms.flattening import flattened
 from jacobians.verification.claims import Backward, Claim, Forward, Full, Ours, gradients_of
 from jacobians.verification.elsewhere import decided, is_open, other_sizes
 from jacobians.verification.guests import backward_of, forward_of, is_guest
+from jacobians.verification.parts import Part
 from jacobians.verification.references import ByTracing, Given, Numerical, Reference
-from jacobians.verification.report import Part, Report
+from jacobians.verification.report import Report
 from jacobians.verification.subject import Subject
 from jacobians.verification.trial import Trial
 

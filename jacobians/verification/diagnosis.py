@@ -20,7 +20,7 @@ from jacobians.verification.case import (
     numbers,
     tolerances,
 )
-from jacobians.verification.explaining import Finding, explain
+from jacobians.verification.reasoning import Finding, explain
 
 Probes = Sequence[tuple[ArrayLike, ArrayLike, ArrayLike]]
 

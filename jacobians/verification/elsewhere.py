@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.ground.trees import flatten
-from jacobians.verification.explaining import Finding
+from jacobians.verification.reasoning import Finding
 
 _SIZES = (5, 7, 3, 11, 13)  # no one a power or a product of others
 _LARGEST = 1 << 11  # entries of an argument, or a result, of another size

@@ -181,7 +181,7 @@ class Judge:
         """Where the few entries are that an explanation leaves wrong."""
         if self.compares(wrong):
             return places.find(wrong, significant, self.case.names, self.case.out_ndim).words
-        at = [tuple(int(n) for n in index) for index in np.argwhere(wrong)[:4]]
+        at = [tuple(int(n) for n in index) for index in np.argwhere(wrong)[:3]]
         return f"at its index {places.listed([str(index) for index in at])}"
 
     def _improves(self, claimed: Array, left: Array) -> bool:

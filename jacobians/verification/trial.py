@@ -20,11 +20,11 @@ from jacobians.verification.contests import (
 )
 from jacobians.verification.diagnosis import Map, diagnose, explain_probes
 from jacobians.verification.differences import Estimate
-from jacobians.verification.explaining import Finding, without_entries
 from jacobians.verification.flow import Flow, Told, flow_of
 from jacobians.verification.otherwise import as_if
+from jacobians.verification.parts import Part, Worst
+from jacobians.verification.reasoning import Finding, without_entries
 from jacobians.verification.references import ByTracing, Numerical, Reference
-from jacobians.verification.report import Part, Worst
 from jacobians.verification.subject import Pair, Subject, eps_of
 from jacobians.verification.taylor import Slope, Walk
 from jacobians.verification.verdicts import (

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 import jacobians as jb
 from jacobians.verification.diagnosis import diagnose, diagnose_backward, diagnose_forward
-from jacobians.verification.explaining import Finding
+from jacobians.verification.reasoning import Finding
 from tests import cases
 
 Array = NDArray[Any]

@@ -51,10 +51,10 @@ class Finding(NamedTuple):
     remaining: float
 
 
-class Row(NamedTuple):
+class Hypothesis(NamedTuple):
     """A hypothesis, of a case or of its graph; it is tried unless its stage has one as plain as ``until``."""
 
-    hypothesis: Callable[[Any], Iterator[Guess | Diagnosis]]
+    function: Callable[[Any], Iterator[Guess | Diagnosis]]
     until: float = -np.inf
     of_graph: bool = False
 
@@ -62,7 +62,7 @@ class Row(NamedTuple):
 class Stage(NamedTuple):
     """Rows that are tried where what is known says no more than where, or is of none of these kinds."""
 
-    rows: tuple[Row, ...]
+    rows: tuple[Hypothesis, ...]
     but_for: tuple[str, ...] = ()
 
 
@@ -106,23 +106,23 @@ def at_other_arguments(case: Case) -> Iterator[Diagnosis]:
 
 HYPOTHESES: tuple[Stage, ...] = (
     Stage((
-        Row(whole), Row(values.local), Row(values.by_terms), Row(arrangements.moved),
-        Row(arrangements.summed), Row(arrangements.deltas), Row(arrangements.unsummed),
-        Row(values.pointwise), Row(shifts.shifts), Row(values.by_formula, 1.99),
-        Row(values.axis_factors, 2.0), Row(values.noise, np.inf),
+        Hypothesis(whole), Hypothesis(values.local), Hypothesis(values.by_terms), Hypothesis(arrangements.moved),
+        Hypothesis(arrangements.summed), Hypothesis(arrangements.deltas), Hypothesis(arrangements.unsummed),
+        Hypothesis(values.pointwise), Hypothesis(shifts.shifts), Hypothesis(values.by_formula, 1.99),
+        Hypothesis(values.axis_factors, 2.0), Hypothesis(values.noise, np.inf),
     )),
     Stage((
-        *(Row(h, of_graph=True) for h in (
+        *(Hypothesis(h, of_graph=True) for h in (
             hypotheses.paths, hypotheses.skipped, hypotheses.scalars, hypotheses.operands,
             hypotheses.branches, rearrangements.reduced,
         )),
-        *(Row(h, _SURE, of_graph=True) for h in (
+        *(Hypothesis(h, _SURE, of_graph=True) for h in (
             hypotheses.exchanged, rearrangements.turned_edges, rearrangements.moved_entries,
             rearrangements.rearranged, hypotheses.factors, hypotheses.degrees, hypotheses.several_paths,
         )),
     )),
-    Stage((Row(two_at_once, of_graph=True),), ("factor", "term", "pointwise", "zeros")),
-    Stage((Row(at_other_arguments),)),
+    Stage((Hypothesis(two_at_once, of_graph=True),), ("factor", "term", "pointwise", "zeros")),
+    Stage((Hypothesis(at_other_arguments),)),
 )  # fmt: skip
 """What is tried, in this order."""
 
@@ -163,7 +163,7 @@ def _held(case: Case, stage: Stage) -> list[Diagnosis]:
         about = case.flow if row.of_graph else case
         if about is None or any(one.full and one.weight <= row.until for one in found):
             continue
-        for guess in row.hypothesis(about):
+        for guess in row.function(about):
             one = guess if isinstance(guess, Diagnosis) else judge(guess)
             if one is not None:
                 found.append(one)
