@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from jacobians.ground.trees import flatten
-from jacobians.verification.reasoning import Finding
+from jacobians.verification.reasoning import Finding, is_vague
 
 _SIZES = (5, 7, 3, 11, 13)  # no one a power or a product of others
 _LARGEST = 1 << 11  # entries of an argument, or a result, of another size
 _NUMBER = re.compile(r"[\d.,]+(?:e-?\d+)?")
+_REMARK = re.compile(r" \((?:a |an |n |it |or )[^()]*\)")
 _FACTORS = ("factor", "mean")
 _PLAIN = ("2", "½")  # that nobody means a size by
 
@@ -44,7 +45,7 @@ def other_sizes(
         drawn = random.choice(array.ravel(), shape)
         if array.dtype.kind == "f" and not np.isin(array, (0, 1)).all():
             drawn = (drawn * random.uniform(0.8, 1.2, shape)).astype(array.dtype)
-        found.append(drawn)
+        found.append(_like(array, drawn))
     try:
         before, _ = flatten(f(*[_copied(a) for a in args], **kwargs))
         after, _ = flatten(f(*[_copied(a) for a in found], **kwargs))
@@ -54,6 +55,16 @@ def other_sizes(
     ranks = [np.ndim(y) for y in before] == [y.ndim for y in ends]
     finite = all(y.size <= _LARGEST and np.isfinite(y).all() for y in ends)
     return found if ranks and finite else None
+
+
+def _like(array: Any, drawn: Any) -> Any:
+    """Symmetric where the other is, and positive definite."""
+    square = array.ndim == 2 and array.shape[0] == array.shape[1] and array.dtype.kind == "f"
+    if not square or not np.allclose(array, array.T, rtol=1e-12, atol=0):
+        return drawn
+    if np.linalg.eigvalsh(array)[0] <= 0:
+        return (drawn + drawn.T) / 2
+    return drawn @ drawn.T / len(drawn) + np.mean(np.diag(array)) * np.eye(len(drawn))
 
 
 def _copied(value: Any) -> Any:
@@ -86,9 +97,15 @@ def decided(
         if _NUMBER.sub("#", first.text) == _NUMBER.sub("#", other.text):
             return None
         return (Finding(other.kind, f"{other.text[:-1]}; seen at {shapes}.", 0.0), *here[1:])
-    known = {_NUMBER.sub("#", one.text) for one in there}
-    kept = tuple(one for one in here if _NUMBER.sub("#", one.text) in known)
-    return kept if kept and len(kept) < len(here) else None
+    known = {_words(one) for one in there}
+    kept = tuple(one for one in here if _words(one) in known)
+    vague = bool(kept) and is_vague(kept[0]) and not is_vague(first)
+    return kept if kept and len(kept) < len(here) and not vague else None
+
+
+def _words(finding: Finding) -> str:
+    """What it says, numbers and remarks apart."""
+    return _NUMBER.sub("#", _REMARK.sub("", finding.text))
 
 
 def _factor(finding: Finding) -> str:

@@ -7,24 +7,24 @@ local Jacobians and factors; ``rearrangements`` has those that move and sum entr
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from fractions import Fraction
 from functools import partial
-from itertools import combinations
+from itertools import combinations, permutations
 from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.graph.node import Node, input_node, ordered
-from jacobians.notation.terms import Sum
-from jacobians.tensor.jacobian_tensor import JacobianTensor
+from jacobians.graph.node import Node
 from jacobians.verification.flow import Edge, Flow, slope_of
+from jacobians.verification.inside import valued
 from jacobians.verification.judging import CLOSE, PLAIN, Guess, added
 
 Array = NDArray[Any]
 
-_SAME_ENTRIES = ("permute", "transpose", "reshape", "alias", "expand_dims", "squeeze")
-_MOST_VALUES = 40  # whose values may be a factor
+_PLAIN_FRACTIONS = 3  # the largest denominator of a factor that is written as a fraction
+_MOST_USES = 4  # of one value, that are looked at together
 
 
 def _shares(flow: Flow) -> list[tuple[str, Array]]:
@@ -120,6 +120,10 @@ _SCALARS: dict[str, Callable[[Array], Array]] = {
     "1/(2 {})": lambda v: 1 / (2 * v),
     "1/{}²": lambda v: 1 / v**2,
     "−1/{}²": lambda v: -1 / v**2,
+    "3 {}²": lambda v: 3 * v**2,
+    "{}³": lambda v: v**3,
+    "√{}": np.sqrt,
+    "1/√{}": lambda v: 1 / np.sqrt(v),
     "1/√(1 − {}²)": lambda v: 1 / np.sqrt(1 - v**2),
     "[{} > 0]": lambda v: np.where(v > 0, 1.0, 0.0),
     "[{} < 0]": lambda v: np.where(v < 0, 1.0, 0.0),
@@ -169,7 +173,7 @@ def _forgotten_division(flow: Flow, slope: float, of: str) -> str:
 
 def factors(flow: Flow) -> Iterator[Guess]:
     """The value of a node that multiplies, or divides, the gradient at another; and so is lost or extra."""
-    named = _valued(flow)
+    named = valued(flow)
     for at in flow.nodes:
         pull, share = flow.up[at], flow.up[at] @ flow.down[at]
         if not share.any():
@@ -203,116 +207,6 @@ def factors(flow: Flow) -> Iterator[Guess]:
                     (pull / full) @ flow.down[at] - share,
                     1.75 + worse,
                 )
-
-
-def _valued(flow: Flow) -> list[tuple[Node, Array]]:
-    """Nodes of the function with their values, the first of many, without ones."""
-    named: list[tuple[Node, Array]] = []
-    for node in ordered([flow.output]):
-        if node not in flow.values and node.value is None:
-            continue
-        value = np.asarray(flow.values.get(node, node.value), np.float64)
-        if not np.isfinite(value).all() or (np.abs(value) == 1).all() or len(named) >= _MOST_VALUES:
-            continue
-        named.append((node, value))
-    return named
-
-
-def operands(flow: Flow) -> Iterator[Guess]:
-    """A factor in a local Jacobian: forgotten, transposed, turned round, there twice, or another value."""
-    others = [(n, v) for n, v in _valued(flow) if v.ndim and v.size > 1]
-    for edge in flow.edges:
-        share = flow.through(edge)
-        if not share.any():
-            continue
-        by = f"in the derivative of {flow.said(edge.node)} by {flow.said(edge.operand)}"
-        for number, term in enumerate(edge.local.terms.terms):
-            for place, factor in enumerate(term.factors):
-                value = edge.local.operands[factor.operand]
-                if factor.mask:
-                    continue
-                text = flow.said(factor.operand)
-                for kind, clause, other, weight in (
-                    *_mistaken(text, value),
-                    *_exchanged_for(flow, factor.operand, value, others),
-                ):
-                    if other.shape != value.shape or np.array_equal(other, value):
-                        continue
-                    leaf = input_node("", value.shape)
-                    factors = list(term.factors)
-                    factors[place] = factor._replace(operand=leaf)
-                    terms = list(edge.local.terms.terms)
-                    terms[number] = term._replace(factors=tuple(factors))
-                    own = {**edge.local.operands, leaf: other}
-                    whole = Sum(edge.local.shape, tuple(terms))
-                    tensor = JacobianTensor(whole, edge.node.ndim, own, dtype=np.float64)
-                    pulled = flow.pulled(edge._replace(local=tensor), flow.up[edge.node])
-                    adds = pulled @ flow.down[edge.operand] - share
-                    yield added(kind, f"{by}, {clause}", adds, weight)
-
-
-def _mistaken(text: str, value: Array) -> Iterator[tuple[str, str, Array, float]]:
-    """What stands in the place of a factor: its kind, the words, the array, and how plain it is."""
-    yield "skipped", f"the factor {text} is forgotten", np.ones_like(value), 1.35
-    yield "sign", f"{text} has the wrong sign", -value, 1.7
-    yield "twice", f"{text} is multiplied in twice", value**2, 1.7
-    if value.ndim == 2 and value.shape[0] == value.shape[1] > 1:
-        yield "transposed", f"{text} stands transposed", value.T, 1.5
-        yield "skipped", f"the factor {text} is forgotten", np.eye(len(value)), 1.4
-    for axes in axes_of(value.ndim) if value.size > 1 else ():
-        which = "" if len(axes) == value.ndim else f" along {axes_said(axes)}"
-        clause = f"{text} is turned round{which} (a kernel: convolution for correlation)"
-        yield "turned", clause, np.flip(value, axes), 1.6
-
-
-def _exchanged_for(
-    flow: Flow, operand: Any, value: Array, others: Sequence[tuple[Node, Array]]
-) -> Iterator[tuple[str, str, Array, float]]:
-    """Another value of the function in the place of a factor: of its shape, or transposed."""
-    text = flow.said(operand)
-    if value.ndim and value.size > 1 and 0 <= value.min() and value.max() <= 1:
-        minus = f"({text})" if " " in text else text
-        yield "instead", f"1 − {minus} stands where {text} is meant", 1 - value, 1.66
-    for node, other in others:
-        if node is operand or value.size < 2:
-            continue
-        moved = node.operation is not None and node.operation.name in _SAME_ENTRIES
-        if moved and any(o in node.operands for o, _ in others):
-            continue  # its operand says the same
-        said = flow.said(node)
-        plain = 1.58 if node.operation is None else 1.65 if node in flow.names else 1.8
-        if other.shape == value.shape:
-            yield "instead", f"{said} stands where {text} is meant", other, plain
-        elif value.ndim == 2 and other.shape == value.shape[::-1]:
-            yield "instead", f"{said}ᵀ stands where {text} is meant", other.T, plain + 0.05
-        elif other.size == value.size:
-            yield (
-                "instead",
-                f"{said} stands where {text} is meant",
-                other.reshape(value.shape),
-                1.65,
-            )
-
-
-def branches(flow: Flow) -> Iterator[Guess]:
-    """The masks of a node that selects: its branches are exchanged."""
-    for node in flow.nodes:
-        adds = np.zeros_like(flow.right)
-        seen = False
-        for edge in flow.into(node):
-            masks = {f.operand for t in edge.local.terms.terms for f in t.factors if f.mask}
-            if masks:
-                seen = True
-                own = dict(edge.local.operands)
-                own.update({m: ~np.asarray(own[m]).astype(bool) for m in masks})
-                tensor = JacobianTensor(edge.local.terms, node.ndim, own, dtype=np.float64)
-                pulled = flow.pulled(edge._replace(local=tensor), flow.up[node])
-                adds = adds + pulled @ flow.down[edge.operand] - flow.through(edge)
-        if seen:
-            words = (
-                f"the branches of {flow.said(node)} are exchanged: its condition is turned round"
-            )
-            yield added("branches", words, adds, 1.55)
 
 
 def exchanged(flow: Flow) -> Iterator[Guess]:
@@ -373,6 +267,43 @@ def degrees(flow: Flow) -> Iterator[Guess]:
                     )
 
 
+def one_for_all(flow: Flow) -> Iterator[Guess]:
+    """The gradient by one of several uses of a value stands for that by each: ``3 X²`` of a matrix."""
+    for operand in flow.nodes:
+        edges = _users(flow, operand)
+        shares = [flow.through(edge) for edge in edges] if 1 < len(edges) <= _MOST_USES else []
+        for edge, share in zip(edges, shares, strict=False):
+            of, via = flow.said(operand), flow.said(edge.node)
+            text = f"the gradient by {of} through {via} is taken {len(edges)} times, for each use of {of}"
+            yield added(
+                "exchanged",
+                f"{text} (as if a product commuted)",
+                len(edges) * share - np.sum(shares, axis=0),
+                1.62 if len(edges) > 2 else 1.8,
+            )
+
+
+def reordered(flow: Flow) -> Iterator[Guess]:
+    """Three or four gradients of one shape that are put back in another order: gates."""
+    for operand in flow.nodes:
+        edges = [edge for edge in _users(flow, operand) if edge.node.ndim][:_MOST_USES]
+        if len(edges) < 3 or len({edge.node.shape for edge in edges}) > 1:
+            continue
+        down = flow.down[operand]
+        one_by_one = [
+            [flow.pulled(into, flow.up[of.node]) @ down for of in edges] for into in edges
+        ]
+        right = np.sum([row[n] for n, row in enumerate(one_by_one)], axis=0)
+        names = [flow.said(edge.node) for edge in edges]
+        for order in permutations(range(len(edges))):
+            if sum(n != m for n, m in enumerate(order)) < 3:
+                continue  # two are exchanged
+            put = np.sum([one_by_one[n][m] for n, m in enumerate(order)], axis=0)
+            said = ", ".join(names[m] for m in order)
+            text = f"the gradients by {', '.join(names)} come in another order: {said}"
+            yield added("exchanged", text, put - right, 1.65)
+
+
 def several_paths(flow: Flow) -> Iterator[Guess]:
     """Two paths that are missing at once."""
     shares = _shares(flow)[:24]
@@ -409,23 +340,13 @@ def _spans(flow: Flow) -> Iterator[tuple[Node, Node]]:
                 yield after, node
 
 
-def axes_of(ndim: int) -> list[tuple[int, ...]]:
-    """Each axis, the last two, and all."""
-    found: list[tuple[int, ...]] = [(a,) for a in range(ndim)]
-    if ndim > 1:
-        found += [(ndim - 2, ndim - 1), tuple(range(ndim))]
-    return list(dict.fromkeys(found))
-
-
-def axes_said(axes: Sequence[int]) -> str:
-    """Axes in words."""
-    return " and ".join(f"axis {a}" for a in axes)
-
-
 def _alike(first: Array, second: Array) -> bool:
     scale = max(float(np.abs(first).max()), float(np.abs(second).max()))
     return bool(np.abs(first - second).max() <= 1e-9 * scale)
 
 
 def _number(value: float) -> str:
+    plain = Fraction(value).limit_denominator(_PLAIN_FRACTIONS)
+    if plain and abs(float(plain) - value) <= CLOSE * abs(value):
+        return str(plain).replace("-", "−")
     return f"{value:.4g}".replace("-", "−")

@@ -82,6 +82,8 @@ class Guess(NamedTuple):
     adds : ndarray, optional
         What the mistake adds to the right numbers of the case's flow; ``words`` then says it for the
         factor by which it holds, where that is free.
+    free : int
+        How many numbers of its own it was given, so that it fits.
     """
 
     kind: str
@@ -94,6 +96,7 @@ class Guess(NamedTuple):
     scaled: bool = True
     adds: Array | None = None
     words: Callable[[float], str] | None = None
+    free: int = 0
 
 
 def added(kind: str, words: str | Callable[[float], str], adds: Array, weight: float) -> Guess:
@@ -106,11 +109,19 @@ def added(kind: str, words: str | Callable[[float], str], adds: Array, weight: f
     return Guess(kind, clause, weight, np.asarray, scaled=free is not None, adds=adds, words=free)
 
 
+def is_earned(free: int, explained: int) -> bool:
+    """Whether an explanation with so many free numbers explains more: else it is none, but a coincidence.
+
+    A sign, 2 and ½ are no free number; the size of an axis, out of several, is one; any other number that
+    was chosen for its size counts as two, for it may be read in many ways.
+    """
+    return explained > free
+
+
 class Fit(NamedTuple):
     """A constant factor with what is said of it, and its weight.
 
-    ``named`` is a factor that means something; ``needed`` is how many entries must agree on it
-    before it is no accident.
+    ``named`` is a factor that means something; ``free`` how many free numbers it counts as.
     """
 
     factor: Any
@@ -118,7 +129,7 @@ class Fit(NamedTuple):
     clauses: tuple[str, ...]
     weight: float
     named: bool
-    needed: int
+    free: int
 
 
 class Judge:
@@ -156,7 +167,7 @@ class Judge:
         significant |= np.abs(fit.factor * predicted) > _TELLING * allowed
         wrong = left > 0
         telling = np.count_nonzero(significant)
-        if telling < (fit.needed if guess.scaled else 3):
+        if not is_earned(fit.free if guess.scaled else 2, int(telling)):
             return None
         enough = int(np.count_nonzero(significant & ~wrong))
         kind = guess.kind or fit.kind
@@ -168,7 +179,7 @@ class Judge:
         if 0 < count <= _FEW * enough:
             more = f"{_entries(count)} wrong besides, {self._besides(wrong, significant)}"
             return Diagnosis(kind, (*clauses, more), weight + 1.5)
-        nearly = remaining <= NEARLY_ALL and telling >= _MANY and fit.needed < 3
+        nearly = remaining <= NEARLY_ALL and telling >= _MANY and fit.free < 2
         if nearly and self._improves(claimed, left):
             return Diagnosis(kind, clauses, weight, remaining)
         return None
@@ -244,25 +255,25 @@ class Judge:
         if not scaled:
             return None
         clause = f"it is {_number(factor)} × the right derivative, a constant factor"
-        return Fit(factor, "factor", (clause,), 2.0, False, 3)
+        return Fit(factor, "factor", (clause,), 2.0, False, 2)
 
     def _named(self, phase: float, value: float) -> Fit:
         """A factor that means something."""
         clauses = ("the sign is wrong",) if phase < 0 else ()
         if value == 1:
-            return Fit(phase, "sign", clauses, 1.0 if phase < 0 else 0.0, True, 1)
+            return Fit(phase, "sign", clauses, 1.0 if phase < 0 else 0.0, True, 0)
         meant = self.readings[value]
         more = [reading.meaning for reading in meant if reading.meaning][:2]
         text = f"it is {meant[0].written} × the right derivative"
         text += f" ({', or '.join(more)})" if more else ""
         weight = 1.1 if phase > 0 else 1.4
-        needed = 1 if value in (2, 0.5) else 2 if meant[0].of_sizes else 3
-        return Fit(phase * value, meant[0].kind, (*clauses, text), weight, True, needed)
+        free = 0 if value in (2, 0.5) else 1 if meant[0].of_sizes else 2
+        return Fit(phase * value, meant[0].kind, (*clauses, text), weight, True, free)
 
 
 def _along(guess: Guess, adds: Array, flow: Flow) -> Diagnosis | None:
     """Whether a mistake at a node adds up to the error, along all paths that are looked at."""
-    words, weight = guess.clause, guess.weight
+    words, weight, free = guess.clause, guess.weight, guess.free
     if guess.words is None:
         flow.tried.append(guess)
     else:
@@ -271,7 +282,10 @@ def _along(guess: Guess, adds: Array, flow: Flow) -> Diagnosis | None:
         adds, words = c * adds, guess.words(c + 1)
         plain = any(abs(c + 1 - n) <= CLOSE for n in PLAIN)
         weight += -0.2 if plain else 0.15 if "(" in words else 0.6
+        free = 0 if plain else 1
     if not np.abs(adds - flow.error).max() <= flow.allowed:
+        return None
+    if not is_earned(free, flow.explained_by(adds)):
         return None
     return Diagnosis(guess.kind, (words,), weight)
 

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.verification.flow import Told
-from jacobians.verification.hypotheses import axes_of, axes_said
+from jacobians.verification.inside import axes_of, axes_said
+from jacobians.verification.judging import is_earned
 from jacobians.verification.subject import Pair, Subject, copied, leaves_of
 
 Array = NDArray[Any]
@@ -19,7 +20,8 @@ Array = NDArray[Any]
 _STEP = 1e-5  # of central differences, as a share of the argument's size
 _EXACT = 1e-6  # a relative error that differences of such a step stay below
 _DIRECTIONS = 2
-_FEWEST = 4  # numbers that must agree
+_MOST_LABELS = 16  # that are tried one by one
+_FREE = 3  # numbers that the choice of an argument is worth
 
 
 class Other(NamedTuple):
@@ -39,7 +41,7 @@ def as_if(subject: Subject, pair: Pair, told: Told) -> Iterator[str]:
     step = _STEP * max(float(np.abs(pair.inner).max(initial=0.0)), 1e-3)
     directions = random.choice([-1.0, 1.0], (_DIRECTIONS, *pair.inner.shape))
     said = [claimed @ d.reshape(-1) for d in directions]
-    if sum(s.size for s in said) < _FEWEST:
+    if not is_earned(_FREE, sum(s.size for s in said)):
         return
     for other in _others(subject, pair):
         if all(
@@ -90,6 +92,7 @@ def _others(subject: Subject, pair: Pair) -> Iterator[Other]:
         if isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.size > 1
     ]
     own = subject.places[pair.which]
+    yield from _tables(subject)
     for n, name, value in arrays:
         if value.ndim > 1 and value.shape[-1] == value.shape[-2]:
             yield Other(n, f"{name}: transposed", np.swapaxes(value, -1, -2))
@@ -111,3 +114,17 @@ def _others(subject: Subject, pair: Pair) -> Iterator[Other]:
         for m, another, array in arrays:
             if m != n and array.shape == value.shape:
                 yield Other(n, f"{name}: {another} stands in its place", array)
+
+
+def _tables(subject: Subject) -> Iterator[Other]:
+    """Labels and indices that are off by a number, going round what they count."""
+    sizes = {n for p in (*subject.points, *subject.outputs) for n in p.shape}
+    for n, value in enumerate(copied(subject.args)):
+        if not isinstance(value, np.ndarray) or value.dtype.kind not in "iu" or not value.size:
+            continue
+        name = subject.known[n] if n < len(subject.known) else f"number {n}"
+        for size in sorted(s for s in sizes if value.max() < s <= _MOST_LABELS):
+            for step in range(1, size):
+                far = step if step <= size // 2 else step - size
+                words = f"{name}: {'one' if abs(far) == 1 else abs(far)} off, going round"
+                yield Other(n, words, (value + step) % size)

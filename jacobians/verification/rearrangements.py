@@ -9,11 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.verification.flow import Edge, Flow, slope_of
-from jacobians.verification.hypotheses import axes_of, axes_said
+from jacobians.verification.inside import axes_of, axes_said
 from jacobians.verification.judging import Guess, added
 
 Array = NDArray[Any]
 
+_TABLES = ("pick",)  # operations with a table of indices
+_MOST_STEPS = 16  # along an axis
 _MOST_OUTSIDE = 17  # factors of a sum that may stand outside of it
 
 
@@ -58,11 +60,12 @@ def rearranged(flow: Flow) -> Iterator[Guess]:
             found.append(
                 ("reduced", f"the mean of {where} over {which} is subtracted", G - mean, 1.8)
             )
-            for step in (1, -1):
+            for step in _steps(min(node.shape[a] for a in axes)):
+                far = "one" if abs(step) == 1 else f"{abs(step)}"
                 found.append(
                     (
                         "shift",
-                        f"{where} is off by one along {which}, going round",
+                        f"{where} is off by {far} along {which}, going round",
                         np.roll(G, step, own)
                         if len(own) == 1
                         else np.roll(G, (step,) * len(own), own),
@@ -72,7 +75,7 @@ def rearranged(flow: Flow) -> Iterator[Guess]:
                 found.append(
                     (
                         "shift",
-                        f"{where} is off by one along {which}: padding is cut at the wrong end",
+                        f"{where} is off by {far} along {which}: padding is cut at the wrong end",
                         _shifted(G, own, step),
                         1.7,
                     )
@@ -123,11 +126,28 @@ def moved_entries(flow: Flow) -> Iterator[Guess]:
                 )
         table = matrix.reshape(-1, *edge.operand.shape)
         for axis, size in enumerate(edge.operand.shape):
-            for step in (1, -1) if size > 1 else ():
+            for step in _steps(size):
                 other = np.roll(table, step, axis + 1).reshape(matrix.shape)
-                text = f"what is picked out of {flow.said(edge.operand)} is off by one along axis {axis}"
+                far = "one" if abs(step) == 1 else f"{abs(step)}"
+                text = f"what is picked out of {flow.said(edge.operand)} is off by {far} along axis {axis}"
                 adds = flow.up[edge.node] @ other @ flow.down[edge.operand] - flow.through(edge)
                 yield added("shift", text, adds, 1.7)
+                if operation.name in _TABLES:
+                    yield from _of_others(flow, edge, other, text)
+
+
+def _of_others(flow: Flow, edge: Edge, matrix: Array, text: str) -> Iterator[Guess]:
+    """The derivative of what is picked by another table: labels that are off in the value too."""
+    value = np.ravel(np.asarray(flow.values[edge.operand], np.float64))
+    adds = flow.adds_with({edge.node: (matrix @ value).reshape(edge.node.shape)}, (edge, matrix))
+    if adds is not None:
+        yield added("shift", f"{text} (labels)", adds, 1.6)
+
+
+def _steps(size: int) -> list[int]:
+    """How far entries may be off along an axis, going round: the nearest first."""
+    steps = [s for n in range(1, size // 2 + 1) for s in (n, -n)]
+    return steps[:_MOST_STEPS]
 
 
 def _shifted(G: Array, axes: Sequence[int], step: int) -> Array:

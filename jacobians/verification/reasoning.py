@@ -13,7 +13,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from jacobians.verification import arrangements, hypotheses, places, rearrangements, shifts, values
+from jacobians.verification import (
+    arrangements,
+    hypotheses,
+    inside,
+    places,
+    rearrangements,
+    shifts,
+    values,
+)
 from jacobians.verification.case import (
     Array,
     Case,
@@ -25,10 +33,10 @@ from jacobians.verification.case import (
     unit_of,
 )
 from jacobians.verification.flow import Flow
-from jacobians.verification.judging import Diagnosis, Guess, Judge
+from jacobians.verification.judging import Diagnosis, Guess, Judge, is_earned
 
 _MOST = 4  # findings that are worth reading
-_FEWEST = 12  # numbers that two mistakes must explain
+_FREE = 11  # numbers that the choice of two mistakes out of all is worth
 _LARGEST = 1e100  # beyond which sums of entries are no numbers
 _PARTNERS = 20  # that are tried of each
 _SURE = 1.6  # the weight of one that holds so plainly that intricate ones are not tried
@@ -79,7 +87,7 @@ def two_at_once(flow: Flow) -> Iterator[Diagnosis]:
     error, allowed = flow.error, flow.allowed
     sizes = [float(np.abs(m.adds).max(initial=0.0)) for m in flow.tried]
     telling = [m for m, n in zip(flow.tried, sizes, strict=True) if 10 * allowed < n < _LARGEST]
-    if len(telling) < 2 or error.size < _FEWEST:
+    if len(telling) < 2 or not is_earned(_FREE, error.size):
         return
     weights = np.random.default_rng(3).normal(size=error.size)
     sums = np.array([m.adds.ravel() @ weights for m in telling])
@@ -113,13 +121,15 @@ HYPOTHESES: tuple[Stage, ...] = (
     )),
     Stage((
         *(Hypothesis(h, of_graph=True) for h in (
-            hypotheses.paths, hypotheses.skipped, hypotheses.scalars, hypotheses.operands,
-            hypotheses.branches, rearrangements.reduced,
+            hypotheses.paths, hypotheses.skipped, hypotheses.scalars, inside.operands, inside.branches,
+            inside.picked, rearrangements.reduced,
         )),
         *(Hypothesis(h, _SURE, of_graph=True) for h in (
-            hypotheses.exchanged, rearrangements.turned_edges, rearrangements.moved_entries,
-            rearrangements.rearranged, hypotheses.factors, hypotheses.degrees, hypotheses.several_paths,
+            hypotheses.exchanged, hypotheses.reordered, hypotheses.one_for_all,
+            rearrangements.turned_edges, rearrangements.moved_entries, rearrangements.rearranged,
+            inside.other_nodes, hypotheses.factors, hypotheses.degrees, hypotheses.several_paths,
         )),
+        Hypothesis(inside.constants, 2.2, of_graph=True),
     )),
     Stage((Hypothesis(two_at_once, of_graph=True),), ("factor", "term", "pointwise", "zeros")),
     Stage((Hypothesis(at_other_arguments),)),

@@ -13,7 +13,7 @@ import numpy as np
 
 from jacobians.verification import arrangements, places
 from jacobians.verification.case import Array, Case, allowance, norm, numbers, positive, taken
-from jacobians.verification.judging import Diagnosis, Guess, Judge
+from jacobians.verification.judging import Diagnosis, Guess, Judge, is_earned
 
 _FEW_TERMS = 8
 _NOISE = 0.05  # the largest relative size of what is called noise
@@ -168,7 +168,7 @@ def local(case: Case) -> Iterator[Diagnosis]:
         kind, weight, how = "structure", 2.9, f"it is not zero{where}, where zero is right"
     else:
         fit = judge.fit(claimed, expected, tol) if place.kind != "scattered" or count <= 4 else None
-        if fit is not None and count >= (fit.needed if fit.named else 5):
+        if fit is not None and is_earned(fit.free if fit.named else 4, count):
             left = np.abs(claimed - fit.factor * expected)
             if (left <= allowance(case, tol, expected, fit.factor)).all():
                 kind, weight = fit.kind, 1.9 + fit.weight / 10
@@ -249,7 +249,8 @@ def _axis_factor(case: Case, group: tuple[int, ...], inverse: bool) -> Diagnosis
         return None
     significant = np.abs(base) > case.tol
     fitted = int(np.count_nonzero(significant.any(axis=rest)))
-    if int(np.count_nonzero(significant)) - fitted < max(2, fitted // 2):
+    free = fitted + max(1, fitted // 2 - 1)  # a factor of each index, and which axes they are
+    if not is_earned(free, int(np.count_nonzero(significant))):
         return None
     values = factor.reshape([base.shape[a] for a in group])
     return _factor_words(case, group, values, inverse)
