@@ -103,7 +103,7 @@ def order_clause(case: Case, order: Order) -> str:
     meant = ", ".join(names[a] for a in free)
     text = f"the axes come in the order ({come}), where ({meant}) is meant"
     if order[case.fixed :] == case.in_axes + case.out_axes:
-        text += ": the input's axes come first"
+        text += ": the input's axes come first, the Jacobian is transposed"
         pairs_of = list(zip(case.out_axes, case.in_axes, strict=False))
         if pairs_of and all(_is_convolution(case, a, b) for a, b in pairs_of):
             text += " (a kernel that is turned round)"

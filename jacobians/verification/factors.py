@@ -1,6 +1,7 @@
 """Constant factors that mean something: 2, ½, a size, one over a size, and what they tell."""
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import chain, combinations
 from math import gcd, prod, sqrt
 from typing import NamedTuple
@@ -20,7 +21,8 @@ class Reading(NamedTuple):
     of_sizes: bool = False
 
 
-def readings(extents: Sequence[tuple[str, int]]) -> dict[float, list[Reading]]:
+@lru_cache(maxsize=64)
+def readings(extents: tuple[tuple[str, int], ...]) -> dict[float, list[Reading]]:
     """Factors with their readings, the plainest first; 1 is the first of all."""
     found: dict[float, list[Reading]] = {1.0: []}
     for value, reading in _all(*zip(*extents, strict=True)) if extents else _all((), ()):

@@ -26,7 +26,7 @@ from jacobians.verification.variables import brief, variables_seen
 
 Array = NDArray[Any]
 
-_MOST_NODES = 90  # between the argument and the result
+_MOST_NODES = 160  # between the argument and the result
 _UPSTREAMS, _DIRECTIONS, _FEW_DIRECTIONS = 4, 24, 6
 _MANY = 1 << 12  # entries of an argument, of which few directions are looked at
 _LARGEST = 1 << 18  # entries of a local Jacobian that is made dense

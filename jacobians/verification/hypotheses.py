@@ -99,7 +99,9 @@ def skipped(flow: Flow) -> Iterator[Guess]:
         yield added("transposed", f"{what} stands transposed", G @ local.T @ down - share, 1.7)
         with suppress(np.linalg.LinAlgError):
             text = f"{what} is divided by, where it is a factor"
-            yield added("inverse", text, G @ np.linalg.inv(local) @ down - share, 1.75)
+            plain = np.count_nonzero(local) <= len(local)
+            adds = G @ np.linalg.inv(local) @ down - share
+            yield added("inverse", text, adds, 1.75 if plain else 2.1)
 
 
 def _derivative_of(flow: Flow, after: Node, before: Node) -> str:

@@ -288,6 +288,8 @@ def _fitted(flow: Flow, node: Node, value: float) -> tuple[float, Array | None]:
     at, before = value, 0.0
     now = value * (1 + 1e-3) if value else 1e-3
     best: tuple[float, Array | None] = value, None
+    if not 0 < size < np.inf:
+        return best
     for _ in range(_STEPS):
         adds = flow.adds_with({node: np.asarray(now)})
         if adds is None or not adds.any():

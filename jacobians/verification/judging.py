@@ -138,7 +138,7 @@ class Judge:
     def __init__(self, case: Case) -> None:
         self.case = case
         self.readings: dict[float, list[Reading]] = readings(
-            case.extents or list(zip(case.names, case.expected.shape, strict=True))
+            tuple(case.extents or zip(case.names, case.expected.shape, strict=True))
         )
         self._values = np.array(list(self.readings))
 
@@ -167,7 +167,8 @@ class Judge:
         significant |= np.abs(fit.factor * predicted) > _TELLING * allowed
         wrong = left > 0
         telling = np.count_nonzero(significant)
-        if not is_earned(fit.free if guess.scaled else 2, int(telling)):
+        free = guess.free + (fit.free if guess.scaled else 2)
+        if not is_earned(free, int(telling)):
             return None
         enough = int(np.count_nonzero(significant & ~wrong))
         kind = guess.kind or fit.kind

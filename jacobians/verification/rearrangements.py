@@ -172,39 +172,45 @@ def reduced(flow: Flow) -> Iterator[Guess]:
         slope = slope_of(edge)
         if slope is None or not summed:
             continue
-        U = flow.up[edge.node].reshape(-1, *shape) * slope
-        right, down = flow.through(edge), flow.down[edge.operand]
-        sums = U.sum(axis=tuple(a + 1 for a in summed), keepdims=True)
-        flat = sums.reshape(len(U), -1)
-        count = prod(shape[a] for a in summed)
-        by = flow.said(edge.operand)
-        axes = " and ".join(f"axis {a}" for a in summed)
-        yield added(
-            "mean",
-            f"the gradient by {by} is a mean over {axes}, where a sum is meant",
-            flat @ down / count - right,
-            1.5,
-        )
-        if len(summed) < len(shape):
-            everything = np.broadcast_to(
-                U.sum(axis=tuple(range(1, U.ndim)), keepdims=True), sums.shape
-            )
-            yield added(
-                "reduced",
-                f"the gradient by {by} is summed over all axes, where {axes} is meant",
-                everything.reshape(len(U), -1) @ down - right,
-                1.5,
-            )
-        first = U[
-            (slice(None), *(slice(0, 1) if a in summed else slice(None) for a in range(len(shape))))
-        ]
+        users = [e for e in flow.edges if e.operand is edge.node]
+        each = [flow.pulled(e, flow.up[e.node]) for e in users] if 1 < len(users) < 4 else []
+        for up in (flow.up[edge.node], *each):  # all that reaches it, or what one use of it gives
+            yield from _reduced_by(flow, edge, up.reshape(-1, *shape) * slope, summed)
+
+
+def _reduced_by(flow: Flow, edge: Edge, U: Array, summed: list[int]) -> Iterator[Guess]:
+    """Sums of a gradient over other axes than those of its broadcast."""
+    shape, down = edge.node.shape, flow.down[edge.operand]
+    sums = U.sum(axis=tuple(a + 1 for a in summed), keepdims=True)
+    flat = sums.reshape(len(U), -1)
+    right = flat @ down
+    count = prod(shape[a] for a in summed)
+    by = flow.said(edge.operand)
+    axes = " and ".join(f"axis {a}" for a in summed)
+    yield added(
+        "mean",
+        f"the gradient by {by} is a mean over {axes}, where a sum is meant",
+        flat @ down / count - right,
+        1.5,
+    )
+    if len(summed) < len(shape):
+        everything = np.broadcast_to(U.sum(axis=tuple(range(1, U.ndim)), keepdims=True), sums.shape)
         yield added(
             "reduced",
-            f"the gradient by {by} is that of one index of {axes} alone, where a sum is meant",
-            first.reshape(len(U), -1) @ down - right,
-            1.7,
+            f"the gradient by {by} is summed over all axes, where {axes} is meant",
+            everything.reshape(len(U), -1) @ down - right,
+            1.5,
         )
-        yield from _over_other_axes(flow, edge, U, summed)
+    first = U[
+        (slice(None), *(slice(0, 1) if a in summed else slice(None) for a in range(len(shape))))
+    ]
+    yield added(
+        "reduced",
+        f"the gradient by {by} is that of one index of {axes} alone, where a sum is meant",
+        first.reshape(len(U), -1) @ down - right,
+        1.7,
+    )
+    yield from _over_other_axes(flow, edge, U, summed)
 
 
 def _over_other_axes(flow: Flow, edge: Edge, U: Array, summed: list[int]) -> Iterator[Guess]:
