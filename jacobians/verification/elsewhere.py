@@ -74,7 +74,8 @@ def _copied(value: Any) -> Any:
 def is_open(findings: Sequence[Finding]) -> bool:
     """Whether several readings are told, or a factor that sizes may stand behind."""
     full = [one for one in findings if one.remaining == 0]
-    return bool(full) and (len(full) > 1 or full[0].kind in _FACTORS)
+    plain = [one for one in full if not is_vague(one)] or full
+    return bool(plain) and (len(plain) > 1 or plain[0].kind in _FACTORS)
 
 
 def decided(

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pytest
 
 import jacobians as jb
 from jacobians.verification.judging import is_earned
