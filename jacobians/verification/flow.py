@@ -6,7 +6,7 @@ A derivative is a sum over paths of products of local Jacobians. For some upstre
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from math import prod
 from typing import Any, NamedTuple
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from jacobians.derivation.chain_rule import between
 from jacobians.display.expressions import label
 from jacobians.display.formulas import written_out
-from jacobians.graph.node import Node, apply, evaluate, input_node, ordered
+from jacobians.graph.node import Node, apply, evaluate, ordered
 from jacobians.notation.terms import Sum
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.tracing.running import Run, output_node, traced
@@ -116,7 +116,11 @@ class Flow:
         self._run(upstreams, directions)
         # A path whose share cancels, a maximum that is subtracted, is no part of what people write.
         size = np.abs(self.right).max(initial=0.0)
-        idle = [e for e in self.edges if np.abs(self.through(e)).max(initial=0.0) <= _IDLE * size]
+        idle = [
+            e
+            for e in self.edges
+            if np.abs(self.through(e)).max(initial=0.0) <= _IDLE * size and not self._is_zero(e)
+        ]
         if idle and size > 0:
             self.edges = [e for e in self.edges if all(e is not other for other in idle)]
             self._matrices.clear()
@@ -143,57 +147,66 @@ class Flow:
         unit = max(self.allowed, 1e-9 * float(np.abs(self.error).max()))
         return len(np.unique(np.round(self.error[telling] / unit)))
 
-    def opened(self, constants: Sequence[Node]) -> tuple["Flow", dict[Node, Node]]:
-        """The same with some constants as inputs, which no derivative has folded in; and which they are."""
+    def rebuilt(
+        self, remade: dict[Node, Callable[[list[Node]], Node]], given: dict[Node, Any] | None = None
+    ) -> tuple["Flow", dict[Node, Node]]:
+        """The same of a function of which some nodes are made anew, and what each node has become.
+
+        ``remade`` takes a node's new operands; ``given`` has the values of inputs that it makes.
+        """
         new: dict[Node, Node] = {}
-        values: dict[Node, Any] = {}
         for node in ordered([self.output]):
-            if node in constants:
-                new[node] = input_node(f"{float(np.asarray(node.value)):g}", node.shape, node.dtype)
-                values[new[node]] = node.value
-            elif all(new[o] is o for o in node.operands):
+            operands = [new[o] for o in node.operands]
+            if node in remade:
+                new[node] = remade[node](operands)
+            elif all(o is p for o, p in zip(operands, node.operands, strict=True)):
                 new[node] = node
             else:
-                fixed = dict(node.parameters)
-                new[node] = apply(node.operation, [new[o] for o in node.operands], **fixed)  # type: ignore[arg-type]
-        leaves = {
-            n: self.values.get(n, n.value)
-            for n in ordered([new[self.output]])
-            if n.operation is None and n not in values
-        }
-        known = evaluate([new[self.output]], {**leaves, **values})
+                assert node.operation is not None
+                new[node] = apply(node.operation, operands, **dict(node.parameters))
+        known = {**self.values, **(given or {})}
+        leaves = [n for n in ordered([new[self.output]]) if n.operation is None]
+        values = evaluate([new[self.output]], {n: known.get(n, n.value) for n in leaves})
         names = {new[n]: name for n, name in self.names.items() if n in new}
         ends = self.up[self.output], self.down[self.start]
-        output, start = new[self.output], new[self.start]
-        return Flow(output, start, known, names, *ends, self._told), new
+        return Flow(new[self.output], new[self.start], values, names, *ends, self._told), new
 
     def adds_with(
         self, given: dict[Node, Any], picks: tuple[Edge, Array] | None = None
     ) -> Array | None:
-        """What other values of some nodes add to the right numbers; None where they are no numbers.
+        """What other values of some nodes add to the right numbers, with all that follows from them.
 
-        ``picks`` has an edge with another matrix.
+        ``picks`` has an edge with another matrix. None where they are no numbers.
         """
         leaves = [n for n in ordered([self.output]) if n.operation is None]
         known = {n: self.values.get(n, n.value) for n in leaves}
         try:
             values = evaluate([*self.nodes, self.output], {**known, **given})
-            locals_ = [evaluate(e.local.terms.operands, values) for e in self.edges]
         except np.linalg.LinAlgError:
             return None
+        return self.adds_where({id(edge): values for edge in self.edges}, picks)
+
+    def adds_where(
+        self,
+        values: dict[int, dict[Node, Any]],
+        picks: tuple[Edge, Array] | None = None,
+    ) -> Array | None:
+        """What it adds that some local derivatives, by the ids of their edges, are computed from other values."""
         down = {self.start: self.down[self.start]}
         for node in self.nodes[1:]:
             down[node] = np.zeros_like(self.down[node])
-            for edge, own in zip(self.edges, locals_, strict=True):
-                if edge.node is not node:
-                    continue
+            for edge in self.into(node):
                 if picks is not None and edge is picks[0]:
                     down[node] = down[node] + picks[1] @ down[edge.operand]
                     continue
-                local = _tensor(edge.local.terms, node, own)
-                down[node] = down[node] + self.pushed(
-                    edge._replace(local=local), down[edge.operand]
-                )
+                own, tops = values.get(id(edge)), edge.local.terms.operands
+                if own is not None:
+                    try:
+                        local = _tensor(edge.local.terms, node, evaluate(tops, own))
+                    except np.linalg.LinAlgError:
+                        return None
+                    edge = edge._replace(local=local)
+                down[node] = down[node] + self.pushed(edge, down[edge.operand])
         adds = self.up[self.output] @ down[self.output] - self.right
         return adds if np.isfinite(adds).all() else None
 
@@ -226,6 +239,11 @@ class Flow:
         if any(edge is own for own in self.edges):  # of a mistake, it is used once
             self._matrices[id(edge)] = found
         return found
+
+    def _is_zero(self, edge: Edge) -> bool:
+        """Whether nothing runs through an edge here, by a state that starts at zero."""
+        matrix = self.matrix(edge)
+        return matrix is not None and not matrix.any()
 
     def pulled(self, edge: Edge, upstreams: Array) -> Array:
         """Gradients by the node, as gradients by the operand."""

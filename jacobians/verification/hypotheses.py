@@ -10,7 +10,7 @@ from contextlib import suppress
 from fractions import Fraction
 from functools import partial
 from itertools import combinations, permutations
-from math import prod
+from math import pi, prod
 from typing import Any
 
 import numpy as np
@@ -24,6 +24,8 @@ from jacobians.verification.judging import CLOSE, PLAIN, Guess, added
 Array = NDArray[Any]
 
 _PLAIN_FRACTIONS = 3  # the largest denominator of a factor that is written as a fraction
+_MOST_SHARES = 24  # paths that are looked at two by two
+_MOST_STEPS = 12  # of a loop, in which a value is used again
 _MOST_USES = 4  # of one value, that are looked at together
 
 
@@ -136,6 +138,7 @@ _SCALARS: dict[str, Callable[[Array], Array]] = {
     "tanh({})": np.tanh,
     "1 − tanh({})²": lambda v: 1 - np.tanh(v) ** 2,
     "σ({})": lambda v: 1 / (1 + np.exp(-v)),
+    "σ({0}) (1 − σ({0}))": lambda v: np.exp(-v) / (1 + np.exp(-v)) ** 2,
 }
 """Scalar derivatives that people write, as functions of the argument or the result."""
 
@@ -154,7 +157,7 @@ def scalars(flow: Flow) -> Iterator[Guess]:
             for form, function in _SCALARS.items():
                 with np.errstate(all="ignore"):
                     number = function(value)
-                if not np.isfinite(number).all():
+                if not np.isfinite(number).all() or not number.any():
                     continue
                 text = f"{what} is taken as {form.format(name)}, where {name} is {at}, {flow.said(node)}"
                 weight = 1.6 + 0.002 * len(form) + 0.4 * affine
@@ -273,14 +276,17 @@ def one_for_all(flow: Flow) -> Iterator[Guess]:
     """The gradient by one of several uses of a value stands for that by each: ``3 X²`` of a matrix."""
     for operand in flow.nodes:
         edges = _users(flow, operand)
-        shares = [flow.through(edge) for edge in edges] if 1 < len(edges) <= _MOST_USES else []
+        shares = [flow.through(edge) for edge in edges] if 1 < len(edges) <= _MOST_STEPS else []
+        total = np.sum(shares, axis=0)
         for edge, share in zip(edges, shares, strict=False):
             of, via = flow.said(operand), flow.said(edge.node)
+            text = f"of the {len(edges)} uses of {of}, that in {via} alone is counted: the others are not added"
+            yield added("path", text, share - total, 1.7)
             text = f"the gradient by {of} through {via} is taken {len(edges)} times, for each use of {of}"
             yield added(
                 "exchanged",
                 f"{text} (as if a product commuted)",
-                len(edges) * share - np.sum(shares, axis=0),
+                len(edges) * share - total,
                 1.62 if len(edges) > 2 else 1.8,
             )
 
@@ -308,13 +314,31 @@ def reordered(flow: Flow) -> Iterator[Guess]:
 
 def several_paths(flow: Flow) -> Iterator[Guess]:
     """Two paths that are missing at once."""
-    shares = _shares(flow)[:24]
+    shares = _shares(flow)[:_MOST_SHARES]
     for (one, first), (two, second) in combinations(shares, 2):
         text = f"the gradients through {one} and through {two} are missing"
         yield added("path", text, -first - second, 1.8)
         for a, b, sign in ((one, two, 1), (two, one, -1)):
             text = f"the gradient through {a} stands for that through {b} too (as if a matrix were symmetric)"
             yield added("exchanged", text, sign * (first - second), 1.75)
+
+
+def scaled_paths(flow: Flow) -> Iterator[Guess]:
+    """Two paths, each there some number of times."""
+    for (one, first), (two, second) in combinations(_shares(flow)[:_MOST_SHARES], 2):
+        columns = np.stack([first.ravel(), second.ravel()], axis=1)
+        found = np.linalg.lstsq(columns, flow.error.ravel(), rcond=None)[0]
+        adds = (columns @ found).reshape(first.shape)
+        near = np.abs(adds - flow.error).max() <= flow.allowed
+        if not near or np.abs(found).min() <= CLOSE or _alike(adds, found[0] * flow.right):
+            continue
+        texts = [
+            _of_path(f"through {n}", flow.sizes, c + 1)
+            for n, c in zip((one, two), found, strict=True)
+        ]
+        named = sum(" meant" in t or "×" not in t for t in texts)
+        guess = added("path", " and ".join(texts), adds, 2.1 - 0.1 * named)
+        yield guess._replace(free=2 * (2 - named))
 
 
 def _spans(flow: Flow) -> Iterator[tuple[Node, Node]]:
@@ -347,7 +371,14 @@ def _alike(first: Array, second: Array) -> bool:
     return bool(np.abs(first - second).max() <= 1e-9 * scale)
 
 
+_ROOTS = {"√2": 2**0.5, "√π": pi**0.5, "√(2π)": (2 * pi) ** 0.5, "π": pi, "2π": 2 * pi}
+
+
 def _number(value: float) -> str:
+    for name, number in _ROOTS.items():
+        for text, size in ((name, number), (f"1/{name}", 1 / number)):
+            if abs(abs(value) - size) <= CLOSE * size:
+                return text if value > 0 else f"−{text}"
     plain = Fraction(value).limit_denominator(_PLAIN_FRACTIONS)
     if plain and abs(float(plain) - value) <= CLOSE * abs(value):
         return str(plain).replace("-", "−")

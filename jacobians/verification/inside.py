@@ -4,24 +4,27 @@ Every node of the graph that a local Jacobian is computed by is put to other val
 follows is computed, so that no operation needs an explanation of its own.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.graph.node import Node, evaluate, input_node, ordered
+from jacobians.graph.node import Node, apply, evaluate, input_node, ordered
 from jacobians.notation.terms import Sum
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.verification.flow import Flow
 from jacobians.verification.judging import Guess, added
+from jacobians.verification.variables import UNNAMED
 
 Array = NDArray[Any]
 Other = tuple[str, str, Array, float]
 """What stands in the place of a value: its kind, the words, the array, and how plain it is."""
 
 _SAME_ENTRIES = ("permute", "transpose", "reshape", "alias", "expand_dims", "squeeze")
+_SUM = "sum_over"  # the operation with axes
 _MOST_VALUES = 40  # whose values may be a factor
 _MOST_INSIDE = 24  # nodes of one local derivative
 _MOST_CONSTANTS, _STEPS = 6, 8  # that may be others, and evaluations to find which
@@ -109,7 +112,7 @@ def _exchanged_for(
         minus = f"({text})" if " " in text else text
         yield "instead", f"1 − {minus} stands where {text} is meant", 1 - value, 1.66
     for node, other in others:
-        if node is operand or value.size < 2:
+        if node is operand or value.size < 2 or flow.said(node) == UNNAMED:
             continue
         moved = node.operation is not None and node.operation.name in _SAME_ENTRIES
         if moved and any(o in node.operands for o, _ in others):
@@ -191,7 +194,8 @@ def _other_values(
         yield from _other_halves(value)
         return
     if value.ndim == 0:
-        for number in (0.0, 1.0, 2 * value, value / 2, -value, value - 1, value + 1):
+        near = (value - 1, value + 1) if float(value).is_integer() else ()
+        for number in (0.0, 1.0, 2 * value, value / 2, -value, *near):
             clause = f"{float(number):g} stands where {text} is meant".replace("-", "−")
             yield "scalar", clause, np.asarray(float(number)), 1.7
     else:
@@ -271,7 +275,9 @@ def constants(flow: Flow) -> Iterator[Guess]:
     found = [n for n in found if n.dtype.kind == "f"][:_MOST_CONSTANTS]
     if not found:
         return
-    opened, new = flow.opened(found)
+    inputs = {n: input_node(f"{float(np.asarray(n.value)):g}", n.shape, n.dtype) for n in found}
+    values = {inputs[n]: n.value for n in found}
+    opened, new = flow.rebuilt({n: partial(_in_place, inputs[n]) for n in found}, values)
     for node in found:
         value = float(np.asarray(node.value))
         number, adds = _fitted(opened, new[node], value)
@@ -280,6 +286,11 @@ def constants(flow: Flow) -> Iterator[Guess]:
             text = f"{number:.3g} stands where {value:g} is meant, in {flow.said(flow.output)}"
             guess = added("scalar", text.replace("-", "−"), adds, 1.7)
             yield guess._replace(free=0 if is_round else 1)
+
+
+def _in_place(node: Node, operands: list[Node]) -> Node:
+    """An input in the place of a constant, which has no operands."""
+    return operands[0] if operands else node
 
 
 def _fitted(flow: Flow, node: Node, value: float) -> tuple[float, Array | None]:
@@ -304,3 +315,41 @@ def _fitted(flow: Flow, node: Node, value: float) -> tuple[float, Array | None]:
     if adds is not None and abs(number) < 1e-9 * abs(value):
         return 0.0, adds
     return number, adds
+
+
+def other_axes(flow: Flow) -> Iterator[Guess]:
+    """The derivative of a function that sums over another axis, in the value too: a softmax of columns."""
+    for node in flow.nodes:
+        parameters = dict(node.parameters)
+        axes = parameters.get("axes")
+        if node.operation is None or node.operation.name != _SUM or not isinstance(axes, tuple):
+            continue
+        shape = node.operands[0].shape
+        for other in [(a,) for a in range(len(shape)) if (a,) != axes]:
+            adds = _summed_over(flow, node, axes, other)
+            if adds is not None:
+                text = f"the sum in {flow.said(node)} runs over {axes_said(other)}, where {axes_said(axes)} is "
+                yield added(
+                    "reduced", f"{text}meant, in the value as in its derivative", adds, 1.65
+                )
+
+
+def _summed_over(
+    flow: Flow, node: Node, axes: tuple[int, ...], other: tuple[int, ...]
+) -> Array | None:
+    """What it adds that a node sums over other axes; None where the rest does not take it."""
+    operation, shape = node.operation, node.operands[0].shape
+    assert operation is not None
+    kept, kept_now = (
+        tuple(1 if a in over else n for a, n in enumerate(shape)) for over in (axes, other)
+    )
+    remade: dict[Node, Callable[[list[Node]], Node]] = {node: partial(apply, operation, axes=other)}
+    for use in ordered([flow.output]):
+        if node in use.operands and use.operation is not None and use.shape == kept:
+            remade[use] = partial(apply, use.operation, shape=kept_now)
+    try:
+        found, _ = flow.rebuilt(remade)
+    except (ValueError, TypeError, ArithmeticError):  # shapes that do not fit
+        return None
+    adds = found.right - flow.right
+    return adds if np.isfinite(adds).all() else None

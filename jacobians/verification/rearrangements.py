@@ -8,11 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jacobians.graph.node import Node
 from jacobians.verification.flow import Edge, Flow, slope_of
-from jacobians.verification.inside import axes_of, axes_said
+from jacobians.verification.inside import axes_of, axes_said, valued
 from jacobians.verification.judging import Guess, added
 
 Array = NDArray[Any]
+Turned = tuple[str, str, Array, float]
+"""A gradient that stands in another's place: the kind of mistake, the words, the array, how plain it is."""
 
 _TABLES = ("pick",)  # operations with a table of indices
 _MOST_STEPS = 16  # along an axis
@@ -30,7 +33,7 @@ def rearranged(flow: Flow) -> Iterator[Guess]:
             continue
         of = flow.said(node)
         where = "the upstream gradient G" if node is flow.output else f"the gradient by {of}"
-        found: list[tuple[str, str, Array, float]] = []
+        found: list[Turned] = []
         if node.ndim >= 2 and node.shape[-1] == node.shape[-2]:
             found.append(("transposed", f"{where} is transposed", np.swapaxes(G, -1, -2), 1.65))
         for axes in axes_of(node.ndim):
@@ -80,10 +83,24 @@ def rearranged(flow: Flow) -> Iterator[Guess]:
                         1.7,
                     )
                 )
+        found += _without_products(flow, node, G, where)
         for kind, text, value, weight in found:
             yield added(
                 kind, text, value.reshape(flow.up[node].shape) @ flow.down[node] - share, weight
             )
+
+
+def _without_products(flow: Flow, node: Node, G: Array, where: str) -> list[Turned]:
+    """Gradients less a value times the mean of its product with them, as through a variance of it."""
+    found: list[Turned] = []
+    for other, value in valued(flow):
+        if other.shape != node.shape or len(found) > _MOST_STEPS:
+            continue
+        for axis in range(node.ndim):
+            mean = np.mean(G * value, axis=axis + 1, keepdims=True)
+            text = f"{flow.said(other)} times the mean over axis {axis} of its product with {where} is subtracted"
+            found.append(("reduced", text, G - value * mean, 1.85))
+    return found
 
 
 def turned_edges(flow: Flow) -> Iterator[Guess]:

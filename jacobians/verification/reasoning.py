@@ -17,6 +17,7 @@ from jacobians.verification import (
     arrangements,
     hypotheses,
     inside,
+    loops,
     places,
     rearrangements,
     shifts,
@@ -101,7 +102,8 @@ def two_at_once(flow: Flow) -> Iterator[Diagnosis]:
             if second <= first or np.abs(mistake.adds + other.adds - error).max() > allowed:
                 continue
             apart = 0.0 if mistake.kind == other.kind else 0.3
-            text = f"{mistake.clause}; and {other.clause}"
+            same = mistake.clause == other.clause  # of two operands of one node
+            text = mistake.clause if same else f"{mistake.clause}; and {other.clause}"
             weight = mistake.weight + other.weight + apart + 0.001 * len(text)
             yield Diagnosis(mistake.kind, (text,), weight)
 
@@ -128,6 +130,7 @@ HYPOTHESES: tuple[Stage, ...] = (
             hypotheses.exchanged, hypotheses.reordered, hypotheses.one_for_all,
             rearrangements.turned_edges, rearrangements.moved_entries, rearrangements.rearranged,
             inside.other_nodes, hypotheses.factors, hypotheses.degrees, hypotheses.several_paths,
+            hypotheses.scaled_paths, inside.other_axes, loops.everywhere, loops.other_steps,
         )),
         Hypothesis(inside.constants, 2.2, of_graph=True),
     )),

@@ -309,7 +309,8 @@ def _cause(level: float) -> str:
         return ""
     if level > 2e-4:
         return (
-            "half precision, a coarse finite-difference step or an iteration that has not converged"
+            "half precision, a coarse finite-difference step, an approximation or an iteration that has not "
+            "converged"
         )
     if level > 1e-6:
         return "a finite-difference step, or single precision after cancellation"
