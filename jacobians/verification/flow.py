@@ -241,9 +241,9 @@ class Flow:
         return found
 
     def _is_zero(self, edge: Edge) -> bool:
-        """Whether nothing runs through an edge here, by a state that starts at zero."""
+        """Whether nothing runs through an edge here, behind a state that starts at zero."""
         matrix = self.matrix(edge)
-        return matrix is not None and not matrix.any()
+        return not self.down[edge.operand].any() or (matrix is not None and not matrix.any())
 
     def pulled(self, edge: Edge, upstreams: Array) -> Array:
         """Gradients by the node, as gradients by the operand."""
