@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from jacobians.graph.node import Node
 from jacobians.verification.flow import Edge, Flow, slope_of
-from jacobians.verification.inside import valued
 from jacobians.verification.judging import CLOSE, PLAIN, Guess, added
+from jacobians.verification.within import valued
 
 Array = NDArray[Any]
 

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from jacobians.graph.node import Node
 from jacobians.verification.flow import Edge, Flow
-from jacobians.verification.inside import valued
 from jacobians.verification.judging import Guess, added
+from jacobians.verification.within import valued
 
 Array = NDArray[Any]
 
@@ -58,9 +58,8 @@ def other_steps(flow: Flow) -> Iterator[Guess]:
 
 def _of_steps(flow: Flow, edges: list[Edge], nodes: list[Node], *, later: bool) -> Iterator[Guess]:
     """The values of one state, each put in the place of the one before or after, in derivatives of a kind."""
-    zeros = np.zeros(nodes[0].shape)
     values = [np.asarray(flow.values[n]) for n in nodes]
-    beside = [*values[1:], values[-1]] if later else [zeros, *values[:-1]]
+    beside = [*values[1:], values[-1]] if later else [_initial(flow, nodes[0]), *values[:-1]]
     table = dict(zip(nodes, beside, strict=True))
     chosen: dict[int, dict[Node, Any]] = {}
     for edge in edges:
@@ -81,6 +80,13 @@ def _of_steps(flow: Flow, edges: list[Edge], nodes: list[Node], *, later: bool) 
         when = "after" if later else "before"
         text = f"in each derivative like that of {of}, the {state} of the step {when} stands where that of "
         yield added("instead", f"{text}the step itself is meant", adds, 1.7)
+
+
+def _initial(flow: Flow, state: Node) -> Array:
+    """What a state is before the first step: a constant of its shape, else zeros."""
+    constants = [o for n in flow.nodes for o in n.operands if o.operation is None]
+    known = [o.value for o in constants if o.value is not None and o.shape == state.shape]
+    return np.asarray(known[0] if known else np.zeros(state.shape))
 
 
 def _read_by(edge: Edge) -> list[Node]:

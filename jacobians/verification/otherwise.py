@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.verification.flow import Told
-from jacobians.verification.inside import axes_of, axes_said
 from jacobians.verification.judging import is_earned
 from jacobians.verification.subject import Pair, Subject, copied, leaves_of
+from jacobians.verification.within import axes_of, axes_said
 
 Array = NDArray[Any]
 

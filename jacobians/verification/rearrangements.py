@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from jacobians.graph.node import Node
 from jacobians.verification.flow import Edge, Flow, slope_of
-from jacobians.verification.inside import axes_of, axes_said, valued
 from jacobians.verification.judging import Guess, added
+from jacobians.verification.within import axes_of, axes_said, valued
 
 Array = NDArray[Any]
-Turned = tuple[str, str, Array, float]
+Rearranged = tuple[str, str, Array, float]
 """A gradient that stands in another's place: the kind of mistake, the words, the array, how plain it is."""
 
 _TABLES = ("pick",)  # operations with a table of indices
@@ -33,7 +33,7 @@ def rearranged(flow: Flow) -> Iterator[Guess]:
             continue
         of = flow.said(node)
         where = "the upstream gradient G" if node is flow.output else f"the gradient by {of}"
-        found: list[Turned] = []
+        found: list[Rearranged] = []
         if node.ndim >= 2 and node.shape[-1] == node.shape[-2]:
             found.append(("transposed", f"{where} is transposed", np.swapaxes(G, -1, -2), 1.65))
         for axes in axes_of(node.ndim):
@@ -90,9 +90,9 @@ def rearranged(flow: Flow) -> Iterator[Guess]:
             )
 
 
-def _without_products(flow: Flow, node: Node, G: Array, where: str) -> list[Turned]:
+def _without_products(flow: Flow, node: Node, G: Array, where: str) -> list[Rearranged]:
     """Gradients less a value times the mean of its product with them, as through a variance of it."""
-    found: list[Turned] = []
+    found: list[Rearranged] = []
     for other, value in valued(flow):
         if other.shape != node.shape or len(found) > _MOST_STEPS:
             continue

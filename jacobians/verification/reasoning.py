@@ -16,12 +16,12 @@ from numpy.typing import ArrayLike
 from jacobians.verification import (
     arrangements,
     hypotheses,
-    inside,
     loops,
     places,
     rearrangements,
     shifts,
     values,
+    within,
 )
 from jacobians.verification.case import (
     Array,
@@ -123,16 +123,16 @@ HYPOTHESES: tuple[Stage, ...] = (
     )),
     Stage((
         *(Hypothesis(h, of_graph=True) for h in (
-            hypotheses.paths, hypotheses.skipped, hypotheses.scalars, inside.operands, inside.branches,
-            inside.picked, rearrangements.reduced,
+            hypotheses.paths, hypotheses.skipped, hypotheses.scalars, within.operands, within.branches,
+            within.picked, rearrangements.reduced,
         )),
         *(Hypothesis(h, _SURE, of_graph=True) for h in (
             hypotheses.exchanged, hypotheses.reordered, hypotheses.one_for_all,
             rearrangements.turned_edges, rearrangements.moved_entries, rearrangements.rearranged,
-            inside.other_nodes, hypotheses.factors, hypotheses.degrees, hypotheses.several_paths,
-            hypotheses.scaled_paths, inside.other_axes, loops.everywhere, loops.other_steps,
+            within.other_nodes, hypotheses.factors, hypotheses.degrees, hypotheses.several_paths,
+            hypotheses.scaled_paths, within.other_axes, loops.everywhere, loops.other_steps,
         )),
-        Hypothesis(inside.constants, 2.2, of_graph=True),
+        Hypothesis(within.constants, 2.2, of_graph=True),
     )),
     Stage((Hypothesis(two_at_once, of_graph=True),), ("factor", "term", "pointwise", "zeros")),
     Stage((Hypothesis(at_other_arguments),)),

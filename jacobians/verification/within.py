@@ -20,7 +20,7 @@ from jacobians.verification.judging import Guess, added
 from jacobians.verification.variables import UNNAMED
 
 Array = NDArray[Any]
-Other = tuple[str, str, Array, float]
+Standin = tuple[str, str, Array, float]
 """What stands in the place of a value: its kind, the words, the array, and how plain it is."""
 
 _SAME_ENTRIES = ("permute", "transpose", "reshape", "alias", "expand_dims", "squeeze")
@@ -187,7 +187,7 @@ def other_nodes(flow: Flow) -> Iterator[Guess]:
 
 def _other_values(
     flow: Flow, node: Node, value: Array, known: dict[Node, Any], others: Sequence[Any]
-) -> Iterator[Other]:
+) -> Iterator[Standin]:
     """What stands in the place of a node of a derivative's own graph."""
     text = flow.said(node)
     if value.ndim == 2 and value.shape[0] == value.shape[1] and np.isin(value, (0, 0.5, 1)).all():
@@ -216,7 +216,7 @@ def _other_values(
     yield from _exchanged_for(flow, node, value, others)
 
 
-def _other_halves(value: Array) -> Iterator[Other]:
+def _other_halves(value: Array) -> Iterator[Standin]:
     """What stands in the place of a triangle, whose diagonal may be halved."""
     lower = not np.triu(value, 1).any()
     half, other = ("lower", "upper") if lower else ("upper", "lower")
