@@ -176,8 +176,7 @@ class Judge:
         weight = guess.weight + fit.weight / (3 if guess.clause else 1)  # as an addition
         if not wrong.any():
             return Diagnosis(kind, clauses, weight)
-        count = int(np.count_nonzero(wrong))
-        if 0 < count <= _FEW * enough:
+        if 0 < (count := int(np.count_nonzero(wrong))) <= _FEW * enough:
             more = f"{_entries(count)} wrong besides, {self._besides(wrong, significant)}"
             return Diagnosis(kind, (*clauses, more), weight + 1.5)
         nearly = remaining <= NEARLY_ALL and telling >= _MANY and fit.free < 2

@@ -25,69 +25,35 @@ _MOST_OUTSIDE = 17  # factors of a sum that may stand outside of it
 def rearranged(flow: Flow) -> Iterator[Guess]:
     """The gradient at a node: transposed, turned, shifted, or averaged and summed over axes."""
     for node in flow.nodes:
-        if node.ndim == 0 or prod(node.shape) < 2:
+        share = flow.up[node] @ flow.down[node]
+        if prod(node.shape) < 2 or not share.any():
             continue
         G = flow.up[node].reshape(-1, *node.shape)
-        share = flow.up[node] @ flow.down[node]
-        if not share.any():
-            continue
-        of = flow.said(node)
-        where = "the upstream gradient G" if node is flow.output else f"the gradient by {of}"
-        found: list[Rearranged] = []
-        if node.ndim >= 2 and node.shape[-1] == node.shape[-2]:
-            found.append(("transposed", f"{where} is transposed", np.swapaxes(G, -1, -2), 1.65))
-        for axes in axes_of(node.ndim):
-            own = tuple(a + 1 for a in axes)
-            which = " and ".join(f"axis {a}" for a in axes)
-            found.append(
-                ("turned", f"{where} is turned round along {which}", np.flip(G, own), 1.75)
-            )
-            mean, count = np.mean(G, axis=own, keepdims=True), prod(node.shape[a] for a in axes)
-            total = mean * count
-            found.append(
-                (
-                    "reduced",
-                    f"{where} is replaced by its sum over {which}",
-                    np.broadcast_to(total, G.shape),
-                    1.7,
-                )
-            )
-            found.append(
-                (
-                    "reduced",
-                    f"{where} is replaced by its mean over {which}",
-                    np.broadcast_to(mean, G.shape),
-                    1.7,
-                )
-            )
-            found.append(
-                ("reduced", f"the mean of {where} over {which} is subtracted", G - mean, 1.8)
-            )
-            for step in _steps(min(node.shape[a] for a in axes)):
-                far = "one" if abs(step) == 1 else f"{abs(step)}"
-                found.append(
-                    (
-                        "shift",
-                        f"{where} is off by {far} along {which}, going round",
-                        np.roll(G, step, own)
-                        if len(own) == 1
-                        else np.roll(G, (step,) * len(own), own),
-                        1.7,
-                    )
-                )
-                found.append(
-                    (
-                        "shift",
-                        f"{where} is off by {far} along {which}: padding is cut at the wrong end",
-                        _shifted(G, own, step),
-                        1.7,
-                    )
-                )
-        found += _without_products(flow, node, G, where)
+        at_end = node is flow.output
+        where = "the upstream gradient G" if at_end else f"the gradient by {flow.said(node)}"
+        found = [*_moved(G, node.shape, where), *_without_products(flow, node, G, where)]
         for kind, text, value, weight in found:
-            yield added(
-                kind, text, value.reshape(flow.up[node].shape) @ flow.down[node] - share, weight
-            )
+            adds = value.reshape(flow.up[node].shape) @ flow.down[node] - share
+            yield added(kind, text, adds, weight)
+
+
+def _moved(G: Array, shape: tuple[int, ...], where: str) -> Iterator[Rearranged]:
+    if len(shape) >= 2 and shape[-1] == shape[-2]:
+        yield "transposed", f"{where} is transposed", np.swapaxes(G, -1, -2), 1.65
+    for axes in axes_of(len(shape)):
+        own, which = tuple(a + 1 for a in axes), axes_said(axes)
+        yield "turned", f"{where} is turned round along {which}", np.flip(G, own), 1.75
+        mean = np.mean(G, axis=own, keepdims=True)
+        total = np.broadcast_to(np.sum(G, axis=own, keepdims=True), G.shape)
+        yield "reduced", f"{where} is replaced by its sum over {which}", total, 1.7
+        text = f"{where} is replaced by its mean over {which}"
+        yield "reduced", text, np.broadcast_to(mean, G.shape), 1.7
+        yield "reduced", f"the mean of {where} over {which} is subtracted", G - mean, 1.8
+        for step in _steps(min(shape[a] for a in axes)):
+            text = f"{where} is off by {'one' if abs(step) == 1 else abs(step)} along {which}"
+            yield "shift", f"{text}, going round", np.roll(G, (step,) * len(own), own), 1.7
+            cut = _shifted(G, own, step)
+            yield "shift", f"{text}: padding is cut at the wrong end", cut, 1.7
 
 
 def _without_products(flow: Flow, node: Node, G: Array, where: str) -> list[Rearranged]:

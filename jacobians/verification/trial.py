@@ -39,6 +39,7 @@ from jacobians.verification.verdicts import (
     Verdict,
     beside_the_lost,
     held,
+    ignores_a_triangle,
     is_linear,
     reads_one_triangle,
     reconsidered,
@@ -104,19 +105,9 @@ class Trial:
             return self._misshapen(claim, sample, found, pair)
         tolerance = self._tolerance(sample, pair)
         notes: list[str] = []
-        first = found
-        found, verdict = self._judged(found, tolerance, pair, notes)
-        found, verdict, even = self._by_triangles(
-            first, found, verdict, tolerance, pair, notes, derived=derived
-        )
-        if derived:
-            verdict = without_ours(found, verdict, notes)
-        if found.way == "tensor" and np.any(verdict.lost):
-            verdict = beside_the_lost(verdict, found.claimed, found.estimate, pair)
+        found, verdict, even = self._heard(found, tolerance, pair, notes, derived=derived)
         note_kinks(verdict, notes, pair.axes or "", found.way)
-        linear = True
-        if sample.whole and sample.given:
-            linear = is_linear(sample, tolerance, pair)
+        linear = not (sample.whole and sample.given) or is_linear(sample, tolerance, pair)
         wrong = not linear or bool(np.any(verdict.fails))
         asked = most if sample.whole or not sample.given else sample.given[0].size
         if wrong and most < asked <= MOST_EXPLAINED and pair.size <= _MOST_EXPLAINED:
@@ -145,6 +136,20 @@ class Trial:
             reference_error=float(np.max(errors, initial=0.0)),
             notes=tuple(notes),
         )
+
+    def _heard(
+        self, first: Contest, tolerance: Tolerance, pair: Pair, notes: list[str], *, derived: bool
+    ) -> tuple[Contest, Verdict, bool]:
+        """What is compared in the end, the verdict, and whether it was along symmetric changes."""
+        found, verdict = self._judged(first, tolerance, pair, notes)
+        found, verdict, even = self._by_triangles(
+            first, found, verdict, tolerance, pair, notes, derived=derived
+        )
+        if derived:
+            verdict = without_ours(found, verdict, notes)
+        if found.way == "tensor" and np.any(verdict.lost):
+            verdict = beside_the_lost(verdict, found.claimed, found.estimate, pair)
+        return found, verdict, even
 
     def _contest(self, sample: Sample, pair: Pair, random: np.random.Generator) -> Contest:
         """Entry by entry; against numbers along random directions first, and where these agree alone."""
@@ -180,6 +185,12 @@ class Trial:
         if found.way in ("backward", "forward"):
             outer, inner = pair.out.shape, pair.inner.shape
             shape = outer + shape[1:] if found.way == "backward" else shape[1:] + inner
+        findings = self._of_another(sample, pair)
+        if not findings and found.way != "shape":
+            expected = found.estimate.value
+            largest = np.max(np.abs(expected), initial=0.0, where=np.isfinite(expected))
+            allowed = np.asarray(1e-9 * largest)
+            findings = self._explained(sample, found, expected, allowed, pair, Sources())
         return self._made(
             claim,
             pair,
@@ -188,7 +199,7 @@ class Trial:
             asked=found.asked,
             entries=prod(found.estimate.value.shape),
             failed=prod(found.estimate.value.shape),
-            findings=self._of_another(sample, pair) or self._of_shape(sample, found, pair),
+            findings=findings,
             slope=_SHAPELESS,
         )
 
@@ -245,7 +256,7 @@ class Trial:
             return found, verdict, False
         name = self._subject.names[pair.which]
         one = reads_one_triangle(claimed, estimate, pair.inner, derived=derived)
-        if not one and not self._ignores_a_triangle(pair):
+        if not one and not ignores_a_triangle(self._subject.pointwise(pair.which), pair):
             return found, verdict, False
         both = first._replace(
             claimed=symmetric(claimed), estimate=Estimate(*(symmetric(a) for a in estimate))
@@ -258,22 +269,6 @@ class Trial:
             f"{self._subject.name} reads one triangle of it"
         ]
         return both, again, True
-
-    def _ignores_a_triangle(self, pair: Pair) -> bool:
-        """Whether f of a symmetric matrix stays what it is when one triangle is changed, and one alone."""
-        point = pair.inner
-        if point.ndim != 2 or point.shape[0] != point.shape[1] or len(point) < 2:
-            return False
-        if not np.allclose(point, point.T, rtol=1e-12, atol=0):
-            return False
-        function = self._subject.pointwise(pair.which)
-        change = np.triu(1e-3 * function.scales, 1)
-        with np.errstate(all="ignore"):
-            ignored = [
-                np.array_equal(function(point + c)[pair.part], function.value[pair.part])
-                for c in (change, change.T)
-            ]
-        return sum(ignored) == 1
 
     # What is told
 
@@ -316,15 +311,6 @@ class Trial:
             return None if self._traced is None else flow_of(self._subject, pair, claim)
         except Exception:  # what has no graph of nodes that can be evaluated by itself
             return None
-
-    def _of_shape(self, sample: Sample, found: Contest, pair: Pair) -> tuple[Finding, ...]:
-        """Explanations of a wrong shape."""
-        if found.way == "shape":
-            return ()
-        expected = found.estimate.value
-        largest = np.max(np.abs(expected), initial=0.0, where=np.isfinite(expected))
-        allowed = np.asarray(1e-9 * largest)
-        return self._explained(sample, found, expected, allowed, pair, Sources())
 
     def _of_another(self, sample: Sample, pair: Pair) -> tuple[Finding, ...]:
         """Whether what is claimed by one argument is the derivative by another one."""
@@ -380,7 +366,11 @@ class Trial:
         direction = drawn(random, pair.inner.shape)
         if sample.way == "forward" and not sample.whole:
             direction = sample.given[0]
-        walk = self._walk(pair.which, symmetric(direction) if even else direction)
+        direction = symmetric(direction) if even else direction
+        key = pair.which, direction.tobytes()
+        if key not in self._walks:
+            self._walks[key] = Walk(self._subject.pointwise(pair.which), direction)
+        walk = self._walks[key]
         along = walk.direction
         if sample.way == "backward" and not sample.whole:
             weights = sample.given[0].reshape(1, -1)
@@ -394,12 +384,6 @@ class Trial:
             return walk.slope(change, None, pair.part)
         weights = drawn(random, (1, pair.out.size))  # one random sum stands for many results
         return walk.slope(weights @ change, weights, pair.part)
-
-    def _walk(self, which: int, direction: Array) -> Walk:
-        key = (which, direction.tobytes())
-        if key not in self._walks:
-            self._walks[key] = Walk(self._subject.pointwise(which), direction)
-        return self._walks[key]
 
 
 def _inner_shape(sample: Sample, pair: Pair) -> tuple[int, ...]:

@@ -19,6 +19,7 @@ from jacobians.verification.contests import Contest, assembled
 from jacobians.verification.differences import Estimate, exact
 from jacobians.verification.places import Mask
 from jacobians.verification.references import Numerical, Reference, changes
+from jacobians.verification.stepping import Pointwise
 from jacobians.verification.subject import Pair
 
 Array = NDArray[Any]
@@ -167,6 +168,22 @@ def reads_one_triangle(claimed: Array, estimate: Estimate, point: Array, *, deri
     one = any(np.all(value[..., part] <= small) for part in (upper, upper.T))
     with np.errstate(all="ignore"):
         return bool(one and np.allclose(claimed, np.swapaxes(claimed, -1, -2), rtol=1e-6))
+
+
+def ignores_a_triangle(function: Pointwise, pair: Pair) -> bool:
+    """Whether f of a symmetric matrix stays what it is when one triangle is changed, and one alone."""
+    point = pair.inner
+    if point.ndim != 2 or point.shape[0] != point.shape[1] or len(point) < 2:
+        return False
+    if not np.allclose(point, point.T, rtol=1e-12, atol=0):
+        return False
+    change = np.triu(1e-3 * function.scales, 1)
+    with np.errstate(all="ignore"):
+        ignored = [
+            np.array_equal(function(point + c)[pair.part], function.value[pair.part])
+            for c in (change, change.T)
+        ]
+    return sum(ignored) == 1
 
 
 def symmetric(array: Array) -> Array:
