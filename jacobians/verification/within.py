@@ -27,6 +27,7 @@ _SAME_ENTRIES = ("permute", "transpose", "reshape", "alias", "expand_dims", "squ
 _SUM = "sum_over"  # the operation with axes
 _MOST_VALUES = 40  # whose values may be a factor
 _MOST_INSIDE = 24  # nodes of one local derivative
+_MOST_PARTS = 6  # of which a value is made
 _MOST_CONSTANTS, _STEPS = 6, 8  # that may be others, and evaluations to find which
 
 
@@ -214,6 +215,24 @@ def _other_values(
                 clause = f"{flow.said(part)} stands where {text} is meant"
                 yield "instead", clause, np.array(other), 1.5
     yield from _exchanged_for(flow, node, value, others)
+    yield from _without_a_part(flow, node, value)
+
+
+def _without_a_part(flow: Flow, node: Node, value: Array) -> Iterator[Standin]:
+    """A value of the function computed without one of the arrays that it is made of."""
+    if node.operation is None or node not in flow.values:
+        return
+    leaves = [n for n in ordered([node]) if n.operation is None]
+    given = {n: flow.values.get(n, n.value) for n in leaves}
+    for leaf in [n for n in leaves if n.ndim and n in flow.names][:_MOST_PARTS]:
+        ones = np.ones(leaf.shape)
+        try:
+            other = np.asarray(evaluate([node], {**given, leaf: ones})[node], np.float64)
+        except np.linalg.LinAlgError:
+            continue
+        text = f"{flow.names[leaf]} is forgotten in {flow.said(node)}"
+        if other.shape == value.shape:
+            yield "skipped", text, other, 1.45
 
 
 def _other_halves(value: Array) -> Iterator[Standin]:
