@@ -154,14 +154,18 @@ def scalars(flow: Flow) -> Iterator[Guess]:
         affine = slope is not None and slope.size > 1 and np.ptp(slope) == 0
         for name, node, at in (("x", before, "its argument"), ("y", after, "its result")):
             value = np.asarray(flow.values[node], np.float64).reshape(-1)
-            for form, function in _SCALARS.items():
-                with np.errstate(all="ignore"):
-                    number = function(value)
-                if not np.isfinite(number).all() or not number.any():
-                    continue
+            with np.errstate(all="ignore"):
+                forms = [(form, function(value)) for form, function in _SCALARS.items()]
+            forms = [
+                (f, number) for f, number in forms if np.isfinite(number).all() and number.any()
+            ]
+            if not forms:
+                continue
+            predicted = (G * np.stack([number for _, number in forms])[:, None]) @ down - share
+            for (form, _), adds in zip(forms, predicted, strict=True):
                 text = f"{what} is taken as {form.format(name)}, where {name} is {at}, {flow.said(node)}"
                 weight = 1.6 + 0.002 * len(form) + 0.4 * affine
-                yield added("scalar", text, (G * number) @ down - share, weight)
+                yield added("scalar", text, adds, weight)
 
 
 def _forgotten_division(flow: Flow, slope: float, of: str) -> str:
@@ -254,24 +258,6 @@ def exchanged(flow: Flow) -> Iterator[Guess]:
                 )
 
 
-def degrees(flow: Flow) -> Iterator[Guess]:
-    """A number in the function that stands one off, n for n − 1, where it divides a path."""
-    for edge in flow.edges:
-        share = flow.through(edge)
-        if edge.node.operation is None or not share.any():
-            continue
-        for n in {*edge.operand.shape, *flow.start.shape}:
-            if n > 2:
-                of = flow.said(edge.node)
-                for factor, text in (
-                    ((n - 1) / n, f"n − 1 for n = {n}"),
-                    (n / (n - 1), f"n for n − 1, n = {n}"),
-                ):
-                    yield added(
-                        "factor", f"in the derivative of {of}, {text}", (factor - 1) * share, 1.9
-                    )
-
-
 def one_for_all(flow: Flow) -> Iterator[Guess]:
     """The gradient by one of several uses of a value stands for that by each: ``3 X²`` of a matrix."""
     for operand in flow.nodes:
@@ -312,19 +298,8 @@ def reordered(flow: Flow) -> Iterator[Guess]:
             yield added("exchanged", text, put - right, 1.65)
 
 
-def several_paths(flow: Flow) -> Iterator[Guess]:
-    """Two paths that are missing at once."""
-    shares = _shares(flow)[:_MOST_SHARES]
-    for (one, first), (two, second) in combinations(shares, 2):
-        text = f"the gradients through {one} and through {two} are missing"
-        yield added("path", text, -first - second, 1.8)
-        for a, b, sign in ((one, two, 1), (two, one, -1)):
-            text = f"the gradient through {a} stands for that through {b} too (as if a matrix were symmetric)"
-            yield added("exchanged", text, sign * (first - second), 1.75)
-
-
-def scaled_paths(flow: Flow) -> Iterator[Guess]:
-    """Two paths, each there some number of times."""
+def two_paths(flow: Flow) -> Iterator[Guess]:
+    """Two paths, each there some number of times: missing, one for the other, scaled."""
     for (one, first), (two, second) in combinations(_shares(flow)[:_MOST_SHARES], 2):
         columns = np.stack([first.ravel(), second.ravel()], axis=1)
         found = np.linalg.lstsq(columns, flow.error.ravel(), rcond=None)[0]
@@ -332,13 +307,22 @@ def scaled_paths(flow: Flow) -> Iterator[Guess]:
         near = np.abs(adds - flow.error).max() <= flow.allowed
         if not near or np.abs(found).min() <= CLOSE or _alike(adds, found[0] * flow.right):
             continue
-        texts = [
-            _of_path(f"through {n}", flow.sizes, c + 1)
-            for n, c in zip((one, two), found, strict=True)
-        ]
-        named = sum(" meant" in t or "×" not in t for t in texts)
-        guess = added("path", " and ".join(texts), adds, 2.1 - 0.1 * named)
-        yield guess._replace(free=2 * (2 - named))
+        times = found + 1
+        if np.abs(times).max() <= CLOSE:
+            text = f"the gradients through {one} and through {two} are missing"
+            yield added("path", text, adds, 1.8)
+        elif np.abs(np.sort(times) - (0, 2)).max() <= CLOSE:
+            a, b = (one, two) if times[0] > 1 else (two, one)
+            text = f"the gradient through {a} stands for that through {b} too"
+            yield added("exchanged", f"{text} (as if a matrix were symmetric)", adds, 1.75)
+        else:
+            texts = [
+                _of_path(f"through {n}", flow.sizes, c)
+                for n, c in zip((one, two), times, strict=True)
+            ]
+            named = sum(" meant" in t or "×" not in t for t in texts)
+            guess = added("path", " and ".join(texts), adds, 2.1 - 0.1 * named)
+            yield guess._replace(free=2 * (2 - named))
 
 
 def _spans(flow: Flow) -> Iterator[tuple[Node, Node]]:

@@ -129,8 +129,8 @@ HYPOTHESES: tuple[Stage, ...] = (
         *(Hypothesis(h, _SURE, of_graph=True) for h in (
             hypotheses.exchanged, hypotheses.reordered, hypotheses.one_for_all,
             rearrangements.turned_edges, rearrangements.moved_entries, rearrangements.rearranged,
-            within.other_nodes, hypotheses.factors, hypotheses.degrees, hypotheses.several_paths,
-            hypotheses.scaled_paths, within.other_axes, loops.everywhere, loops.other_steps,
+            within.other_nodes, hypotheses.factors, hypotheses.two_paths,
+            within.other_axes, loops.everywhere, loops.other_steps,
         )),
         Hypothesis(within.constants, 2.2, of_graph=True),
     )),
@@ -176,10 +176,23 @@ def _held(case: Case, stage: Stage) -> list[Diagnosis]:
         about = case.flow if row.of_graph else case
         if about is None or any(one.full and one.weight <= row.until for one in found):
             continue
+        found += _of_row(judge, row, about)
+    return found
+
+
+def _of_row(judge: Judge, row: Hypothesis, about: Any) -> list[Diagnosis]:
+    """What holds of a hypothesis, as far as it can be tried."""
+    found: list[Diagnosis] = []
+    try:
         for guess in row.function(about):
             one = guess if isinstance(guess, Diagnosis) else judge(guess)
             if one is not None:
                 found.append(one)
+    except (
+        Exception
+    ):  # the function's own operations, given what a mistake makes of their arguments
+        if not row.of_graph:
+            raise
     return found
 
 
