@@ -77,28 +77,11 @@ def diagnose(
     terms: Terms | None = None,
     sources: Sources | None = None,
 ) -> tuple[Finding, ...]:
-    """Explanations of a wrong Jacobian tensor, best first.
+    """Explanations of a wrong Jacobian tensor, best first; none where it is within the tolerance.
 
-    Parameters
-    ----------
-    claimed : array_like
-        The tensor to explain, of any shape.
-    expected : array_like
-        The right one: output axes, then input axes.
-    out_ndim : int
-        How many of its axes are the output's.
-    tolerance : float or ndarray
-        The absolute difference that an entry may have.
-    terms : callable, optional
-        Gives the terms whose sum is ``expected``, as pairs of text and array; called only where the
-        shapes agree and something is wrong.
-    sources : Sources, optional
-        What else is known of the function.
-
-    Returns
-    -------
-    tuple of Finding
-        Empty where ``claimed`` has the right shape and is within the tolerance everywhere.
+    ``claimed`` may have any shape; ``expected`` has the output's ``out_ndim`` axes, then the input's.
+    ``tolerance`` is the absolute difference of an entry, or of each; ``terms`` gives the terms whose sum is
+    expected, as pairs of text and array, and is called only where something is wrong.
 
     Examples
     --------
@@ -125,21 +108,10 @@ def diagnose_backward(
     terms: Terms | None = None,
     sources: Sources | None = None,
 ) -> tuple[Finding, ...]:
-    """Explanations of a wrong backward, best first.
+    """Explanations of a wrong backward, best first, from what it gave for some upstreams.
 
-    Parameters
-    ----------
-    probes : sequence of (G, got, want)
-        Upstream gradients, what the backward gave for them, and what is right. A basis of upstreams
-        in any order, and scaled at will, gives the whole tensor; others may be among them, and show
-        whether the backward is linear.
-    out_shape, in_shape : sequence of int
-        The shapes of ``G`` and ``want``.
-    tolerance : float or ndarray
-        The absolute difference that an entry of ``got`` may have; of the shape of ``want``, or of
-        the whole tensor.
-    terms, sources
-        As for :func:`diagnose`; the formula's for a basis only.
+    ``probes`` are of ``(G, got, want)``. A basis of upstreams in any order, and scaled at will, gives the
+    whole tensor; others may be among them, and show whether the backward is linear.
 
     Examples
     --------

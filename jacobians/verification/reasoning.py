@@ -88,7 +88,7 @@ def two_at_once(flow: Flow) -> Iterator[Diagnosis]:
     error, allowed = flow.error, flow.allowed
     sizes = [float(np.abs(m.adds).max(initial=0.0)) for m in flow.tried]
     telling = [m for m, n in zip(flow.tried, sizes, strict=True) if 10 * allowed < n < _LARGEST]
-    if len(telling) < 2 or not is_earned(_FREE, error.size):
+    if len(telling) < 2 or not is_earned(_FREE, flow.explained_by(error)):
         return
     weights = np.random.default_rng(3).normal(size=error.size)
     sums = np.array([m.adds.ravel() @ weights for m in telling])
