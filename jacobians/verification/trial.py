@@ -71,6 +71,8 @@ class Trial:
         Of all that is random.
     automatic : bool
         Whether the reference was chosen for the user, and so may be overruled.
+    told : bool
+        Whether somebody reads the verdict; if not, no slope is measured.
     """
 
     def __init__(
@@ -83,9 +85,11 @@ class Trial:
         atol: float | None,
         seed: int,
         automatic: bool,
+        told: bool = True,
     ) -> None:
         self._subject, self._reference, self._traced = subject, reference, traced
         self._rtol, self._atol, self._seed, self._automatic = rtol, atol, seed, automatic
+        self._told = told
         self._walks: dict[tuple[int, bytes], Walk] = {}
 
     @cached_property
@@ -174,7 +178,7 @@ class Trial:
             output=self._subject.paths[pair.output],
             wrt=self._subject.names[pair.which],
             shape=pair.shape,
-            reference=self._reference.by(pair),
+            reference=self._reference.by(pair) if self._told else "",
             findings=findings,
             **{"claimed_shape": pair.shape, **fields},
         )
@@ -323,10 +327,9 @@ class Trial:
                 held(found.claimed, found.estimate, self._tolerance(sample, other)).fails
             ):
                 names = self._subject.names
-                text = (
-                    f"It is the derivative by {names[which]}, where that by {names[pair.which]} is "
-                )
-                return (Finding("argument", text + "meant: they stand in another order.", 0.0),)
+                text = f"It is the derivative by {names[which]}, where that by {names[pair.which]}"
+                text += " is meant: they stand in another order."
+                return (Finding("argument", text, 0.0),)
         return ()
 
     def _explained(
@@ -360,7 +363,7 @@ class Trial:
 
     def _slope(self, sample: Sample, pair: Pair, *, even: bool) -> Slope:
         """Of the claim along a random direction, or of what it says to one upstream or direction."""
-        if not pair.size:
+        if not pair.size or not self._told:
             return Slope(None, "not known: there are no entries")
         random = np.random.default_rng([self._seed, 1, pair.which])
         direction = drawn(random, pair.inner.shape)
