@@ -103,7 +103,7 @@ def order_clause(case: Case, order: Order) -> str:
     meant = ", ".join(names[a] for a in free)
     text = f"the axes come in the order ({come}), where ({meant}) is meant"
     if order[case.fixed :] == case.in_axes + case.out_axes:
-        text += ": the input's axes come first"
+        text += ": the input's axes come first, the Jacobian is transposed"
         pairs_of = list(zip(case.out_axes, case.in_axes, strict=False))
         if pairs_of and all(_is_convolution(case, a, b) for a, b in pairs_of):
             text += " (a kernel that is turned round)"
@@ -169,7 +169,7 @@ def summed(case: Case) -> Iterator[Guess]:
             )
         else:
             clause = f"it is summed over {which}, where every index of {which} has its own entries"
-        weight = 1.7 + 0.05 * len(axes)
+        weight = 1.7 + 0.05 * len(axes) - 0.01 * (axes == case.out_axes)
         if shape == right:
 
             def spread(array: Array, total: Callable[[Array], Array] = total) -> Array:

@@ -5,21 +5,47 @@ A claimed tensor is wrong where it differs from the expected one by more than th
 share of the excess that it leaves. Entries that are not finite on either side take no part.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from jacobians.errors import UnsupportedError
 from jacobians.notation.explicit import axis_names
+from jacobians.verification.flow import Flow
 
 Array = NDArray[Any]
+Terms = Callable[[], Iterable[tuple[str, ArrayLike]]]
 
 _SAMPLE = 256  # entries of each sort that an explanation must fit before all entries are looked at
 _ROUNDING = 16  # units of rounding that an explanation may be off by
+
+
+class Sources(NamedTuple):
+    """What else is known of a function; each is asked for only where something is wrong.
+
+    Attributes
+    ----------
+    terms : callable, optional
+        Gives the terms whose sum is right, as pairs of text and array.
+    formula : callable, optional
+        Gives mistakes in the formula, as pairs of a clause and the tensor that it would give.
+    flow : callable, optional
+        Gives what runs along the function's graph.
+    arguments : callable, optional
+        Gives, in words, other arguments that the claim is right for.
+    """
+
+    terms: Terms | None = None
+    formula: Terms | None = None
+    flow: Callable[[], Flow | None] | None = None
+    arguments: Callable[[], Iterable[str]] | None = None
+
+
+NO_SOURCES = Sources()
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +70,8 @@ class Case:
         Names and sizes of which a constant factor may be made; those of ``expected`` by default.
     unit : float
         What the numbers are multiples of: not 1 where their squares would not be numbers.
+    sources : Sources
+        What else is known of the function.
     """
 
     claimed: Array
@@ -55,6 +83,13 @@ class Case:
     fixed: int = 0
     extents: Sequence[tuple[str, int]] | None = None
     unit: float = 1.0
+    sources: Sources = NO_SOURCES
+
+    @cached_property
+    def flow(self) -> Flow | None:
+        """Gradients along the function's graph, and the error there; None where nothing can be told."""
+        found = self.sources.flow() if self.sources.flow is not None else None
+        return found if found is not None and found.is_telling else None
 
     @property
     def same_shape(self) -> bool:

@@ -13,8 +13,9 @@ from jacobians.transforms.flattening import flattened
 from jacobians.verification.claims import Backward, Claim, Forward, Full, Ours, gradients_of
 from jacobians.verification.elsewhere import decided, is_open, other_sizes
 from jacobians.verification.guests import backward_of, forward_of, is_guest
+from jacobians.verification.parts import Part
 from jacobians.verification.references import ByTracing, Given, Numerical, Reference
-from jacobians.verification.report import Part, Report
+from jacobians.verification.report import Report
 from jacobians.verification.subject import Subject
 from jacobians.verification.trial import Trial
 
@@ -164,7 +165,7 @@ def _decided(
     if other is None:
         return report
     try:
-        there = _checked(f, other, wrt, kwargs, options, None, vjp, jvp)
+        there = _checked(f, other, wrt, kwargs, options._replace(told=False), None, vjp, jvp)
     except Exception:  # a claim that knows its sizes
         return report
     known = {(p.kind, p.output, p.wrt): p for p in there.parts}
@@ -244,6 +245,7 @@ class _Options(NamedTuple):
     rtol: float | None
     atol: float | None
     seed: int
+    told: bool = True
 
 
 def _report(
@@ -268,6 +270,7 @@ def _report(
         atol=options.atol,
         seed=options.seed,
         automatic=against == "auto",
+        told=options.told,
     )
     try:
         parts: list[Part] = [

@@ -7,9 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.verification.claims import RANDOM, Sample, drawn
+from jacobians.verification.diagnosis import Probes
 from jacobians.verification.differences import Estimate, exact
-from jacobians.verification.probing import Probes
-from jacobians.verification.references import Reference
+from jacobians.verification.flow import Told
+from jacobians.verification.references import Reference, changes
 from jacobians.verification.subject import Pair
 
 Array = NDArray[Any]
@@ -52,25 +53,19 @@ def contest(
     sample: Sample, reference: Reference, pair: Pair, random: np.random.Generator
 ) -> Contest:
     """The largest comparison that time and memory allow: the whole tensor where it is small."""
-    return (_whole if sample.whole else _in_part)(sample, reference, pair, random)
-
-
-def _whole(
-    sample: Sample, reference: Reference, pair: Pair, random: np.random.Generator
-) -> Contest:
+    if not sample.whole:
+        return _in_part(sample, reference, pair, random)
     claimed, asked = assembled(sample, pair), "every entry"
     if sample.way != "tensor":
         asked = f"every basis {_WORDS[sample.way]} ({sample.basis}), and random ones"
-    estimate = reference.tensor(pair)
+    estimate = reference.applied(pair, "forward")
     if estimate is not None:
         return Contest(claimed, estimate, "tensor", asked)
     if claimed.shape != pair.shape:
         nothing = np.broadcast_to(np.array(np.nan), pair.shape)  # takes no memory
         return Contest(claimed, Estimate(nothing, nothing, nothing), "shape", asked)
-    given = [drawn(random, pair.inner.shape) for _ in range(RANDOM)]
-    got = np.stack([np.tensordot(claimed, d, pair.inner.ndim) for d in given])
     asked = f"{RANDOM} random directions, since the tensor has {claimed.size:,} entries"
-    return Contest(got, reference.forward(pair, given), "forward", asked, given)
+    return _along(claimed, reference, pair, random, asked)
 
 
 def along_few(
@@ -80,36 +75,48 @@ def along_few(
     claimed = assembled(sample, pair)
     if claimed.shape != pair.shape or not np.isfinite(claimed).all():
         return None
+    asked = f"{RANDOM} random directions, along which f was moved"
+    return _along(claimed, reference, pair, random, asked)
+
+
+def _along(
+    claimed: Array, reference: Reference, pair: Pair, random: np.random.Generator, asked: str
+) -> Contest:
     given = [drawn(random, pair.inner.shape) for _ in range(RANDOM)]
     got = np.stack([np.tensordot(claimed, d, pair.inner.ndim) for d in given])
-    asked = f"{RANDOM} random directions, along which f was moved"
-    return Contest(got, reference.forward(pair, given), "forward", asked, given)
+    return Contest(got, changes(reference, pair, given), "forward", asked, given)
 
 
 def _in_part(
     sample: Sample, reference: Reference, pair: Pair, random: np.random.Generator
 ) -> Contest:
+    assert sample.way != "tensor"
     alike = len({array.shape for array in sample.got}) == 1
     got = np.stack(sample.got) if alike else sample.got[0][None]
     asked = f"{len(sample.given)} random {_WORDS[sample.way]}s"
-    if sample.way == "forward":
-        ahead = reference.forward(pair, sample.given)
-        return Contest(got, ahead, "forward", asked, sample.given)
-    told = reference.backward(pair, sample.given)
-    if told is not None:
-        return Contest(got, told, "backward", asked, sample.given)
+    right = reference.applied(pair, sample.way, sample.given)
+    if right is not None:
+        return Contest(got, right, sample.way, asked, sample.given)
     if got.shape[1:] != pair.inner.shape:
         right = exact(np.zeros((len(sample.given), *pair.inner.shape)))
         return Contest(got, right, "backward", asked)
     # A gradient by so many entries takes too long: only its product with a direction is compared.
     direction = drawn(random, pair.inner.shape)
-    change = reference.forward(pair, [direction]).reshaped((pair.out.size,))
+    change = changes(reference, pair, [direction]).reshaped((pair.out.size,))
     rows = np.stack([G.ravel() for G in sample.given])
-    told = Estimate(
-        rows @ change.value, np.abs(rows) @ change.error, np.abs(rows) @ np.abs(change.gap)
-    )
     numbers = got.reshape(len(rows), -1) @ direction.reshape(-1)
-    return Contest(numbers, told, "pairing", f"{asked}, each along a random direction")
+    asked = f"{asked}, each along a random direction"
+    return Contest(numbers, change.summed(rows), "pairing", asked)
+
+
+def told(sample: Sample, pair: Pair, eps: float) -> Told:
+    """The claim as a linear map, of matrices."""
+    if sample.whole:
+        return Told(assembled(sample, pair).reshape(pair.out.size, -1), None, None, eps)
+    got, given = (np.stack([a.ravel() for a in arrays]) for arrays in (sample.got, sample.given))
+    if sample.way == "backward":
+        return Told(got, given, None, eps)
+    return Told(got.T, None, given.T, eps)
 
 
 def assembled(sample: Sample, pair: Pair) -> Array:

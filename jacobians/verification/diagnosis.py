@@ -1,21 +1,71 @@
-"""What mistake explains a wrong Jacobian, backward or forward: arrays in, ranked findings out.
+"""What is wrong with a tensor, or with a hand-written backward or forward: arrays in, ranked findings out.
 
-Explanations are claimed only where they leave nothing of the error that the tolerance does not
-cover, or next to nothing; otherwise the findings say where the error sits, and how large it is.
+A backward is linear in the upstream gradient G. Where the upstreams are a basis, its results are
+the rows of the whole tensor, and that is explained; where not, the results stand side by side.
+Mistakes in the use of G itself show in how results depend on it.
 """
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from jacobians.verification.case import letters
-from jacobians.verification.findings import Finding, explain
-from jacobians.verification.probing import Map, Probes, explain_probes
-from jacobians.verification.values import Terms
+from jacobians.verification.case import (
+    Array,
+    Sources,
+    Terms,
+    letters,
+    norm,
+    numbers,
+    tolerances,
+)
+from jacobians.verification.reasoning import Finding, explain
 
-__all__ = ["Finding", "Probes", "Terms", "diagnose", "diagnose_backward", "diagnose_forward"]
+Probes = Sequence[tuple[ArrayLike, ArrayLike, ArrayLike]]
+
+_DEPENDENCE = 30_000_000  # products that a search for dependent arguments may take
+_EXACT = 1e-6  # a relative difference below which results count as equal
+_MOST = 4
+
+
+class Map(NamedTuple):
+    """A linear map that is probed: a backward from outputs to inputs, or a forward back.
+
+    ``given`` and ``result`` are the shapes of argument and result.
+    """
+
+    backward: bool
+    out_shape: tuple[int, ...]
+    in_shape: tuple[int, ...]
+
+    @property
+    def given(self) -> tuple[int, ...]:
+        """The shape of an argument."""
+        return self.out_shape if self.backward else self.in_shape
+
+    @property
+    def result(self) -> tuple[int, ...]:
+        """The shape of a result."""
+        return self.in_shape if self.backward else self.out_shape
+
+    @property
+    def kind(self) -> str:
+        """The kind of a finding on the use of the argument."""
+        return "upstream" if self.backward else "direction"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The letters of the tensor's axes."""
+        return letters(len(self.out_shape), len(self.in_shape))
+
+
+class Probe(NamedTuple):
+    """One argument, flat, with what came and what is right."""
+
+    given: Array
+    got: Array
+    want: Array
 
 
 def diagnose(
@@ -25,31 +75,13 @@ def diagnose(
     out_ndim: int,
     tolerance: float | NDArray[Any],
     terms: Terms | None = None,
-    variants: Terms | None = None,
+    sources: Sources | None = None,
 ) -> tuple[Finding, ...]:
-    """Explanations of a wrong Jacobian tensor, best first.
+    """Explanations of a wrong Jacobian tensor, best first; none where it is within the tolerance.
 
-    Parameters
-    ----------
-    claimed : array_like
-        The tensor to explain, of any shape.
-    expected : array_like
-        The right one: output axes, then input axes.
-    out_ndim : int
-        How many of its axes are the output's.
-    tolerance : float or ndarray
-        The absolute difference that an entry may have.
-    terms : callable, optional
-        Gives the terms whose sum is ``expected``, as pairs of text and array; called only where the
-        shapes agree and something is wrong.
-    variants : callable, optional
-        Gives mistakes in the formula, as pairs of a clause and the tensor that it would give; called
-        as ``terms`` is.
-
-    Returns
-    -------
-    tuple of Finding
-        Empty where ``claimed`` has the right shape and is within the tolerance everywhere.
+    ``claimed`` may have any shape; ``expected`` has the output's ``out_ndim`` axes, then the input's.
+    ``tolerance`` is the absolute difference of an entry, or of each; ``terms`` gives the terms whose sum is
+    expected, as pairs of text and array, and is called only where something is wrong.
 
     Examples
     --------
@@ -63,7 +95,8 @@ def diagnose(
     """
     ndim = np.ndim(expected)
     out = min(max(int(out_ndim), 0), ndim)
-    return explain(claimed, expected, letters(out, ndim - out), out, 0, tolerance, terms, variants)
+    sources = Sources(terms) if sources is None else sources
+    return explain(claimed, expected, letters(out, ndim - out), out, 0, tolerance, sources)
 
 
 def diagnose_backward(
@@ -73,30 +106,12 @@ def diagnose_backward(
     in_shape: Sequence[int],
     tolerance: float | NDArray[Any],
     terms: Terms | None = None,
-    variants: Terms | None = None,
+    sources: Sources | None = None,
 ) -> tuple[Finding, ...]:
-    """Explanations of a wrong backward, best first.
+    """Explanations of a wrong backward, best first, from what it gave for some upstreams.
 
-    Parameters
-    ----------
-    probes : sequence of (G, got, want)
-        Upstream gradients, what the backward gave for them, and what is right. A basis of upstreams
-        in any order, and scaled at will, gives the whole tensor; others may be among them, and show
-        whether the backward is linear.
-    out_shape, in_shape : sequence of int
-        The shapes of ``G`` and ``want``.
-    tolerance : float or ndarray
-        The absolute difference that an entry of ``got`` may have; of the shape of ``want``, or of
-        the whole tensor.
-    terms : callable, optional
-        Gives the terms whose sum is the whole tensor, as pairs of text and array; for a basis only.
-    variants : callable, optional
-        As for :func:`diagnose`; for a basis only.
-
-    Returns
-    -------
-    tuple of Finding
-        Empty where every result has the right shape and is within the tolerance.
+    ``probes`` are of ``(G, got, want)``. A basis of upstreams in any order, and scaled at will, gives the
+    whole tensor; others may be among them, and show whether the backward is linear.
 
     Examples
     --------
@@ -109,7 +124,7 @@ def diagnose_backward(
     'upstream'
     """
     which = Map(True, tuple(out_shape), tuple(in_shape))
-    return explain_probes(probes, which, tolerance, terms, variants)
+    return explain_probes(probes, which, tolerance, sources or Sources(terms))
 
 
 def diagnose_forward(
@@ -118,22 +133,213 @@ def diagnose_forward(
     out_shape: Sequence[int],
     in_shape: Sequence[int],
     tolerance: float | NDArray[Any],
-    terms: Terms | None = None,
-    variants: Terms | None = None,
 ) -> tuple[Finding, ...]:
-    """Explanations of a wrong forward, best first.
-
-    As for a backward, with ``probes`` of ``(dX, got, want)``: directions in the input's shape, and
-    results in the output's.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> A = np.array([[1.0, 2.0], [3.0, 5.0]])
-    >>> probes = [(d, d @ A, A @ d) for d in np.eye(2)]
-    >>> found = diagnose_forward(probes, out_shape=(2,), in_shape=(2,), tolerance=1e-9)
-    >>> found[0].text
-    'Axes i and k are swapped (a transpose).'
-    """
+    """Explanations of a wrong forward: of ``(dX, got, want)``, as those of a backward."""
     which = Map(False, tuple(out_shape), tuple(in_shape))
-    return explain_probes(probes, which, tolerance, terms, variants)
+    return explain_probes(probes, which, tolerance, Sources())
+
+
+def explain_probes(
+    probes: Probes, which: Map, tolerance: Any, sources: Sources
+) -> tuple[Finding, ...]:
+    """Findings on a linear map that was probed."""
+    read = [_read(probe, which) for probe in probes]
+    known = [probe for probe in read if probe is not None]
+    if not known:
+        return () if not read else (Finding("shape", "It gave no array of numbers.", 1.0),)
+    shapes = list(dict.fromkeys(probe.got.shape for probe in known))
+    if len(shapes) > 1:
+        listed = ", ".join(map(str, shapes[:3]))
+        text = f"The shape of the result depends on the argument: {listed}."
+        return (Finding("shape", text, 1.0),)
+    with np.errstate(all="ignore"):
+        tol = tolerances(tolerance, which.result)
+        about_argument = list(_use_of_argument(known, which, tol))
+        if about_argument:
+            sources = sources._replace(flow=None, arguments=None)
+        rows = _basis(known, which)
+        found = () if rows is None else _assembled(rows, which, tolerance, sources)
+        found = found or _stacked(known, which, tolerance, sources)
+    vague = (
+        ("nan", "unexplained", "results", "row", "column", "block") if about_argument else ("nan",)
+    )
+    kept = [one for one in found if one.kind not in vague]
+    alarms = [one for one in found if one.kind == "nan"]
+    if found or about_argument:
+        return tuple([*alarms, *about_argument, *kept][:_MOST])
+    return ()
+
+
+def _read(probe: tuple[ArrayLike, ArrayLike, ArrayLike], which: Map) -> Probe | None:
+    given, got, want = (numbers(part) for part in probe)
+    if given is None or got is None or want is None or given.shape != which.given:
+        return None
+    return None if want.shape != which.result else Probe(given.ravel(), got, want)
+
+
+def _basis(probes: list[Probe], which: Map) -> list[Probe] | None:
+    """The probes of a full basis in its order, scaled to ones; None where they are none."""
+    rows: dict[int, Probe] = {}
+    for probe in probes:
+        at = np.flatnonzero(probe.given)
+        if len(at) == 1:
+            size = probe.given[at[0]]
+            rows.setdefault(
+                int(at[0]), Probe(probe.given / size, probe.got / size, probe.want / size)
+            )
+    count = int(np.prod(which.given))
+    return [rows[n] for n in range(count)] if count and len(rows) == count else None
+
+
+def _assembled(
+    rows: list[Probe],
+    which: Map,
+    tolerance: Any,
+    sources: Sources,
+) -> tuple[Finding, ...]:
+    """The whole tensor from a basis, explained."""
+    got = np.stack([row.got for row in rows]).reshape(which.given + rows[0].got.shape)
+    want = np.stack([row.want for row in rows]).reshape(which.given + which.result)
+    tol = numbers(tolerance)
+    if tol is not None and tol.shape == which.result and not which.backward:
+        tol = tol.reshape(which.result + (1,) * len(which.given))
+    if not which.backward:
+        count, ndim = len(which.given), got.ndim
+        got = got.transpose(*range(count, ndim), *range(count))
+        want = want.transpose(*range(count, want.ndim), *range(count))
+    return explain(got, want, which.names, len(which.out_shape), 0, tol, sources)
+
+
+def _stacked(
+    probes: list[Probe], which: Map, tolerance: Any, sources: Sources
+) -> tuple[Finding, ...]:
+    """The results side by side, where they do not make the whole tensor."""
+    got = np.stack([probe.got for probe in probes])
+    want = np.stack([probe.want for probe in probes])
+    count = len(which.out_shape)
+    own = which.names[count:] if which.backward else which.names[:count]
+    extents = list(zip(which.names, (*which.out_shape, *which.in_shape), strict=True))
+    out_ndim = 1 if which.backward else 1 + count
+    sources = sources._replace(terms=None, formula=None)
+    return explain(got, want, ("probe", *own), out_ndim, 1, tolerance, sources, extents)
+
+
+def _use_of_argument(probes: list[Probe], which: Map, tol: Array) -> Iterator[Finding]:
+    """An argument that is ignored, summed, or used more than once."""
+    wrong = any(_differs(p.got, p.want, tol) for p in probes)
+    if not wrong or len(probes) < 2 or not any(np.nan_to_num(p.got).any() for p in probes):
+        return
+    name = "the upstream gradient G" if which.backward else "the direction dX"
+    letter = "G" if which.backward else "dX"
+    first = probes[0]
+    others = [p for p in probes[1:] if not _equal(p.given, first.given)]
+    changes = any(not _equal(p.want, first.want) for p in others)
+    sums = np.array([p.given.sum() for p in probes])
+    if others and changes and _all_equal([p.got for p in probes]):
+        same_sums = bool(np.ptp(sums) <= _EXACT * np.abs(sums).max())
+        text = f"{name} is ignored: the result is the same for all {len(probes)} that were tried"
+        if same_sums:
+            text += " (or only its sum is used, which was the same)"
+        rows = _basis(probes, which)
+        if rows is not None and first.got.shape == which.result:
+            total = np.sum([row.want for row in rows], axis=0)
+            if _equal(first.got, total):
+                text += f"; it is the one that is right for {letter} = 1 everywhere"
+        yield _sentence(which.kind, text)
+        return
+    varied = bool(np.ptp(sums) > 1e-3 * np.abs(sums).max())  # if not, its sum cannot be told apart
+    if others and changes and varied:
+        used = [(p, s) for p, s in zip(probes, sums, strict=True) if abs(s) > 1e-6]
+        got, want = [p.got / s for p, s in used], [p.want / s for p, s in used]
+        if len(used) > 1 and _all_equal(got) and not _all_equal(want):
+            text = f"only the sum of {name} is used (as if {letter} were the same everywhere)"
+            yield _sentence(which.kind, text)
+            return
+    same_shape = first.got.shape == first.want.shape
+    if varied and same_shape and _all_equal([p.got - p.want for p in probes]):
+        text = f"something is added that does not depend on {name}: the same to every result"
+        yield _sentence(which.kind, text)
+        return
+    yield from _nonlinear(probes, which, name)
+
+
+_POWERS: tuple[tuple[str, Callable[[Array], Array]], ...] = (
+    ("{} enters squared: it is multiplied in twice", np.square),
+    ("the absolute value of {} is used", np.abs),
+    ("only the sign of {} is used", np.sign),
+    ("{} enters cubed: it is multiplied in three times", lambda a: a**3),
+)
+
+
+def _nonlinear(probes: list[Probe], which: Map, name: str) -> Iterator[Finding]:
+    """Results that are not linear in the argument."""
+    rows = _basis(probes, which)
+    rest = [p for p in probes if np.count_nonzero(p.given) > 1]
+    if rows is not None and rest:
+        matrix = np.stack([row.got.ravel() for row in rows])
+        if all(_equal(p.given @ matrix, p.got.ravel()) for p in rest):
+            return
+        for text, function in _POWERS:
+            if all(_equal(function(p.given) @ matrix, p.got.ravel()) for p in rest):
+                yield _sentence(which.kind, text.format(name))
+                return
+        text = f"the result is not linear in {name}"
+        yield _sentence(which.kind, text, 1.0)
+        return
+    if which.given == which.result:
+        shaped = [(p.given.reshape(which.given), p) for p in probes]
+        if all(_equal(p.want * given, p.got) for given, p in shaped):
+            yield _sentence(which.kind, _POWERS[0][0].format(name))
+            return
+    for number, probe in enumerate(probes):
+        weights = _combination(probes[:number], probe)
+        if weights is None:
+            continue
+        linear = sum(w * p.got for w, p in zip(weights, probes[:number], strict=True))
+        if _equal(np.asarray(linear), probe.got):
+            continue
+        used = np.flatnonzero(np.abs(weights) > _EXACT)
+        if len(used) == 1:
+            scale, got = (
+                np.float64(weights[used[0]].real),
+                probes[used[0]].got,
+            )  # its square may be inf
+            if _equal(scale**2 * got, probe.got):
+                text = f"the result grows with the square of {name}: it is multiplied in twice"
+                yield _sentence(which.kind, text)
+                return
+        yield _sentence(which.kind, f"the result is not linear in {name}", 1.0)
+        return
+
+
+def _combination(before: list[Probe], probe: Probe) -> Array | None:
+    """The weights with which earlier arguments add up to this one; None where they do not."""
+    if not before or probe.given.size * len(before) ** 2 > _DEPENDENCE:
+        return None
+    columns = np.stack([p.given for p in before], axis=1)
+    size = max(np.abs(columns).max(initial=0), np.abs(probe.given).max(initial=0))
+    if not 0 < size < np.inf or not probe.given.any():  # nan is neither
+        return None
+    columns, given = columns / size, probe.given / size
+    weights: Array = np.linalg.lstsq(columns, given, rcond=None)[0]
+    return weights if _equal(columns @ weights, given) else None
+
+
+def _equal(first: Array, second: Array) -> bool:
+    """Whether two arrays are the same up to rounding."""
+    if first.shape != second.shape:
+        return False
+    scale = max(norm(np.nan_to_num(first)), norm(np.nan_to_num(second)))
+    return bool(norm(np.nan_to_num(first - second)) <= _EXACT * scale)
+
+
+def _all_equal(arrays: Sequence[Array]) -> bool:
+    return all(_equal(array, arrays[0]) for array in arrays)
+
+
+def _differs(got: Array, want: Array, tol: Array) -> bool:
+    return got.shape != want.shape or bool((np.abs(got - want) > tol).any())
+
+
+def _sentence(kind: str, text: str, remaining: float = 0.0) -> Finding:
+    return Finding(kind, text[:1].upper() + text[1:] + ".", remaining)

@@ -61,6 +61,12 @@ class Estimate(NamedTuple):
         """In another shape."""
         return Estimate(*(array.reshape(shape) for array in self))
 
+    def summed(self, rows: Array) -> "Estimate":
+        """Sums of the rows of a matrix, with these weights."""
+        with np.errstate(all="ignore"):
+            sizes = np.abs(rows)
+            return Estimate(rows @ self.value, sizes @ self.error, sizes @ np.abs(self.gap))
+
     def taken(self, index: Any) -> "Estimate":
         """A part."""
         return Estimate(*(array[index] for array in self))

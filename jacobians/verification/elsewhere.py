@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from jacobians.ground.trees import flatten
-from jacobians.verification.findings import Finding
+from jacobians.verification.reasoning import Finding, is_vague
 
 _SIZES = (5, 7, 3, 11, 13)  # no one a power or a product of others
 _LARGEST = 1 << 11  # entries of an argument, or a result, of another size
 _NUMBER = re.compile(r"[\d.,]+(?:e-?\d+)?")
+_REMARK = re.compile(r" \((?:a |an |n |it |or )[^()]*\)")
 _FACTORS = ("factor", "mean")
 _PLAIN = ("2", "½")  # that nobody means a size by
 
@@ -44,7 +45,7 @@ def other_sizes(
         drawn = random.choice(array.ravel(), shape)
         if array.dtype.kind == "f" and not np.isin(array, (0, 1)).all():
             drawn = (drawn * random.uniform(0.8, 1.2, shape)).astype(array.dtype)
-        found.append(drawn)
+        found.append(_like(array, drawn))
     try:
         before, _ = flatten(f(*[_copied(a) for a in args], **kwargs))
         after, _ = flatten(f(*[_copied(a) for a in found], **kwargs))
@@ -56,6 +57,16 @@ def other_sizes(
     return found if ranks and finite else None
 
 
+def _like(array: Any, drawn: Any) -> Any:
+    """Symmetric where the other is, and positive definite."""
+    square = array.ndim == 2 and array.shape[0] == array.shape[1] and array.dtype.kind == "f"
+    if not square or not np.allclose(array, array.T, rtol=1e-12, atol=0):
+        return drawn
+    if np.linalg.eigvalsh(array)[0] <= 0:
+        return (drawn + drawn.T) / 2
+    return drawn @ drawn.T / len(drawn) + np.mean(np.diag(array)) * np.eye(len(drawn))
+
+
 def _copied(value: Any) -> Any:
     return value.copy() if isinstance(value, np.ndarray) else value
 
@@ -63,7 +74,8 @@ def _copied(value: Any) -> Any:
 def is_open(findings: Sequence[Finding]) -> bool:
     """Whether several readings are told, or a factor that sizes may stand behind."""
     full = [one for one in findings if one.remaining == 0]
-    return bool(full) and (len(full) > 1 or full[0].kind in _FACTORS)
+    plain = [one for one in full if not is_vague(one)] or full
+    return bool(plain) and (len(plain) > 1 or plain[0].kind in _FACTORS)
 
 
 def decided(
@@ -86,9 +98,15 @@ def decided(
         if _NUMBER.sub("#", first.text) == _NUMBER.sub("#", other.text):
             return None
         return (Finding(other.kind, f"{other.text[:-1]}; seen at {shapes}.", 0.0), *here[1:])
-    known = {_NUMBER.sub("#", one.text) for one in there}
-    kept = tuple(one for one in here if _NUMBER.sub("#", one.text) in known)
-    return kept if kept and len(kept) < len(here) else None
+    known = {_words(one) for one in there}
+    kept = tuple(one for one in here if _words(one) in known)
+    vague = bool(kept) and is_vague(kept[0]) and not is_vague(first)
+    return kept if kept and len(kept) < len(here) and not vague else None
+
+
+def _words(finding: Finding) -> str:
+    """What it says, numbers and remarks apart."""
+    return _NUMBER.sub("#", _REMARK.sub("", finding.text))
 
 
 def _factor(finding: Finding) -> str:

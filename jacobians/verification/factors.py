@@ -1,6 +1,7 @@
 """Constant factors that mean something: 2, ½, a size, one over a size, and what they tell."""
 
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from itertools import chain, combinations
 from math import gcd, prod, sqrt
 from typing import NamedTuple
@@ -20,7 +21,8 @@ class Reading(NamedTuple):
     of_sizes: bool = False
 
 
-def readings(extents: Sequence[tuple[str, int]]) -> dict[float, list[Reading]]:
+@lru_cache(maxsize=64)
+def readings(extents: tuple[tuple[str, int], ...]) -> dict[float, list[Reading]]:
     """Factors with their readings, the plainest first; 1 is the first of all."""
     found: dict[float, list[Reading]] = {1.0: []}
     for value, reading in _all(*zip(*extents, strict=True)) if extents else _all((), ()):
@@ -39,41 +41,7 @@ def _all(names: Sequence[str], sizes: Sequence[int]) -> Iterator[tuple[float, Re
     else:
         groups = chain(combinations(axes, 1), [tuple(axes)])
     for group in groups:
-        n = prod(sizes[a] for a in group)
-        which = [names[a] for a in group]
-        product = "·".join(which)
-        of = f"the size{'s' if len(group) > 1 else ''} of {listed(which)}"
-        over = product if len(group) == 1 else f"({product})"
-        yield (
-            1 / n,
-            Reading(
-                "mean",
-                f"1/{n}",
-                f"1/{n} = 1/{over}, {of}: a mean over {listed(which)} where a sum is meant",
-                True,
-            ),
-        )
-        yield (
-            float(n),
-            Reading(
-                "factor",
-                f"{n}",
-                f"{n} = {product}, {of}: a sum over {listed(which)} where a mean is meant",
-                True,
-            ),
-        )
-        if len(group) == 1 and n > 1:
-            of = f"n = {n}, the size of {product}"
-            yield (
-                n / (n - 1),
-                Reading("factor", f"{n}/{n - 1}", f"n/(n − 1) with {of}: ddof=1 for ddof=0"),
-            )
-            yield (
-                (n - 1) / n,
-                Reading("factor", f"{n - 1}/{n}", f"(n − 1)/n with {of}: ddof=0 for ddof=1"),
-            )
-            yield sqrt(n), Reading("factor", f"√{n}", f"√{n} = √{product}")
-            yield 1 / sqrt(n), Reading("factor", f"1/√{n}", f"1/√{n} = 1/√{product}")
+        yield from _of_sizes([names[a] for a in group], prod(sizes[a] for a in group))
     for high in range(1, 13):
         for low in range(1, 13):
             if gcd(high, low) == 1 and high != low:
@@ -85,3 +53,24 @@ def _all(names: Sequence[str], sizes: Sequence[int]) -> Iterator[tuple[float, Re
     for power in range(4, 10):
         yield 10.0**power, Reading("factor", f"1e{power}", "")
         yield 10.0**-power, Reading("factor", f"1e-{power}", "")
+
+
+def _of_sizes(which: Sequence[str], n: int) -> Iterator[tuple[float, Reading]]:
+    """What n may stand for, the product of the sizes of some axes."""
+    product, over = "·".join(which), listed(which)
+    of = f"the size{'s' if len(which) > 1 else ''} of {over}"
+    below = product if len(which) == 1 else f"({product})"
+    text = f"1/{n} = 1/{below}, {of}: a mean over {over} where a sum is meant"
+    yield 1 / n, Reading("mean", f"1/{n}", text, True)
+    text = f"{n} = {product}, {of}: a sum over {over} where a mean is meant"
+    yield float(n), Reading("factor", f"{n}", text, True)
+    if len(which) > 1 or n < 2:
+        return
+    of = f"n = {n}, the size of {product}"
+    for factor, written, text in (
+        (n / (n - 1), f"{n}/{n - 1}", f"n/(n − 1) with {of}: ddof=1 for ddof=0"),
+        ((n - 1) / n, f"{n - 1}/{n}", f"(n − 1)/n with {of}: ddof=0 for ddof=1"),
+        (sqrt(n), f"√{n}", f"√{n} = √{product}"),
+        (1 / sqrt(n), f"1/√{n}", f"1/√{n} = 1/√{product}"),
+    ):
+        yield factor, Reading("factor", written, text)

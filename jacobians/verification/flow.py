@@ -5,7 +5,8 @@ A derivative is a sum over paths of products of local Jacobians. For some upstre
 (``down``); the derivative contracted with both is ``up[a] @ down[a]`` at any node that all paths cross.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from math import prod
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from jacobians.derivation.chain_rule import between
 from jacobians.display.expressions import label
 from jacobians.display.formulas import written_out
-from jacobians.graph.node import Node, evaluate
+from jacobians.graph.node import Node, apply, evaluate, ordered
 from jacobians.notation.terms import Sum
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.tracing.running import Run, output_node, traced
@@ -25,10 +26,13 @@ from jacobians.verification.variables import brief, variables_seen
 
 Array = NDArray[Any]
 
-_MOST_NODES = 90  # between the argument and the result
+_MOST_NODES = 160  # between the argument and the result
 _UPSTREAMS, _DIRECTIONS, _FEW_DIRECTIONS = 4, 24, 6
 _MANY = 1 << 12  # entries of an argument, of which few directions are looked at
 _LARGEST = 1 << 18  # entries of a local Jacobian that is made dense
+_EXACT = 1e-6  # the relative error of a prediction that holds
+_CLEAR = 1e-3  # the share of a small error that may be left of it
+_FEW_RESULTS = 4  # that are looked at one by one
 _IDLE = 1e-12  # the share of the derivative that runs through a path that cancels
 
 
@@ -39,6 +43,33 @@ class Edge(NamedTuple):
     position: int
     operand: Node
     local: JacobianTensor
+
+
+class Told(NamedTuple):
+    """A claim as a linear map that was probed on one side, or on none: then it is known whole.
+
+    Attributes
+    ----------
+    matrix : ndarray
+        (upstreams, inputs), (outputs, directions) or, known whole, (outputs, inputs).
+    upstreams, directions : ndarray or None
+        (upstreams, outputs) or (inputs, directions), that it was probed with.
+    eps : float
+        The unit of rounding.
+    symmetric : bool
+        Whether it is judged along symmetric changes of the argument alone.
+    """
+
+    matrix: Array
+    upstreams: Array | None
+    directions: Array | None
+    eps: float
+    symmetric: bool = False
+
+    def along(self, upstreams: Array, directions: Array) -> Array:
+        """What it says to both; on the probed side to those that it was probed with."""
+        rows = self.matrix if self.upstreams is not None else upstreams @ self.matrix
+        return np.asarray(rows if self.directions is not None else rows @ directions)
 
 
 class Flow:
@@ -56,11 +87,15 @@ class Flow:
         (upstreams, size): the gradient by the node, flat.
     down : dict of Node to ndarray
         (size, directions): the change of the node, flat.
+    error, allowed : ndarray, float
+        What the claim differs by, of the shape of ``right``, and what an explanation may leave of it.
+    tried : list
+        Of what has been tried, the mistakes that hold with no free number; two may hold together.
     """
 
     def __init__(
         self, output: Node, start: Node, values: dict[Node, Any], names: dict[Node, str],
-        upstreams: Array, directions: Array,
+        upstreams: Array, directions: Array, told: Told,
     ) -> None:  # fmt: skip
         self.output, self.start, self.names = output, start, names
         self.nodes = between(output, [start])
@@ -77,14 +112,103 @@ class Flow:
                     known = evaluate(tensor.operands, needed)
                     self.edges.append(Edge(node, position, operand, _tensor(tensor, node, known)))
         self._said: dict[Node, str] = {}
-        self._matrices: dict[JacobianTensor, Array | None] = {}
+        self._matrices: dict[int, Array | None] = {}
         self._run(upstreams, directions)
         # A path whose share cancels, a maximum that is subtracted, is no part of what people write.
         size = np.abs(self.right).max(initial=0.0)
-        idle = [e for e in self.edges if np.abs(self.through(e)).max(initial=0.0) <= _IDLE * size]
+        idle = [
+            e
+            for e in self.edges
+            if np.abs(self.through(e)).max(initial=0.0) <= _IDLE * size and not self._is_zero(e)
+        ]
         if idle and size > 0:
             self.edges = [e for e in self.edges if all(e is not other for other in idle)]
+            self._matrices.clear()
             self._run(upstreams, directions)
+        self._told = told
+        claimed = told.along(upstreams, directions)
+        size = sum(float(np.max(np.abs(a), initial=0.0)) for a in (claimed, self.right))
+        self.error = claimed - self.right
+        largest = float(np.max(np.abs(self.error), initial=0.0))
+        self.allowed = max(64 * told.eps * size, min(_EXACT * size, _CLEAR * largest))
+        self.tried: list[Any] = []
+
+    @property
+    def is_telling(self) -> bool:
+        """Whether there is an error that can be explained."""
+        size = float(np.abs(self.error).max(initial=0.0))
+        return bool(np.isfinite(self.allowed) and size > 20 * self.allowed)
+
+    def explained_by(self, adds: Array) -> int:
+        """How many numbers of the error that differ from each other such an explanation speaks of."""
+        telling = np.abs(adds) > self.allowed
+        if not telling.any():
+            return 0
+        unit = max(self.allowed, 1e-9 * float(np.abs(self.error).max()))
+        return len(np.unique(np.round(self.error[telling] / unit)))
+
+    def rebuilt(
+        self, remade: dict[Node, Callable[[list[Node]], Node]], given: dict[Node, Any] | None = None
+    ) -> tuple["Flow", dict[Node, Node]]:
+        """The same of a function of which some nodes are made anew, and what each node has become.
+
+        ``remade`` takes a node's new operands; ``given`` has the values of inputs that it makes.
+        """
+        new: dict[Node, Node] = {}
+        for node in ordered([self.output]):
+            operands = [new[o] for o in node.operands]
+            if node in remade:
+                new[node] = remade[node](operands)
+            elif all(o is p for o, p in zip(operands, node.operands, strict=True)):
+                new[node] = node
+            else:
+                assert node.operation is not None
+                new[node] = apply(node.operation, operands, **dict(node.parameters))
+        known = {**self.values, **(given or {})}
+        leaves = [n for n in ordered([new[self.output]]) if n.operation is None]
+        values = evaluate([new[self.output]], {n: known.get(n, n.value) for n in leaves})
+        names = {new[n]: name for n, name in self.names.items() if n in new}
+        ends = self.up[self.output], self.down[self.start]
+        return Flow(new[self.output], new[self.start], values, names, *ends, self._told), new
+
+    def adds_with(
+        self, given: dict[Node, Any], picks: tuple[Edge, Array] | None = None
+    ) -> Array | None:
+        """What other values of some nodes add to the right numbers, with all that follows from them.
+
+        ``picks`` has an edge with another matrix. None where they are no numbers.
+        """
+        leaves = [n for n in ordered([self.output]) if n.operation is None]
+        known = {n: self.values.get(n, n.value) for n in leaves}
+        try:
+            values = evaluate([*self.nodes, self.output], {**known, **given})
+        except np.linalg.LinAlgError:
+            return None
+        return self.adds_where({id(edge): values for edge in self.edges}, picks)
+
+    def adds_where(
+        self,
+        values: dict[int, dict[Node, Any]],
+        picks: tuple[Edge, Array] | None = None,
+    ) -> Array | None:
+        """What it adds that some local derivatives, by the ids of their edges, are computed from other values."""
+        down = {self.start: self.down[self.start]}
+        for node in self.nodes[1:]:
+            down[node] = np.zeros_like(self.down[node])
+            for edge in self.into(node):
+                if picks is not None and edge is picks[0]:
+                    down[node] = down[node] + picks[1] @ down[edge.operand]
+                    continue
+                own, tops = values.get(id(edge)), edge.local.terms.operands
+                if own is not None:
+                    try:
+                        local = _tensor(edge.local.terms, node, evaluate(tops, own))
+                    except np.linalg.LinAlgError:
+                        return None
+                    edge = edge._replace(local=local)
+                down[node] = down[node] + self.pushed(edge, down[edge.operand])
+        adds = self.up[self.output] @ down[self.output] - self.right
+        return adds if np.isfinite(adds).all() else None
 
     def _run(self, upstreams: Array, directions: Array) -> None:
         """Fill in ``up`` and ``down`` along the edges."""
@@ -107,11 +231,19 @@ class Flow:
 
     def matrix(self, edge: Edge) -> Array | None:
         """The local Jacobian as a matrix, None where it is large."""
-        if edge.local not in self._matrices:
-            small = edge.local.size <= _LARGEST
-            shape = prod(edge.node.shape), prod(edge.operand.shape)
-            self._matrices[edge.local] = edge.local.dense().reshape(shape) if small else None
-        return self._matrices[edge.local]
+        if id(edge) in self._matrices:
+            return self._matrices[id(edge)]
+        shape = prod(edge.node.shape), prod(edge.operand.shape)
+        small = edge.local.size <= _LARGEST
+        found = edge.local.dense().reshape(shape) if small else None
+        if any(edge is own for own in self.edges):  # of a mistake, it is used once
+            self._matrices[id(edge)] = found
+        return found
+
+    def _is_zero(self, edge: Edge) -> bool:
+        """Whether nothing runs through an edge here, behind a state that starts at zero."""
+        matrix = self.matrix(edge)
+        return not self.down[edge.operand].any() or (matrix is not None and not matrix.any())
 
     def pulled(self, edge: Edge, upstreams: Array) -> Array:
         """Gradients by the node, as gradients by the operand."""
@@ -162,14 +294,16 @@ def _tensor(tensor: Sum, node: Node, values: dict[Node, Any]) -> JacobianTensor:
     return JacobianTensor(tensor, node.ndim, own, dtype=np.float64)
 
 
-def flow_of(
-    subject: Subject, pair: Pair, upstreams: Array | None, directions: Array | None
-) -> Flow | None:
+def flow_of(subject: Subject, pair: Pair, told: Told) -> Flow | None:
     """The flow of a function that traces; None where its graph is too large, or there is none."""
+    upstreams, directions = told.upstreams, told.directions
     args, kwargs = copied(subject.args), copied(subject.kwargs)
     random = np.random.default_rng(11)
     if upstreams is None:
-        upstreams = random.normal(size=(_UPSTREAMS, pair.out.size))
+        few = pair.out.size <= _FEW_RESULTS
+        upstreams = (
+            np.eye(pair.out.size) if few else random.normal(size=(_UPSTREAMS, pair.out.size))
+        )
     if directions is None:
         size = pair.inner.size
         count = _DIRECTIONS if size <= _MANY else _FEW_DIRECTIONS
@@ -183,10 +317,19 @@ def flow_of(
         if start not in nodes or output is start or len(nodes) > _MOST_NODES:
             return None
         values = evaluate([*nodes, output], run.here.values)
+        if told.directions is None and told.symmetric:
+            shape = pair.inner.shape
+            both = directions.reshape(*shape, -1)
+            directions = (both + np.swapaxes(both, 0, 1)).reshape(directions.shape)
         labels = [*subject.names, *run.names[len(subject.names) :]]
-        names = {n: name for n, name in names.items() if name not in labels and n is not output}
+        several = {n for n, count in Counter(names.values()).items() if count > 1}
+        names = {
+            n: name
+            for n, name in names.items()
+            if name not in labels and name not in several and n is not output
+        }
         names.update(zip(run.inputs, labels, strict=True))
-        return Flow(output, start, values, names, upstreams, directions)
+        return Flow(output, start, values, names, upstreams, directions, told)
 
 
 @contextmanager

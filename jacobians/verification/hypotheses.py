@@ -7,44 +7,26 @@ local Jacobians and factors; ``rearrangements`` has those that move and sum entr
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from fractions import Fraction
 from functools import partial
-from itertools import combinations
-from math import prod
-from typing import Any, NamedTuple
+from itertools import combinations, permutations
+from math import pi, prod
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.graph.node import Node, input_node, ordered
-from jacobians.notation.terms import Sum
-from jacobians.tensor.jacobian_tensor import JacobianTensor
+from jacobians.graph.node import Node
 from jacobians.verification.flow import Edge, Flow, slope_of
+from jacobians.verification.judging import CLOSE, PLAIN, Guess, added
+from jacobians.verification.within import valued
 
 Array = NDArray[Any]
 
-_SAME_ENTRIES = ("permute", "transpose", "reshape", "alias", "expand_dims", "squeeze")
-_MOST_VALUES = 40  # whose values may be a factor
-CLOSE = 1e-5  # the relative error of a factor that is named
-PLAIN = {
-    0.0: "is missing (it is held constant, or forgotten)",
-    2.0: "is there twice",
-    0.5: "is half of what it should be",
-    -1.0: "has the wrong sign",
-}
-"""Factors of a path that need no more words."""
-
-
-class Mistake(NamedTuple):
-    """A hypothesis: what it says, and what it adds to the right numbers.
-
-    ``scaled`` is one that holds up to a factor, which ``words`` then names.
-    """
-
-    kind: str
-    words: str | Callable[[float], str]
-    adds: Array
-    weight: float
-    scaled: bool = False
+_PLAIN_FRACTIONS = 3  # the largest denominator of a factor that is written as a fraction
+_MOST_SHARES = 24  # paths that are looked at two by two
+_MOST_STEPS = 12  # of a loop, in which a value is used again
+_MOST_USES = 4  # of one value, that are looked at together
 
 
 def _shares(flow: Flow) -> list[tuple[str, Array]]:
@@ -72,11 +54,11 @@ def _users(flow: Flow, node: Node) -> list[Edge]:
     return [edge for edge in flow.edges if edge.operand is node]
 
 
-def paths(flow: Flow) -> Iterator[Mistake]:
+def paths(flow: Flow) -> Iterator[Guess]:
     """One path of several: its gradient dropped, doubled, of the wrong sign, or scaled."""
     for name, share in _shares(flow):
         words = partial(_of_path, f"through {name}", flow.sizes)
-        yield Mistake("path", words, share, 1.5, scaled=True)
+        yield added("path", words, share, 1.5)
 
 
 def _of_path(where: str, sizes: Sequence[int], factor: float) -> str:
@@ -99,7 +81,7 @@ def _of_path(where: str, sizes: Sequence[int], factor: float) -> str:
     return said + (f" ({', or '.join(told[:3])})" if told else "")
 
 
-def skipped(flow: Flow) -> Iterator[Mistake]:
+def skipped(flow: Flow) -> Iterator[Guess]:
     """From a node to one before it the gradient passes as it is, or through another matrix."""
     for after, before in _spans(flow):
         G, down = flow.up[after], flow.down[before]
@@ -111,15 +93,17 @@ def skipped(flow: Flow) -> Iterator[Mistake]:
         slope = slope_of(direct[0]) if len(direct) == 1 else None
         if slope is not None and slope.size and np.ptp(slope) == 0 and 0 < abs(slope.flat[0]) < 1:
             text = _forgotten_division(flow, float(slope.flat[0]), flow.said(after))
-        yield Mistake("skipped", text, G @ down - share, 1.4 if alone else 1.5)
+        yield added("skipped", text, G @ down - share, 1.4 if alone else 1.5)
         local = flow.matrix(direct[0]) if alone else None
         if local is None or local.shape[0] != local.shape[1]:
             continue
-        yield Mistake("twice", f"{what} is applied twice", G @ local @ local @ down - share, 1.5)
-        yield Mistake("transposed", f"{what} stands transposed", G @ local.T @ down - share, 1.7)
+        yield added("twice", f"{what} is applied twice", G @ local @ local @ down - share, 1.5)
+        yield added("transposed", f"{what} stands transposed", G @ local.T @ down - share, 1.7)
         with suppress(np.linalg.LinAlgError):
             text = f"{what} is divided by, where it is a factor"
-            yield Mistake("inverse", text, G @ np.linalg.inv(local) @ down - share, 1.75)
+            plain = np.count_nonzero(local) <= len(local)
+            adds = G @ np.linalg.inv(local) @ down - share
+            yield added("inverse", text, adds, 1.75 if plain else 2.1)
 
 
 def _derivative_of(flow: Flow, after: Node, before: Node) -> str:
@@ -140,6 +124,10 @@ _SCALARS: dict[str, Callable[[Array], Array]] = {
     "1/(2 {})": lambda v: 1 / (2 * v),
     "1/{}²": lambda v: 1 / v**2,
     "−1/{}²": lambda v: -1 / v**2,
+    "3 {}²": lambda v: 3 * v**2,
+    "{}³": lambda v: v**3,
+    "√{}": np.sqrt,
+    "1/√{}": lambda v: 1 / np.sqrt(v),
     "1/√(1 − {}²)": lambda v: 1 / np.sqrt(1 - v**2),
     "[{} > 0]": lambda v: np.where(v > 0, 1.0, 0.0),
     "[{} < 0]": lambda v: np.where(v < 0, 1.0, 0.0),
@@ -150,11 +138,12 @@ _SCALARS: dict[str, Callable[[Array], Array]] = {
     "tanh({})": np.tanh,
     "1 − tanh({})²": lambda v: 1 - np.tanh(v) ** 2,
     "σ({})": lambda v: 1 / (1 + np.exp(-v)),
+    "σ({0}) (1 − σ({0}))": lambda v: np.exp(-v) / (1 + np.exp(-v)) ** 2,
 }
 """Scalar derivatives that people write, as functions of the argument or the result."""
 
 
-def scalars(flow: Flow) -> Iterator[Mistake]:
+def scalars(flow: Flow) -> Iterator[Guess]:
     """A scalar derivative taken as another: at the result instead of the argument, or the reverse."""
     for after, before in _spans(flow):
         G, down = flow.up[after], flow.down[before]
@@ -165,14 +154,18 @@ def scalars(flow: Flow) -> Iterator[Mistake]:
         affine = slope is not None and slope.size > 1 and np.ptp(slope) == 0
         for name, node, at in (("x", before, "its argument"), ("y", after, "its result")):
             value = np.asarray(flow.values[node], np.float64).reshape(-1)
-            for form, function in _SCALARS.items():
-                with np.errstate(all="ignore"):
-                    number = function(value)
-                if not np.isfinite(number).all():
-                    continue
+            with np.errstate(all="ignore"):
+                forms = [(form, function(value)) for form, function in _SCALARS.items()]
+            forms = [
+                (f, number) for f, number in forms if np.isfinite(number).all() and number.any()
+            ]
+            if not forms:
+                continue
+            predicted = (G * np.stack([number for _, number in forms])[:, None]) @ down - share
+            for (form, _), adds in zip(forms, predicted, strict=True):
                 text = f"{what} is taken as {form.format(name)}, where {name} is {at}, {flow.said(node)}"
                 weight = 1.6 + 0.002 * len(form) + 0.4 * affine
-                yield Mistake("scalar", text, (G * number) @ down - share, weight)
+                yield added("scalar", text, adds, weight)
 
 
 def _forgotten_division(flow: Flow, slope: float, of: str) -> str:
@@ -187,9 +180,9 @@ def _forgotten_division(flow: Flow, slope: float, of: str) -> str:
     return f"the division by {number:.6g} in {of} is forgotten{mean}"
 
 
-def factors(flow: Flow) -> Iterator[Mistake]:
+def factors(flow: Flow) -> Iterator[Guess]:
     """The value of a node that multiplies, or divides, the gradient at another; and so is lost or extra."""
-    named = _valued(flow)
+    named = valued(flow)
     for at in flow.nodes:
         pull, share = flow.up[at], flow.up[at] @ flow.down[at]
         if not share.any():
@@ -210,14 +203,14 @@ def factors(flow: Flow) -> Iterator[Mistake]:
                 and not node.name
             )
             worse = 0.3 if number else 0.0
-            yield Mistake(
+            yield added(
                 "factor",
                 f"a factor {of} too many{place}",
                 (pull * full) @ flow.down[at] - share,
                 1.75 + worse,
             )
             if (full != 0).all():
-                yield Mistake(
+                yield added(
                     "factor",
                     f"the factor {of} is lost{place}, or a division by it is one too many",
                     (pull / full) @ flow.down[at] - share,
@@ -225,117 +218,7 @@ def factors(flow: Flow) -> Iterator[Mistake]:
                 )
 
 
-def _valued(flow: Flow) -> list[tuple[Node, Array]]:
-    """Nodes of the function with their values, the first of many, without ones."""
-    named: list[tuple[Node, Array]] = []
-    for node in ordered([flow.output]):
-        if node not in flow.values and node.value is None:
-            continue
-        value = np.asarray(flow.values.get(node, node.value), np.float64)
-        if not np.isfinite(value).all() or (np.abs(value) == 1).all() or len(named) >= _MOST_VALUES:
-            continue
-        named.append((node, value))
-    return named
-
-
-def operands(flow: Flow) -> Iterator[Mistake]:
-    """A factor in a local Jacobian: forgotten, transposed, turned round, there twice, or another value."""
-    others = [(n, v) for n, v in _valued(flow) if v.ndim and v.size > 1]
-    for edge in flow.edges:
-        share = flow.through(edge)
-        if not share.any():
-            continue
-        by = f"in the derivative of {flow.said(edge.node)} by {flow.said(edge.operand)}"
-        for number, term in enumerate(edge.local.terms.terms):
-            for place, factor in enumerate(term.factors):
-                value = edge.local.operands[factor.operand]
-                if factor.mask:
-                    continue
-                text = flow.said(factor.operand)
-                for kind, clause, other, weight in (
-                    *_mistaken(text, value),
-                    *_exchanged_for(flow, factor.operand, value, others),
-                ):
-                    if other.shape != value.shape or np.array_equal(other, value):
-                        continue
-                    leaf = input_node("", value.shape)
-                    factors = list(term.factors)
-                    factors[place] = factor._replace(operand=leaf)
-                    terms = list(edge.local.terms.terms)
-                    terms[number] = term._replace(factors=tuple(factors))
-                    own = {**edge.local.operands, leaf: other}
-                    whole = Sum(edge.local.shape, tuple(terms))
-                    tensor = JacobianTensor(whole, edge.node.ndim, own, dtype=np.float64)
-                    pulled = flow.pulled(edge._replace(local=tensor), flow.up[edge.node])
-                    adds = pulled @ flow.down[edge.operand] - share
-                    yield Mistake(kind, f"{by}, {clause}", adds, weight)
-
-
-def _mistaken(text: str, value: Array) -> Iterator[tuple[str, str, Array, float]]:
-    """What stands in the place of a factor: its kind, the words, the array, and how plain it is."""
-    yield "skipped", f"the factor {text} is forgotten", np.ones_like(value), 1.35
-    yield "sign", f"{text} has the wrong sign", -value, 1.7
-    yield "twice", f"{text} is multiplied in twice", value**2, 1.7
-    if value.ndim == 2 and value.shape[0] == value.shape[1] > 1:
-        yield "transposed", f"{text} stands transposed", value.T, 1.5
-        yield "skipped", f"the factor {text} is forgotten", np.eye(len(value)), 1.4
-    for axes in axes_of(value.ndim) if value.size > 1 else ():
-        which = "" if len(axes) == value.ndim else f" along {axes_said(axes)}"
-        clause = f"{text} is turned round{which} (a kernel: convolution for correlation)"
-        yield "turned", clause, np.flip(value, axes), 1.6
-
-
-def _exchanged_for(
-    flow: Flow, operand: Any, value: Array, others: Sequence[tuple[Node, Array]]
-) -> Iterator[tuple[str, str, Array, float]]:
-    """Another value of the function in the place of a factor: of its shape, or transposed."""
-    text = flow.said(operand)
-    if value.ndim and value.size > 1 and 0 <= value.min() and value.max() <= 1:
-        minus = f"({text})" if " " in text else text
-        yield "instead", f"1 − {minus} stands where {text} is meant", 1 - value, 1.66
-    for node, other in others:
-        if node is operand or value.size < 2:
-            continue
-        moved = node.operation is not None and node.operation.name in _SAME_ENTRIES
-        if moved and any(o in node.operands for o, _ in others):
-            continue  # its operand says the same
-        said = flow.said(node)
-        plain = 1.58 if node.operation is None else 1.65 if node in flow.names else 1.8
-        if other.shape == value.shape:
-            yield "instead", f"{said} stands where {text} is meant", other, plain
-        elif value.ndim == 2 and other.shape == value.shape[::-1]:
-            yield "instead", f"{said}ᵀ stands where {text} is meant", other.T, plain + 0.05
-        elif other.size == value.size:
-            yield (
-                "instead",
-                f"{said} stands where {text} is meant",
-                other.reshape(value.shape),
-                1.65,
-            )
-
-
-def branches(flow: Flow) -> Iterator[Mistake]:
-    """The masks of a node that selects: its branches are exchanged."""
-    for node in flow.nodes:
-        adds = np.zeros_like(flow.right)
-        seen = False
-        for edge in flow.into(node):
-            masks = {f.operand for t in edge.local.terms.terms for f in t.factors if f.mask}
-            if masks:
-                seen = True
-                own = dict(edge.local.operands)
-                own.update({m: ~np.asarray(own[m]).astype(bool) for m in masks})
-                tensor = JacobianTensor(edge.local.terms, node.ndim, own, dtype=np.float64)
-                pulled = flow.pulled(edge._replace(local=tensor), flow.up[node])
-                adds = adds + pulled @ flow.down[edge.operand] - flow.through(edge)
-        if seen:
-            words = (
-                f"the branches of {flow.said(node)} are exchanged: its condition is turned round"
-            )
-            yield Mistake("branches", words, adds, 1.55)
-
-
-def exchanged(flow: Flow) -> Iterator[Mistake]:
+def exchanged(flow: Flow) -> Iterator[Guess]:
     """The gradients of two nodes, or by two operands of one, that are exchanged."""
     users: dict[Node, list[Edge]] = {}
     for edge in flow.edges:
@@ -349,16 +232,16 @@ def exchanged(flow: Flow) -> Iterator[Mistake]:
             down = flow.down[operand]
             swapped = flow.pulled(first, flow.up[two]) + flow.pulled(second, flow.up[one])
             a, b = flow.said(one), flow.said(two)
-            yield Mistake(
+            yield added(
                 "exchanged",
                 f"the gradients by {a} and {b} are exchanged",
                 swapped @ down - mine,
                 1.6,
             )
             both = flow.pulled(first, flow.up[two]) @ down - flow.through(first)
-            yield Mistake("exchanged", f"the gradient by {b} stands for that by {a} too", both, 1.7)
+            yield added("exchanged", f"the gradient by {b} stands for that by {a} too", both, 1.7)
             both = flow.pulled(second, flow.up[one]) @ down - flow.through(second)
-            yield Mistake("exchanged", f"the gradient by {a} stands for that by {b} too", both, 1.7)
+            yield added("exchanged", f"the gradient by {a} stands for that by {b} too", both, 1.7)
     for node in flow.nodes:
         edges = flow.into(node)
         for first in edges:
@@ -367,7 +250,7 @@ def exchanged(flow: Flow) -> Iterator[Mistake]:
                     continue
                 other = flow.pulled(second, flow.up[node]) @ flow.down[first.operand]
                 a, b = flow.said(first.operand), flow.said(second.operand)
-                yield Mistake(
+                yield added(
                     "exchanged",
                     f"in {flow.said(node)}, the gradient by {a} is the one by {b}",
                     other - flow.through(first),
@@ -375,33 +258,71 @@ def exchanged(flow: Flow) -> Iterator[Mistake]:
                 )
 
 
-def degrees(flow: Flow) -> Iterator[Mistake]:
-    """A number in the function that stands one off, n for n − 1, where it divides a path."""
-    for edge in flow.edges:
-        share = flow.through(edge)
-        if edge.node.operation is None or not share.any():
+def one_for_all(flow: Flow) -> Iterator[Guess]:
+    """The gradient by one of several uses of a value stands for that by each: ``3 X²`` of a matrix."""
+    for operand in flow.nodes:
+        edges = _users(flow, operand)
+        shares = [flow.through(edge) for edge in edges] if 1 < len(edges) <= _MOST_STEPS else []
+        total = np.sum(shares, axis=0)
+        for edge, share in zip(edges, shares, strict=False):
+            of, via = flow.said(operand), flow.said(edge.node)
+            text = f"of the {len(edges)} uses of {of}, that in {via} alone is counted: the others are not added"
+            yield added("path", text, share - total, 1.7)
+            text = f"the gradient by {of} through {via} is taken {len(edges)} times, for each use of {of}"
+            yield added(
+                "exchanged",
+                f"{text} (as if a product commuted)",
+                len(edges) * share - total,
+                1.62 if len(edges) > 2 else 1.8,
+            )
+
+
+def reordered(flow: Flow) -> Iterator[Guess]:
+    """Three or four gradients of one shape that are put back in another order: gates."""
+    for operand in flow.nodes:
+        edges = [edge for edge in _users(flow, operand) if edge.node.ndim][:_MOST_USES]
+        if len(edges) < 3 or len({edge.node.shape for edge in edges}) > 1:
             continue
-        for n in {*edge.operand.shape, *flow.start.shape}:
-            if n > 2:
-                of = flow.said(edge.node)
-                for factor, text in (
-                    ((n - 1) / n, f"n − 1 for n = {n}"),
-                    (n / (n - 1), f"n for n − 1, n = {n}"),
-                ):
-                    yield Mistake(
-                        "factor", f"in the derivative of {of}, {text}", (factor - 1) * share, 1.9
-                    )
+        down = flow.down[operand]
+        one_by_one = [
+            [flow.pulled(into, flow.up[of.node]) @ down for of in edges] for into in edges
+        ]
+        right = np.sum([row[n] for n, row in enumerate(one_by_one)], axis=0)
+        names = [flow.said(edge.node) for edge in edges]
+        for order in permutations(range(len(edges))):
+            if sum(n != m for n, m in enumerate(order)) < 3:
+                continue  # two are exchanged
+            put = np.sum([one_by_one[n][m] for n, m in enumerate(order)], axis=0)
+            said = ", ".join(names[m] for m in order)
+            text = f"the gradients by {', '.join(names)} come in another order: {said}"
+            yield added("exchanged", text, put - right, 1.65)
 
 
-def several_paths(flow: Flow) -> Iterator[Mistake]:
-    """Two paths that are missing at once."""
-    shares = _shares(flow)[:24]
-    for (one, first), (two, second) in combinations(shares, 2):
-        text = f"the gradients through {one} and through {two} are missing"
-        yield Mistake("path", text, -first - second, 1.8)
-        for a, b, sign in ((one, two, 1), (two, one, -1)):
-            text = f"the gradient through {a} stands for that through {b} too (as if a matrix were symmetric)"
-            yield Mistake("exchanged", text, sign * (first - second), 1.75)
+def two_paths(flow: Flow) -> Iterator[Guess]:
+    """Two paths, each there some number of times: missing, one for the other, scaled."""
+    for (one, first), (two, second) in combinations(_shares(flow)[:_MOST_SHARES], 2):
+        columns = np.stack([first.ravel(), second.ravel()], axis=1)
+        found = np.linalg.lstsq(columns, flow.error.ravel(), rcond=None)[0]
+        adds = (columns @ found).reshape(first.shape)
+        near = np.abs(adds - flow.error).max() <= flow.allowed
+        if not near or np.abs(found).min() <= CLOSE or _alike(adds, found[0] * flow.right):
+            continue
+        times = found + 1
+        if np.abs(times).max() <= CLOSE:
+            text = f"the gradients through {one} and through {two} are missing"
+            yield added("path", text, adds, 1.8)
+        elif np.abs(np.sort(times) - (0, 2)).max() <= CLOSE:
+            a, b = (one, two) if times[0] > 1 else (two, one)
+            text = f"the gradient through {a} stands for that through {b} too"
+            yield added("exchanged", f"{text} (as if a matrix were symmetric)", adds, 1.75)
+        else:
+            texts = [
+                _of_path(f"through {n}", flow.sizes, c)
+                for n, c in zip((one, two), times, strict=True)
+            ]
+            named = sum(" meant" in t or "×" not in t for t in texts)
+            guess = added("path", " and ".join(texts), adds, 2.1 - 0.1 * named)
+            yield guess._replace(free=2 * (2 - named))
 
 
 def _spans(flow: Flow) -> Iterator[tuple[Node, Node]]:
@@ -429,23 +350,20 @@ def _spans(flow: Flow) -> Iterator[tuple[Node, Node]]:
                 yield after, node
 
 
-def axes_of(ndim: int) -> list[tuple[int, ...]]:
-    """Each axis, the last two, and all."""
-    found: list[tuple[int, ...]] = [(a,) for a in range(ndim)]
-    if ndim > 1:
-        found += [(ndim - 2, ndim - 1), tuple(range(ndim))]
-    return list(dict.fromkeys(found))
-
-
-def axes_said(axes: Sequence[int]) -> str:
-    """Axes in words."""
-    return " and ".join(f"axis {a}" for a in axes)
-
-
 def _alike(first: Array, second: Array) -> bool:
     scale = max(float(np.abs(first).max()), float(np.abs(second).max()))
     return bool(np.abs(first - second).max() <= 1e-9 * scale)
 
 
+_ROOTS = {"√2": 2**0.5, "√π": pi**0.5, "√(2π)": (2 * pi) ** 0.5, "π": pi, "2π": 2 * pi}
+
+
 def _number(value: float) -> str:
+    for name, number in _ROOTS.items():
+        for text, size in ((name, number), (f"1/{name}", 1 / number)):
+            if abs(abs(value) - size) <= CLOSE * size:
+                return text if value > 0 else f"−{text}"
+    plain = Fraction(value).limit_denominator(_PLAIN_FRACTIONS)
+    if plain and abs(float(plain) - value) <= CLOSE * abs(value):
+        return str(plain).replace("-", "−")
     return f"{value:.4g}".replace("-", "−")

@@ -22,6 +22,7 @@ from jacobians.verification.case import (
     taken,
 )
 from jacobians.verification.factors import Reading, readings
+from jacobians.verification.flow import Flow
 
 NEARLY_ALL = 0.01  # the largest share of the error that an explanation may leave
 _CLOSE = 0.02  # a relative difference that a sampled entry may have
@@ -29,6 +30,14 @@ _ENOUGH = 0.75  # the share of sampled entries that must be close
 _TELLING = 4  # how many times what it may be off by an entry must be to count as evidence
 _MANY = 8  # so many entries must speak for an explanation that leaves something
 _FEW = 0.05  # the share of entries that may be wrong besides
+CLOSE = 1e-5  # the relative error of a factor that is named
+PLAIN = {
+    0.0: "is missing (it is held constant, or forgotten)",
+    2.0: "is there twice",
+    0.5: "is half of what it should be",
+    -1.0: "has the wrong sign",
+}
+"""Factors of a path that need no more words."""
 
 
 @dataclass(frozen=True)
@@ -45,9 +54,14 @@ class Diagnosis:
         """Whether nothing is left."""
         return self.remaining == 0
 
+    @property
+    def text(self) -> str:
+        """All that it says."""
+        return ", and ".join(self.clauses)
+
 
 class Guess(NamedTuple):
-    """A mistake in one place: a map from the expected tensor to what the mistake gives.
+    """A mistake in one place, and what it gives: a map from the expected tensor, or what it adds.
 
     Parameters
     ----------
@@ -65,6 +79,11 @@ class Guess(NamedTuple):
         expected, and a mask where there is one, for the sample.
     scaled : bool
         Whether a factor other than ±1 may come on top.
+    adds : ndarray, optional
+        What the mistake adds to the right numbers of the case's flow; ``words`` then says it for the
+        factor by which it holds, where that is free.
+    free : int
+        How many numbers of its own it was given, so that it fits.
     """
 
     kind: str
@@ -75,13 +94,34 @@ class Guess(NamedTuple):
     at: Callable[[tuple[Array, ...]], tuple[tuple[Array, ...], Array]] | None = None
     tolerance: Callable[[Array], Array] | None = None
     scaled: bool = True
+    adds: Array | None = None
+    words: Callable[[float], str] | None = None
+    free: int = 0
+
+
+def added(kind: str, words: str | Callable[[float], str], adds: Array, weight: float) -> Guess:
+    """A mistake at a node of the graph: what it says, and what it adds to the right numbers.
+
+    Words that are a function of a number name the factor by which ``1 + …`` of it stands there.
+    """
+    free = None if isinstance(words, str) else words
+    clause = words if isinstance(words, str) else ""
+    return Guess(kind, clause, weight, np.asarray, scaled=free is not None, adds=adds, words=free)
+
+
+def is_earned(free: int, explained: int) -> bool:
+    """Whether an explanation with so many free numbers explains more: else it is none, but a coincidence.
+
+    A sign, 2 and ½ are no free number; the size of an axis, out of several, is one; any other number that
+    was chosen for its size counts as two, for it may be read in many ways.
+    """
+    return explained > free
 
 
 class Fit(NamedTuple):
     """A constant factor with what is said of it, and its weight.
 
-    ``named`` is a factor that means something; ``needed`` is how many entries must agree on it
-    before it is no accident.
+    ``named`` is a factor that means something; ``free`` how many free numbers it counts as.
     """
 
     factor: Any
@@ -89,7 +129,7 @@ class Fit(NamedTuple):
     clauses: tuple[str, ...]
     weight: float
     named: bool
-    needed: int
+    free: int
 
 
 class Judge:
@@ -98,13 +138,15 @@ class Judge:
     def __init__(self, case: Case) -> None:
         self.case = case
         self.readings: dict[float, list[Reading]] = readings(
-            case.extents or list(zip(case.names, case.expected.shape, strict=True))
+            tuple(case.extents or zip(case.names, case.expected.shape, strict=True))
         )
         self._values = np.array(list(self.readings))
 
     def __call__(self, guess: Guess) -> Diagnosis | None:
         """The explanation that the guess gives, None where it gives none."""
         case = self.case
+        if guess.adds is not None:
+            return _along(guess, guess.adds, case.flow) if case.flow is not None else None
         claimed = case.claimed if guess.of is None else guess.of(case.claimed)
         if not claimed.size:
             return None
@@ -125,7 +167,8 @@ class Judge:
         significant |= np.abs(fit.factor * predicted) > _TELLING * allowed
         wrong = left > 0
         telling = np.count_nonzero(significant)
-        if telling < (fit.needed if guess.scaled else 3):
+        free = guess.free + (fit.free if guess.scaled else 2)
+        if not is_earned(free, int(telling)):
             return None
         enough = int(np.count_nonzero(significant & ~wrong))
         kind = guess.kind or fit.kind
@@ -133,11 +176,10 @@ class Judge:
         weight = guess.weight + fit.weight / (3 if guess.clause else 1)  # as an addition
         if not wrong.any():
             return Diagnosis(kind, clauses, weight)
-        count = int(np.count_nonzero(wrong))
-        if 0 < count <= _FEW * enough:
+        if 0 < (count := int(np.count_nonzero(wrong))) <= _FEW * enough:
             more = f"{_entries(count)} wrong besides, {self._besides(wrong, significant)}"
             return Diagnosis(kind, (*clauses, more), weight + 1.5)
-        nearly = remaining <= NEARLY_ALL and telling >= _MANY and fit.needed < 3
+        nearly = remaining <= NEARLY_ALL and telling >= _MANY and fit.free < 2
         if nearly and self._improves(claimed, left):
             return Diagnosis(kind, clauses, weight, remaining)
         return None
@@ -150,7 +192,7 @@ class Judge:
         """Where the few entries are that an explanation leaves wrong."""
         if self.compares(wrong):
             return places.find(wrong, significant, self.case.names, self.case.out_ndim).words
-        at = [tuple(int(n) for n in index) for index in np.argwhere(wrong)[:4]]
+        at = [tuple(int(n) for n in index) for index in np.argwhere(wrong)[:3]]
         return f"at its index {places.listed([str(index) for index in at])}"
 
     def _improves(self, claimed: Array, left: Array) -> bool:
@@ -213,20 +255,39 @@ class Judge:
         if not scaled:
             return None
         clause = f"it is {_number(factor)} × the right derivative, a constant factor"
-        return Fit(factor, "factor", (clause,), 2.0, False, 3)
+        return Fit(factor, "factor", (clause,), 2.0, False, 2)
 
     def _named(self, phase: float, value: float) -> Fit:
         """A factor that means something."""
         clauses = ("the sign is wrong",) if phase < 0 else ()
         if value == 1:
-            return Fit(phase, "sign", clauses, 1.0 if phase < 0 else 0.0, True, 1)
+            return Fit(phase, "sign", clauses, 1.0 if phase < 0 else 0.0, True, 0)
         meant = self.readings[value]
         more = [reading.meaning for reading in meant if reading.meaning][:2]
         text = f"it is {meant[0].written} × the right derivative"
         text += f" ({', or '.join(more)})" if more else ""
         weight = 1.1 if phase > 0 else 1.4
-        needed = 1 if value in (2, 0.5) else 2 if meant[0].of_sizes else 3
-        return Fit(phase * value, meant[0].kind, (*clauses, text), weight, True, needed)
+        free = 0 if value in (2, 0.5) else 1 if meant[0].of_sizes else 2
+        return Fit(phase * value, meant[0].kind, (*clauses, text), weight, True, free)
+
+
+def _along(guess: Guess, adds: Array, flow: Flow) -> Diagnosis | None:
+    """Whether a mistake at a node adds up to the error, along all paths that are looked at."""
+    words, weight, free = guess.clause, guess.weight, guess.free
+    if guess.words is None:
+        flow.tried.append(guess)
+    else:
+        below = float(np.vdot(adds, adds))
+        c = float(np.vdot(adds, flow.error)) / below if below > 0 else 0.0
+        adds, words = c * adds, guess.words(c + 1)
+        plain = any(abs(c + 1 - n) <= CLOSE for n in PLAIN)
+        weight += -0.2 if plain else 0.15 if " meant" in words else 0.6
+        free = 0 if plain else 1
+    if not np.abs(adds - flow.error).max() <= flow.allowed:
+        return None
+    if not is_earned(free, flow.explained_by(adds)):
+        return None
+    return Diagnosis(guess.kind, (words,), weight)
 
 
 def _middle_ratio(claimed: Array, predicted: Array) -> Any:

@@ -16,8 +16,8 @@ from jacobians.ground.trees import flatten
 from jacobians.tracing.running import name_of, parameter_names
 from jacobians.verification.checking import check
 from jacobians.verification.claims import drawn
-from jacobians.verification.diagnosis import Finding
 from jacobians.verification.randomness import distance
+from jacobians.verification.reasoning import Finding
 from jacobians.verification.report import Report
 from jacobians.verification.subject import copied, leaves_of
 

@@ -10,15 +10,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.verification.hypotheses import axes_of, axes_said
+from jacobians.verification.flow import Told
+from jacobians.verification.judging import is_earned
 from jacobians.verification.subject import Pair, Subject, copied, leaves_of
+from jacobians.verification.within import axes_of, axes_said
 
 Array = NDArray[Any]
 
 _STEP = 1e-5  # of central differences, as a share of the argument's size
 _EXACT = 1e-6  # a relative error that differences of such a step stay below
 _DIRECTIONS = 2
-_FEWEST = 4  # numbers that must agree
+_MOST_LABELS = 16  # that are tried one by one
+_FREE = 3  # numbers that the choice of an argument is worth
 
 
 class Other(NamedTuple):
@@ -29,29 +32,24 @@ class Other(NamedTuple):
     value: Array
 
 
-def as_if(subject: Subject, pair: Pair, upstreams: Array | None, claimed: Array) -> tuple[str, ...]:
-    """What the claim is the derivative at, in words; at most one.
-
-    Parameters
-    ----------
-    upstreams : ndarray or None
-        (upstreams, results) that the claimed gradients belong to; None where ``claimed`` is the tensor.
-    claimed : ndarray
-        (upstreams, entries of the argument), or (results, entries).
-    """
+def as_if(subject: Subject, pair: Pair, told: Told) -> Iterator[str]:
+    """What the claim is the derivative at, in words; the first that is found."""
+    if told.directions is not None:
+        return
+    upstreams, claimed = told.upstreams, told.matrix
     random = np.random.default_rng(7)
     step = _STEP * max(float(np.abs(pair.inner).max(initial=0.0)), 1e-3)
     directions = random.choice([-1.0, 1.0], (_DIRECTIONS, *pair.inner.shape))
     said = [claimed @ d.reshape(-1) for d in directions]
-    if sum(s.size for s in said) < _FEWEST:
-        return ()
+    if not is_earned(_FREE, sum(s.size for s in said)):
+        return
     for other in _others(subject, pair):
         if all(
             _agree(_change(subject, pair, other, step * d, upstreams), s, step)
             for d, s in zip(directions, said, strict=True)
         ):
-            return (f"It is right for another {other.words}",)
-    return ()
+            yield f"it is right for another {other.words}"
+            return
 
 
 def _agree(found: Array | None, said: Array, step: float) -> bool:
@@ -94,24 +92,39 @@ def _others(subject: Subject, pair: Pair) -> Iterator[Other]:
         if isinstance(value, np.ndarray) and value.dtype.kind == "f" and value.size > 1
     ]
     own = subject.places[pair.which]
+    yield from _tables(subject)
     for n, name, value in arrays:
         if value.ndim > 1 and value.shape[-1] == value.shape[-2]:
-            yield Other(n, f"{name}: transposed.", np.swapaxes(value, -1, -2))
+            yield Other(n, f"{name}: transposed", np.swapaxes(value, -1, -2))
         if n == own:
             continue
         for axes in axes_of(value.ndim):
             which = "" if value.ndim == 1 else f" along {axes_said(axes)}"
-            clause = f"turned round{which} (a kernel: convolution for correlation)."
+            clause = f"turned round{which} (a kernel: convolution for correlation)"
             yield Other(n, f"{name}: {clause}", np.flip(value, axes))
             for by in (1, -1):
                 moved = np.roll(value, (by,) * len(axes), axes)
-                yield Other(n, f"{name}: off by one{which}, going round.", moved)
+                yield Other(n, f"{name}: off by one{which}, going round", moved)
                 cut = moved.copy()
                 for axis in axes:
                     edge = [slice(None)] * value.ndim
                     edge[axis] = slice(0, 1) if by > 0 else slice(-1, None)
                     cut[tuple(edge)] = 0
-                yield Other(n, f"{name}: off by one{which}, with zeros at the end.", cut)
+                yield Other(n, f"{name}: off by one{which}, with zeros at the end", cut)
         for m, another, array in arrays:
             if m != n and array.shape == value.shape:
-                yield Other(n, f"{name}: {another} stands in its place.", array)
+                yield Other(n, f"{name}: {another} stands in its place", array)
+
+
+def _tables(subject: Subject) -> Iterator[Other]:
+    """Labels and indices that are off by a number, going round what they count."""
+    sizes = {n for p in (*subject.points, *subject.outputs) for n in p.shape}
+    for n, value in enumerate(copied(subject.args)):
+        if not isinstance(value, np.ndarray) or value.dtype.kind not in "iu" or not value.size:
+            continue
+        name = subject.known[n] if n < len(subject.known) else f"number {n}"
+        for size in sorted(s for s in sizes if value.max() < s <= _MOST_LABELS):
+            for step in range(1, size):
+                far = step if step <= size // 2 else step - size
+                words = f"{name}: {'one' if abs(far) == 1 else abs(far)} off, going round"
+                yield Other(n, words, (value + step) % size)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]
+_SHOWN = 3  # places that are told one by one
 
 
 class Region(NamedTuple):
@@ -60,8 +61,8 @@ def find(where: Mask, relevant: Mask, names: Sequence[str], out_ndim: int) -> Re
         return Region(kind, "where " + listed(spans), narrow, tuple(confined))
     if exact:
         return Region("region", "where " + exact, False)
-    few = [entry([int(a[n]) for a in index], names) for n in range(min(count, 4))]
-    more = f" and {count - 4} more" if count > 4 else ""
+    few = [entry([int(a[n]) for a in index], names) for n in range(min(count, _SHOWN))]
+    more = f" and {count - _SHOWN} more" if count > _SHOWN else ""
     return Region("scattered", "at " + "; ".join(few) + more, 8 * count <= among and count <= 4)
 
 
@@ -139,9 +140,9 @@ def words(name: str, chosen: NDArray[np.intp], size: int) -> str:
         return f"{name} ≠ {missing}"
     if len(values) > 2 and last - first == len(values) - 1:
         return f"{name} = {first} … {last}"
-    if len(values) <= 5:
-        return f"{name} = {', '.join(map(str, values))}"
-    return f"{name} = {', '.join(map(str, values[:3]))}, … ({len(values)} of {size} indices)"
+    shown = ", ".join(map(str, values[:_SHOWN]))
+    more = f", … ({len(values)} of {size} indices)" if len(values) > _SHOWN else ""
+    return f"{name} = {shown}{more}"
 
 
 def listed(parts: Sequence[str]) -> str:

@@ -8,81 +8,68 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jacobians.graph.node import Node
 from jacobians.verification.flow import Edge, Flow, slope_of
-from jacobians.verification.hypotheses import Mistake, axes_of, axes_said
+from jacobians.verification.judging import Guess, added
+from jacobians.verification.within import axes_of, axes_said, valued
 
 Array = NDArray[Any]
+Rearranged = tuple[str, str, Array, float]
+"""A gradient that stands in another's place: the kind of mistake, the words, the array, how plain it is."""
 
+_TABLES = ("pick",)  # operations with a table of indices
+_MOST_STEPS = 16  # along an axis
 _MOST_OUTSIDE = 17  # factors of a sum that may stand outside of it
 
 
-def rearranged(flow: Flow) -> Iterator[Mistake]:
+def rearranged(flow: Flow) -> Iterator[Guess]:
     """The gradient at a node: transposed, turned, shifted, or averaged and summed over axes."""
     for node in flow.nodes:
-        if node.ndim == 0 or prod(node.shape) < 2:
+        share = flow.up[node] @ flow.down[node]
+        if prod(node.shape) < 2 or not share.any():
             continue
         G = flow.up[node].reshape(-1, *node.shape)
-        share = flow.up[node] @ flow.down[node]
-        if not share.any():
-            continue
-        of = flow.said(node)
-        where = "the upstream gradient G" if node is flow.output else f"the gradient by {of}"
-        found: list[tuple[str, str, Array, float]] = []
-        if node.ndim >= 2 and node.shape[-1] == node.shape[-2]:
-            found.append(("transposed", f"{where} is transposed", np.swapaxes(G, -1, -2), 1.65))
-        for axes in axes_of(node.ndim):
-            own = tuple(a + 1 for a in axes)
-            which = " and ".join(f"axis {a}" for a in axes)
-            found.append(
-                ("turned", f"{where} is turned round along {which}", np.flip(G, own), 1.75)
-            )
-            mean, count = np.mean(G, axis=own, keepdims=True), prod(node.shape[a] for a in axes)
-            total = mean * count
-            found.append(
-                (
-                    "reduced",
-                    f"{where} is replaced by its sum over {which}",
-                    np.broadcast_to(total, G.shape),
-                    1.7,
-                )
-            )
-            found.append(
-                (
-                    "reduced",
-                    f"{where} is replaced by its mean over {which}",
-                    np.broadcast_to(mean, G.shape),
-                    1.7,
-                )
-            )
-            found.append(
-                ("reduced", f"the mean of {where} over {which} is subtracted", G - mean, 1.8)
-            )
-            for step in (1, -1):
-                found.append(
-                    (
-                        "shift",
-                        f"{where} is off by one along {which}, going round",
-                        np.roll(G, step, own)
-                        if len(own) == 1
-                        else np.roll(G, (step,) * len(own), own),
-                        1.7,
-                    )
-                )
-                found.append(
-                    (
-                        "shift",
-                        f"{where} is off by one along {which}: padding is cut at the wrong end",
-                        _shifted(G, own, step),
-                        1.7,
-                    )
-                )
+        at_end = node is flow.output
+        where = "the upstream gradient G" if at_end else f"the gradient by {flow.said(node)}"
+        found = [*_moved(G, node.shape, where), *_without_products(flow, node, G, where)]
         for kind, text, value, weight in found:
-            yield Mistake(
-                kind, text, value.reshape(flow.up[node].shape) @ flow.down[node] - share, weight
-            )
+            adds = value.reshape(flow.up[node].shape) @ flow.down[node] - share
+            yield added(kind, text, adds, weight)
 
 
-def turned_edges(flow: Flow) -> Iterator[Mistake]:
+def _moved(G: Array, shape: tuple[int, ...], where: str) -> Iterator[Rearranged]:
+    if len(shape) >= 2 and shape[-1] == shape[-2]:
+        yield "transposed", f"{where} is transposed", np.swapaxes(G, -1, -2), 1.65
+    for axes in axes_of(len(shape)):
+        own, which = tuple(a + 1 for a in axes), axes_said(axes)
+        yield "turned", f"{where} is turned round along {which}", np.flip(G, own), 1.75
+        mean = np.mean(G, axis=own, keepdims=True)
+        total = np.broadcast_to(np.sum(G, axis=own, keepdims=True), G.shape)
+        yield "reduced", f"{where} is replaced by its sum over {which}", total, 1.7
+        text = f"{where} is replaced by its mean over {which}"
+        yield "reduced", text, np.broadcast_to(mean, G.shape), 1.7
+        yield "reduced", f"the mean of {where} over {which} is subtracted", G - mean, 1.8
+        for step in _steps(min(shape[a] for a in axes)):
+            text = f"{where} is off by {'one' if abs(step) == 1 else abs(step)} along {which}"
+            yield "shift", f"{text}, going round", np.roll(G, (step,) * len(own), own), 1.7
+            cut = _shifted(G, own, step)
+            yield "shift", f"{text}: padding is cut at the wrong end", cut, 1.7
+
+
+def _without_products(flow: Flow, node: Node, G: Array, where: str) -> list[Rearranged]:
+    """Gradients less a value times the mean of its product with them, as through a variance of it."""
+    found: list[Rearranged] = []
+    for other, value in valued(flow):
+        if other.shape != node.shape or len(found) > _MOST_STEPS:
+            continue
+        for axis in range(node.ndim):
+            mean = np.mean(G * value, axis=axis + 1, keepdims=True)
+            text = f"{flow.said(other)} times the mean over axis {axis} of its product with {where} is subtracted"
+            found.append(("reduced", text, G - value * mean, 1.85))
+    return found
+
+
+def turned_edges(flow: Flow) -> Iterator[Guess]:
     """The gradient that goes one of several ways from a node, transposed."""
     for edge in flow.edges:
         shape = edge.node.shape
@@ -92,7 +79,7 @@ def turned_edges(flow: Flow) -> Iterator[Mistake]:
             flow.up[edge.node].shape
         )
         text = f"the gradient by {flow.said(edge.node)} is transposed, on its way to {flow.said(edge.operand)}"
-        yield Mistake(
+        yield added(
             "transposed",
             text,
             flow.pulled(edge, G) @ flow.down[edge.operand] - flow.through(edge),
@@ -100,7 +87,7 @@ def turned_edges(flow: Flow) -> Iterator[Mistake]:
         )
 
 
-def moved_entries(flow: Flow) -> Iterator[Mistake]:
+def moved_entries(flow: Flow) -> Iterator[Guess]:
     """Entries that are picked out of an array, labels or a slice: one off."""
     for edge in flow.edges:
         matrix = flow.matrix(edge)
@@ -117,16 +104,33 @@ def moved_entries(flow: Flow) -> Iterator[Mistake]:
                 text = (
                     f"an entry of {of} that is picked several times gets the {which} gradient alone"
                 )
-                yield Mistake(
+                yield added(
                     "picked", f"{text}, where their sum is meant", adds - flow.through(edge), 1.5
                 )
         table = matrix.reshape(-1, *edge.operand.shape)
         for axis, size in enumerate(edge.operand.shape):
-            for step in (1, -1) if size > 1 else ():
+            for step in _steps(size):
                 other = np.roll(table, step, axis + 1).reshape(matrix.shape)
-                text = f"what is picked out of {flow.said(edge.operand)} is off by one along axis {axis}"
+                far = "one" if abs(step) == 1 else f"{abs(step)}"
+                text = f"what is picked out of {flow.said(edge.operand)} is off by {far} along axis {axis}"
                 adds = flow.up[edge.node] @ other @ flow.down[edge.operand] - flow.through(edge)
-                yield Mistake("shift", text, adds, 1.7)
+                yield added("shift", text, adds, 1.7)
+                if operation.name in _TABLES:
+                    yield from _of_others(flow, edge, other, text)
+
+
+def _of_others(flow: Flow, edge: Edge, matrix: Array, text: str) -> Iterator[Guess]:
+    """The derivative of what is picked by another table: labels that are off in the value too."""
+    value = np.ravel(np.asarray(flow.values[edge.operand], np.float64))
+    adds = flow.adds_with({edge.node: (matrix @ value).reshape(edge.node.shape)}, (edge, matrix))
+    if adds is not None:
+        yield added("shift", f"{text} (labels)", adds, 1.6)
+
+
+def _steps(size: int) -> list[int]:
+    """How far entries may be off along an axis, going round: the nearest first."""
+    steps = [s for n in range(1, size // 2 + 1) for s in (n, -n)]
+    return steps[:_MOST_STEPS]
 
 
 def _shifted(G: Array, axes: Sequence[int], step: int) -> Array:
@@ -139,7 +143,7 @@ def _shifted(G: Array, axes: Sequence[int], step: int) -> Array:
     return result
 
 
-def reduced(flow: Flow) -> Iterator[Mistake]:
+def reduced(flow: Flow) -> Iterator[Guess]:
     """What is summed over the axes of a broadcast: over others, over all, averaged, or one of them."""
     for edge in flow.edges:
         operation = edge.node.operation
@@ -151,42 +155,48 @@ def reduced(flow: Flow) -> Iterator[Mistake]:
         slope = slope_of(edge)
         if slope is None or not summed:
             continue
-        U = flow.up[edge.node].reshape(-1, *shape) * slope
-        right, down = flow.through(edge), flow.down[edge.operand]
-        sums = U.sum(axis=tuple(a + 1 for a in summed), keepdims=True)
-        flat = sums.reshape(len(U), -1)
-        count = prod(shape[a] for a in summed)
-        by = flow.said(edge.operand)
-        axes = " and ".join(f"axis {a}" for a in summed)
-        yield Mistake(
-            "mean",
-            f"the gradient by {by} is a mean over {axes}, where a sum is meant",
-            flat @ down / count - right,
+        users = [e for e in flow.edges if e.operand is edge.node]
+        each = [flow.pulled(e, flow.up[e.node]) for e in users] if 1 < len(users) < 4 else []
+        for up in (flow.up[edge.node], *each):  # all that reaches it, or what one use of it gives
+            yield from _reduced_by(flow, edge, up.reshape(-1, *shape) * slope, summed)
+
+
+def _reduced_by(flow: Flow, edge: Edge, U: Array, summed: list[int]) -> Iterator[Guess]:
+    """Sums of a gradient over other axes than those of its broadcast."""
+    shape, down = edge.node.shape, flow.down[edge.operand]
+    sums = U.sum(axis=tuple(a + 1 for a in summed), keepdims=True)
+    flat = sums.reshape(len(U), -1)
+    right = flat @ down
+    count = prod(shape[a] for a in summed)
+    by = flow.said(edge.operand)
+    axes = " and ".join(f"axis {a}" for a in summed)
+    yield added(
+        "mean",
+        f"the gradient by {by} is a mean over {axes}, where a sum is meant",
+        flat @ down / count - right,
+        1.5,
+    )
+    if len(summed) < len(shape):
+        everything = np.broadcast_to(U.sum(axis=tuple(range(1, U.ndim)), keepdims=True), sums.shape)
+        yield added(
+            "reduced",
+            f"the gradient by {by} is summed over all axes, where {axes} is meant",
+            everything.reshape(len(U), -1) @ down - right,
             1.5,
         )
-        if len(summed) < len(shape):
-            everything = np.broadcast_to(
-                U.sum(axis=tuple(range(1, U.ndim)), keepdims=True), sums.shape
-            )
-            yield Mistake(
-                "reduced",
-                f"the gradient by {by} is summed over all axes, where {axes} is meant",
-                everything.reshape(len(U), -1) @ down - right,
-                1.5,
-            )
-        first = U[
-            (slice(None), *(slice(0, 1) if a in summed else slice(None) for a in range(len(shape))))
-        ]
-        yield Mistake(
-            "reduced",
-            f"the gradient by {by} is that of one index of {axes} alone, where a sum is meant",
-            first.reshape(len(U), -1) @ down - right,
-            1.7,
-        )
-        yield from _over_other_axes(flow, edge, U, summed)
+    first = U[
+        (slice(None), *(slice(0, 1) if a in summed else slice(None) for a in range(len(shape))))
+    ]
+    yield added(
+        "reduced",
+        f"the gradient by {by} is that of one index of {axes} alone, where a sum is meant",
+        first.reshape(len(U), -1) @ down - right,
+        1.7,
+    )
+    yield from _over_other_axes(flow, edge, U, summed)
 
 
-def _over_other_axes(flow: Flow, edge: Edge, U: Array, summed: list[int]) -> Iterator[Mistake]:
+def _over_other_axes(flow: Flow, edge: Edge, U: Array, summed: list[int]) -> Iterator[Guess]:
     """A sum that is broadcast back, a softmax's or a mean's: over another axis, or over more."""
     shape, between_, node = edge.node.shape, np.ones((1, prod(edge.operand.shape))), edge.operand
     while True:
@@ -228,7 +238,7 @@ def _over_other_axes(flow: Flow, edge: Edge, U: Array, summed: list[int]) -> Ite
                 again = (U * v).sum(axis=tuple(a + 1 for a in other), keepdims=True) / v * scale
                 again = (np.broadcast_to(again, U.shape) * each).reshape(len(U), -1) @ down
                 for factor in {1.0, sizes}:
-                    yield Mistake(
+                    yield added(
                         "reduced", f"{text}, where {axes} is meant", factor * again - share, 1.45
                     )
 

@@ -1,13 +1,13 @@
 """What a claimed derivative is held against: the traced Jacobian, a numerical one, or the user's own.
 
-Each reference answers three questions about a result and an argument: the full tensor, what upstream
-gradients are pulled back to, and what directions are pushed forward to; each with its error.
+A reference answers one question about a result and an argument: what the derivative, a linear map, makes of
+upstreams or directions, with the error of each number.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +17,14 @@ from jacobians.ground.arguments import real_array
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.transforms.functional import jacobian
 from jacobians.transforms.library import LibraryOperation
+from jacobians.verification.case import Terms
 from jacobians.verification.differences import Estimate, exact
 from jacobians.verification.forgotten import Variants, terms_of, variants
 from jacobians.verification.stepping import RICHARDSON, Method, Pointwise
 from jacobians.verification.subject import Pair, Subject, copied, eps_of
-from jacobians.verification.values import Terms
 
 Array = NDArray[Any]
+Side = Literal["backward", "forward"]
 
 MOST_ENTRIES = 1 << 22  # of a tensor that is compared entry by entry
 MOST_COLUMNS = 1 << 10  # of an argument that is moved entry by entry, to explain what is wrong
@@ -42,16 +43,21 @@ class Reference(ABC):
         """How it was made, in words."""
 
     @abstractmethod
-    def tensor(self, pair: Pair) -> Estimate | None:
-        """The full tensor; None where it is too large."""
+    def applied(
+        self, pair: Pair, side: Side, given: Sequence[Array] | None = None
+    ) -> Estimate | None:
+        """The derivative applied to upstreams ("backward") or directions ("forward"), one row for each.
 
-    @abstractmethod
-    def backward(self, pair: Pair, upstreams: Sequence[Array]) -> Estimate | None:
-        """A gradient for each upstream; None where it would take too long."""
+        To every one of a basis where none are given: the full tensor. None where it would be too large, or
+        take too long.
+        """
 
-    @abstractmethod
-    def forward(self, pair: Pair, directions: Sequence[Array]) -> Estimate:
-        """A change of the result for each direction."""
+
+def changes(reference: Reference, pair: Pair, directions: Sequence[Array]) -> Estimate:
+    """The derivative applied to directions, of which no reference has too many."""
+    found = reference.applied(pair, "forward", directions)
+    assert found is not None
+    return found
 
 
 class Known(Reference):
@@ -59,29 +65,23 @@ class Known(Reference):
 
     _tensors: Sequence[Sequence[JacobianTensor | Array]]
 
-    def tensor(self, pair: Pair) -> Estimate | None:
-        """A structured one is made dense unless it is large."""
+    def applied(
+        self, pair: Pair, side: Side, given: Sequence[Array] | None = None
+    ) -> Estimate | None:
+        """By ``J.vjp`` and ``J.jvp``, or sums; a structured one is made dense unless it is large."""
         J = self._tensors[pair.output][pair.which]
-        if isinstance(J, JacobianTensor) and pair.size > MOST_ENTRIES:
+        structured = isinstance(J, JacobianTensor)
+        if given is None and structured and pair.size > MOST_ENTRIES:
             return None
         with np.errstate(all="ignore"):
-            return exact(np.asarray(J, np.float64))
-
-    def backward(self, pair: Pair, upstreams: Sequence[Array]) -> Estimate | None:
-        """By ``J.vjp``, or by summing over the output's axes."""
-        J = self._tensors[pair.output][pair.which]
-        with np.errstate(all="ignore"):
+            if given is None:
+                return exact(np.asarray(J, np.float64))
             if isinstance(J, JacobianTensor):
-                return exact(np.stack([np.asarray(J.vjp(G), np.float64) for G in upstreams]))
-            return exact(np.stack([np.tensordot(G, J, pair.out.ndim) for G in upstreams]))
-
-    def forward(self, pair: Pair, directions: Sequence[Array]) -> Estimate:
-        """By ``J.jvp``, or by summing over the input's axes."""
-        J = self._tensors[pair.output][pair.which]
-        with np.errstate(all="ignore"):
-            if isinstance(J, JacobianTensor):
-                return exact(np.stack([np.asarray(J.jvp(d), np.float64) for d in directions]))
-            return exact(np.stack([np.tensordot(J, d, pair.inner.ndim) for d in directions]))
+                of = J.vjp if side == "backward" else J.jvp
+                return exact(np.stack([np.asarray(of(array), np.float64) for array in given]))
+            if side == "backward":
+                return exact(np.stack([np.tensordot(G, J, pair.out.ndim) for G in given]))
+            return exact(np.stack([np.tensordot(J, d, pair.inner.ndim) for d in given]))
 
 
 class ByTracing(Known):
@@ -170,23 +170,26 @@ class Numerical(Reference):
         found = self._found.get(pair.which)
         return found[1] if found else RICHARDSON
 
-    def tensor(self, pair: Pair) -> Estimate | None:
-        """Entry by entry of the argument."""
-        found = self._all(pair.which)
-        return None if found is None else found[0].taken(pair.part).reshaped(pair.shape)
-
-    def backward(self, pair: Pair, upstreams: Sequence[Array]) -> Estimate | None:
-        """By the Jacobian of ``x ↦ Σ G f(x)`` for all upstreams at once."""
+    def applied(
+        self, pair: Pair, side: Side, given: Sequence[Array] | None = None
+    ) -> Estimate | None:
+        """Entry by entry, along directions, or by the Jacobian of ``x ↦ Σ G f(x)`` for all upstreams at once."""
+        if given is None:
+            all_results = self._all(pair.which)
+            if all_results is None:
+                return None
+            return all_results[0].taken(pair.part).reshaped(pair.shape)
+        if side == "forward":
+            found = self._subject.pointwise(pair.which).along(given)
+            return found.taken((slice(None), pair.part)).reshaped((len(given), *pair.out.shape))
         known = self._found.get(pair.which)
+        shape = (len(given), *pair.inner.shape)
         if known is not None:
             J = known[0].taken(pair.part).reshaped((pair.out.size, pair.inner.size))
-            rows = np.stack([G.ravel() for G in upstreams])
-            with np.errstate(all="ignore"):
-                found = (rows @ J.value, np.abs(rows) @ J.error, np.abs(rows) @ np.abs(J.gap))
-            return Estimate(*found).reshaped((len(upstreams), *pair.inner.shape))
+            return J.summed(np.stack([G.ravel() for G in given])).reshaped(shape)
         if pair.inner.size > _MOST_AT_FIRST:
             return None
-        return self.summed(pair, upstreams, None).reshaped((len(upstreams), *pair.inner.shape))
+        return self.summed(pair, given, None).reshaped(shape)
 
     def summed(
         self, pair: Pair, upstreams: Sequence[Array], columns: Sequence[int] | None
@@ -202,12 +205,6 @@ class Numerical(Reference):
             subject.eps,
         )
         return summed.measured(self._method, columns).estimate
-
-    def forward(self, pair: Pair, directions: Sequence[Array]) -> Estimate:
-        """By differences along the directions."""
-        found = self._subject.pointwise(pair.which).along(directions)
-        part = found.taken((slice(None), pair.part))
-        return part.reshaped((len(directions), *pair.out.shape))
 
     def columns(self, pair: Pair, columns: Sequence[int]) -> Estimate:
         """Some columns of the tensor as a matrix."""

@@ -28,6 +28,38 @@ def shifts(case: Case) -> Iterator[Guess]:
         if found is not None:
             yield _reordered(case, axis, found)
     yield from _kernels(case)
+    yield from _cut(case)
+
+
+def _cut(case: Case) -> Iterator[Guess]:
+    """Indices that are off by one along the last one or two axes of the input, with other entries coming in.
+
+    As many numbers are free as come in where the right ones end.
+    """
+    axes = [a for a in case.in_axes[-2:] if case.expected.shape[a] > 2]
+    for group in [(a,) for a in axes] + [tuple(axes)] * (len(axes) > 1):
+        for step in (1, -1):
+            ahead, behind = [slice(None)] * case.expected.ndim, [slice(None)] * case.expected.ndim
+            for axis in group:
+                ahead[axis] = slice(step, None) if step > 0 else slice(None, step)
+                behind[axis] = slice(None, -step) if step > 0 else slice(-step, None)
+
+            def of(claimed: Array, at: tuple[slice, ...] = tuple(ahead)) -> Array:
+                return claimed[at]
+
+            def apply(right: Array, at: tuple[slice, ...] = tuple(behind)) -> Array:
+                return right[at]
+
+            outside = np.ones(case.expected.shape, bool)
+            outside[tuple(ahead)] = False
+            free = int(np.count_nonzero(np.abs(case.claimed[outside]) > case.tol[outside]))
+            names = listed([case.names[a] for a in group])
+            many = "indices of axis" if len(group) == 1 else "indices of axes"
+            clause = (
+                f"the {many} {names} are off by one, with other entries at the end: padding is "
+            )
+            clause += "cut at the wrong end"
+            yield Guess("shift", clause, 1.9, apply, of, free=free)
 
 
 def _kernels(case: Case) -> Iterator[Guess]:

@@ -1,41 +1,49 @@
 """One claim on trial: what it says, what is right, where they differ, and why."""
 
-from collections.abc import Sequence
-from dataclasses import replace
-from functools import cached_property
-from math import inf, prod
+from functools import cached_property, partial
+from math import prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.verification.by_graph import explanations
+from jacobians.verification.case import Sources
 from jacobians.verification.claims import MOST_BASIS, MOST_EXPLAINED, Claim, Sample, drawn
-from jacobians.verification.contests import Contest, along_few, assembled, contest, probes
-from jacobians.verification.diagnosis import (
-    Finding,
-    Terms,
-    diagnose,
-    diagnose_backward,
-    diagnose_forward,
+from jacobians.verification.contests import (
+    Contest,
+    along_few,
+    assembled,
+    contest,
+    probes,
+    told,
 )
+from jacobians.verification.diagnosis import Map, diagnose, explain_probes
 from jacobians.verification.differences import Estimate
-from jacobians.verification.flow import flow_of
+from jacobians.verification.flow import Flow, Told, flow_of
 from jacobians.verification.otherwise import as_if
+from jacobians.verification.parts import Part
+from jacobians.verification.reasoning import Finding, without_entries
 from jacobians.verification.references import ByTracing, Numerical, Reference
-from jacobians.verification.report import Part, Worst
 from jacobians.verification.subject import Pair, Subject, eps_of
 from jacobians.verification.taylor import Slope, Walk
+from jacobians.verification.telling import (
+    note_kinks,
+    of_changes,
+    precision_of,
+    without_ours,
+    worst_of,
+    zero_would_pass,
+)
 from jacobians.verification.verdicts import (
     Tolerance,
     Verdict,
     beside_the_lost,
     held,
+    ignores_a_triangle,
     is_linear,
     reads_one_triangle,
     reconsidered,
     symmetric,
-    too_loose,
 )
 
 Array = NDArray[Any]
@@ -43,12 +51,6 @@ Array = NDArray[Any]
 _TINY = 1e-4  # below this the size of an argument says nothing of how f is rounded
 _MOST_EXPLAINED = 1 << 20  # entries of a tensor that is asked for whole because something is wrong
 _MANY_COLUMNS = 64  # entries of an argument, above which numbers are asked along directions first
-_MOST_FINDINGS = 4
-_LONG = 60  # characters of a sentence that a formula makes hard to read
-_WEAK = (
-    "axis factor", "unexplained", "pointwise", "row", "column", "block", "entries", "results", "noise",
-    "absolute", "structure", "zeros", "shift",
-)  # fmt: skip
 _MOST_SUMS = 1024  # results that a Taylor remainder is measured in one by one
 
 
@@ -69,6 +71,8 @@ class Trial:
         Of all that is random.
     automatic : bool
         Whether the reference was chosen for the user, and so may be overruled.
+    told : bool
+        Whether somebody reads the verdict; if not, no slope is measured.
     """
 
     def __init__(
@@ -81,9 +85,11 @@ class Trial:
         atol: float | None,
         seed: int,
         automatic: bool,
+        told: bool = True,
     ) -> None:
         self._subject, self._reference, self._traced = subject, reference, traced
         self._rtol, self._atol, self._seed, self._automatic = rtol, atol, seed, automatic
+        self._told = told
         self._walks: dict[tuple[int, bytes], Walk] = {}
 
     @cached_property
@@ -103,19 +109,9 @@ class Trial:
             return self._misshapen(claim, sample, found, pair)
         tolerance = self._tolerance(sample, pair)
         notes: list[str] = []
-        first = found
-        found, verdict = self._judged(found, tolerance, pair, notes)
-        found, verdict, even = self._by_triangles(
-            first, found, verdict, tolerance, pair, notes, derived=derived
-        )
-        if derived:
-            verdict = _without_ours(found, verdict, notes)
-        if found.way == "tensor" and np.any(verdict.lost):
-            verdict = beside_the_lost(verdict, found.claimed, found.estimate, pair)
-        _tell(verdict, notes, pair.axes or "", found.way)
-        linear = True
-        if sample.whole and sample.given:
-            linear = is_linear(sample, tolerance, pair)
+        found, verdict, even = self._heard(found, tolerance, pair, notes, derived=derived)
+        note_kinks(verdict, notes, pair.axes or "", found.way)
+        linear = not (sample.whole and sample.given) or is_linear(sample, tolerance, pair)
         wrong = not linear or bool(np.any(verdict.fails))
         asked = most if sample.whole or not sample.given else sample.given[0].size
         if wrong and most < asked <= MOST_EXPLAINED and pair.size <= _MOST_EXPLAINED:
@@ -123,18 +119,14 @@ class Trial:
         findings: tuple[Finding, ...] = ()
         if wrong:
             findings = self._of_another(sample, pair) or self._findings(
-                sample, found, verdict, pair, derived=derived
+                sample, found, verdict, pair, even=even, linear=linear, derived=derived
             )
-            if linear and not derived and (not findings or _is_weak(findings[0])):
-                more = self._of_graph(sample, pair, findings) or self._of_arguments(sample, pair)
-                rest = [one for one in findings if not more or one.kind != "unexplained"]
-                findings = (*more, *rest)[:_MOST_FINDINGS]
         errors = found.estimate.error[~found.estimate.lost]
         return self._made(
             claim,
             pair,
-            open_to=_too_loose(found, verdict, tolerance),
-            precision=_precision(sample, self._subject),
+            open_to=zero_would_pass(found, verdict, tolerance),
+            precision=precision_of(sample, self._subject),
             way=found.way,
             asked=found.asked,
             entries=int(found.estimate.value.size),
@@ -142,12 +134,26 @@ class Trial:
             kinks=int(np.count_nonzero(verdict.kinks)),
             undecided=int(np.count_nonzero(verdict.lost)),
             linear=linear,
-            worst=_worst(found, verdict, pair),
+            worst=worst_of(found, verdict, pair),
             findings=findings,
             slope=self._slope(sample, pair, even=even),
             reference_error=float(np.max(errors, initial=0.0)),
             notes=tuple(notes),
         )
+
+    def _heard(
+        self, first: Contest, tolerance: Tolerance, pair: Pair, notes: list[str], *, derived: bool
+    ) -> tuple[Contest, Verdict, bool]:
+        """What is compared in the end, the verdict, and whether it was along symmetric changes."""
+        found, verdict = self._judged(first, tolerance, pair, notes)
+        found, verdict, even = self._by_triangles(
+            first, found, verdict, tolerance, pair, notes, derived=derived
+        )
+        if derived:
+            verdict = without_ours(found, verdict, notes)
+        if found.way == "tensor" and np.any(verdict.lost):
+            verdict = beside_the_lost(verdict, found.claimed, found.estimate, pair)
+        return found, verdict, even
 
     def _contest(self, sample: Sample, pair: Pair, random: np.random.Generator) -> Contest:
         """Entry by entry; against numbers along random directions first, and where these agree alone."""
@@ -165,14 +171,14 @@ class Trial:
 
     def _made(self, claim: Claim, pair: Pair, **fields: Any) -> Part:
         """A part, with what is the same for all verdicts."""
-        findings = (*_of_changes(claim.kind, self._subject), *fields.pop("findings", ()))
+        findings = (*of_changes(claim.kind, self._subject), *fields.pop("findings", ()))
         return Part(
             kind=claim.kind,
             title=pair.title,
             output=self._subject.paths[pair.output],
             wrt=self._subject.names[pair.which],
             shape=pair.shape,
-            reference=self._reference.by(pair),
+            reference=self._reference.by(pair) if self._told else "",
             findings=findings,
             **{"claimed_shape": pair.shape, **fields},
         )
@@ -183,6 +189,12 @@ class Trial:
         if found.way in ("backward", "forward"):
             outer, inner = pair.out.shape, pair.inner.shape
             shape = outer + shape[1:] if found.way == "backward" else shape[1:] + inner
+        findings = self._of_another(sample, pair)
+        if not findings and found.way != "shape":
+            expected = found.estimate.value
+            largest = np.max(np.abs(expected), initial=0.0, where=np.isfinite(expected))
+            allowed = np.asarray(1e-9 * largest)
+            findings = self._explained(sample, found, expected, allowed, pair, Sources())
         return self._made(
             claim,
             pair,
@@ -191,7 +203,7 @@ class Trial:
             asked=found.asked,
             entries=prod(found.estimate.value.shape),
             failed=prod(found.estimate.value.shape),
-            findings=self._of_another(sample, pair) or self._of_shape(sample, found, pair),
+            findings=findings,
             slope=_SHAPELESS,
         )
 
@@ -248,108 +260,61 @@ class Trial:
             return found, verdict, False
         name = self._subject.names[pair.which]
         one = reads_one_triangle(claimed, estimate, pair.inner, derived=derived)
-        if not one and not self._ignores_a_triangle(pair):
+        if not one and not ignores_a_triangle(self._subject.pointwise(pair.which), pair):
             return found, verdict, False
         both = first._replace(
             claimed=symmetric(claimed), estimate=Estimate(*(symmetric(a) for a in estimate))
         )
         again = held(both.claimed, both.estimate, tolerance)
-        if np.any(again.fails):
-            if derived or one:
-                return found, verdict, False
-            notes[:] = [
-                f"{name} is symmetric: right would be the derivative along symmetric changes"
-            ]
-            return first, held(claimed, estimate, tolerance), False
+        if np.any(again.fails) and (derived or one):
+            return found, verdict, False
         notes[:] = [
             f"{name} is symmetric, and was compared along symmetric changes: "
             f"{self._subject.name} reads one triangle of it"
         ]
         return both, again, True
 
-    def _ignores_a_triangle(self, pair: Pair) -> bool:
-        """Whether f of a symmetric matrix stays what it is when one triangle is changed, and one alone."""
-        point = pair.inner
-        if point.ndim != 2 or point.shape[0] != point.shape[1] or len(point) < 2:
-            return False
-        if not np.allclose(point, point.T, rtol=1e-12, atol=0):
-            return False
-        function = self._subject.pointwise(pair.which)
-        change = np.triu(1e-3 * function.scales, 1)
-        with np.errstate(all="ignore"):
-            ignored = [
-                np.array_equal(function(point + c)[pair.part], function.value[pair.part])
-                for c in (change, change.T)
-            ]
-        return sum(ignored) == 1
-
     # What is told
 
     def _findings(
-        self, sample: Sample, found: Contest, verdict: Verdict, pair: Pair, *, derived: bool
+        self,
+        sample: Sample,
+        found: Contest,
+        verdict: Verdict,
+        pair: Pair,
+        *,
+        even: bool,
+        linear: bool,
+        derived: bool,
     ) -> tuple[Finding, ...]:
-        if found.way == "pairing" or (sample.way == "tensor" and found.way != "tensor"):
-            return ()
+        """The diagnosis of wrong entries; of what is no linear map, without its graph."""
+        if even and sample.whole and linear:
+            sample = Sample("tensor", [], [found.claimed], True)
         # What is right, or cannot be judged, needs no explanation.
         expected = np.where(verdict.fails, found.estimate.value, found.claimed)
         allowed = verdict.allowed
         if sample.way != "tensor" and found.way != "tensor":
             allowed = np.max(allowed, axis=0)
-        terms = None if self._traced is None or derived else self._traced.terms(pair)
-        variants = None if self._traced is None or derived else self._traced.variants(pair)
-        return self._explained(sample, found, expected, allowed, pair, terms, variants)
+        sources = Sources()
+        if self._traced is not None and not derived:
+            sources = Sources(self._traced.terms(pair), self._traced.variants(pair))
+        if linear and not derived:
+            eps = max(self._subject.eps, *(eps_of(array) for array in sample.got))
+            claim = told(sample, pair, eps)._replace(symmetric=even)
+            sources = sources._replace(
+                flow=partial(self._flow, pair, claim),
+                arguments=partial(as_if, self._subject, pair, claim),
+            )
+        if found.way == "pairing" or (sample.way == "tensor" and found.way != "tensor"):
+            return without_entries(sources)
+        return self._explained(sample, found, expected, allowed, pair, sources)
 
-    def _of_graph(
-        self, sample: Sample, pair: Pair, known: Sequence[Finding]
-    ) -> tuple[Finding, ...]:
-        """Explanations from the function's own graph, for a claim that is probed on one side."""
-        if self._traced is None:
-            return ()
-        U = D = None
-        if not sample.whole and sample.way == "backward":
-            U = np.stack([G.ravel() for G in sample.given])
-        elif not sample.whole:
-            D = np.stack([d.ravel() for d in sample.given], axis=1)
+    def _flow(self, pair: Pair, claim: Told) -> Flow | None:
+        """What runs along the function's own graph."""
         try:
-            flow = flow_of(self._subject, pair, U, D)
+            return None if self._traced is None else flow_of(self._subject, pair, claim)
         except Exception:  # what has no graph of nodes that can be evaluated by itself
-            return ()
-        if flow is None:
-            return ()
-        upstreams, directions = flow.up[flow.output], flow.down[flow.start]
-        if U is not None:
-            claimed = np.stack([g.ravel() for g in sample.got]) @ directions
-        elif D is not None:
-            claimed = upstreams @ np.stack([y.ravel() for y in sample.got], axis=1)
-        else:
-            claimed = upstreams @ assembled(sample, pair).reshape(pair.out.size, -1) @ directions
-        eps = max(eps_of(array) for array in sample.got)
-        several = not known or known[0].kind not in ("factor", "term", "pointwise", "zeros")
-        found = explanations(flow, claimed, max(eps, self._subject.eps), several=several)
-        return tuple(Finding(one.kind, one.text, 0.0) for one in found)
-
-    def _of_arguments(self, sample: Sample, pair: Pair) -> tuple[Finding, ...]:
-        """Whether the claim is right for an argument that is turned, one off, or another."""
-        upstreams: Array | None = None
-        if sample.whole:
-            claimed = assembled(sample, pair).reshape(pair.out.size, -1)
-        elif sample.way == "backward":
-            upstreams = np.stack([G.ravel() for G in sample.given])
-            claimed = np.stack([g.ravel() for g in sample.got])
-        else:
-            return ()
-        return tuple(
-            Finding("argument", text, 0.0)
-            for text in as_if(self._subject, pair, upstreams, claimed)
-        )
-
-    def _of_shape(self, sample: Sample, found: Contest, pair: Pair) -> tuple[Finding, ...]:
-        """Explanations of a wrong shape."""
-        if found.way == "shape":
-            return ()
-        expected = found.estimate.value
-        largest = np.max(np.abs(expected), initial=0.0, where=np.isfinite(expected))
-        return self._explained(sample, found, expected, np.asarray(1e-9 * largest), pair)
+            return None
 
     def _of_another(self, sample: Sample, pair: Pair) -> tuple[Finding, ...]:
         """Whether what is claimed by one argument is the derivative by another one."""
@@ -362,10 +327,9 @@ class Trial:
                 held(found.claimed, found.estimate, self._tolerance(sample, other)).fails
             ):
                 names = self._subject.names
-                text = (
-                    f"It is the derivative by {names[which]}, where that by {names[pair.which]} is "
-                )
-                return (Finding("argument", text + "meant: they stand in another order.", 0.0),)
+                text = f"It is the derivative by {names[which]}, where that by {names[pair.which]}"
+                text += " is meant: they stand in another order."
+                return (Finding("argument", text, 0.0),)
         return ()
 
     def _explained(
@@ -375,64 +339,41 @@ class Trial:
         expected: Array,
         allowed: Array,
         pair: Pair,
-        terms: Terms | None = None,
-        variants: Terms | None = None,
+        sources: Sources,
     ) -> tuple[Finding, ...]:
         """The diagnosis; where that of a sample finds nothing, what would find more."""
-        told = self._diagnosed(sample, found, expected, allowed, pair, terms, variants)
-        if sample.whole or not told or told[0].kind != "unexplained":
-            return told
+        if sample.way == "tensor":
+            ndim = pair.out.ndim
+            return diagnose(
+                found.claimed, expected, out_ndim=ndim, tolerance=allowed, sources=sources
+            )
+        which = Map(sample.way == "backward", pair.out.shape, pair.inner.shape)
+        with np.errstate(all="ignore"):
+            given = probes(sample, found, expected, pair)
+        findings = explain_probes(given, which, allowed, sources) if given else ()
+        if sample.whole or not findings or findings[0].kind != "unexplained":
+            return findings
         text = (
             "From a sample of so large a tensor no more can be told: check at smaller shapes, where every "
             "entry is compared."
         )
-        return (*told, Finding("unexplained", text, 1.0))
-
-    def _diagnosed(
-        self,
-        sample: Sample,
-        found: Contest,
-        expected: Array,
-        allowed: Array,
-        pair: Pair,
-        terms: Terms | None = None,
-        variants: Terms | None = None,
-    ) -> tuple[Finding, ...]:
-        with np.errstate(all="ignore"):
-            if sample.way == "tensor":
-                out_ndim = pair.out.ndim
-                return diagnose(
-                    found.claimed,
-                    expected,
-                    out_ndim=out_ndim,
-                    tolerance=allowed,
-                    terms=terms,
-                    variants=variants,
-                )
-            given = probes(sample, found, expected, pair)
-            if not given:
-                return ()
-            explain = diagnose_backward if sample.way == "backward" else diagnose_forward
-            return explain(
-                given,
-                out_shape=pair.out.shape,
-                in_shape=pair.inner.shape,
-                tolerance=allowed,
-                terms=terms,
-                variants=variants,
-            )
+        return (*findings, Finding("unexplained", text, 1.0))
 
     # The Taylor remainder
 
     def _slope(self, sample: Sample, pair: Pair, *, even: bool) -> Slope:
         """Of the claim along a random direction, or of what it says to one upstream or direction."""
-        if not pair.size:
+        if not pair.size or not self._told:
             return Slope(None, "not known: there are no entries")
         random = np.random.default_rng([self._seed, 1, pair.which])
         direction = drawn(random, pair.inner.shape)
         if sample.way == "forward" and not sample.whole:
             direction = sample.given[0]
-        walk = self._walk(pair.which, symmetric(direction) if even else direction)
+        direction = symmetric(direction) if even else direction
+        key = pair.which, direction.tobytes()
+        if key not in self._walks:
+            self._walks[key] = Walk(self._subject.pointwise(pair.which), direction)
+        walk = self._walks[key]
         along = walk.direction
         if sample.way == "backward" and not sample.whole:
             weights = sample.given[0].reshape(1, -1)
@@ -447,12 +388,6 @@ class Trial:
         weights = drawn(random, (1, pair.out.size))  # one random sum stands for many results
         return walk.slope(weights @ change, weights, pair.part)
 
-    def _walk(self, which: int, direction: Array) -> Walk:
-        key = (which, direction.tobytes())
-        if key not in self._walks:
-            self._walks[key] = Walk(self._subject.pointwise(which), direction)
-        return self._walks[key]
-
 
 def _inner_shape(sample: Sample, pair: Pair) -> tuple[int, ...]:
     """The shape of the argument, as the claim has it."""
@@ -462,116 +397,3 @@ def _inner_shape(sample: Sample, pair: Pair) -> tuple[int, ...]:
 
 
 _SHAPELESS = Slope(None, "not known: the shape is wrong")
-
-
-def _without_ours(found: Contest, verdict: Verdict, notes: list[str]) -> Verdict:
-    """Our own derivative has no number where f passes a kink inside, √ at 0: that is not wrong."""
-    none = verdict.fails & ~np.isfinite(found.claimed)
-    if np.any(none):
-        count = int(np.count_nonzero(none))
-        notes.append(
-            f"in {count:,} entr{'y' if count == 1 else 'ies'} the derived Jacobian has no number: inside, f "
-            "passes a point without a derivative (a root or a norm at 0), beyond which it has one"
-        )
-    return replace(verdict, fails=verdict.fails & ~none, lost=verdict.lost | none)
-
-
-def _too_loose(found: Contest, verdict: Verdict, tolerance: Tolerance) -> str:
-    """Why what passes tells nothing: a tolerance under which zero would pass; empty where it tells."""
-    if not too_loose(found.estimate, verdict, tolerance):
-        return ""
-    size = np.max(np.abs(found.estimate.value), initial=0.0, where=~verdict.lost)
-    given = [
-        f"{name}={value:g}"
-        for name, value in (("rtol", tolerance.rtol), ("atol", tolerance.atol))
-        if value is not None
-    ]
-    why = f"under {' and '.join(given)}" if given else "at the rounding of f"
-    return (
-        f"zero would pass too {why}: no entry of the derivative is above {size:.2g}. Give a smaller "
-        "tolerance, or check where the derivative is larger"
-    )
-
-
-def _is_weak(finding: Finding) -> bool:
-    """Whether a finding says where or how much, but not what the mistake is."""
-    text = finding.text
-    long = finding.kind == "term" and len(text) > _LONG
-    unread = finding.kind == "factor" and "(" not in text and "is 2 ×" not in text
-    told = "everywhere" in text or "reversed" in text
-    return finding.remaining > 0 or (finding.kind in _WEAK and not told) or long or unread
-
-
-def _precision(sample: Sample, subject: Subject) -> str:
-    """The dtype that the claim is held to, where it is no float64."""
-    coarse = max([subject.eps, *(eps_of(array) for array in sample.got)])
-    names = {float(np.finfo(d).eps): np.dtype(d).name for d in (np.float32, np.float16)}
-    return names.get(coarse, "")
-
-
-def _of_changes(kind: str, subject: Subject) -> tuple[Finding, ...]:
-    """That a claim writes to what it is given."""
-    names = subject.changes.get(kind, ())
-    if not names:
-        return ()
-    which = " and ".join(names)
-    text = f"{kind} writes to its argument{'s' * (len(names) > 1)} {which}: the caller's array is changed."
-    return (Finding("changed", text, 0.0),)
-
-
-def _places(mask: Array, axes: str, way: str) -> str:
-    """At most three entries, in words."""
-    index = np.argwhere(mask)[:3]
-    if way != "tensor" or not axes:
-        return ""
-    shown = [", ".join(f"{a} = {n}" for a, n in zip(axes, at, strict=True)) for at in index]
-    more = ", …" if np.count_nonzero(mask) > len(shown) else ""
-    return f" ({'; '.join(shown)}{more})" if shown != [""] else ""
-
-
-def _tell(verdict: Verdict, notes: list[str], axes: str, way: str) -> None:
-    """Say where f has no derivative."""
-    count = int(np.count_nonzero(verdict.kinks))
-    if count:
-        which = "an entry has" if count == 1 else f"{count:,} entries have"
-        notes.append(
-            f"not differentiable here: {which} another slope on each side (a kink); any number between "
-            "the two is right"
-        )
-    count = int(np.count_nonzero(verdict.lost))
-    if count:
-        which = "an entry was" if count == 1 else f"{count:,} entries were"
-        notes.append(
-            f"not differentiable here: {which} not judged{_places(verdict.lost, axes, way)}, since the "
-            "reference is nan or infinite there, or differences of f approach no number (a jump, an "
-            "infinite slope, the edge of where f is defined)"
-        )
-
-
-def _worst(found: Contest, verdict: Verdict, pair: Pair) -> Worst | None:
-    """The entry that is furthest from what it may be; of those that fail, if any do."""
-    if not found.claimed.size:
-        return None
-    with np.errstate(all="ignore"):
-        rank = verdict.difference / np.maximum(verdict.allowed, np.finfo(float).tiny)
-    rank = np.where(np.isnan(rank), inf, rank)
-    if np.any(verdict.fails):
-        rank = np.where(verdict.fails, rank, -1.0)
-    else:
-        rank = np.where(verdict.lost | verdict.kinks, -1.0, rank)
-    index = tuple(int(n) for n in np.unravel_index(int(np.argmax(rank)), rank.shape))
-    yours, right = float(found.claimed[index]), float(found.estimate.value[index])
-    absolute = abs(yours - right) if yours != right else 0.0
-    relative = absolute / abs(right) if right else (inf if absolute else 0.0)
-    axes = pair.axes or ""
-    names = {
-        "tensor": axes,
-        "backward": axes[pair.out.ndim :],
-        "forward": axes[: pair.out.ndim],
-    }.get(found.way, "")
-    numbers = index if found.way == "tensor" else index[1:]
-    words = [f"{a} = {n}" for a, n in zip(names, numbers, strict=False)]
-    if found.way != "tensor":
-        words.insert(0, f"{'direction' if found.way == 'forward' else 'upstream'} {index[0]}")
-    allowed = float(verdict.allowed[index])
-    return Worst(index, ", ".join(words), yours, right, absolute, relative, allowed)

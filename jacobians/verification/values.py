@@ -3,20 +3,17 @@
 The tensors have one shape here.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations
 from math import prod
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from jacobians.verification import arrangements, places
 from jacobians.verification.case import Array, Case, allowance, norm, numbers, positive, taken
-from jacobians.verification.judging import Diagnosis, Guess, Judge
-
-Terms = Callable[[], Iterable[tuple[str, ArrayLike]]]
+from jacobians.verification.judging import Diagnosis, Guess, Judge, is_earned
 
 _FEW_TERMS = 8
 _NOISE = 0.05  # the largest relative size of what is called noise
@@ -27,6 +24,8 @@ _WHOLE = 1e-6  # how near to a whole number a term's coefficient is
 
 def pointwise(case: Case) -> Iterator[Guess]:
     """A function of each entry: absolute value, conjugate, reciprocal, square."""
+    if not case.same_shape:
+        return
 
     def keep(tol: Array) -> Array:
         return tol
@@ -56,8 +55,11 @@ def pointwise(case: Case) -> Iterator[Guess]:
         yield Guess("pointwise", clause, 1.9, function, tolerance=keep, scaled=False)
 
 
-def by_terms(case: Case, terms: Sequence[tuple[str, Array]]) -> Iterator[Diagnosis]:
+def by_terms(case: Case) -> Iterator[Diagnosis]:
     """A term of the formula that is missing, doubled, of the wrong sign, or itself mistaken."""
+    if not case.same_shape:
+        return
+    terms = _term_arrays(case)
     difference = case.claimed - case.expected
     weight_of = case.size + np.abs(case.claimed)
     rounding = replace(case, tol=case.tol + 4 * case.eps * np.nan_to_num(weight_of))
@@ -125,10 +127,12 @@ def _several_terms(
     return Diagnosis("term", tuple(clauses), 1.3 + 0.1 * len(clauses))
 
 
-def by_formula(case: Case, variants: Terms | None) -> Iterator[Guess]:
+def by_formula(case: Case) -> Iterator[Guess]:
     """A mistake in the formula that gives the whole claimed tensor."""
+    if not case.same_shape:
+        return
     seen: list[Array] = []
-    for clause, array in variants() if variants is not None else ():
+    for clause, array in case.sources.formula() if case.sources.formula is not None else ():
         found = numbers(array)
         if found is None or found.shape != case.expected.shape or not np.isfinite(found).all():
             continue
@@ -146,8 +150,11 @@ def by_formula(case: Case, variants: Terms | None) -> Iterator[Guess]:
         yield Guess("term", clause, 1.5, instead, tolerance=lambda tol: tol, scaled=False)
 
 
-def local(case: Case, judge: Judge) -> Iterator[Diagnosis]:
+def local(case: Case) -> Iterator[Diagnosis]:
     """What is the same for all wrong entries: where they are, and how they are wrong."""
+    if not case.same_shape:
+        return
+    judge = Judge(case)
     fails, relevant = case.fails, case.relevant
     place = places.find(fails, relevant, case.names, case.out_ndim)
     count, total = int(np.count_nonzero(fails)), fails.size
@@ -161,7 +168,7 @@ def local(case: Case, judge: Judge) -> Iterator[Diagnosis]:
         kind, weight, how = "structure", 2.9, f"it is not zero{where}, where zero is right"
     else:
         fit = judge.fit(claimed, expected, tol) if place.kind != "scattered" or count <= 4 else None
-        if fit is not None and count >= (fit.needed if fit.named else 5):
+        if fit is not None and is_earned(fit.free if fit.named else 4, count):
             left = np.abs(claimed - fit.factor * expected)
             if (left <= allowance(case, tol, expected, fit.factor)).all():
                 kind, weight = fit.kind, 1.9 + fit.weight / 10
@@ -203,6 +210,8 @@ def _part(case: Case, place: places.Region, amount: str) -> Diagnosis:
 
 def axis_factors(case: Case) -> Iterator[Diagnosis]:
     """A factor that depends on some axes only: missing, or one too many."""
+    if not case.same_shape:
+        return
     axes = [a for a in case.free_axes if case.expected.shape[a] > 1]
     groups: list[tuple[int, ...]] = [(a,) for a in axes]
     groups += combinations(axes, 2)
@@ -240,7 +249,8 @@ def _axis_factor(case: Case, group: tuple[int, ...], inverse: bool) -> Diagnosis
         return None
     significant = np.abs(base) > case.tol
     fitted = int(np.count_nonzero(significant.any(axis=rest)))
-    if int(np.count_nonzero(significant)) - fitted < max(2, fitted // 2):
+    free = fitted + max(1, fitted // 2 - 1)  # a factor of each index, and which axes they are
+    if not is_earned(free, int(np.count_nonzero(significant))):
         return None
     values = factor.reshape([base.shape[a] for a in group])
     return _factor_words(case, group, values, inverse)
@@ -270,25 +280,27 @@ def _factor_words(
     return Diagnosis("axis factor", (text,), 2.3 + 0.2 * len(group) + (0.01 if inverse else 0))
 
 
-def noise(case: Case) -> Diagnosis | None:
+def noise(case: Case) -> Iterator[Diagnosis]:
     """Small differences without a pattern, and what has such a size."""
+    if not case.same_shape:
+        return
     fails, relevant = case.fails, case.relevant
     difference = np.nan_to_num(case.claimed - case.expected)
     expected = np.nan_to_num(case.expected)
     size = norm(expected)
     count = int(np.count_nonzero(fails))
     if not size > 0 or count < 4 or 4 * count < np.count_nonzero(relevant):
-        return None
+        return
     level = norm(difference) / size
     largest = np.abs(difference).max() / (norm(difference) / np.sqrt(count))
     aligned = abs(np.vdot(difference, expected)) / (norm(difference) * size)
     patterned = largest > 10 or aligned > max(0.3, 4 / np.sqrt(count))
     if level > _NOISE or (level > _SMALL and (patterned or count < _MANY)):
-        return None
+        return
     text = f"small differences without a pattern, of relative size {level:.1e}: noise"
     cause = _cause(level)
     text += f" (of {cause}?)" if cause else ""
-    return Diagnosis("noise", (text,), 3.0)
+    yield Diagnosis("noise", (text,), 3.0)
 
 
 def _cause(level: float) -> str:
@@ -297,7 +309,8 @@ def _cause(level: float) -> str:
         return ""
     if level > 2e-4:
         return (
-            "half precision, a coarse finite-difference step or an iteration that has not converged"
+            "half precision, a coarse finite-difference step, an approximation or an iteration that has not "
+            "converged"
         )
     if level > 1e-6:
         return "a finite-difference step, or single precision after cancellation"
@@ -308,12 +321,12 @@ def _cause(level: float) -> str:
     return "rounding"
 
 
-def term_arrays(terms: Terms | None, case: Case) -> list[tuple[str, Array]]:
+def _term_arrays(case: Case) -> list[tuple[str, Array]]:
     """The terms as arrays of the expected tensor's shape; none where they do not add up to it."""
-    if terms is None:
+    if case.sources.terms is None:
         return []
     found: list[tuple[str, Array]] = []
-    for text, array in terms():
+    for text, array in case.sources.terms():
         values = numbers(array)
         if values is None or not np.isfinite(values).all():
             return []

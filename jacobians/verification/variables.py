@@ -12,6 +12,7 @@ from jacobians.tracing.traced import Traced
 
 _INFIX = {"add": "+", "subtract": "−", "multiply": "·", "divide": "/", "matmul": "@", "power": "**"}
 _OURS = str(Path(__file__).parent.parent)
+UNNAMED = "a constant"  # what is said of an array that no variable holds
 _DEEP = 5  # operations that are written out, of a value without a name
 _LONGEST = 48
 
@@ -47,7 +48,7 @@ def brief(
     if node.operation is None:
         if node.name:
             return node.name
-        return f"{node.value:g}" if node.ndim == 0 and node.value is not None else "a constant"
+        return f"{node.value:g}" if node.ndim == 0 and node.value is not None else UNNAMED
     if deep == 0:
         return "…"
     parts = [brief(n, names, formula, deep - 1) for n in node.operands]

@@ -18,7 +18,8 @@ from jacobians.verification.claims import Sample, drawn
 from jacobians.verification.contests import Contest, assembled
 from jacobians.verification.differences import Estimate, exact
 from jacobians.verification.places import Mask
-from jacobians.verification.references import Numerical, Reference
+from jacobians.verification.references import Numerical, Reference, changes
+from jacobians.verification.stepping import Pointwise
 from jacobians.verification.subject import Pair
 
 Array = NDArray[Any]
@@ -169,6 +170,22 @@ def reads_one_triangle(claimed: Array, estimate: Estimate, point: Array, *, deri
         return bool(one and np.allclose(claimed, np.swapaxes(claimed, -1, -2), rtol=1e-6))
 
 
+def ignores_a_triangle(function: Pointwise, pair: Pair) -> bool:
+    """Whether f of a symmetric matrix stays what it is when one triangle is changed, and one alone."""
+    point = pair.inner
+    if point.ndim != 2 or point.shape[0] != point.shape[1] or len(point) < 2:
+        return False
+    if not np.allclose(point, point.T, rtol=1e-12, atol=0):
+        return False
+    change = np.triu(1e-3 * function.scales, 1)
+    with np.errstate(all="ignore"):
+        ignored = [
+            np.array_equal(function(point + c)[pair.part], function.value[pair.part])
+            for c in (change, change.T)
+        ]
+    return sum(ignored) == 1
+
+
 def symmetric(array: Array) -> Array:
     """``(A + Aᵀ)/2`` in the last two axes."""
     result: Array = (array + np.swapaxes(array, -1, -2)) / 2
@@ -240,7 +257,7 @@ def _confirmed(
         return False
     random = np.random.default_rng(pair.inner.size)
     directions = [drawn(random, pair.inner.shape) for _ in range(_DIRECTIONS)]
-    measured, right = judge.forward(pair, directions), reference.forward(pair, directions)
+    measured, right = (changes(one, pair, directions) for one in (judge, reference))
     shape = (-1, pair.inner.size)
     wrong = (contest.claimed - contest.estimate.value).reshape(shape)
     failing = np.any(verdict.fails.reshape(shape), axis=1)
@@ -270,7 +287,7 @@ def _numbers(
 ) -> tuple[Any, Estimate]:
     """Where entries fail, as an index, and what numbers say there."""
     if contest.way == "forward":
-        return ..., judge.forward(pair, contest.given)
+        return ..., changes(judge, pair, contest.given)
     fails = (verdict.fails | verdict.lost).reshape(-1, pair.inner.size)
     columns = np.flatnonzero(np.any(fails, axis=0))
     most = min(max(_EFFORT // (pair.out.size + pair.inner.size), _COLUMNS[0]), _COLUMNS[1])

@@ -14,12 +14,8 @@ from hypothesis.extra import numpy as hnp
 from numpy.typing import NDArray
 
 import jacobians as jb
-from jacobians.verification.diagnosis import (
-    Finding,
-    diagnose,
-    diagnose_backward,
-    diagnose_forward,
-)
+from jacobians.verification.diagnosis import diagnose, diagnose_backward, diagnose_forward
+from jacobians.verification.reasoning import Finding
 from tests import cases
 
 Array = NDArray[Any]

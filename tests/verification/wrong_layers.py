@@ -314,7 +314,7 @@ def solved() -> Any:
 
 @layer(
     "square",
-    argument="unexplained: No known mistake explains it: 16 of 16 entries are wrong; t",
+    argument="instead: In the derivative of log_abs_det(A) by A, Aᵀ stands where inv(A) is meant",
     transposed="order: Axes k and l are swapped (a transpose)",
     half="factor: It is ½ × the right derivative (a factor 2 is missing)",
 )

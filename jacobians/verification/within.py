@@ -1,0 +1,374 @@
+"""Mistakes within a local derivative: a factor, a constant, a mask or a value of the function that is another.
+
+Every node of the graph that a local Jacobian is computed by is put to other values, one at a time; what
+follows is computed, so that no operation needs an explanation of its own.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from jacobians.graph.node import Node, apply, evaluate, input_node, ordered
+from jacobians.notation.terms import Sum
+from jacobians.tensor.jacobian_tensor import JacobianTensor
+from jacobians.verification.flow import Flow
+from jacobians.verification.judging import Guess, added
+from jacobians.verification.variables import UNNAMED
+
+Array = NDArray[Any]
+Standin = tuple[str, str, Array, float]
+"""What stands in the place of a value: its kind, the words, the array, and how plain it is."""
+
+_SAME_ENTRIES = ("permute", "transpose", "reshape", "alias", "expand_dims", "squeeze")
+_SUM = "sum_over"  # the operation with axes
+_MOST_VALUES = 40  # whose values may be a factor
+_MOST_INSIDE = 24  # nodes of one local derivative
+_MOST_PARTS = 6  # of which a value is made
+_MOST_CONSTANTS, _STEPS = 6, 8  # that may be others, and evaluations to find which
+
+
+def axes_of(ndim: int) -> list[tuple[int, ...]]:
+    """Each axis, the last two, and all."""
+    found: list[tuple[int, ...]] = [(a,) for a in range(ndim)]
+    if ndim > 1:
+        found += [(ndim - 2, ndim - 1), tuple(range(ndim))]
+    return list(dict.fromkeys(found))
+
+
+def axes_said(axes: Sequence[int]) -> str:
+    """Axes in words."""
+    return " and ".join(f"axis {a}" for a in axes)
+
+
+def valued(flow: Flow) -> list[tuple[Node, Array]]:
+    """Nodes of the function with their values, the first of many, without ones."""
+    named: list[tuple[Node, Array]] = []
+    for node in ordered([flow.output]):
+        if node not in flow.values and node.value is None:
+            continue
+        value = np.asarray(flow.values.get(node, node.value), np.float64)
+        if not np.isfinite(value).all() or (np.abs(value) == 1).all() or len(named) >= _MOST_VALUES:
+            continue
+        named.append((node, value))
+    return named
+
+
+def operands(flow: Flow) -> Iterator[Guess]:
+    """A factor in a local Jacobian: forgotten, transposed, turned round, there twice, or another value."""
+    others = [(n, v) for n, v in valued(flow) if v.ndim and v.size > 1]
+    for edge in flow.edges:
+        share = flow.through(edge)
+        if not share.any():
+            continue
+        by = f"in the derivative of {flow.said(edge.node)} by {flow.said(edge.operand)}"
+        for number, term in enumerate(edge.local.terms.terms):
+            for place, factor in enumerate(term.factors):
+                value = edge.local.operands[factor.operand]
+                if factor.mask:
+                    continue
+                text = flow.said(factor.operand)
+                for kind, clause, other, weight in (
+                    *_mistaken(text, value),
+                    *_exchanged_for(flow, factor.operand, value, others),
+                ):
+                    if other.shape != value.shape or np.array_equal(other, value):
+                        continue
+                    leaf = input_node("", value.shape)
+                    factors = list(term.factors)
+                    factors[place] = factor._replace(operand=leaf)
+                    terms = list(edge.local.terms.terms)
+                    terms[number] = term._replace(factors=tuple(factors))
+                    own = {**edge.local.operands, leaf: other}
+                    whole = Sum(edge.local.shape, tuple(terms))
+                    tensor = JacobianTensor(whole, edge.node.ndim, own, dtype=np.float64)
+                    pulled = flow.pulled(edge._replace(local=tensor), flow.up[edge.node])
+                    adds = pulled @ flow.down[edge.operand] - share
+                    yield added(kind, f"{by}, {clause}", adds, weight)
+
+
+def _mistaken(text: str, value: Array) -> Iterator[tuple[str, str, Array, float]]:
+    """What stands in the place of a factor: its kind, the words, the array, and how plain it is."""
+    yield "skipped", f"the factor {text} is forgotten", np.ones_like(value), 1.35
+    yield "sign", f"{text} has the wrong sign", -value, 1.7
+    yield "twice", f"{text} is multiplied in twice", value**2, 1.7
+    if value.ndim == 2 and value.shape[0] == value.shape[1] > 1:
+        yield "transposed", f"{text} stands transposed", value.T, 1.5
+        yield "skipped", f"the factor {text} is forgotten", np.eye(len(value)), 1.4
+    for axes in axes_of(value.ndim) if value.size > 1 else ():
+        which = "" if len(axes) == value.ndim else f" along {axes_said(axes)}"
+        clause = f"{text} is turned round{which} (a kernel: convolution for correlation)"
+        yield "turned", clause, np.flip(value, axes), 1.6
+
+
+def _exchanged_for(
+    flow: Flow, operand: Any, value: Array, others: Sequence[tuple[Node, Array]]
+) -> Iterator[tuple[str, str, Array, float]]:
+    """Another value of the function in the place of a factor: of its shape, or transposed."""
+    text = flow.said(operand)
+    if value.ndim and value.size > 1 and 0 <= value.min() and value.max() <= 1:
+        minus = f"({text})" if " " in text else text
+        yield "instead", f"1 − {minus} stands where {text} is meant", 1 - value, 1.66
+    for node, other in others:
+        if node is operand or value.size < 2 or flow.said(node) == UNNAMED:
+            continue
+        moved = node.operation is not None and node.operation.name in _SAME_ENTRIES
+        if moved and any(o in node.operands for o, _ in others):
+            continue  # its operand says the same
+        said = flow.said(node)
+        plain = 1.58 if node.operation is None else 1.65 if node in flow.names else 1.8
+        if other.shape == value.shape:
+            yield "instead", f"{said} stands where {text} is meant", other, plain
+            if value.ndim == 2 and value.shape[0] == value.shape[1]:
+                yield "instead", f"{said}ᵀ stands where {text} is meant", other.T, plain + 0.05
+        elif value.ndim == 2 and other.shape == value.shape[::-1]:
+            yield "instead", f"{said}ᵀ stands where {text} is meant", other.T, plain + 0.05
+        elif other.size == value.size:
+            yield (
+                "instead",
+                f"{said} stands where {text} is meant",
+                other.reshape(value.shape),
+                1.65,
+            )
+
+
+def branches(flow: Flow) -> Iterator[Guess]:
+    """The masks of a node that selects: its branches are exchanged."""
+    for node in flow.nodes:
+        adds = np.zeros_like(flow.right)
+        seen = False
+        for edge in flow.into(node):
+            masks = {f.operand for t in edge.local.terms.terms for f in t.factors if f.mask}
+            if masks:
+                seen = True
+                own = dict(edge.local.operands)
+                own.update({m: ~np.asarray(own[m]).astype(bool) for m in masks})
+                tensor = JacobianTensor(edge.local.terms, node.ndim, own, dtype=np.float64)
+                pulled = flow.pulled(edge._replace(local=tensor), flow.up[node])
+                adds = adds + pulled @ flow.down[edge.operand] - flow.through(edge)
+        if seen:
+            words = (
+                f"the branches of {flow.said(node)} are exchanged: its condition is turned round"
+            )
+            yield added("branches", words, adds, 1.55)
+
+
+def other_nodes(flow: Flow) -> Iterator[Guess]:
+    """Any value that a local derivative is computed by, wherever it stands there: another one."""
+    others = [(n, v) for n, v in valued(flow) if v.ndim and v.size > 1]
+    for edge in flow.edges:
+        share, tops = flow.through(edge), list(edge.local.terms.operands)
+        if not share.any():
+            continue
+        by = f"in the derivative of {flow.said(edge.node)} by {flow.said(edge.operand)}"
+        known = evaluate(tops, flow.values)
+        own_nodes = ordered(tops, flow.values)
+        boundary = [o for n in own_nodes for o in n.operands] + tops
+        for node in list(dict.fromkeys([*boundary, *own_nodes]))[:_MOST_INSIDE]:
+            value = np.asarray(known[node], np.float64)
+            seen = [value]
+            for kind, clause, other, weight in _other_values(flow, node, value, known, others):
+                fits = other.shape == value.shape and np.isfinite(other).all()
+                if not fits or any(np.array_equal(other, one) for one in seen):
+                    continue
+                seen.append(other)
+                try:
+                    values = evaluate(tops, {**flow.values, node: other})
+                except np.linalg.LinAlgError:  # of no inverse
+                    continue
+                own = {n: np.asarray(values[n], np.float64) for n in tops}
+                local = JacobianTensor(edge.local.terms, edge.node.ndim, own, dtype=np.float64)
+                pulled = flow.pulled(edge._replace(local=local), flow.up[edge.node])
+                adds = pulled @ flow.down[edge.operand] - share
+                yield added(kind, f"{by}, {clause}", adds, weight + 0.45)
+
+
+def _other_values(
+    flow: Flow, node: Node, value: Array, known: dict[Node, Any], others: Sequence[Any]
+) -> Iterator[Standin]:
+    """What stands in the place of a node of a derivative's own graph."""
+    text = flow.said(node)
+    if value.ndim == 2 and value.shape[0] == value.shape[1] and np.isin(value, (0, 0.5, 1)).all():
+        yield from _other_halves(value)
+        return
+    if value.ndim == 0:
+        near = (value - 1, value + 1) if float(value).is_integer() else ()
+        for number in (0.0, 1.0, 2 * value, value / 2, -value, *near):
+            clause = f"{float(number):g} stands where {text} is meant".replace("-", "−")
+            yield "scalar", clause, np.asarray(float(number)), 1.7
+    else:
+        yield from _mistaken(text, value)
+    if value.ndim == 2 and value.shape[0] == value.shape[1] > 1:
+        with suppress(np.linalg.LinAlgError):
+            inverse = np.linalg.inv(value)
+            yield "inverse", f"the inverse of {text} stands where {text} is meant", inverse, 1.55
+            clause = f"the inverse of {text}, transposed, stands where {text} is meant"
+            yield "inverse", clause, inverse.T, 1.6
+    if node.operation is not None and len(node.operands) <= 2 and value.ndim:
+        for part in dict.fromkeys(node.operands):
+            array = np.asarray(known.get(part, part.value), np.float64)
+            with suppress(ValueError):
+                other = np.broadcast_to(array, value.shape)
+                clause = f"{flow.said(part)} stands where {text} is meant"
+                yield "instead", clause, np.array(other), 1.5
+    yield from _exchanged_for(flow, node, value, others)
+    yield from _without_a_part(flow, node, value)
+
+
+def _without_a_part(flow: Flow, node: Node, value: Array) -> Iterator[Standin]:
+    """A value of the function computed without one of the arrays that it is made of."""
+    if node.operation is None or node not in flow.values:
+        return
+    leaves = [n for n in ordered([node]) if n.operation is None]
+    given = {n: flow.values.get(n, n.value) for n in leaves}
+    for leaf in [n for n in leaves if n.ndim and n in flow.names][:_MOST_PARTS]:
+        ones = np.ones(leaf.shape)
+        try:
+            other = np.asarray(evaluate([node], {**given, leaf: ones})[node], np.float64)
+        except np.linalg.LinAlgError:
+            continue
+        text = f"{flow.names[leaf]} is forgotten in {flow.said(node)}"
+        if other.shape == value.shape:
+            yield "skipped", text, other, 1.45
+
+
+def _other_halves(value: Array) -> Iterator[Standin]:
+    """What stands in the place of a triangle, whose diagonal may be halved."""
+    lower = not np.triu(value, 1).any()
+    half, other = ("lower", "upper") if lower else ("upper", "lower")
+    ones = np.ones_like(value)
+    full = np.tril(ones) if lower else np.triu(ones)
+    yield "skipped", f"the {half} triangle is not taken: it is all of the matrix", ones, 1.4
+    yield "skipped", f"the diagonal of the {half} triangle is not halved", full, 1.4
+    yield (
+        "skipped",
+        f"the diagonal of the {half} triangle is left out",
+        full - np.eye(len(value)),
+        1.5,
+    )
+    yield "skipped", f"the {half} triangle is not taken, and all is halved", ones / 2, 1.5
+    diagonal = np.diag(np.diag(value))
+    yield "skipped", f"only the diagonal of the {half} triangle is taken", diagonal, 1.5
+    yield "transposed", f"the {other} triangle is taken where the {half} is meant", value.T, 1.5
+
+
+def picked(flow: Flow) -> Iterator[Guess]:
+    """Who gets the gradient of a maximum: the first of its entries, the last, all of them, all a share."""
+    for edge in flow.edges:
+        masks = {f.operand for t in edge.local.terms.terms for f in t.factors if f.mask}
+        share = flow.through(edge)
+        if not masks or edge.node.ndim >= edge.operand.ndim or not share.any():
+            continue
+        by = f"in the derivative of {flow.said(edge.node)}"
+        count = max(edge.local.operands[m].shape[-1] for m in masks)
+        for said, chosen, weight in (
+            ("the first entry gets the gradient", slice(0, 1), 1.0),
+            ("the last entry gets the gradient", slice(-1, None), 1.0),
+            (f"each of the {count} entries gets the whole gradient", slice(None), 1.0),
+            (f"the {count} entries share the gradient equally", slice(None), 1 / count),
+            ("the smallest entry gets the gradient", None, 1.0),
+        ):
+            own = dict(edge.local.operands)
+            for mask in masks:
+                own[mask] = np.zeros_like(own[mask])
+                if chosen is not None:
+                    own[mask][..., chosen] = 1
+                values = np.asarray(flow.values[edge.operand])
+                if chosen is None and values.shape == own[mask].shape:
+                    own[mask] = own[mask] + (values == values.min(-1, keepdims=True))
+            local = JacobianTensor(edge.local.terms, edge.node.ndim, own, dtype=np.float64)
+            pulled = flow.pulled(edge._replace(local=local), weight * flow.up[edge.node])
+            text = f"{by}, {said}, where the one that is taken is meant"
+            yield added("picked", text, pulled @ flow.down[edge.operand] - share, 1.45)
+
+
+def constants(flow: Flow) -> Iterator[Guess]:
+    """A number in the function that is another one: an epsilon, a slope, a rate; which, the error says."""
+    found = [
+        n for n in ordered([flow.output])
+        if n.operation is None and n.ndim == 0 and n.value is not None and not n.name
+    ]  # fmt: skip
+    found = [n for n in found if n.dtype.kind == "f"][:_MOST_CONSTANTS]
+    if not found:
+        return
+    inputs = {n: input_node(f"{float(np.asarray(n.value)):g}", n.shape, n.dtype) for n in found}
+    values = {inputs[n]: n.value for n in found}
+    opened, new = flow.rebuilt({n: partial(_in_place, inputs[n]) for n in found}, values)
+    for node in found:
+        value = float(np.asarray(node.value))
+        number, adds = _fitted(opened, new[node], value)
+        if adds is not None:
+            is_round = abs(float(f"{number:.1e}") - number) <= 1e-6 * abs(number)
+            text = f"{number:.3g} stands where {value:g} is meant, in {flow.said(flow.output)}"
+            guess = added("scalar", text.replace("-", "−"), adds, 1.7)
+            yield guess._replace(free=0 if is_round else 1)
+
+
+def _in_place(node: Node, operands: list[Node]) -> Node:
+    """An input in the place of a constant, which has no operands."""
+    return operands[0] if operands else node
+
+
+def _fitted(flow: Flow, node: Node, value: float) -> tuple[float, Array | None]:
+    """The number in the place of a constant that the error asks for, by secants, and what it adds."""
+    size = float(np.vdot(flow.error, flow.error))
+    at, before = value, 0.0
+    now = value * (1 + 1e-3) if value else 1e-3
+    best: tuple[float, Array | None] = value, None
+    if not 0 < size < np.inf:
+        return best
+    for _ in range(_STEPS):
+        adds = flow.adds_with({node: np.asarray(now)})
+        if adds is None or not adds.any():
+            break
+        share = float(np.vdot(adds, flow.error)) / size
+        if np.abs(adds - flow.error).max() <= flow.allowed:
+            best = now, adds
+        if share == before or abs(1 - share) < 1e-13:
+            break
+        at, now, before = now, now + (1 - share) * (now - at) / (share - before), share
+    number, adds = best
+    if adds is not None and abs(number) < 1e-9 * abs(value):
+        return 0.0, adds
+    return number, adds
+
+
+def other_axes(flow: Flow) -> Iterator[Guess]:
+    """The derivative of a function that sums over another axis, in the value too: a softmax of columns."""
+    for node in flow.nodes:
+        parameters = dict(node.parameters)
+        axes = parameters.get("axes")
+        if node.operation is None or node.operation.name != _SUM or not isinstance(axes, tuple):
+            continue
+        shape = node.operands[0].shape
+        for other in [(a,) for a in range(len(shape)) if (a,) != axes]:
+            adds = _summed_over(flow, node, axes, other)
+            if adds is not None:
+                text = f"the sum in {flow.said(node)} runs over {axes_said(other)}, where {axes_said(axes)} is "
+                yield added(
+                    "reduced", f"{text}meant, in the value as in its derivative", adds, 1.65
+                )
+
+
+def _summed_over(
+    flow: Flow, node: Node, axes: tuple[int, ...], other: tuple[int, ...]
+) -> Array | None:
+    """What it adds that a node sums over other axes; None where the rest does not take it."""
+    operation, shape = node.operation, node.operands[0].shape
+    assert operation is not None
+    kept, kept_now = (
+        tuple(1 if a in over else n for a, n in enumerate(shape)) for over in (axes, other)
+    )
+    remade: dict[Node, Callable[[list[Node]], Node]] = {node: partial(apply, operation, axes=other)}
+    for use in ordered([flow.output]):
+        if node in use.operands and use.operation is not None and use.shape == kept:
+            remade[use] = partial(apply, use.operation, shape=kept_now)
+    try:
+        found, _ = flow.rebuilt(remade)
+    except (ValueError, TypeError, ArithmeticError):  # shapes that do not fit
+        return None
+    adds = found.right - flow.right
+    return adds if np.isfinite(adds).all() else None
