@@ -116,8 +116,26 @@ def _term(t: Monomial, shape: tuple[int, ...]) -> Expr:
         _softmaxes(f, factors, pieces)
         _sigmoids(f, factors, pieces)
     _signs(factors, pieces)
+    _exponentials(factors, pieces, t)
     pieces += [(_inside(f.atom), f.letters, e) for f, e in factors.items()]
     return built(pieces, t.slots, dict(enumerate(t.sizes)), shape, t.coefficient)
+
+
+def _exponentials(factors: dict[AtomAt, Fraction], pieces: list[Piece], t: Monomial) -> None:
+    """Exponentials over the same letters as one, of the sum of what they are of."""
+    exps: dict[tuple[int, ...], list[AtomAt]] = {}
+    for f in factors:
+        if isinstance(f.atom, Function) and f.atom.operation is EXP:
+            exps.setdefault(tuple(sorted({a for a in f.letters if a is not None})), []).append(f)
+    for own, found in exps.items():
+        first = factors[found[0]]
+        if len(found) == 1 and (first == 1 or (first == -1 and not own)):
+            continue
+        sizes = {a: t.sizes[a] for a in own}
+        shape = tuple(sizes.values())
+        parts = [built([(f.atom.inner[0], f.letters, 1)], own, sizes, shape) for f in found]
+        argument = recognised(sum_of(parts, [factors.pop(f) for f in found]))
+        pieces.append((function_of(EXP, [argument], shape), own, 1))
 
 
 def _signs(factors: dict[AtomAt, Fraction], pieces: list[Piece]) -> None:

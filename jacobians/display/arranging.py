@@ -5,8 +5,6 @@ matrix, what closes is a trace or a scalar, what shares free letters a Hadamard 
 no such reading exists.
 """
 
-# ruff: noqa: N812 - constants of this module
-
 from collections import Counter
 from collections.abc import Callable, Sequence
 from fractions import Fraction
@@ -30,13 +28,11 @@ from jacobians.algebra.atoms import (
 )  # fmt: skip
 from jacobians.algebra.normal_form import (
     added,
-    built,
     canonical,
     components,
     dependent_axes,
     expanded,
     onto,
-    sum_of,
 )
 from jacobians.algebra.recognising import LogSumExp, Softmax
 from jacobians.display.forms import (
@@ -60,7 +56,6 @@ from jacobians.display.forms import (
     turned,
 )  # fmt: skip
 from jacobians.display.matrix_forms import written_name
-from jacobians.operations.elementwise import exp as EXP
 
 Item = tuple[MatrixForm, tuple[int, ...]]
 HALF = Fraction(1, 2)
@@ -291,43 +286,14 @@ class Arranger:
         above: list[MatrixForm] = []
         below: list[MatrixForm] = []
         items: list[Item] = []
-        exps: dict[tuple[int, ...], list[tuple[AtomAt, Fraction]]] = {}
         for f, e in t.factors:
-            if isinstance(f.atom, Function) and f.atom.operation is EXP:
-                at = tuple(sorted(a for a in set(f.letters) if a is not None))
-                exps.setdefault(at, []).append((f, e))
-                continue
             if isinstance(f.atom, Whole) and f.atom.operation.name == "share" and not f.letters:
                 count = self.form(f.atom.arguments[0])  # one over the number of the equal ones
                 form = CallForm("sum", (count,), 0, "\\operatorname{sum}", "np.sum")
                 self._place(form, f, -e, above, below, items)
                 continue
             self._place(self.atom(f.atom), f, e, above, below, items)
-        for own, powers in exps.items():
-            self._place_exp(own, powers, t, above, below, items)
         return above, below, items
-
-    def _place_exp(
-        self, own: tuple[int, ...], powers: list[tuple[AtomAt, Fraction]], t: Monomial,
-        above: list[MatrixForm], below: list[MatrixForm], items: list[Item],
-    ) -> None:  # fmt: skip
-        shape = tuple(t.sizes[a] for a in own if a is not None)
-        sizes = {a: t.sizes[a] for a in own if a is not None}
-        if (
-            len(powers) > 1
-            or powers[0][1].denominator != 1
-            or abs(powers[0][1]) != 1
-            or (powers[0][1] == -1 and own)
-        ):
-            parts = [
-                built([(f.atom.inner[0], f.letters, 1)], own, sizes, shape, e) for f, e in powers
-            ]
-            argument = sum_of(parts)
-            atom = Function(EXP, (argument,))
-            self._place(self.atom(atom), AtomAt(atom, own), Fraction(1), above, below, items)
-            return
-        f, e = powers[0]
-        self._place(self.atom(f.atom), f, e, above, below, items)
 
     def _place(
         self,

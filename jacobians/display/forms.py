@@ -6,7 +6,7 @@ A vector is a column, and one-dimensional in NumPy.
 # ruff: noqa: D102 - MatrixForm documents write
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 from functools import cached_property
@@ -308,9 +308,10 @@ class Raised(MatrixForm):
 
 @dataclass(frozen=True)
 class Mul(MatrixForm):
-    """A matrix product; a column before a row is an outer product."""
+    """A matrix product; a column before a row is an outer product. ``apart`` writes ``X X``, not ``X²``."""
 
     parts: tuple[MatrixForm, ...]
+    apart: bool = False
 
     @property
     def ndim(self) -> int:  # type: ignore[override]
@@ -322,7 +323,8 @@ class Mul(MatrixForm):
 
     def write(self, style: str) -> Written:
         if style != NUMPY:
-            texts = [powered(p, count, style) for p, count in _runs(self.parts)]
+            runs = [(p, 1) for p in self.parts] if self.apart else _runs(self.parts)
+            texts = [powered(p, count, style) for p, count in runs]
             return Written(" ".join(texts), PRODUCT if len(texts) > 1 else ATOM)
         for n in range(1, len(self.parts)):
             left, right = self.parts[n - 1], self.parts[n]
@@ -556,6 +558,11 @@ class Kron(MatrixForm):
         return Written(text, HADAMARD if len(self.parts) > 1 else self.parts[0].write(style).binds)
 
 
+def spelled(form: MatrixForm) -> MatrixForm:
+    """The form with the powers of matrices as products, as beside letters, where ``X²`` is ambiguous."""
+    return rebuilt(form, lambda f: replace(f, apart=True) if isinstance(f, Mul) else f)
+
+
 def subforms(form: MatrixForm) -> Iterator[MatrixForm]:
     """The form and all inside it, the outermost first."""
     yield form
@@ -570,13 +577,23 @@ def replaced(form: MatrixForm, table: Mapping[MatrixForm, MatrixForm]) -> Matrix
     """The form with others in the place of some of its parts."""
     if form in table:
         return table[form]
+    return _over_parts(form, lambda f: replaced(f, table))
+
+
+def rebuilt(form: MatrixForm, change: Callable[[MatrixForm], MatrixForm]) -> MatrixForm:
+    """The form with every part changed, the innermost first."""
+    return change(_over_parts(form, lambda f: rebuilt(f, change)))
+
+
+def _over_parts(form: MatrixForm, change: Callable[[MatrixForm], MatrixForm]) -> MatrixForm:
+    """The form with what it is made of changed."""
     changes: dict[str, Any] = {}
     for field in fields(form):  # type: ignore[arg-type]
         value = getattr(form, field.name)
         if isinstance(value, tuple) and any(isinstance(v, MatrixForm) for v in value):
             changes[field.name] = tuple(
-                replaced(v, table) if isinstance(v, MatrixForm) else v for v in value
+                change(v) if isinstance(v, MatrixForm) else v for v in value
             )
         elif isinstance(value, MatrixForm):
-            changes[field.name] = replaced(value, table)
+            changes[field.name] = change(value)
     return replace(form, **changes) if changes else form  # type: ignore[type-var]

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
+from typing import Any
 
 from jacobians.algebra.atoms import (
     ACTIVE,
@@ -84,12 +85,12 @@ class Indexer:
         for f, e in sorted(t.factors, key=by_name):
             side, power = (above, e) if e > 0 else (below, -e)
             side.append(self.powered(f.atom, tuple(names[a] for a in f.letters), power, fresh))
-        sign, size = write_number(
-            int(t.coefficient)
-            if isinstance(t.coefficient, Fraction) and t.coefficient.denominator == 1
-            else float(t.coefficient),
-            self._style,
-        )
+        number: Any = t.coefficient
+        bottom = ""
+        if isinstance(number, Fraction) and below and number.denominator != 1:
+            number, bottom = Fraction(number.numerator), str(number.denominator)
+        whole = isinstance(number, Fraction) and number.denominator == 1
+        sign, size = write_number(int(number) if whole else float(number), self._style)
         pieces = [size] if size else []
         if dummies and summed:
             pieces.append(subscript("Σ", [names[a] for a in dummies], self._style))
@@ -97,10 +98,10 @@ class Indexer:
         top = " ".join(pieces) or "1"
         if not below:
             return Written(sign + top, SUM if sign else PRODUCT if len(pieces) > 1 else ATOM)
-        under = " ".join(w.inside(PRODUCT) for w in below)
+        under = " ".join([*([bottom] if bottom else []), *(w.inside(PRODUCT) for w in below)])
         if self._style == "latex":
             return Written(f"{sign}\\frac{{{top}}}{{{under}}}", SUM if sign else PRODUCT)
-        if len(below) > 1 or below[0].binds < ATOM:
+        if bottom or len(below) > 1 or below[0].binds < ATOM:
             under = f"({under})"
         return Written(f"{sign}{top} / {under}", SUM if sign else PRODUCT)
 

@@ -89,31 +89,27 @@ def formula_shown(J: Shown, style: Style = "text", most: int | None = None) -> F
     found = formula_of(J.terms, J.axes, J.operands, style, J.names, most)
     if len(str(found)) > _CHARACTERS:
         return _too_long(J, count, style)
-    if (
-        "/" not in str(found)
-        and "logsumexp" not in str(found)
-        and "frac" not in found.main
-        and len(J.terms.terms) < _SEVERAL
-        and not found.parts
-    ):
-        return found  # nothing cancels
-    simpler = simplest(J.terms, J.axes, J.operands, "text", J.names)
     plain = (
         found if style == "text" else formula_of(J.terms, J.axes, J.operands, "text", J.names, most)
     )
-    if simpler is None or _names(simpler) >= _names(str(plain)):
+    composed = any(sign in plain.main for sign in _COMPOSED)
+    if not plain.parts and not composed and _length(plain.main)[0] <= _SHORT:
+        return found
+    simpler = simplest(J.terms, J.axes, J.operands, "text", J.names)
+    if simpler is None or _length(simpler) >= _length(str(plain)):
         return found
     if style == "text":
         return Formula(simpler)
     return Formula(simplest(J.terms, J.axes, J.operands, style, J.names) or found.main, (), style)
 
 
-_SEVERAL = 3  # terms among which some may be equal
+_COMPOSED = ("/", "exp", " + ", " − ")
+_SHORT = 4  # names of a formula that nothing shortens
 
 
-def _names(text: str) -> int:
-    """How many names and numbers a formula has."""
-    return len(re.findall(r"\w+", text))
+def _length(text: str) -> tuple[int, int, int]:
+    """How many names and numbers a formula has, how many terms, and how many transposes."""
+    return len(re.findall(r"\w+", text)), text.count("+") + text.count("−"), text.count("ᵀ")
 
 
 def _too_long(J: Shown, count: int, style: Style) -> Formula:

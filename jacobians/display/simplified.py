@@ -10,7 +10,7 @@ from jacobians.algebra.normal_form import components
 from jacobians.algebra.of_nodes import Reader, Unread
 from jacobians.algebra.recognising import Softmax, recognised
 from jacobians.display.arranging import Arranger, NoForm, power_form
-from jacobians.display.forms import MatrixForm, Name, turned
+from jacobians.display.forms import MatrixForm, Name, spelled, turned
 from jacobians.display.indices import Indexer
 from jacobians.display.naming import Names
 from jacobians.graph.node import Node, ordered
@@ -59,7 +59,6 @@ def simpler(
 _MATRIX_SIGNS = (
     *"⁵⁶⁷⁸⁹",
     "⁻²",
-    "⁻ᵀ",
     "⊙",
     "⊘",
     "𝟏",
@@ -228,7 +227,7 @@ def _better_whole(f: AtomAt) -> bool:
 
 
 def _at(form: MatrixForm, letters: Sequence[str], style: Style) -> str:
-    written = form.write(style)
+    written = spelled(form).write(style)
     if not letters:
         return written.inside(PRODUCT)
     text = written.text

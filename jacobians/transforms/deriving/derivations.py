@@ -34,6 +34,7 @@ from jacobians.transforms.deriving.problem import Problem, problem_of
 from jacobians.transforms.deriving.programs import Programmer, function_text, literal
 from jacobians.transforms.deriving.restricting import explained, program, projection, restricted
 from jacobians.transforms.deriving.story import StepTaken, Story, is_polynomial
+from jacobians.transforms.deriving.typesetting import environment
 from jacobians.transforms.functional import jacobian
 from jacobians.transforms.structured import DIAGONAL, SYMMETRIC, Structured
 
@@ -332,14 +333,7 @@ class Derivation:
 
     def latex(self) -> str:
         """The steps as an ``align*`` environment."""
-        lines = []
-        for step in self.steps:
-            lines.append(f"&\\text{{{_escaped(step.what)}}}")
-            body = step.latex or f"\\text{{{_escaped(step.expression)}}}"
-            for line in body.split(" \\\\\n"):
-                bare = line.removeprefix("& ")
-                lines.append(f"&\\quad {bare}")
-        return "\\begin{align*}\n" + " \\\\\n".join(lines) + "\n\\end{align*}"
+        return environment(self.steps)
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain values."""
@@ -399,22 +393,6 @@ def _latex_left(left: str) -> str:
     deep = [text[:n].count("(") - text[:n].count(")") for n in range(len(text))]
     outer = [n for n, sign in enumerate(text) if sign == "/" and not deep[n]]
     return f"\\frac{{{text[: outer[-1]]}}}{{{text[outer[-1] + 1 :]}}}" if outer else text
-
-
-_SIGNS = str.maketrans(
-    {
-        "δ": "$\\delta$",
-        "→": "$\\to$",
-        "_": "\\_",
-        "Σ": "$\\Sigma$",
-        "∂": "$\\partial$",
-        "^": "\\^{}",
-    }
-)
-
-
-def _escaped(text: str) -> str:
-    return text.translate(_SIGNS)
 
 
 def _atoms(expr: Expr) -> Iterator[tuple[Atom, Any]]:

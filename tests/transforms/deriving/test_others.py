@@ -27,6 +27,7 @@ from jacobians.transforms.deriving.language import (
     variables,
 )
 from jacobians.transforms.deriving.programs import run_program
+from tests.transforms.deriving.table import TABLE
 
 SHAPES = dict.fromkeys("XABCD", "4x4") | dict.fromkeys("xyabcd", "4")
 SHAPES |= {"W": "3x4", "w": "3", "t": "3", "M": "4x3"}
@@ -209,14 +210,18 @@ def test_latex_compiles(tmp_path: Path) -> None:
     engine = shutil.which("pdflatex") or shutil.which("tectonic")
     if engine is None:
         pytest.skip("neither pdflatex nor tectonic is installed")
-    bodies = [
-        derive_text(text, by, [f"{n}={SHAPES[n]}" for n in variables(parsed(text))])[0].latex()
+    given = [
+        (text, by, [f"{n}={SHAPES[n]}" for n in variables(parsed(text))], 1)
         for text, by, _ in STATED
+    ]
+    given += [(text, by, shapes.split(), order) for text, by, shapes, order in TABLE]
+    bodies = [
+        derive_text(text, by, shapes, order=order)[0].latex() for text, by, shapes, order in given
     ]
     page = tmp_path / "page.tex"
     page.write_text(
-        "\\documentclass{article}\n\\usepackage{amsmath,amssymb}\n\\begin{document}\n"
-        + "\n\n".join(bodies) + "\n\\end{document}\n",
+        "\\documentclass{article}\n\\usepackage{amsmath,amssymb}\n\\usepackage[margin=2.2cm]{geometry}\n"
+        "\\begin{document}\n" + "\n\n".join(bodies) + "\n\\end{document}\n",
         encoding="utf-8",
     )  # fmt: skip
     options = ["-interaction=nonstopmode", "-halt-on-error"] if "pdflatex" in engine else []
@@ -224,3 +229,4 @@ def test_latex_compiles(tmp_path: Path) -> None:
         [engine, *options, page.name], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout[-2000:]
+    assert "Overfull" not in done.stdout  # every line fits the page
