@@ -93,6 +93,16 @@ class Atom:
         """The expressions that it is a function of."""
         return ()
 
+    def with_inner(self, inner: tuple[Expr, ...]) -> "Atom":
+        """The same of other expressions."""
+        assert not inner
+        return self
+
+    @property
+    def is_positive(self) -> bool:
+        """Whether it is certainly positive where it is defined and not 0."""
+        return False
+
 
 @dataclass(frozen=True, eq=False)
 class Leaf(Atom):
@@ -123,6 +133,10 @@ class Group(Atom):
         """The sum."""
         return (self.of,)
 
+    def with_inner(self, inner: tuple[Expr, ...]) -> "Group":
+        """The same of other expressions."""
+        return type(self)(*inner)
+
 
 @dataclass(frozen=True, eq=False)
 class Inverse(Group):
@@ -150,6 +164,10 @@ class Function(Atom):
         """The arguments, each of the function's own shape."""
         return self.arguments
 
+    def with_inner(self, inner: tuple[Expr, ...]) -> "Function":
+        """The same of other expressions."""
+        return Function(self.operation, inner, self.parameters)
+
 
 @dataclass(frozen=True, eq=False)
 class Power(Atom):
@@ -165,6 +183,10 @@ class Power(Atom):
     def inner(self) -> tuple[Expr, ...]:
         """Base and exponent, each of the power's own shape."""
         return (self.base, self.exponent)
+
+    def with_inner(self, inner: tuple[Expr, ...]) -> "Power":
+        """The same of other expressions."""
+        return Power(*inner)
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,3 +205,7 @@ class Whole(Atom):
     def inner(self) -> tuple[Expr, ...]:
         """The arguments."""
         return self.arguments
+
+    def with_inner(self, inner: tuple[Expr, ...]) -> "Whole":
+        """The same of other expressions."""
+        return Whole(self.operation, inner, self.parameters, self.shape)

@@ -5,7 +5,7 @@ What moves entries by other than whole axes, and what is no real number, is not 
 
 # ruff: noqa: ARG001, N812 - rules are all called alike; constants of this module
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from math import prod
 from typing import Any
@@ -13,31 +13,24 @@ from typing import Any
 import numpy as np
 
 from jacobians.algebra.atoms import Atom, Expr, Function, Leaf, Letters, Monomial, Whole
+from jacobians.algebra.averages import added
+from jacobians.algebra.common_factors import leading, positive
+from jacobians.algebra.constants import matrix_of, selection, splitting, triangle, unit
+from jacobians.algebra.inverting import det_of, inverse_of
+from jacobians.algebra.letter_order import ONE, exact, plain, sizes_of
 from jacobians.algebra.normal_form import (
-    ONE,
-    added,
     at,
     built,
-    dependent_axes,
-    det_of,
-    exact,
     function_of,
-    inverse_of,
-    leading,
     multiplied,
     number,
     of_atom,
-    onto,
-    plain,
-    positive,
-    positive_expr,
     power_of,
-    sizes_of,
     sum_of,
     value_of,
 )
 from jacobians.graph.node import NUMPY, Node, ordered
-from jacobians.notation.slots import ZERO
+from jacobians.notation.slots import ZERO, Slot, Table, column
 from jacobians.notation.terms import Sum, Term, full_letter, relabelled
 from jacobians.operations.declare import Multilinear
 from jacobians.operations.elementwise import exp as EXP
@@ -46,7 +39,6 @@ from jacobians.operations.elementwise import sigmoid as SIGMOID
 from jacobians.operations.reductions import softmax_last
 
 HALF = Fraction(1, 2)
-_LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 _MOST = 400  # nodes that are read
 _TERMS = 40  # of one expression
 
@@ -68,6 +60,90 @@ def _rule(*names: str) -> Callable[[ReadingRule], ReadingRule]:
     return enter
 
 
+class _Places:
+    """The letters of a term's slots; what is no whole axis is read through a constant array."""
+
+    def __init__(self, term: Term, table: Callable[[Table], str]) -> None:
+        self.sizes = dict(enumerate(term.sizes))
+        self.pieces: list[Any] = []
+        self._term, self._table = term, table
+        self._known: dict[tuple[int, int], int] = {}
+
+    def _new(self, size: int) -> int:
+        letter = len(self.sizes)
+        self.sizes[letter] = size
+        return letter
+
+    def triangles(self, shape: tuple[int, ...]) -> list[Any]:
+        """Cumulative sums: two tables of one letter, which are the places on and below a diagonal."""
+        found: list[Any] = []
+        everything = [(slot, n) for slot, n in zip(self._term.slots, shape, strict=True)]
+        for f in self._term.factors:
+            everything += list(zip(f.slots, f.operand.shape, strict=True))
+        for letter, count in enumerate(self._term.sizes):
+            own = [(s, n) for s, n in everything if letter in s.letters]
+            if (
+                len(own) != 2
+                or any(len(s.parts) != 1 for s, _ in own)
+                or all(s.affine for s, _ in own)
+            ):
+                continue
+            (a, n), (b, m) = own
+            at = [s.constant + column(s.parts[0][1], count) for s in (a, b)]
+            counts = matrix_of(at[0], at[1], (n, m))
+            lower = n == m and np.array_equal(counts, np.tri(n))
+            if lower or (n == m and np.array_equal(counts, np.tri(n).T)):
+                for s, _ in own:
+                    self._known[id(s), letter] = self._new(n)
+                first, second = (self._known[id(s), letter] for s, _ in own)
+                self.sizes.pop(letter)
+                found.append((triangle(n), (first, second) if lower else (second, first), 1))
+        return found
+
+    def letters(self, slots: Sequence[Slot], shape: Sequence[int]) -> Letters:
+        """A letter for each axis that is read or written at slots."""
+        return tuple(self._letter(s, n) for s, n in zip(slots, shape, strict=True))
+
+    def _letter(self, slot: Slot, size: int) -> int | None:
+        if size == 1 and slot == ZERO:
+            return None
+        if not slot.parts:  # one entry of an axis: a unit vector stands there
+            new = self._new(size)
+            self.pieces.append((unit(slot.constant, size), (new,), 1))
+            return new
+        letter = full_letter(slot, self._term.sizes, size)
+        if letter is not None:
+            return letter
+        if len(slot.parts) == 1:
+            return self._selected(slot, size)
+        return self._split(slot, size)
+
+    def _selected(self, slot: Slot, size: int) -> int:
+        ((letter, stride),) = slot.parts
+        if (id(slot), letter) in self._known:
+            return self._known[id(slot), letter]
+        new = self._new(size)
+        positions = slot.constant + column(stride, self._term.sizes[letter])
+        called = ""
+        if isinstance(stride, Table):
+            called = self._table(stride if not slot.constant else Table(positions))
+        self.pieces.append((selection(positions, size, called), (letter, new), 1))
+        return new
+
+    def _split(self, slot: Slot, size: int) -> int:
+        """An axis that two letters count through, the second one the faster."""
+        parts = sorted(
+            slot.parts, key=lambda part: -abs(part[1]) if isinstance(part[1], int) else 0
+        )
+        (a, slow), (b, fast) = parts[0], parts[-1]
+        n, m = self._term.sizes[a], self._term.sizes[b]
+        if len(parts) != 2 or slot.constant or (slow, fast) != (m, 1) or n * m != size:
+            raise Unread("entries move by other than whole axes")
+        new = self._new(size)
+        self.pieces.append((splitting(size, (n, m)), (new, a, b), 1))
+        return new
+
+
 class Reader:
     """Nodes as expressions, remembered.
 
@@ -79,13 +155,16 @@ class Reader:
         Names of what is its own transpose, of what is positive, of what is differentiated by.
     known : mapping of Node to str
         Nodes that are read as a leaf of that name.
+    table : callable
+        The name of a table of positions.
     """
 
     def __init__(
         self, leaf: Callable[[Node], str], symmetric: frozenset[str] = frozenset(),
         positive: frozenset[str] = frozenset(), active: frozenset[str] = frozenset(),
-        known: Mapping[Node, str] | None = None,
+        known: Mapping[Node, str] | None = None, table: Callable[[Table], str] | None = None,
     ) -> None:  # fmt: skip
+        self._table = table or (lambda _: "t")
         self._leaf, self._symmetric, self._positive, self._active = (
             leaf,
             symmetric,
@@ -188,37 +267,14 @@ class Reader:
     def _term(
         self, term: Term, shape: tuple[int, ...], read: Callable[[Node], Expr]
     ) -> tuple[Monomial, ...]:
-        sized = dict(enumerate(term.sizes))
-        pieces: list[Any] = []
-
-        def letters(slots: Any, sizes: tuple[int, ...]) -> Letters:
-            found: list[int | None] = []
-            for slot, size in zip(slots, sizes, strict=True):
-                if size == 1 and slot == ZERO:
-                    found.append(None)
-                    continue
-                if not slot.parts:  # one entry of an axis: a unit vector stands there
-                    new = len(sized)
-                    sized[new] = size
-                    unit = Leaf(
-                        f"e{slot.constant}".translate(_LOWERED),
-                        (size,),
-                        code=f"np.eye({size})[{slot.constant}]",
-                    )
-                    pieces.append((unit, (new,), 1))
-                    found.append(new)
-                    continue
-                letter = full_letter(slot, term.sizes, size)
-                if letter is None:
-                    raise Unread("entries move by other than whole axes")
-                found.append(letter)
-            return tuple(found)
-
+        places = _Places(term, self._table)
+        pieces: list[Any] = places.triangles(shape)
         for factor in term.factors:
             node = factor.operand
-            pieces.append((read(node), letters(factor.slots, node.shape), 1))
-        slots = letters(term.slots, shape)
-        return built(pieces, slots, sized, shape, exact(term.coefficient)).terms
+            pieces.append((read(node), places.letters(factor.slots, node.shape), 1))
+        slots = places.letters(term.slots, shape)
+        pieces += places.pieces
+        return built(pieces, slots, places.sizes, shape, exact(term.coefficient)).terms
 
     def broadcast(self, expr: Expr, node: Node) -> Expr:
         """An operand of an elementwise node in the node's shape."""
@@ -578,6 +634,3 @@ def _cofactor(reader: Reader, node: Node, operands: list[Expr]) -> Expr:
         {0: n, 1: n},
         node.shape,
     )
-
-
-_ = (dependent_axes, onto, positive_expr)

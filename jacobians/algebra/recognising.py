@@ -11,24 +11,15 @@ from jacobians.algebra.atoms import (
     Expr,
     Function,
     Group,
-    Inverse,
-    Leaf,
     Letters,
     Monomial,
-    Power,
+    Whole,
 )
-from jacobians.algebra.normal_form import (
-    ONE,
-    Piece,
-    added,
-    built,
-    function_of,
-    leading,
-    number,
-    plain,
-    sizes_of,
-    sum_of,
-)  # fmt: skip
+from jacobians.algebra.averages import added
+from jacobians.algebra.common_factors import leading
+from jacobians.algebra.letter_order import ONE, plain, sizes_of
+from jacobians.algebra.normal_form import Piece, built, function_of, number, sum_of
+from jacobians.algebra.rewriting import remade
 from jacobians.operations.elementwise import exp as EXP
 from jacobians.operations.elementwise import log as LOG
 from jacobians.operations.elementwise import sigmoid as SIGMOID
@@ -49,6 +40,15 @@ class Softmax(Atom):
         """What it is of."""
         return (self.of,)
 
+    def with_inner(self, inner: tuple[Expr, ...]) -> "Softmax":
+        """The same of something else."""
+        return Softmax(inner[0], self.axes)
+
+    @property
+    def is_positive(self) -> bool:
+        """It is."""
+        return True
+
 
 @dataclass(frozen=True, eq=False)
 class LogSumExp(Group):
@@ -64,17 +64,11 @@ def recognised(expr: Expr) -> Expr:
 
 
 def _inside(atom: Atom) -> Atom:
-    if isinstance(atom, Function):
-        if atom.operation is LOG and (found := _summed_exp(atom.arguments[0])) is not None:
-            of, axes = found
-            if len(axes) == len(of.shape):
-                return LogSumExp(recognised(of))
-        return Function(atom.operation, tuple(map(recognised, atom.arguments)), atom.parameters)
-    if isinstance(atom, Power):
-        return Power(recognised(atom.base), recognised(atom.exponent))
-    if isinstance(atom, Group):
-        return type(atom)(recognised(atom.of))
-    return atom
+    if isinstance(atom, Function) and atom.operation is LOG:
+        found = _summed_exp(atom.arguments[0])
+        if found is not None and len(found[1]) == len(found[0].shape):
+            return LogSumExp(recognised(found[0]))
+    return atom if isinstance(atom, Whole) else remade(atom, recognised)
 
 
 def _summed_exp(expr: Expr) -> tuple[Expr, tuple[int, ...]] | None:
@@ -264,6 +258,3 @@ def _sigmoids(group: AtomAt, factors: dict[AtomAt, Fraction], pieces: list[Piece
             complement = sum_of([whole, value(1)], [ONE, -ONE])
         del factors[group]
         pieces.append((complement, group.letters, -rest))
-
-
-_ = (Inverse, Leaf, Letters)

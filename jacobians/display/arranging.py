@@ -7,6 +7,7 @@ no such reading exists.
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import permutations
 from math import gcd, lcm
@@ -26,18 +27,18 @@ from jacobians.algebra.atoms import (
     Power,
     Whole,
 )  # fmt: skip
-from jacobians.algebra.normal_form import (
-    added,
-    canonical,
-    components,
-    dependent_axes,
-    expanded,
-    onto,
-)
+from jacobians.algebra.averages import added
+from jacobians.algebra.common_factors import dependent_axes, onto
+from jacobians.algebra.constants import Centring, Fixed, Selection, Splitting, Triangle
+from jacobians.algebra.letter_order import canonical, components
+from jacobians.algebra.moments import Standardised, Std
+from jacobians.algebra.normal_form import expanded
 from jacobians.algebra.recognising import LogSumExp, Softmax
 from jacobians.display.forms import (
     Add,
     CallForm,
+    Centred,
+    CentringForm,
     Diag,
     Eye,
     Had,
@@ -49,6 +50,7 @@ from jacobians.display.forms import (
     Ones,
     Raised,
     Scaled,
+    StandardisedForm,
     Turned,
     is_row,
     mul,
@@ -59,6 +61,8 @@ from jacobians.display.matrix_forms import written_name
 
 Item = tuple[MatrixForm, tuple[int, ...]]
 HALF = Fraction(1, 2)
+_LISTED = 12  # positions of a selection that are written
+_HIGHEST = 4  # power that is written as a product
 _MANY = 7  # terms among which pairs are looked for
 CODES = {
     "exp": "np.exp", "log": "np.log", "tanh": "np.tanh", "sin": "np.sin", "cos": "np.cos", "tan": "np.tan",
@@ -210,6 +214,11 @@ class Arranger:
         if (above or below or same != 1) and all(p.ndim == plain_ndim(rest) for p in rest):
             inner = self._add(rest)
             found.append(scaled(same, _raised(above), _raised(below), inner))
+            sign = Fraction(1 if same > 0 else -1)
+            if (above or below) and same != sign:  # 1 / σ (C − x xᵀ / n)
+                inner = self._add([_times(p, same / sign) for p in rest])
+                if isinstance(inner, Add):
+                    found.append(scaled(sign, _raised(above), _raised(below), inner))
         bodies: list[tuple[MatrixForm, ...]] = [
             p.body.parts if isinstance(p.body, Mul) else (p.body,) if p.body is not None else ()
             for p in whole
@@ -393,7 +402,7 @@ class Arranger:
                 return True
             m = m if ls[1] == a else turned(m)
             column = had(forms, 1) if forms else Ones(self._length(sizes[a]))
-            items.append((mul(m, column), (other,)))
+            items.append((_applied(m, column), (other,)))
         else:
             (m, ls), (n, ks) = matrices
             left = ls[0] if ls[1] == a else ls[1]
@@ -463,6 +472,8 @@ class Arranger:
                 raise NoForm(f"{atom.name} has {ndim} axes")
             code = self._leaf(atom) if self._leaf is not None else atom.name
             return Name(atom.name, ndim, code, symmetric=atom.symmetric)
+        if isinstance(atom, Fixed):
+            return self._fixed(atom)
         if isinstance(atom, LogSumExp):
             form = self.form(atom.of)
             return CallForm(
@@ -474,6 +485,8 @@ class Arranger:
             return CallForm("det", (self.form(atom.of),), 0, "\\det", "np.linalg.det")
         if isinstance(atom, Softmax):
             return self._softmax(atom)
+        if isinstance(atom, Std):
+            return self._moment(atom)
         if isinstance(atom, Group):
             if sum(n != 1 for n in atom.of.shape) > 2:
                 raise NoForm("a sum has more than two axes")
@@ -495,6 +508,36 @@ class Arranger:
             atom.operation.latex or written_name(atom.operation.name, "latex"),
             CODES.get(atom.operation.name, "?"),
         )  # fmt: skip
+
+    def _fixed(self, atom: Fixed) -> MatrixForm:
+        """An array of numbers by its name."""
+        length = self._length(atom.shape[0])
+        if isinstance(atom, Centring):
+            return CentringForm(atom.shape[0], length)
+        if isinstance(atom, Splitting):
+            raise NoForm("an axis is read as two")
+        code = f"np.tri({length})" if isinstance(atom, Triangle) else atom.code
+        meaning = "tril(𝟏 𝟏ᵀ)" if isinstance(atom, Triangle) else ""
+        subject = ""
+        if isinstance(atom, Selection) and atom.stride is None:
+            subject, shown = atom.table, [str(p) for p in atom.positions]
+            listed = [*shown[:_LISTED], *["…"] * (len(shown) > _LISTED)]
+            meaning = f"({', '.join(listed)})"
+        return Name(
+            atom.name, len(atom.shape), code, atom.latex, atom.name == "J", meaning, subject
+        )
+
+    def _moment(self, atom: Std) -> MatrixForm:
+        """Of a column, or of each row of a matrix."""
+        form = self.form(atom.of)
+        ndim = sum(n != 1 for n in atom.of.shape)
+        if ndim > 2:
+            raise NoForm("a standard deviation of more than two axes")
+        rows = "" if ndim == 1 else ", axis=1"
+        if not isinstance(atom, Standardised):
+            code = f"np.std({{0}}{rows})"
+            return CallForm("std", (form,), ndim - 1, "\\operatorname{std}", code)
+        return StandardisedForm(form, ndim)
 
     def _aligned(self, exprs: Sequence[Expr]) -> list[MatrixForm]:
         """Arguments of one shape; a number stays a number, what would broadcast is refused."""
@@ -700,6 +743,14 @@ class Arranger:
         return scaled(Fraction(1), tuple(above), tuple(below), body)
 
 
+def _applied(m: MatrixForm, column: MatrixForm) -> MatrixForm:
+    """A matrix times a column; the centring matrix takes the mean away."""
+    *front, last = m.parts if isinstance(m, Mul) else (m,)
+    if not isinstance(last, CentringForm):
+        return mul(m, column)
+    return mul(*front, Centred(column)) if front else Centred(column)
+
+
 def _facing(t: Monomial) -> Monomial:
     """A term that is minus a difference from a number, −c (σ − 1), as c (1 − σ)."""
     if not t.coefficient < 0:
@@ -720,19 +771,29 @@ def _facing(t: Monomial) -> Monomial:
 
 
 def _flat(scalars: Sequence[MatrixForm]) -> list[MatrixForm]:
-    """Scalars with their whole powers as products."""
+    """Scalars with their powers as products of what is to whole powers, and what is left."""
     found: list[MatrixForm] = []
     for s in scalars:
-        whole = (
-            isinstance(s, Raised) and isinstance(s.exponent, Fraction) and s.exponent in (2, 3, 4)
-        )
-        found += [s.of] * int(s.exponent) if whole else [s]  # type: ignore[attr-defined]
+        e = s.exponent if isinstance(s, Raised) and isinstance(s.exponent, Fraction) else None
+        if e is None or not 1 < e <= _HIGHEST:
+            found.append(s)
+            continue
+        assert isinstance(s, Raised)
+        whole = int(e)
+        found += [s.of] * whole
+        if e != whole:
+            found.append(power_form(s.of, e - whole))
     return found
 
 
 def _raised(scalars: Sequence[MatrixForm]) -> tuple[MatrixForm, ...]:
     """The other way round."""
-    return tuple(f if n == 1 else power_form(f, Fraction(n)) for f, n in Counter(scalars).items())
+    powers: dict[MatrixForm, Fraction] = {}
+    for s in scalars:
+        half = isinstance(s, Raised) and s.exponent == HALF
+        base = s.of if half and isinstance(s, Raised) else s
+        powers[base] = powers.get(base, Fraction(0)) + (HALF if half else 1)
+    return tuple(power_form(f, e) for f, e in powers.items())
 
 
 def _in_all(lists: Sequence[Sequence[MatrixForm]]) -> list[MatrixForm]:
@@ -766,6 +827,13 @@ def _shared(numbers: Sequence[Number]) -> Number:
         return Fraction(1)
     top = gcd(*(abs(n.numerator) for n in numbers))  # type: ignore[union-attr]
     return Fraction(top, lcm(*(n.denominator for n in numbers)))  # type: ignore[union-attr]
+
+
+def _times(form: MatrixForm, number: Number) -> MatrixForm:
+    """A form times a number."""
+    if isinstance(form, Scaled):
+        return scaled(form.coefficient * number, form.above, form.below, form.body)
+    return scaled(number, (), (), form)
 
 
 def plain_ndim(parts: Sequence[MatrixForm]) -> int:
@@ -839,6 +907,16 @@ def power_form(form: MatrixForm, exponent: Fraction) -> MatrixForm:
     """A power; the root of xᵀx is ‖x‖, whose powers are those of a norm."""
     if exponent == 1:
         return form
+    if (
+        isinstance(form, CallForm)
+        and form.name == "std"
+        and exponent.denominator == 1
+        and exponent % 2 == 0
+    ):
+        variance = replace(
+            form, name="var", latex="\\operatorname{var}", code=form.code.replace("std", "var")
+        )
+        return power_form(variance, exponent / 2)
     if getattr(form, "ndim", 1) == 0:
         of = _square_of(form)
         if of is not None and (exponent * 2).denominator == 1 and exponent.denominator != 1:

@@ -20,7 +20,7 @@ from jacobians.notation.writing import ATOM, PRODUCT, SUM, Style, Written, write
 TEXT, LATEX, NUMPY = "text", "latex", "numpy"
 HADAMARD = 0.5  # binds less than a product, and more than a sum
 _RAISED = str.maketrans("0123456789-/", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻ᐟ")
-_FREE = {"diag", "1", "𝟏", "I"}
+_FREE = {"diag", "1", "𝟏", "I", "C"}
 _SIGNS_OF_FRACTIONS = (2, 3, 4)
 _WORDS = re.compile(r"\w+")
 
@@ -61,13 +61,15 @@ def inside(form: MatrixForm, binds: float, style: str) -> str:
 
 @dataclass(frozen=True)
 class Name(MatrixForm):
-    """An array by its name; ``code`` is what it is in NumPy."""
+    """An array by its name; ``code`` is what it is in NumPy, ``meaning`` what its ``subject`` stands for."""
 
     name: str
     ndim: int
     code: str = ""
     latex: str = ""
     symmetric: bool = False
+    meaning: str = ""
+    subject: str = ""
 
     def write(self, style: str) -> Written:
         if style == NUMPY:
@@ -97,6 +99,54 @@ class Eye(MatrixForm):
 
     def write(self, style: str) -> Written:
         return Written({TEXT: "I", LATEX: "I", NUMPY: f"np.eye({self.code})"}[style])
+
+
+@dataclass(frozen=True)
+class CentringForm(MatrixForm):
+    """The centring matrix ``I − 𝟏 𝟏ᵀ / n``; ``code`` is n in NumPy."""
+
+    size: int
+    code: str
+    ndim: int = 2
+
+    def write(self, style: str) -> Written:
+        if style == NUMPY:
+            return Written(f"(np.eye({self.code}) - 1 / {self.code})")
+        return Written("C")
+
+
+@dataclass(frozen=True)
+class Centred(MatrixForm):
+    """A column less its mean."""
+
+    of: MatrixForm
+    ndim: int = 1
+
+    def write(self, style: str) -> Written:
+        inner, whole = inside(self.of, PRODUCT, style), self.of.write(style).text
+        if style == NUMPY:
+            return Written(f"{inner} - np.mean({whole})", SUM)
+        mean, minus = ("mean", "−") if style == TEXT else ("\\operatorname{mean}", "-")
+        return Written(f"{inner} {minus} {mean}({whole})", SUM)
+
+
+@dataclass(frozen=True)
+class StandardisedForm(MatrixForm):
+    """A column, or the rows of a matrix, less the mean and over the standard deviation."""
+
+    of: MatrixForm
+    ndim: int
+
+    def write(self, style: str) -> Written:
+        whole = self.of.write(style).text
+        if style == NUMPY:
+            rows = "" if self.ndim == 1 else ", axis=1, keepdims=True"
+            inner = inside(self.of, PRODUCT, style)
+            return Written(f"({inner} - np.mean({whole}{rows})) / np.std({whole}{rows})", PRODUCT)
+        name = "standardised"
+        return Written(
+            f"{name}({whole})" if style == TEXT else f"\\operatorname{{{name}}}({whole})"
+        )
 
 
 @dataclass(frozen=True)
@@ -132,7 +182,7 @@ def turned(form: MatrixForm) -> MatrixForm:
         return form.of
     if isinstance(form, Mul):
         return Mul(tuple(turned(p) for p in reversed(form.parts)))
-    if isinstance(form, Eye | Diag) or getattr(form, "ndim", 0) == 0:
+    if isinstance(form, Eye | Diag | CentringForm) or getattr(form, "ndim", 0) == 0:
         return form
     if form.ndim == 2:
         if isinstance(form, Had):
@@ -556,6 +606,29 @@ class Kron(MatrixForm):
         if self.commuted:
             return Written(f"({text}) K", PRODUCT)
         return Written(text, HADAMARD if len(self.parts) > 1 else self.parts[0].write(style).binds)
+
+
+def opened(form: MatrixForm, sizes: Mapping[int, str]) -> MatrixForm:
+    """The form with centring matrices as ``I − 𝟏 𝟏ᵀ / n`` where they are terms of a sum, or alone."""
+
+    def terms(f: MatrixForm) -> tuple[MatrixForm, ...]:
+        if isinstance(f, CentringForm):
+            shown = sizes.get(f.size)
+            below = (Name(shown, 0),) if shown else ()
+            number = Fraction(-1) if shown else Fraction(-1, f.size)
+            ones = Ones(f.code)
+            return Eye(f.code), Scaled(number, (), below, mul(ones, turned(ones)))
+        return (f,)
+
+    def change(f: MatrixForm) -> MatrixForm:
+        if isinstance(f, Scaled) and isinstance(f.body, CentringForm):
+            return replace(f, body=Add(terms(f.body)))
+        if isinstance(f, Add) and any(isinstance(p, CentringForm) for p in f.parts):
+            return Add(tuple(one for p in f.parts for one in terms(p)))
+        return f
+
+    whole = rebuilt(form, change)
+    return Add(terms(whole)) if isinstance(whole, CentringForm) else whole
 
 
 def spelled(form: MatrixForm) -> MatrixForm:

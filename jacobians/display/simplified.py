@@ -6,12 +6,13 @@ from fractions import Fraction
 from typing import Any
 
 from jacobians.algebra.atoms import AtomAt, Expr, Function, Leaf, Monomial, Power, Whole
-from jacobians.algebra.normal_form import components
+from jacobians.algebra.constants import Centring, Triangle
+from jacobians.algebra.letter_order import components
 from jacobians.algebra.of_nodes import Reader, Unread
 from jacobians.algebra.recognising import Softmax, recognised
 from jacobians.display.arranging import Arranger, NoForm, power_form
 from jacobians.display.forms import MatrixForm, Name, spelled, turned
-from jacobians.display.indices import Indexer
+from jacobians.display.indices import Indexer, named_letters
 from jacobians.display.naming import Names
 from jacobians.graph.node import Node, ordered
 from jacobians.notation.terms import Sum
@@ -90,8 +91,8 @@ def _plain(expr: Expr) -> bool:
             return False
         for f, _ in t.factors:
             atom = f.atom
-            if isinstance(atom, Whole | Power) or (
-                isinstance(atom, Leaf) and (atom.code or 1 in atom.shape)
+            if isinstance(atom, Whole | Power | Centring | Triangle) or (
+                isinstance(atom, Leaf) and 1 in atom.shape
             ):
                 return False
             if (
@@ -119,15 +120,10 @@ def simplified(expr: Expr, axes: Sequence[str], style: Style = "text") -> Writte
 def _term(
     t: Monomial, axes: Sequence[str], style: Style, arranger: Arranger, indexer: Indexer
 ) -> Written:
-    names: dict[int | None, str] = {None: "0"}
-    deltas: list[str] = []
-    for slot, axis in zip(t.slots, axes, strict=True):
-        if slot in names and slot is not None:
-            deltas.append(subscript("δ", (names[slot], axis), style))
-        elif slot is not None:
-            names[slot] = axis
-    exponents = dict(t.factors)
     fresh = fresh_letters("".join(axes))
+    named = named_letters(t, axes, fresh, style, summed=False)
+    names, deltas = named.letters, named.deltas
+    exponents = dict(named.factors)
     above: list[tuple[tuple[str, ...], str]] = []
     below: list[Written] = []
     dummies = {a for a in range(len(t.sizes)) if a not in names}

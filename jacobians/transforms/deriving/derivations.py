@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 
 from jacobians.algebra.atoms import Atom, Expr, Function, Group, Inverse, Leaf
-from jacobians.algebra.normal_form import positive_expr
+from jacobians.algebra.common_factors import positive_expr
+from jacobians.algebra.constants import Centring
+from jacobians.algebra.moments import Std, with_moments
 from jacobians.algebra.of_nodes import Reader, Unread
 from jacobians.algebra.recognising import Softmax, recognised
 from jacobians.algebra.sizes import lettered
@@ -81,7 +83,10 @@ class Derivation:
         return (
             bool(names)
             and self.expression is not None
-            and any(isinstance(a, Leaf) and a.name in names for a, _ in _atoms(self.expression))
+            and any(
+                isinstance(a, Centring | Std) or (isinstance(a, Leaf) and a.name in names)
+                for a, _ in _atoms(self.expression)
+            )
         )
 
     def with_layout(self, layout: str | None) -> "Derivation":
@@ -122,7 +127,13 @@ class Derivation:
 
     def _reader(self, known: Mapping[Node, str] | None = None) -> Reader:
         active = frozenset({self._subject.jacobian.names[1]})
-        return Reader(self._leaf, symmetric=self._symmetric, active=active, known=known)
+        return Reader(
+            self._leaf,
+            symmetric=self._symmetric,
+            active=active,
+            known=known,
+            table=self._names.table,
+        )
 
     @cached_property
     def expression(self) -> Expr | None:
@@ -135,7 +146,7 @@ class Derivation:
             reader = self._reader()
             if stand_in is not None and self._subject.values.get(stand_in) is None:
                 reader.known_as(stand_in, self._reader().expression(own))
-            return recognised(lettered(reader.tensor(tensor), self._letters))
+            return lettered(with_moments(recognised(reader.tensor(tensor))), self._letters)
         except Unread:
             return None
 
@@ -171,7 +182,8 @@ class Derivation:
             expr = self.expression
             if self._structured is not None:
                 expr = projection(expr, self._structured)
-            found = arranged(expr, self._full.out_ndim, self._titles, self.layout, taken)
+            sizes = {n: leaf.name for n, leaf in self._letters.items()}
+            found = arranged(expr, self._full.out_ndim, self._titles, self.layout, taken, sizes)
             return found if self._structured is None else restricted(found, self._structured)
         except NoForm:
             return None

@@ -19,7 +19,10 @@ from jacobians.algebra.atoms import (
     Power,
     Whole,
 )
-from jacobians.algebra.normal_form import components, onto
+from jacobians.algebra.common_factors import onto
+from jacobians.algebra.constants import Fixed
+from jacobians.algebra.letter_order import components
+from jacobians.algebra.moments import Standardised, Std
 from jacobians.algebra.recognising import LogSumExp, Softmax
 from jacobians.display.arranging import CODES, Arranger, NoForm
 from jacobians.display.forms import (
@@ -206,9 +209,17 @@ class Programmer:
         """An atom's array, axes of size 1 left out."""
         if isinstance(atom, Leaf):
             return self._leaf(atom)
+        if isinstance(atom, Fixed):
+            return atom.code
         if isinstance(atom, Softmax):
             inner = self.expr(atom.of)
             return f"(np.exp({inner}) / np.sum(np.exp({inner}), axis={atom.axes}, keepdims=True))"
+        if isinstance(atom, Std):
+            inner = self.expr(atom.of)
+            if not isinstance(atom, Standardised):
+                return f"np.std({inner}, axis=-1)"
+            keep = ", axis=-1, keepdims=True"
+            return f"((({inner}) - np.mean({inner}{keep})) / np.std({inner}{keep}))"
         if isinstance(atom, LogSumExp):
             return f"np.log(np.sum(np.exp({self.expr(atom.of)})))"
         if isinstance(atom, Inverse):

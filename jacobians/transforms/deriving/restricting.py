@@ -3,7 +3,8 @@
 from fractions import Fraction
 
 from jacobians.algebra.atoms import Expr
-from jacobians.algebra.normal_form import at, built, plain, sizes_of, sum_of
+from jacobians.algebra.letter_order import plain, sizes_of
+from jacobians.algebra.normal_form import at, built, sum_of
 from jacobians.display.arranging import NoForm
 from jacobians.display.forms import CallForm
 from jacobians.transforms.deriving.layouts import Arranged
