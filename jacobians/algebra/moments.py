@@ -52,17 +52,34 @@ class Standardised(Std):
 
 def with_moments(expr: Expr) -> Expr:
     """The expression with ``xᵀ C x`` as ``n std(x)²``, and with what is standardised by its name."""
+    found = _converted(expr)
+    pairs = zip(found.terms, expr.terms, strict=False)
+    return found if any(_is_plainer(new, old) for new, old in pairs) else expr
+
+
+def _converted(expr: Expr) -> Expr:
+    """The same, whatever becomes of the numbers."""
     terms: list[Monomial] = []
     for t in expr.terms:
         pieces: list[Piece] = []
         for f, e in t.factors:
-            atom = remade(f.atom, with_moments)
+            atom = remade(f.atom, _converted)
             alone = type(atom) is Group and len(atom.inner[0].terms) == 1
             pieces.append((atom.inner[0] if alone else atom, f.letters, e))
         named = built(pieces, t.slots, dict(enumerate(t.sizes)), expr.shape, t.coefficient)
         for one in named.terms:
             terms += _named(one, expr.shape).terms
     return added(expr.shape, terms)
+
+
+def _is_plainer(new: Monomial, old: Monomial) -> bool:
+    """Whether the number is plainer for it: ``‖x − mean(x)‖`` stays, where no n stands beside it."""
+    after, before = new.coefficient, old.coefficient
+    if new == old or not isinstance(after, Fraction):
+        return False
+    if not isinstance(before, Fraction) or before.denominator > 1:
+        return True
+    return after.denominator == 1 and abs(after) < abs(before)
 
 
 def _named(t: Monomial, shape: tuple[int, ...]) -> Expr:
@@ -76,11 +93,11 @@ def _named(t: Monomial, shape: tuple[int, ...]) -> Expr:
         if halves is None:
             continue
         of, letters, used = halves
+        size = f.atom.shape[0]  # type: ignore[attr-defined]
         for g in used:
             factors.pop(g, None)
         gone |= {a for g in used for a in g.letters if a is not None and a not in t.slots}
-        size = Fraction(f.atom.shape[0])  # type: ignore[attr-defined]
-        coefficient = coefficient * powered(size, Fraction(1))
+        coefficient = coefficient * powered(Fraction(size), Fraction(1))
         pieces.append((Std(of), letters, 2))
     gone |= _standardise(t, factors, pieces)
     pieces += [(f.atom, f.letters, e) for f, e in factors.items()]

@@ -17,8 +17,16 @@ from jacobians.algebra.atoms import (
 )
 from jacobians.algebra.averages import added
 from jacobians.algebra.common_factors import leading
-from jacobians.algebra.letter_order import ONE, plain, sizes_of
-from jacobians.algebra.normal_form import Piece, built, function_of, number, sum_of
+from jacobians.algebra.letter_order import ONE, canonical, closed, plain, sizes_of
+from jacobians.algebra.normal_form import (
+    Piece,
+    built,
+    expanded,
+    function_of,
+    number,
+    powered,
+    sum_of,
+)
 from jacobians.algebra.rewriting import remade
 from jacobians.operations.elementwise import exp as EXP
 from jacobians.operations.elementwise import log as LOG
@@ -59,8 +67,19 @@ def recognised(expr: Expr) -> Expr:
     """The expression with these names, inside and out."""
     terms: list[Monomial] = []
     for t in expr.terms:
-        terms += _term(t, expr.shape).terms
+        found = _term(t, expr.shape).terms
+        if any(_normalises(f, e) for t in found for f, e in t.factors):
+            apart = expanded(Expr(expr.shape, (t,)))  # each term of a sum by its own denominator
+            others = [new for one in apart.terms for new in _term(one, expr.shape).terms]
+            if not any(_normalises(f, e) for t in others for f, e in t.factors):
+                found = tuple(others)
+        terms += found
     return added(expr.shape, terms)
+
+
+def _normalises(f: AtomAt, e: Fraction) -> bool:
+    """Whether a factor is one over a sum of exponentials."""
+    return e < 0 and type(f.atom) is Group and _summed_exp(f.atom.of) is not None
 
 
 def _inside(atom: Atom) -> Atom:
@@ -103,16 +122,66 @@ def _letters_of(term: Monomial) -> Letters:
     return tuple(sorted({a for f, _ in term.factors for a in f.letters if a is not None}))
 
 
+def _opened(t: Monomial) -> tuple[dict[AtomAt, Fraction], dict[int, int]]:
+    """The factors and sizes, with numbers that are sums of exponentials times something written out."""
+    factors, sizes = dict(t.factors), dict(enumerate(t.sizes))
+    if not any(_normalises(f, e) for f, e in t.factors):
+        return factors, sizes
+    for f, e in t.factors:
+        inner = f.atom.inner[0].terms if type(f.atom) is Group and not f.letters and e == 1 else ()
+        if len(inner) != 1 or inner[0].coefficient != 1 or not any(
+            isinstance(g.atom, Function) and g.atom.operation is EXP for g, _ in inner[0].factors
+        ):  # fmt: skip
+            continue
+        del factors[f]
+        start = max(sizes, default=-1) + 1
+        sizes |= {start + a: n for a, n in enumerate(inner[0].sizes)}
+        for (atom, letters), power in inner[0].factors:
+            at = AtomAt(atom, tuple(None if a is None else start + a for a in letters))
+            factors[at] = power
+    return factors, sizes
+
+
 def _term(t: Monomial, shape: tuple[int, ...]) -> Expr:
-    factors = dict(t.factors)
+    factors, sizes = _opened(t)
     pieces: list[Piece] = []
     for f in [f for f, e in t.factors if type(f.atom) is Group and e < 0 and e.denominator == 1]:
         _softmaxes(f, factors, pieces)
         _sigmoids(f, factors, pieces)
     _signs(factors, pieces)
     _exponentials(factors, pieces, t)
-    pieces += [(_inside(f.atom), f.letters, e) for f, e in factors.items()]
-    return built(pieces, t.slots, dict(enumerate(t.sizes)), shape, t.coefficient)
+    for f, e in factors.items():
+        atom = _inside(f.atom)
+        alone = type(atom) is Group and len(atom.inner[0].terms) == 1
+        pieces.append((atom.inner[0] if alone else atom, f.letters, e))
+    named = built(pieces, t.slots, sizes, shape, t.coefficient)
+    return added(shape, [_without_ones(one) for one in named.terms])
+
+
+def _without_ones(t: Monomial) -> Monomial:
+    """The term without softmaxes that are summed over their axis: each is 1."""
+    for f, e in t.factors:
+        inner = f.atom.inner[0].terms if type(f.atom) is Group and not f.letters else ()
+        if (
+            len(inner) == 1
+            and not (found := _without_ones(inner[0])).factors
+            and e.denominator == 1
+        ):
+            factors = {g: x for g, x in t.factors if g != f}
+            number = t.coefficient * powered(found.coefficient, e)
+            return _without_ones(canonical(number, t.slots, dict(enumerate(t.sizes)), factors))
+        axes = [f.letters[a] for a in f.atom.axes] if isinstance(f.atom, Softmax) else []
+        read = [a for g, _ in t.factors for a in g.letters]
+        if (
+            e == 1
+            and axes
+            and all(a is not None and a not in t.slots and read.count(a) == 1 for a in axes)
+        ):
+            factors = {g: x for g, x in t.factors if g != f}
+            sizes = {a: n for a, n in enumerate(t.sizes) if a not in axes}
+            left, known = closed(factors, t.slots, sizes)
+            return _without_ones(canonical(t.coefficient, t.slots, known, left))
+    return t
 
 
 def _exponentials(factors: dict[AtomAt, Fraction], pieces: list[Piece], t: Monomial) -> None:

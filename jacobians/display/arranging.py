@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from fractions import Fraction
-from itertools import permutations
 from math import gcd, lcm
 from typing import Any
 
@@ -27,23 +26,22 @@ from jacobians.algebra.atoms import (
     Power,
     Whole,
 )  # fmt: skip
-from jacobians.algebra.averages import added
 from jacobians.algebra.common_factors import dependent_axes, onto
 from jacobians.algebra.constants import Centring, Fixed, Selection, Splitting, Triangle
-from jacobians.algebra.letter_order import canonical, components
 from jacobians.algebra.moments import Standardised, Std
 from jacobians.algebra.normal_form import expanded
 from jacobians.algebra.recognising import LogSumExp, Softmax
+from jacobians.algebra.reshaping import Rearranged, Reshaped
 from jacobians.display.forms import (
     Add,
     CallForm,
     Centred,
     CentringForm,
     Diag,
+    DiagonalOf,
     Eye,
     Had,
     Inv,
-    Kron,
     MatrixForm,
     Mul,
     Name,
@@ -51,7 +49,6 @@ from jacobians.display.forms import (
     Raised,
     Scaled,
     StandardisedForm,
-    Turned,
     is_row,
     mul,
     scaled,
@@ -109,7 +106,7 @@ class Arranger:
     def __init__(
         self, length: Callable[[int], str] = str, leaf: Callable[[Leaf], str] | None = None
     ) -> None:
-        self._length = length
+        self.length = length
         self._leaf = leaf
         self._known: dict[str, MatrixForm] = {}
 
@@ -140,9 +137,10 @@ class Arranger:
             return Name("0", 0, "0" if not expr.shape else f"np.zeros({expr.shape})", "0")
         terms = sorted(expr.terms, key=lambda t: t.coefficient < 0)
         parts = [self._monomial(t, expr.shape) for t in terms]
-        return self._add(parts)
+        return self.add(parts)
 
-    def _add(self, parts: Sequence[MatrixForm]) -> MatrixForm:
+    def add(self, parts: Sequence[MatrixForm]) -> MatrixForm:
+        """The sum, with common factors out where that is shorter."""
         if len(parts) == 1:
             return parts[0]
         if any(isinstance(p, Ones) for p in parts) and not all(_is_ones(p) for p in parts):
@@ -166,7 +164,7 @@ class Arranger:
                     del rest[m]
                     rest[n] = both
                     best = gain, both, rest
-        return None if best is None else self._add(best[2])
+        return None if best is None else self.add(best[2])
 
     def _whole_sum(self, parts: Sequence[MatrixForm]) -> MatrixForm:
         """The sum as it is, or with what all terms have in common out."""
@@ -196,7 +194,7 @@ class Arranger:
         if all(isinstance(p.body, Diag | Eye) for p in whole) and any(
             isinstance(p.body, Diag) for p in whole
         ):
-            inner = self._add([
+            inner = self.add([
                 scaled(p.coefficient, p.above, p.below, p.body.of if isinstance(p.body, Diag) else Ones(p.body.code))  # type: ignore[union-attr]  # noqa: E501
                 for p in whole
             ])  # fmt: skip
@@ -212,11 +210,11 @@ class Arranger:
             for p, top, bottom in zip(whole, tops, bottoms, strict=True)
         ]  # fmt: skip
         if (above or below or same != 1) and all(p.ndim == plain_ndim(rest) for p in rest):
-            inner = self._add(rest)
+            inner = self.add(rest)
             found.append(scaled(same, _raised(above), _raised(below), inner))
             sign = Fraction(1 if same > 0 else -1)
             if (above or below) and same != sign:  # 1 / σ (C − x xᵀ / n)
-                inner = self._add([_times(p, same / sign) for p in rest])
+                inner = self.add([_times(p, same / sign) for p in rest])
                 if isinstance(inner, Add):
                     found.append(scaled(sign, _raised(above), _raised(below), inner))
         bodies: list[tuple[MatrixForm, ...]] = [
@@ -238,7 +236,7 @@ class Arranger:
                             and any(len(b) == 2 for b in bodies)
                             and end.ndim == 2
                         ):
-                            inner = self._add([
+                            inner = self.add([
                                 scaled(p.coefficient, p.above, p.below, Name("1", 1, "1") if len(b) == 1 else _inside_of(b[cut][0]))  # noqa: E501
                                 for p, b in zip(whole, bodies, strict=True)
                             ])  # fmt: skip
@@ -250,9 +248,9 @@ class Arranger:
                     if any(r.ndim != rest[0].ndim or is_row(r) != is_row(rest[0]) for r in rest):
                         continue
                     inner = (
-                        turned(self._add([turned(r) for r in rest]))
+                        turned(self.add([turned(r) for r in rest]))
                         if is_row(rest[0])
-                        else self._add(rest)
+                        else self.add(rest)
                     )
                     both = (inner, end) if side else (end, inner)
                     found.append(_pulled(both))
@@ -270,10 +268,9 @@ class Arranger:
                 if not all(others) and any(others):
                     others = [o or [Name("1", 1, "1")] for o in others]
                 if all(others):
-                    inner = self._add([
-                        scaled(p.coefficient, p.above, p.below, o[0] if len(o) == 1 else Had(tuple(o), (), ndim))
-                        for p, o in zip(whole, others, strict=True)
-                    ])  # fmt: skip
+                    inner = self.add(
+                        [_beside(p, o, ndim) for p, o in zip(whole, others, strict=True)]
+                    )
                     found.append(Had((*shared, inner), (), ndim))
                     if any(isinstance(h, CallForm) for h in shared):
                         return [found[-1]]  # σ (1 − σ)
@@ -282,15 +279,15 @@ class Arranger:
     # monomials
 
     def _monomial(self, t: Monomial, shape: tuple[int, ...]) -> MatrixForm:  # noqa: ARG002
-        t = _facing(t)
+        t = facing(t)
         axes = [a for a in t.slots if a is not None]
         if len(axes) > 2:
             raise NoForm("it has more than two axes")
-        above, below, items = self._items(t)
-        body = self._network(items, axes, t.sizes, above)
+        above, below, items = self.items(t)
+        body = self.network(items, axes, t.sizes, above)
         return scaled(t.coefficient, tuple(_ordered(above)), tuple(_ordered(below)), body)
 
-    def _items(self, t: Monomial) -> tuple[list[MatrixForm], list[MatrixForm], list[Item]]:
+    def items(self, t: Monomial) -> tuple[list[MatrixForm], list[MatrixForm], list[Item]]:
         """Scalars above and below, and what has letters."""
         above: list[MatrixForm] = []
         below: list[MatrixForm] = []
@@ -327,7 +324,7 @@ class Arranger:
         else:
             items.append((power_form(form, e), letters))
 
-    def _network(
+    def network(
         self, items: list[Item], axes: list[int], sizes: tuple[int, ...], above: list[MatrixForm]
     ) -> MatrixForm | None:
         """What the items are, with these free axes; scalars that close go to ``above``."""
@@ -346,8 +343,8 @@ class Arranger:
             vectors = [f for f, _ in items]
             one = had(vectors, 1) if vectors else None
             if len(axes) == 2:
-                return Diag(one) if one is not None else Eye(self._length(sizes[axes[0]]))
-            return one if one is not None else Ones(self._length(sizes[axes[0]]))
+                return Diag(one) if one is not None else Eye(self.length(sizes[axes[0]]))
+            return one if one is not None else Ones(self.length(sizes[axes[0]]))
         return None
 
     def _matrix(self, items: list[Item], axes: list[int], sizes: tuple[int, ...]) -> MatrixForm:
@@ -362,8 +359,8 @@ class Arranger:
             if right:
                 body = mul(body, Diag(had(right, 1)))
             return body
-        first = had(left, 1) if left else Ones(self._length(sizes[row]))
-        second = had(right, 1) if right else Ones(self._length(sizes[column]))
+        first = had(left, 1) if left else Ones(self.length(sizes[row]))
+        second = had(right, 1) if right else Ones(self.length(sizes[column]))
         return mul(first, turned(second))
 
     def _eliminate(
@@ -401,7 +398,7 @@ class Arranger:
                 above.append(CallForm("sum", (m,), 0, "\\operatorname{sum}", "np.sum"))
                 return True
             m = m if ls[1] == a else turned(m)
-            column = had(forms, 1) if forms else Ones(self._length(sizes[a]))
+            column = had(forms, 1) if forms else Ones(self.length(sizes[a]))
             items.append((_applied(m, column), (other,)))
         else:
             (m, ls), (n, ks) = matrices
@@ -414,8 +411,10 @@ class Arranger:
                     middle = (Diag(had(forms, 1)),) if forms else ()
                     above.append(self._trace(mul(m, *middle, n)))
                 else:
-                    column = had(forms, 1) if forms else Ones(self._length(sizes[a]))
-                    items.append((mul(had([m, turned(n)], 2), column), (left,)))
+                    column = had(forms, 1) if forms else Ones(self.length(sizes[a]))
+                    row_sums = mul(had([m, turned(n)], 2), column)
+                    plain = forms or m == turned(n)
+                    items.append((row_sums if plain else DiagonalOf(m, n), (left,)))
             else:
                 middle = (Diag(had(forms, 1)),) if forms else ()
                 items.append((mul(m, *middle, n), (left, right)))
@@ -443,6 +442,8 @@ class Arranger:
         if len(forms) > 2:
             forms = [forms[0], had(forms[1:], 1)]
         a, b = forms
+        if Centred(a) == b or Centred(b) == a:  # xᵀ C x = ‖C x‖²
+            a = b = a if isinstance(a, Centred) else b
         ways = [mul(turned(a), b), mul(turned(b), a)]
         return min(ways, key=lambda f: (f.text.count("ᵀ"), len(f.text), f.text))
 
@@ -487,6 +488,8 @@ class Arranger:
             return self._softmax(atom)
         if isinstance(atom, Std):
             return self._moment(atom)
+        if isinstance(atom, Reshaped):
+            return self._reshaped(atom)
         if isinstance(atom, Group):
             if sum(n != 1 for n in atom.of.shape) > 2:
                 raise NoForm("a sum has more than two axes")
@@ -511,7 +514,7 @@ class Arranger:
 
     def _fixed(self, atom: Fixed) -> MatrixForm:
         """An array of numbers by its name."""
-        length = self._length(atom.shape[0])
+        length = self.length(atom.shape[0])
         if isinstance(atom, Centring):
             return CentringForm(atom.shape[0], length)
         if isinstance(atom, Splitting):
@@ -526,6 +529,20 @@ class Arranger:
         return Name(
             atom.name, len(atom.shape), code, atom.latex, atom.name == "J", meaning, subject
         )
+
+    def _reshaped(self, atom: Reshaped) -> MatrixForm:
+        """``vec(X)``, ``unvec(x)``, and ``R(C)``, which has the blocks of C as rows."""
+        form = self.form(atom.of)
+        sizes = ", ".join(map(self.length, atom.parts))
+        code = f"np.reshape({{0}}, ({sizes}))"
+        if isinstance(atom, Rearranged):
+            a, b, c, d = map(self.length, atom.parts)
+            inner = f"np.reshape({{0}}, ({a}, {c}, {b}, {d}))"
+            code = f"np.reshape(np.transpose({inner}, (0, 2, 1, 3)), ({a} * {b}, {c} * {d}))"
+            return CallForm("R", (form,), 2, "R", code)
+        if len(atom.shape) == 1:
+            return CallForm("vec", (form,), 1, "\\operatorname{vec}", "np.ravel")
+        return CallForm("unvec", (form,), 2, "\\operatorname{unvec}", code)
 
     def _moment(self, atom: Std) -> MatrixForm:
         """Of a column, or of each row of a matrix."""
@@ -590,156 +607,11 @@ class Arranger:
             )
         return CallForm(name, tuple(forms), ndim, latex, code, True)
 
-    # more axes
-
-    def kron(self, expr: Expr, out_ndim: int) -> MatrixForm:
-        """∂vec(A)/∂vec(B) for row-major vec, as Kronecker products."""
-        if (
-            all(t.slots[:out_ndim] == t.slots[out_ndim:] for t in expr.terms)
-            and expr.terms
-            and any(
-                any(a in t.slots for a in f.letters if a is not None)
-                for t in expr.terms
-                for f, _ in t.factors
-            )
-        ):
-            own = added(expr.shape[:out_ndim], [
-                canonical(t.coefficient, t.slots[:out_ndim], dict(enumerate(t.sizes)), dict(t.factors))
-                for t in expr.terms
-            ])  # fmt: skip
-            return Diag(CallForm("vec", (self.form(own),), 1, "\\operatorname{vec}", "np.ravel"))
-        parts = [self._scaled_kron(t, out_ndim) for t in expr.terms]
-        if len(parts) > 1 and any(isinstance(p, Scaled) and p.coefficient < 0 for p in parts):
-            parts.sort(key=lambda p: isinstance(p, Scaled) and p.coefficient < 0)
-        return self._add(parts) if parts else Name("0", 0)
-
-    def _scaled_kron(self, t: Monomial, out_ndim: int) -> MatrixForm:
-        """A term, with what scales whole rows or columns as diagonal matrices beside it."""
-        t = _facing(t)
-        try:
-            return self._kron_term(t, out_ndim)
-        except NoForm:
-            exponents = dict(t.factors)
-            free = {a for a in t.slots if a is not None}
-            parts = components(exponents, set(range(len(t.sizes))) - free)
-            sides: list[MatrixForm | None] = []
-            for own in (t.slots[:out_ndim], t.slots[out_ndim:]):
-                axes = [a for a in own if a is not None]
-                mine = [
-                    p
-                    for p in parts
-                    if len(axes) == 2
-                    and {a for f in p for a in f.letters if a in free} == set(axes)
-                ]
-                parts = [p for p in parts if p not in mine]
-                factors = [(f, exponents[f]) for p in mine for f in p]
-                form = self.network_form(axes, factors, t) if factors else None
-                vec = form and CallForm("vec", (form,), 1, "\\operatorname{vec}", "np.ravel")
-                sides.append(vec and Diag(vec))
-            if sides == [None, None]:
-                raise
-            rest = t._replace(
-                coefficient=Fraction(1), factors=tuple((f, exponents[f]) for p in parts for f in p)
-            )
-            left, right = sides
-            pieces = [p for p in (left, self._kron_term(rest, out_ndim), right) if p is not None]
-            return scaled(t.coefficient, (), (), _pulled_all(pieces))
-
-    def _kron_term(self, t: Monomial, out_ndim: int) -> MatrixForm:
-        t = _facing(t)
-        free = {a for a in t.slots if a is not None}
-        outs = [a for a in t.slots[:out_ndim] if a is not None]
-        ins = [a for a in t.slots[out_ndim:] if a is not None]
-        scalars: list[AtomAt] = []
-        groups: list[tuple[set[int], list[AtomAt]]] = []
-        summed = set(range(len(t.sizes))) | free
-        exponents = dict(t.factors)
-        for part in components(exponents, summed):
-            letters = {a for f in part for a in f.letters if a in free}
-            if letters:
-                groups.append((letters, part))
-            else:
-                scalars += part
-        covered = {a for ls, _ in groups for a in ls}
-        for a in dict.fromkeys([*outs, *ins]):
-            if a not in covered:
-                groups.append(({a}, []))
-        above, below, rest = self._items(
-            t._replace(factors=tuple((f, exponents[f]) for f in scalars))
-        )
-        if rest:
-            scalar = self._network(rest, [], t.sizes, above)
-            assert scalar is None
-        blocks = []
-        for letters, part in groups:
-            own_out = [a for a in outs if a in letters]
-            own_in = [a for a in ins if a in letters]
-            blocks.append((own_out, own_in, part))
-        for commuted in (False, True) if len(ins) == 2 and len(outs) == 2 else (False,):
-            wanted_in = ins[::-1] if commuted else ins
-            order = self._block_order(blocks, outs, wanted_in)
-            if order is None:
-                continue
-            forms = []
-            for own_out, own_in, part in order:
-                if commuted and len(own_in) == 2:
-                    own_in = own_in[::-1]
-                forms.append(self._block(own_out, own_in, [(f, exponents[f]) for f in part], t))
-            if commuted and all(isinstance(f, Eye) for f in forms):
-                return scaled(t.coefficient, tuple(above), tuple(below), Name("K", 2))
-            body: MatrixForm = forms[0] if len(forms) == 1 else Kron(tuple(forms), commuted)
-            if len(forms) == 1 and commuted:
-                body = Kron((forms[0],), commuted)
-            return scaled(t.coefficient, tuple(above), tuple(below), body)
-        raise NoForm("its axes are no Kronecker product")
-
-    @staticmethod
-    def _block_order(
-        blocks: list[tuple[list[int], list[int], list[AtomAt]]], outs: list[int], ins: list[int]
-    ) -> list[tuple[list[int], list[int], list[AtomAt]]] | None:
-        for order in permutations(blocks):
-            if [a for o, _, _ in order for a in o] == outs and [
-                a for _, i, _ in order for a in (i if len(i) < 2 else [x for x in ins if x in i])
-            ] == ins:
-                return list(order)
-        return None
-
-    def _block(
-        self, outs: list[int], ins: list[int], factors: list[tuple[AtomAt, Fraction]], t: Monomial
-    ) -> MatrixForm:
-        if len(outs) > 1 or len(ins) > 1:
-            if len(outs) == 2 and len(ins) == 2 and outs == ins:
-                inner = self.network_form(outs, factors, t)
-                return Diag(CallForm("vec", (inner,), 1, "\\operatorname{vec}", "np.ravel"))
-            if len(outs) == 2 and not ins:
-                return CallForm(
-                    "vec",
-                    (self.network_form(outs, factors, t),),
-                    1,
-                    "\\operatorname{vec}",
-                    "np.ravel",
-                )
-            if len(ins) == 2 and not outs:
-                return Turned(
-                    CallForm(
-                        "vec",
-                        (self.network_form(ins, factors, t),),
-                        1,
-                        "\\operatorname{vec}",
-                        "np.ravel",
-                    )
-                )
-            raise NoForm("a part has more than two axes")
-        form = self.network_form([*outs, *ins], factors, t)
-        if (outs and ins) or outs:
-            return form
-        return turned(form)
-
     def network_form(  # noqa: D102
         self, axes: list[int], factors: list[tuple[AtomAt, Fraction]], t: Monomial
     ) -> MatrixForm:
-        above, below, items = self._items(t._replace(factors=tuple(factors)))
-        body = self._network(items, axes, t.sizes, above)
+        above, below, items = self.items(t._replace(factors=tuple(factors)))
+        body = self.network(items, axes, t.sizes, above)
         return scaled(Fraction(1), tuple(above), tuple(below), body)
 
 
@@ -751,7 +623,7 @@ def _applied(m: MatrixForm, column: MatrixForm) -> MatrixForm:
     return mul(*front, Centred(column)) if front else Centred(column)
 
 
-def _facing(t: Monomial) -> Monomial:
+def facing(t: Monomial) -> Monomial:
     """A term that is minus a difference from a number, −c (σ − 1), as c (1 − σ)."""
     if not t.coefficient < 0:
         return t
@@ -829,6 +701,14 @@ def _shared(numbers: Sequence[Number]) -> Number:
     return Fraction(top, lcm(*(n.denominator for n in numbers)))  # type: ignore[union-attr]
 
 
+def _beside(part: Scaled, others: Sequence[MatrixForm], ndim: int) -> MatrixForm:
+    """What is left of a term, entry by entry; where that is a number, the number alone."""
+    body = others[0] if len(others) == 1 else Had(tuple(others), (), ndim)
+    if body == Name("1", 1, "1") and part.above:
+        return scaled(part.coefficient, part.above, part.below, None)
+    return scaled(part.coefficient, part.above, part.below, body)
+
+
 def _times(form: MatrixForm, number: Number) -> MatrixForm:
     """A form times a number."""
     if isinstance(form, Scaled):
@@ -857,7 +737,8 @@ def _pulled(parts: tuple[MatrixForm, MatrixForm]) -> MatrixForm:
     return scaled(coefficient, above, below, mul(*bare))
 
 
-def _pulled_all(parts: Sequence[MatrixForm]) -> MatrixForm:
+def pulled_all(parts: Sequence[MatrixForm]) -> MatrixForm:
+    """The product of several, whose numbers stand first."""
     found = parts[0]
     for p in parts[1:]:
         found = _pulled((found, p))

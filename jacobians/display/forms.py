@@ -636,6 +636,35 @@ def spelled(form: MatrixForm) -> MatrixForm:
     return rebuilt(form, lambda f: replace(f, apart=True) if isinstance(f, Mul) else f)
 
 
+@dataclass(frozen=True)
+class DiagonalOf(MatrixForm):
+    """The diagonal of a product of two matrices."""
+
+    left: MatrixForm
+    right: MatrixForm
+    ndim: int = 1
+
+    def write(self, style: str) -> Written:
+        if style == NUMPY:
+            parts = f"{self.left.write(style).text}, {self.right.write(style).text}"
+            return Written(f'np.einsum("ij,ji->i", {parts})')
+        ways = [mul(self.left, self.right), mul(turned(self.right), turned(self.left))]
+        whole = min(ways, key=lambda f: (f.text.count("ᵀ"), f.text)).write(style).text
+        return Written(f"dg({whole})" if style == TEXT else f"\\operatorname{{dg}}({whole})")
+
+
+@dataclass(frozen=True)
+class KhatriRao(MatrixForm):
+    """Column by column the Kronecker product."""
+
+    parts: tuple[MatrixForm, ...]
+    ndim: int = 2
+
+    def write(self, style: str) -> Written:
+        sign = {TEXT: " ∗ ", LATEX: " \\ast ", NUMPY: ", "}[style]
+        return Written(sign.join(inside(p, ATOM, style) for p in self.parts), HADAMARD)
+
+
 def subforms(form: MatrixForm) -> Iterator[MatrixForm]:
     """The form and all inside it, the outermost first."""
     yield form

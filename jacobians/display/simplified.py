@@ -8,6 +8,7 @@ from typing import Any
 from jacobians.algebra.atoms import AtomAt, Expr, Function, Leaf, Monomial, Power, Whole
 from jacobians.algebra.constants import Centring, Triangle
 from jacobians.algebra.letter_order import components
+from jacobians.algebra.moments import with_moments
 from jacobians.algebra.of_nodes import Reader, Unread
 from jacobians.algebra.recognising import Softmax, recognised
 from jacobians.display.arranging import Arranger, NoForm, power_form
@@ -42,7 +43,8 @@ def simpler(
         return None
     names = Names(operands, taken)
     try:
-        expr = recognised(Reader(names.leaf, active=frozenset(list(taken)[1:])).tensor(tensor))
+        reader = Reader(names.leaf, active=frozenset(list(taken)[1:]), table=names.table)
+        expr = with_moments(recognised(reader.tensor(tensor)))
     except Unread:
         return None
     if 1 in tensor.shape or not all(_plain(e) for e in _within(expr)):

@@ -16,6 +16,7 @@ from jacobians.algebra.constants import Centring
 from jacobians.algebra.moments import Std, with_moments
 from jacobians.algebra.of_nodes import Reader, Unread
 from jacobians.algebra.recognising import Softmax, recognised
+from jacobians.algebra.reshaping import reshaped
 from jacobians.algebra.sizes import lettered
 from jacobians.derivation.chain_rule import reverse
 from jacobians.display.arranging import Arranger, NoForm, power_form
@@ -146,7 +147,9 @@ class Derivation:
             reader = self._reader()
             if stand_in is not None and self._subject.values.get(stand_in) is None:
                 reader.known_as(stand_in, self._reader().expression(own))
-            return lettered(with_moments(recognised(reader.tensor(tensor))), self._letters)
+            return lettered(
+                reshaped(with_moments(recognised(reader.tensor(tensor)))), self._letters
+            )
         except Unread:
             return None
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from jacobians.algebra.atoms import Expr, Leaf
 from jacobians.algebra.letter_order import plain, sizes_of
 from jacobians.algebra.normal_form import built
+from jacobians.algebra.reshaping import whole_axes
 from jacobians.display.arranging import Arranger, NoForm
 from jacobians.display.forms import (
     CallForm,
@@ -25,6 +26,7 @@ from jacobians.display.forms import (
     subforms,
     turned,
 )
+from jacobians.display.kronecker import stacked, vec
 from jacobians.errors import UnsupportedError
 
 LAYOUTS = ("numerator", "denominator", "vec", "operator")
@@ -92,10 +94,10 @@ def arranged(
             if not out:
                 form = turned(form)
         else:
-            form = arranger.kron(expr, out_ndim)
+            form = stacked(arranger, expr, out_ndim)
         left = f"∂vec({y})/∂vec({x})"
         return _named(Arranged(left, form, "row-major vec"), taken, sizes)
-    form = arranger.form(expr)
+    form = _plain(arranger, expr, out_ndim)
     left = f"∂{y}/∂{x}"
     if layout is None:
         meaning = (
@@ -114,6 +116,19 @@ def arranged(
         if out:
             form = turned(form)
     return _named(Arranged(left, form, meaning), taken, sizes)
+
+
+def _plain(arranger: Arranger, expr: Expr, out_ndim: int) -> MatrixForm:
+    """A derivative of at most two axes; one axis that is split, or two that are joined, by vec and unvec."""
+    whole, own = whole_axes(expr, out_ndim)
+    if len(whole.shape) == len(expr.shape):
+        return arranger.form(expr)
+    if own and own != len(whole.shape):
+        return stacked(arranger, expr, out_ndim)
+    form = arranger.form(whole)
+    if len(whole.shape) > len(expr.shape):
+        return vec(form)
+    return CallForm("unvec", (form,), 2, "\\operatorname{unvec}", "")
 
 
 def _operator(arranger: Arranger, expr: Expr, out_ndim: int, names: tuple[str, str]) -> Arranged:

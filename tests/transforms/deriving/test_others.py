@@ -16,7 +16,7 @@ import pytest
 import scipy.special as special
 
 import jacobians as jb
-from jacobians.transforms.deriving.declared import derive_text
+from jacobians.transforms.deriving.declared import derive_declared, derive_text
 from jacobians.transforms.deriving.language import (
     FUNCTIONS,
     LARGEST_KRON,
@@ -169,10 +169,21 @@ def test_letters_are_not_the_numbers_of_the_text(text, by, shapes, matrix, condi
     assert (d.matrix, d.conditions) == (matrix, conditions)
 
 
-@pytest.mark.parametrize("text", ["kron(x, y)", "kron(y, x)"])
-def test_what_depends_on_sizes_is_refused(text: str) -> None:
+@pytest.mark.parametrize(
+    ("f", "matrix"),
+    [
+        (lambda x: x[::-1], "J"), (lambda x: x[1:] - x[:-1], "[0 I] − [I 0]"), (lambda x: np.cumsum(x), "L, where L = tril(𝟏 𝟏ᵀ)"),
+        (lambda x: x - np.mean(x), "I − 𝟏 𝟏ᵀ / n"), (lambda x: np.mean(x), "𝟏 / n"), (lambda x: np.kron(x, x), "I ⊗ x + x ⊗ I"),
+    ],
+)  # fmt: skip
+def test_letters_for_sizes_of_functions(f, matrix) -> None:
+    d, _, _ = derive_declared(f, ["x"], "x", ["x=n"])
+    assert d.matrix == matrix
+
+
+def test_what_depends_on_sizes_is_refused() -> None:
     with pytest.raises(jb.UnsupportedError, match="not one formula in the sizes"):
-        derive_text(text, "x", ["x=n", "y=n"])
+        derive_declared(lambda x: x[: len(x) // 2], ["x"], "x", ["x=n"])
 
 
 HOSTILE = (
