@@ -35,10 +35,16 @@ from jacobians.transforms.deriving.layouts import Arranged, arranged, check_layo
 from jacobians.transforms.deriving.literal_terms import TermsProgram
 from jacobians.transforms.deriving.problem import Problem, problem_of
 from jacobians.transforms.deriving.programs import Programmer, function_text, literal
-from jacobians.transforms.deriving.restricting import explained, program, projection, restricted
+from jacobians.transforms.deriving.restricting import (
+    explained,
+    program,
+    program_again,
+    projection,
+    restricted,
+)
 from jacobians.transforms.deriving.story import StepTaken, Story, is_polynomial
 from jacobians.transforms.deriving.typesetting import environment
-from jacobians.transforms.functional import jacobian
+from jacobians.transforms.functional import hessian, jacobian
 from jacobians.transforms.structured import DIAGONAL, SYMMETRIC, Structured
 
 _WIDTH = 80
@@ -178,7 +184,7 @@ class Derivation:
     @cached_property
     def arranged(self) -> Arranged | None:
         """The result in matrix notation with what it means, None where there is none."""
-        if self.expression is None:
+        if self.expression is None or (self._structured is not None and self._subject.order == 2):
             return None
         taken = {*self._signature[0], *self._titles, *self._signature[1]}
         try:
@@ -246,6 +252,8 @@ class Derivation:
         J = self.jacobian
         if self._structured is not None:
             body = program(body, self._structured, s.jacobian.names[1], shared)
+            if s.order == 2:
+                body = program_again(body, self._structured, shared)
         sizes = ", ".join(f"{n} {shape}" for n, shape in shapes.items() if shape)
         docs = [
             f"{J.title} of shape {J.shape}.",
@@ -562,9 +570,5 @@ def derive(
     own = kinds.get(names.index(subject.jacobian.names[1]))
     if own is None:
         return Derivation(subject, layout, symmetric)
-    if order == 2:
-        raise UnsupportedError(
-            "derive: order=2 by a structured argument; jb.hessian of the function of its free entries gives the numbers"  # noqa: E501
-        )
-    free = jacobian(f, wrt)(*args)
+    free = (hessian if order == 2 else jacobian)(f, wrt)(*args)
     return Derivation(subject, layout, symmetric, own, free)

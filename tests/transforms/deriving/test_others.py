@@ -172,8 +172,10 @@ def test_letters_are_not_the_numbers_of_the_text(text, by, shapes, matrix, condi
 @pytest.mark.parametrize(
     ("f", "matrix"),
     [
-        (lambda x: x[::-1], "J"), (lambda x: x[1:] - x[:-1], "[0 I] − [I 0]"), (lambda x: np.cumsum(x), "L, where L = tril(𝟏 𝟏ᵀ)"),
-        (lambda x: x - np.mean(x), "I − 𝟏 𝟏ᵀ / n"), (lambda x: np.mean(x), "𝟏 / n"), (lambda x: np.kron(x, x), "I ⊗ x + x ⊗ I"),
+        (lambda x: x[::-1], "J"), (lambda x: x[1:] - x[:-1], "[0 I] − [I 0]"),
+        (lambda x: np.cumsum(x), "L, where L = tril(𝟏 𝟏ᵀ)"),
+        (lambda x: x - np.mean(x), "I − 𝟏 𝟏ᵀ / n"), (lambda x: np.mean(x), "𝟏 / n"),
+        (lambda x: np.kron(x, x), "I ⊗ x + x ⊗ I"),
     ],
 )  # fmt: skip
 def test_letters_for_sizes_of_functions(f, matrix) -> None:
