@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from jacobians.algebra.atoms import Atom, AtomAt, Expr, Monomial
 from jacobians.algebra.constants import Centring
-from jacobians.algebra.letter_order import canonical, merged
+from jacobians.algebra.letter_order import canonical, closed, merged
 
 
 def remade(atom: Atom, change: Callable[[Expr], Expr]) -> Atom:
@@ -34,7 +34,8 @@ def _written_out(t: Monomial) -> Iterator[Monomial]:
     assert a is not None
     assert b is not None
     size = Fraction(sizes[a])
-    yield from _written_out(canonical(t.coefficient * (-1 / size), t.slots, sizes, rest))
+    apart, left = closed(rest, t.slots, sizes)
+    yield from _written_out(canonical(t.coefficient * (-1 / size), t.slots, left, apart))
     names = {n: a if n == b else n for n in sizes}
     slots = tuple(None if n is None else names[n] for n in t.slots)
     united: dict[AtomAt, Fraction] = {}
