@@ -21,8 +21,9 @@ from jacobians.algebra.atoms import (
 from jacobians.algebra.constants import Fixed, Selection, Splitting, Unit
 from jacobians.algebra.moments import Std
 from jacobians.algebra.recognising import LogSumExp, Softmax
-from jacobians.display.arranging import Arranger, NoForm
+from jacobians.display.arranging import Arranger
 from jacobians.display.matrix_forms import written_name
+from jacobians.display.networks import NoForm
 from jacobians.notation.slots import Slot, letter_slot
 from jacobians.notation.writing import (
     ATOM,

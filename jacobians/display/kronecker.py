@@ -7,21 +7,12 @@ from jacobians.algebra.atoms import AtomAt, Expr, Monomial
 from jacobians.algebra.averages import added
 from jacobians.algebra.letter_order import canonical, components
 from jacobians.algebra.reshaping import whole_axes
-from jacobians.display.arranging import Arranger, NoForm, facing, pulled_all
-from jacobians.display.forms import (
-    CallForm,
-    Diag,
-    Eye,
-    KhatriRao,
-    Kron,
-    MatrixForm,
-    Name,
-    Scaled,
-    Turned,
-    mul,
-    scaled,
-    turned,
-)
+from jacobians.display.arranging import Arranger, facing
+from jacobians.display.form_products import KhatriRao, Kron, mul
+from jacobians.display.form_sums import Scaled, scaled
+from jacobians.display.forms import CallForm, Diag, Eye, MatrixForm, Name, Turned, turned
+from jacobians.display.networks import NoForm
+from jacobians.display.summing import pulled_all, sum_form
 
 _Block = tuple[list[int], list[int], list[AtomAt]]
 """Letters of the output, of the input, and the factors that have them."""
@@ -43,7 +34,7 @@ def stacked(arranger: Arranger, expr: Expr, out_ndim: int) -> MatrixForm:
     parts = [_Stacker(arranger, t, out_ndim).with_diagonals() for t in expr.terms]
     if len(parts) > 1:
         parts.sort(key=lambda p: isinstance(p, Scaled) and p.coefficient < 0)
-    return arranger.add(parts) if parts else Name("0", 0)
+    return sum_form(parts) if parts else Name("0", 0)
 
 
 def _diagonal(expr: Expr, out_ndim: int) -> Expr | None:

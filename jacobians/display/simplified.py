@@ -11,10 +11,13 @@ from jacobians.algebra.letter_order import components
 from jacobians.algebra.moments import with_moments
 from jacobians.algebra.of_nodes import Reader, Unread
 from jacobians.algebra.recognising import Softmax, recognised
-from jacobians.display.arranging import Arranger, NoForm, power_form
-from jacobians.display.forms import MatrixForm, Name, spelled, turned
+from jacobians.display.arranging import Arranger
+from jacobians.display.entrywise import power_form
+from jacobians.display.form_rewriting import spelled
+from jacobians.display.forms import MatrixForm, Name, turned
 from jacobians.display.indices import Indexer, named_letters
 from jacobians.display.naming import Names
+from jacobians.display.networks import NoForm
 from jacobians.graph.node import Node, ordered
 from jacobians.notation.terms import Sum
 from jacobians.notation.writing import (

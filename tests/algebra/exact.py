@@ -151,7 +151,7 @@ def moment(x: Any, standardised: bool) -> Any:
 
 def summed(pieces: Any, slots: Any, sizes: Mapping[int, int], shape: tuple[int, ...]) -> Any:
     """Arrays to powers at letters: letters in no slot are summed."""
-    result = fractions(np.zeros(shape, dtype=int))
+    result = np.full(shape, Fraction(0), dtype=object)
     letters = list(sizes)
     for at in product(*(range(sizes[a]) for a in letters)):
         place = dict(zip(letters, at, strict=True)) | {None: 0}

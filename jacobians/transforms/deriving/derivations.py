@@ -19,12 +19,14 @@ from jacobians.algebra.recognising import Softmax, recognised
 from jacobians.algebra.reshaping import reshaped
 from jacobians.algebra.sizes import lettered
 from jacobians.derivation.chain_rule import reverse
-from jacobians.display.arranging import Arranger, NoForm, power_form
+from jacobians.display.arranging import Arranger
+from jacobians.display.entrywise import power_form
 from jacobians.display.expressions import latex_name
 from jacobians.display.expressions import title as titled
 from jacobians.display.forms import turned
 from jacobians.display.indices import Indexer
 from jacobians.display.naming import Names
+from jacobians.display.networks import NoForm
 from jacobians.display.simplified import simplified
 from jacobians.errors import UnsupportedError
 from jacobians.graph.node import Node, ordered

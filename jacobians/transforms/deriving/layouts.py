@@ -10,23 +10,14 @@ from jacobians.algebra.atoms import Expr, Leaf
 from jacobians.algebra.letter_order import plain, sizes_of
 from jacobians.algebra.normal_form import built
 from jacobians.algebra.reshaping import whole_axes
-from jacobians.display.arranging import Arranger, NoForm
-from jacobians.display.forms import (
-    CallForm,
-    Centred,
-    CentringForm,
-    MatrixForm,
-    Name,
-    Scaled,
-    StandardisedForm,
-    Turned,
-    mul,
-    opened,
-    replaced,
-    subforms,
-    turned,
-)
+from jacobians.display.arranging import Arranger
+from jacobians.display.form_products import mul
+from jacobians.display.form_rewriting import replaced, subforms
+from jacobians.display.form_statistics import Centred, CentringForm, StandardisedForm, opened
+from jacobians.display.form_sums import Scaled
+from jacobians.display.forms import CallForm, MatrixForm, Name, Turned, turned
 from jacobians.display.kronecker import stacked, vec
+from jacobians.display.networks import NoForm
 from jacobians.errors import UnsupportedError
 
 LAYOUTS = ("numerator", "denominator", "vec", "operator")

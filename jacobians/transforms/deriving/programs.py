@@ -26,18 +26,12 @@ from jacobians.algebra.letter_order import components
 from jacobians.algebra.moments import Standardised, Std
 from jacobians.algebra.recognising import LogSumExp, Softmax
 from jacobians.algebra.reshaping import Rearranged, Reshaped
-from jacobians.display.arranging import CODES, Arranger, NoForm
-from jacobians.display.forms import (
-    NUMPY,
-    CallForm,
-    Inv,
-    MatrixForm,
-    Mul,
-    Name,
-    Turned,
-    replaced,
-    subforms,
-)
+from jacobians.display.arranging import Arranger
+from jacobians.display.form_products import Mul
+from jacobians.display.form_rewriting import replaced, subforms
+from jacobians.display.forms import NUMPY, CallForm, Inv, MatrixForm, Name, Turned
+from jacobians.display.networks import NoForm
+from jacobians.display.numpy_names import CODES
 from jacobians.transforms.deriving.helpers import helpers_of
 
 _LETTERS = "ijklmnpqrstuvwxyzabcdefghoABCDEFGH"

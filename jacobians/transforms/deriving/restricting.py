@@ -5,8 +5,8 @@ from fractions import Fraction
 from jacobians.algebra.atoms import Expr
 from jacobians.algebra.letter_order import plain, sizes_of
 from jacobians.algebra.normal_form import at, built, sum_of
-from jacobians.display.arranging import NoForm
 from jacobians.display.forms import CallForm
+from jacobians.display.networks import NoForm
 from jacobians.transforms.deriving.layouts import Arranged
 from jacobians.transforms.structured import DIAGONAL, LOWER, SYMMETRIC, Structured
 
