@@ -21,7 +21,8 @@ def short(text: str) -> str:
     """A key that is no longer than that: the end of a long one by its digest."""
     if len(text) <= _LONG:
         return text
-    return f"{text[:40]}{ACTIVE if ACTIVE in text[40:] else ''}~{blake2b(text.encode(), digest_size=12).hexdigest()}"  # noqa: E501
+    active = ACTIVE if ACTIVE in text[40:] else ""
+    return f"{text[:40]}{active}~{blake2b(text.encode(), digest_size=12).hexdigest()}"
 
 
 class AtomAt(NamedTuple):

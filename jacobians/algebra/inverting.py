@@ -2,7 +2,7 @@
 
 from fractions import Fraction
 
-from jacobians.algebra.atoms import Atom, Det, Expr, Group, Inverse, Leaf, Letters, Number
+from jacobians.algebra.atoms import Atom, AtomAt, Det, Expr, Group, Inverse, Leaf, Letters, Number
 from jacobians.algebra.averages import added
 from jacobians.algebra.letter_order import ONE, canonical
 from jacobians.algebra.normal_form import Piece, built, of_atom, powered, transposed
@@ -10,67 +10,59 @@ from jacobians.algebra.normal_form import Piece, built, of_atom, powered, transp
 
 def inverse_of(expr: Expr) -> Expr:
     """The inverse of a square matrix: of a product of square ones their inverses, of an inverse itself."""
-    return _spectral(expr, inverse=True)
+    n = expr.shape[0]
+    if n == 1:
+        return built([(expr, (None, None), -1)], (None, None), {}, expr.shape)
+    sizes = {0: n, 1: n}
+    number, scalars, rest = _scalars_out(expr)
+    if scalars:
+        pieces: list[Piece] = [(f.atom, f.letters, -e) for f, e in scalars]
+        return built(
+            [*pieces, (inverse_of(rest), (0, 1), 1)], (0, 1), sizes, expr.shape, ONE / number
+        )
+    chain = square_chain(expr)
+    if chain is not None:  # (A B)⁻¹ = B⁻¹ A⁻¹: link k stands between letters k + 1 and k
+        scale, links = chain
+        pieces = []
+        for k, (atom, turned) in enumerate(links):
+            ends = (k, k + 1) if turned else (k + 1, k)
+            pieces.append((*_one_inverse(atom, ends), 1))
+        letters = dict.fromkeys(range(len(links) + 1), n)
+        return built(pieces, (len(links), 0), letters, expr.shape, ONE / scale)
+    diagonal = _diagonal(expr)
+    if diagonal is not None:
+        return built([(diagonal, (0,), -1)], (0, 0), {0: n}, expr.shape)
+    least = min(expr, transposed(expr), key=lambda e: e.key)
+    own = (0, 1) if least == expr else (1, 0)
+    return built([(Inverse(least), own, 1)], (0, 1), sizes, expr.shape)
 
 
 def det_of(expr: Expr) -> Expr:
     """The determinant: of a product of square matrices theirs."""
-    return _spectral(expr, inverse=False)
-
-
-def _spectral(expr: Expr, *, inverse: bool) -> Expr:
-    shape = expr.shape
-    n = shape[0]
-    result = shape if inverse else ()
+    n = expr.shape[0]
     if n == 1:
-        return built(
-            [(expr, (None, None), -1 if inverse else 1)],
-            (None, None) if inverse else (),
-            {},
-            result,
-        )
-    if len(expr.terms) == 1:
-        (term,) = expr.terms
-        scalars = [(f, e) for f, e in term.factors if not any(a is not None for a in f.letters)]
-        if scalars:
-            rest = term._replace(
-                coefficient=ONE, factors=tuple(p for p in term.factors if p not in scalars)
-            )
-            inner = _spectral(Expr(shape, (rest,)), inverse=inverse)
-            power = -1 if inverse else n
-            letters = (0, 1) if inverse else ()
-            return built(
-                [*((f.atom, f.letters, e * power) for f, e in scalars), (inner, letters, 1)], letters,
-                dict.fromkeys(letters, n), result, powered(term.coefficient, Fraction(power)),
-            )  # fmt: skip
+        return built([(expr, (None, None), 1)], (), {}, ())
+    number, scalars, rest = _scalars_out(expr)
+    if scalars:
+        pieces: list[Piece] = [(f.atom, f.letters, e * n) for f, e in scalars]
+        return built([*pieces, (det_of(rest), (), 1)], (), {}, (), powered(number, Fraction(n)))
     chain = square_chain(expr)
     if chain is not None:
         scale, links = chain
-        pieces: list[Piece] = []
-        sizes = dict.fromkeys(range(len(links) + 1), n)
-        for k, (atom, turned) in enumerate(links):
-            if inverse:
-                # (A B)⁻¹ = B⁻¹ A⁻¹: link k stands between letters k + 1 and k, read from the right end
-                left, right = k + 1, k
-                ends = (right, left) if turned else (left, right)
-                ends = (left, right) if not turned else (right, left)
-                pieces.append((*_one_inverse(atom, ends, turned), 1))
-            else:
-                pieces.append((_one_det(atom), (), 1))
-        if inverse:
-            slots = (len(links), 0)
-            return built(pieces, slots, sizes, shape, ONE / scale)
-        return built(pieces, (), {}, (), scale**n)
-    diagonal = _diagonal(expr)
-    if diagonal is not None:  # noqa: SIM102
-        if inverse:
-            return built([(diagonal, (0,), -1)], (0, 0), {0: n}, shape)
+        return built([(_one_det(atom), (), 1) for atom, _ in links], (), {}, (), scale**n)
     least = min(expr, transposed(expr), key=lambda e: e.key)
-    whole: Atom = Inverse(least) if inverse else Det(least)
-    if not inverse:
-        return built([(whole, (), 1)], (), {}, ())
-    letters = (0, 1) if least == expr else (1, 0)
-    return built([(whole, letters, 1)], (0, 1), {0: n, 1: n}, shape)
+    return built([(Det(least), (), 1)], (), {}, ())
+
+
+def _scalars_out(expr: Expr) -> tuple[Number, list[tuple[AtomAt, Fraction]], Expr]:
+    """A product's number, its factors that are numbers, and the rest; none of these where it is a sum."""
+    if len(expr.terms) != 1:
+        return ONE, [], expr
+    (term,) = expr.terms
+    scalars = [(f, e) for f, e in term.factors if not any(a is not None for a in f.letters)]
+    rest = tuple(pair for pair in term.factors if pair not in scalars)
+    left = Expr(expr.shape, (term._replace(coefficient=ONE, factors=rest),))
+    return term.coefficient, scalars, left
 
 
 def _diagonal(expr: Expr) -> Expr | None:
@@ -85,7 +77,7 @@ def _diagonal(expr: Expr) -> Expr | None:
     return None
 
 
-def _one_inverse(atom: Atom, ends: tuple[int, int], turned: bool) -> tuple[Expr | Atom, Letters]:  # noqa: ARG001
+def _one_inverse(atom: Atom, ends: tuple[int, int]) -> tuple[Expr | Atom, Letters]:
     """The inverse of a link of a chain, at the letters where it goes."""
     if isinstance(atom, Inverse):
         return atom.of, ends

@@ -1,7 +1,5 @@
 """What has a name of its own: softmax, the logistic function, log-sum-exp, recognised in products."""
 
-# ruff: noqa: N812 - constants of this module
-
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -17,6 +15,7 @@ from jacobians.algebra.atoms import (
 )
 from jacobians.algebra.averages import added
 from jacobians.algebra.common_factors import leading
+from jacobians.algebra.functions_of import EXP, LOG, SIGMOID
 from jacobians.algebra.letter_order import ONE, canonical, closed, plain, sizes_of
 from jacobians.algebra.normal_form import (
     Piece,
@@ -28,9 +27,6 @@ from jacobians.algebra.normal_form import (
     sum_of,
 )
 from jacobians.algebra.rewriting import remade
-from jacobians.operations.elementwise import exp as EXP
-from jacobians.operations.elementwise import log as LOG
-from jacobians.operations.elementwise import sigmoid as SIGMOID
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,7 +235,7 @@ def _softmaxes(group: AtomAt, factors: dict[AtomAt, Fraction], pieces: list[Piec
     (term,) = group.atom.of.terms
     of, axes = found
     letters = term.factors[0][0].letters if len(term.factors) == 1 else _letters_of(term)
-    known = {s: a for s, a in zip(term.slots, group.letters, strict=True)}  # noqa: C416
+    known = dict(zip(term.slots, group.letters, strict=True))
     while factors.get(group, 0) < 0:
         match = _matched(list(term.factors), factors, known)
         if match is None:
@@ -274,41 +270,45 @@ def _matched(
     return None
 
 
+def _logistic(expr: Expr) -> Monomial | None:
+    """The exponential in ``1 + exp(x)``, None where it is something else."""
+    if len(expr.terms) != 2:
+        return None
+    ones = [t for t in expr.terms if not t.factors]
+    others = [t for t in expr.terms if t.factors]
+    if len(ones) != 1 or ones[0].coefficient != 1 or others[0].coefficient != 1:
+        return None
+    (other,) = others
+    exps = all(isinstance(f.atom, Function) and f.atom.operation is EXP for f, _ in other.factors)
+    return other if exps and all(a in other.slots for a in range(len(other.sizes))) else None
+
+
+def _argument(other: Monomial, shape: tuple[int, ...]) -> Expr:
+    """What a product of exponentials is the exponential of."""
+    slots = plain(shape)
+    names = dict(zip(other.slots, slots, strict=True))
+    sizes = sizes_of(slots, shape)
+    parts = []
+    for f, _ in other.factors:
+        at = tuple(None if a is None else names[a] for a in f.letters)
+        parts.append(built([(f.atom.inner[0], at, 1)], slots, sizes, shape))
+    return recognised(sum_of(parts, [e for _, e in other.factors]))
+
+
 def _sigmoids(group: AtomAt, factors: dict[AtomAt, Fraction], pieces: list[Piece]) -> None:
     assert isinstance(group.atom, Group)
-    inner = group.atom.of
-    if len(inner.terms) != 2:
+    shape = group.atom.of.shape
+    other = _logistic(group.atom.of)
+    if other is None:
         return
-    ones = [t for t in inner.terms if not t.factors]
-    others = [t for t in inner.terms if t.factors]
-    if len(ones) != 1 or ones[0].coefficient != 1 or others[0].coefficient != 1:
-        return
-    (other,) = others
-    if any(
-        not isinstance(f.atom, Function) or f.atom.operation is not EXP for f, _ in other.factors
-    ):
-        return
-    if any(a not in other.slots for a in range(len(other.sizes))):
-        return
-    slots = plain(inner.shape)
-    names = {s: a for s, a in zip(other.slots, slots, strict=True)}  # noqa: C416
-    parts: list[Expr] = []
-    scales: list[Fraction] = []
-    for f, e in other.factors:
-        at = tuple(None if a is None else names[a] for a in f.letters)
-        parts.append(
-            built([(f.atom.inner[0], at, 1)], slots, sizes_of(slots, inner.shape), inner.shape)
-        )
-        scales.append(e)
-    argument = recognised(sum_of(parts, scales))
+    argument = _argument(other, shape)
     outer: dict[int | None, int | None] = dict(zip(other.slots, group.letters, strict=True))
     above = [
         (AtomAt(f.atom, tuple(None if a is None else outer[a] for a in f.letters)), e) for f, e in other.factors
     ]  # fmt: skip
-    one = number(1)
 
     def value(sign: int) -> Expr:
-        return function_of(SIGMOID, [sum_of([argument], [Fraction(sign)])], inner.shape)
+        return function_of(SIGMOID, [sum_of([argument], [Fraction(sign)])], shape)
 
     while factors.get(group, 0) < 0 and all(
         factors.get(f, 0) >= e > 0 or factors.get(f, 0) <= e < 0 for f, e in above
@@ -317,13 +317,10 @@ def _sigmoids(group: AtomAt, factors: dict[AtomAt, Fraction], pieces: list[Piece
             _take(factors, f, e)
         _take(factors, group, Fraction(-1))
         pieces.append((value(1), group.letters, 1))
-    rest = factors.get(group, Fraction(0))
-    if rest < 0:
-        first = leading(argument)
-        if first.coefficient < 0:
-            complement = value(-1)
-        else:
-            whole = built([(one, (), 1)], slots, sizes_of(slots, inner.shape), inner.shape)
-            complement = sum_of([whole, value(1)], [ONE, -ONE])
-        del factors[group]
+    if factors.get(group, Fraction(0)) < 0:
+        rest = factors.pop(group)
+        slots = plain(shape)
+        ones = built([(number(1), (), 1)], slots, sizes_of(slots, shape), shape)
+        turned = leading(argument).coefficient < 0
+        complement = value(-1) if turned else sum_of([ones, value(1)], [ONE, -ONE])
         pieces.append((complement, group.letters, -rest))

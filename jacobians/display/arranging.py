@@ -178,6 +178,10 @@ class Arranger:
         if isinstance(atom, Function):
             return self._function(atom)
         assert isinstance(atom, Whole)
+        return self._call(atom)
+
+    def _call(self, atom: Whole) -> MatrixForm:
+        """An operation on whole arrays that gives a number."""
         ndim = sum(n != 1 for n in atom.shape)
         if ndim > 2:
             raise NoForm(f"{atom.operation.name} has {ndim} axes")

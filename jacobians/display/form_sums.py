@@ -11,10 +11,18 @@ from jacobians.display.forms import HADAMARD, LATEX, NUMPY, TEXT, MatrixForm, in
 from jacobians.notation.writing import ATOM, PRODUCT, SUM, Style, Written, write_number
 
 _SIGNS_OF_FRACTIONS = (2, 3, 4)
+_LONG_NUMBER = 10**6  # above a fraction that is still written as one
 
 
 def _plain(style: str) -> Style:
     return "latex" if style == LATEX else "text"
+
+
+def _number(size: Any, style: str) -> list[str]:
+    """A number as it stands before a product; none where it is 1."""
+    whole = isinstance(size, Fraction) and size.denominator == 1
+    _, text = write_number(int(size) if whole else float(size), _plain(style))
+    return [text] if text else []
 
 
 def _float(size: Any) -> str:
@@ -40,102 +48,84 @@ class Scaled(MatrixForm):
 
     def write(self, style: str) -> Written:
         """As it is written."""
-        c: Any = self.coefficient
-        minus = "−" if style == TEXT else "-"
-        sign = minus if c < 0 else ""
-        size: Any = abs(c)
-        above = list(self.above)
-        below = list(self.below)
         if style == NUMPY:
-            pieces = (
-                []
-                if size == 1
-                else [
-                    _float(size)
-                    if not (isinstance(size, Fraction) and size.denominator == 1)
-                    else str(size)
-                ]
-            )
-            pieces += [inside(p, PRODUCT if isinstance(p, Raised) else ATOM, style) for p in above]
-            if self.body is not None:
-                pieces.append(inside(self.body, ATOM, style))
-            text = " * ".join(pieces) or "1"
-            for p in below:
-                text += " / " + inside(p, ATOM, style)
-            return Written(
-                sign + text, SUM if sign else PRODUCT if len(pieces) + len(below) > 1 else ATOM
-            )
-        body = self.body
-        bottom = ""
-        if isinstance(body, Had) and not body.above and not below:  # c ⊘ x
-            _, num = write_number(
-                int(size) if isinstance(size, Fraction) and size.denominator == 1 else float(size),
-                _plain(style),
-            )
-            top_text = (
-                " ".join([*([num] if num else []), *(inside(p, ATOM, style) for p in above)]) or "1"
-            )
-            return Written(sign + top_text + body.write(style).text[1:], SUM if sign else HADAMARD)
+            return self._code()
+        sign = ("−" if style == TEXT else "-") if self.coefficient < 0 else ""
+        if isinstance(self.body, Had) and not self.body.above and not self.below:  # c ⊘ x
+            num = _number(abs(self.coefficient), style)
+            top = " ".join([*num, *(inside(p, ATOM, style) for p in self.above)]) or "1"
+            text = sign + top + self.body.write(style).text[1:]
+            return Written(text, SUM if sign else HADAMARD)
+        size, bottom = self._apart()
+        num = _number(size, style)
+        upper = self._top(num, bool(bottom or sign), style)
+        if bottom or self.below:
+            return self._fraction(sign, upper, bottom, style)
+        return Written(
+            sign + (" ".join(upper) or "1"), SUM if sign else self._binds(num, upper, style)
+        )
+
+    def _code(self) -> Written:
+        """In NumPy."""
+        c: Any = self.coefficient
+        size: Any = abs(c)
+        whole = isinstance(size, Fraction) and size.denominator == 1
+        pieces = [] if size == 1 else [str(size) if whole else _float(size)]
+        pieces += [inside(p, PRODUCT if isinstance(p, Raised) else ATOM, NUMPY) for p in self.above]
+        if self.body is not None:
+            pieces.append(inside(self.body, ATOM, NUMPY))
+        text = " * ".join(pieces) or "1"
+        for p in self.below:
+            text += " / " + inside(p, ATOM, NUMPY)
+        many = len(pieces) + len(self.below) > 1
+        return Written(("-" if c < 0 else "") + text, SUM if c < 0 else PRODUCT if many else ATOM)
+
+    def _apart(self) -> tuple[Any, str]:
+        """The number that stands above, and what of it stands below."""
+        size: Any = abs(self.coefficient)
         if (
-            isinstance(size, Fraction)
-            and size.denominator != 1
-            and (below or size.denominator not in _SIGNS_OF_FRACTIONS)
-            and size.numerator < 10**6
+            not isinstance(size, Fraction)
+            or size.denominator == 1
+            or size.numerator >= _LONG_NUMBER
         ):
-            bottom = str(size.denominator)
-            size = Fraction(size.numerator)
-        _, num = write_number(
-            int(size) if isinstance(size, Fraction) and size.denominator == 1 else float(size),
-            _plain(style),
-        )
-        top = ([num] if num else []) + [
-            inside(p, PRODUCT if body is None and len(above) == 1 else ATOM, style) for p in above
-        ]
-        if body is not None:
-            need = PRODUCT if not isinstance(body, Had) or not (top or below) else ATOM
-            if isinstance(body, Had) and not below and not bottom and top:
-                need = HADAMARD  # type: ignore[assignment]
-            top.append(
-                inside(
-                    body,
-                    need
-                    if not isinstance(body, Add)
-                    else ATOM
-                    if (top or below or bottom or sign)
-                    else SUM,
-                    style,
-                )
-            )
-        alone = not bottom and len(below) == 1
+            return size, ""
+        if not self.below and size.denominator in _SIGNS_OF_FRACTIONS:
+            return size, ""
+        return Fraction(size.numerator), str(size.denominator)
+
+    def _top(self, num: list[str], beside: bool, style: str) -> list[str]:
+        """What stands above: number, scalars, body."""
+        alone = self.body is None and len(self.above) == 1
+        top = num + [inside(p, PRODUCT if alone else ATOM, style) for p in self.above]
+        if self.body is None:
+            return top
+        need: float = PRODUCT
+        if isinstance(self.body, Add):
+            need = ATOM if top or self.below or beside else SUM
+        elif isinstance(self.body, Had) and (top or self.below):
+            need = HADAMARD if top and not self.below and not beside else ATOM
+        return [*top, inside(self.body, need, style)]
+
+    def _fraction(self, sign: str, top: list[str], bottom: str, style: str) -> Written:
+        """Over what stands below."""
+        alone = not bottom and len(self.below) == 1
         under = ([bottom] if bottom else []) + [
-            inside(p, ATOM if alone else PRODUCT, style) for p in below
+            inside(p, ATOM if alone else PRODUCT, style) for p in self.below
         ]
-        if style == LATEX and under:
-            if len(under) == 1:
-                under = [below[0].write(style).text if below else bottom]
-            return Written(
-                f"{sign}\\frac{{{' '.join(top) or '1'}}}{{{' '.join(under)}}}",
-                SUM if sign else PRODUCT,
-            )
-        text = " ".join(top) or "1"
-        if under:
-            bottom_text = " ".join(under)
-            text += f" / {bottom_text if len(under) == 1 else f'({bottom_text})'}"
-        if under:
-            return Written(sign + text, SUM if sign else HADAMARD)
-        many = len(top) > 1
-        own = (
-            PRODUCT
-            if many
-            else (
-                ATOM
-                if num or (body is None and not above)
-                else (body or above[0]).write(style).binds
-            )
-        )
-        if many and isinstance(body, Had):
-            own = HADAMARD
-        return Written(sign + text, SUM if sign else own)
+        above = " ".join(top) or "1"
+        if style == LATEX:
+            below = self.below[0].write(style).text if alone else " ".join(under)
+            return Written(f"{sign}\\frac{{{above}}}{{{below}}}", SUM if sign else PRODUCT)
+        below = under[0] if len(under) == 1 else f"({' '.join(under)})"
+        return Written(f"{sign}{above} / {below}", SUM if sign else HADAMARD)
+
+    def _binds(self, num: list[str], top: list[str], style: str) -> float:
+        """How tight what has no fraction is."""
+        if len(top) > 1:
+            return HADAMARD if isinstance(self.body, Had) else PRODUCT
+        if num or not top:
+            return ATOM
+        return (self.body or self.above[0]).write(style).binds
 
     @property
     def is_row(self) -> bool:  # type: ignore[override]

@@ -78,6 +78,15 @@ def named_letters(
             names[a] = next(fresh)
             limited = any(a in place_of(f)[1] for f in places)
             sums.append(f"{names[a]}<{t.sizes[a]}" if limited else names[a])
+    deltas += _at_positions(places, names, axes, fresh, style)
+    return Named(names, deltas, tuple((f, e) for f, e in t.factors if f not in places), sums)
+
+
+def _at_positions(
+    places: Sequence[AtomAt], names: dict[int | None, str], axes: Sequence[str], fresh: Iterator[str], style: Style
+) -> list[str]:  # fmt: skip
+    """Name the letters of positions; a delta for those that have a name already."""
+    deltas: list[str] = []
     waiting = sorted(places, key=lambda f: f.letters[-1] or 0)
     while waiting:
         f = next((f for f in waiting if all(a in names for a in place_of(f)[1])), waiting[0])
@@ -98,7 +107,7 @@ def named_letters(
                 else (names[position], text)
             )
             deltas.append(subscript("δ", pair, style))
-    return Named(names, deltas, tuple((f, e) for f, e in t.factors if f not in places), sums)
+    return deltas
 
 
 def place_of(f: AtomAt) -> tuple[int | None, tuple[int | None, ...]]:
@@ -173,9 +182,10 @@ class Indexer:
             under = f"({under})"
         return Written(f"{sign}{top} / {under}", SUM if sign else PRODUCT)
 
-    def powered(  # noqa: D102
+    def powered(
         self, atom: Atom, letters: Sequence[str], power: Fraction, fresh: Iterator[str]
     ) -> Written:
+        """A power of an atom at letters."""
         base = self.atom(atom, letters, fresh)
         if power == 1:
             return base
@@ -204,8 +214,7 @@ class Indexer:
                 name = getattr(getattr(atom, "operation", None), "name", "f")
                 return Written(subscript(written_name(name, style), letters, style))
         if isinstance(atom, Group):
-            inner = self._at(atom.of, letters, fresh)
-            return inner  # noqa: RET504
+            return self._at(atom.of, letters, fresh)
         if isinstance(atom, Power):
             base, exponent = (self._at(e, letters, fresh) for e in atom.inner)
             text = exponent.text

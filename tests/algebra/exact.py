@@ -83,13 +83,12 @@ class Exact:
 
     def expr(self, expr: Expr) -> Any:
         """An expression."""
-        result = fractions(np.zeros(expr.shape, dtype=int))
+        result = np.full(expr.shape, Fraction(0), dtype=object)
         for t in expr.terms:
             pieces = [(self.atom(f.atom), f.letters, e) for f, e in t.factors]
-            result = result + Fraction(t.coefficient) * summed(
-                pieces, t.slots, dict(enumerate(t.sizes)), expr.shape
-            )
-        return result
+            found = summed(pieces, t.slots, dict(enumerate(t.sizes)), expr.shape)
+            result = result + Fraction(t.coefficient) * found
+        return np.asarray(result, dtype=object)
 
     def atom(self, atom: Atom) -> Any:
         """An atom with its axes."""

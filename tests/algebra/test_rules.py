@@ -10,6 +10,7 @@ import pytest
 from jacobians.algebra.atoms import Expr, Inverse, Leaf
 from jacobians.algebra.averages import added
 from jacobians.algebra.constants import centring, selection, splitting, triangle, unit
+from jacobians.algebra.functions_of import exponential, sigmoid
 from jacobians.algebra.inverting import det_of, inverse_of
 from jacobians.algebra.letter_order import merged
 from jacobians.algebra.moments import with_moments
@@ -23,7 +24,6 @@ from jacobians.algebra.normal_form import (
     sum_of,
     transposed,
 )
-from jacobians.algebra.of_nodes import exponential, sigmoid
 from jacobians.algebra.recognising import recognised
 from jacobians.algebra.reshaping import reshaped, whole_axes
 from jacobians.algebra.rewriting import without_centring

@@ -14,7 +14,8 @@ from jacobians.algebra.atoms import Atom, Expr, Function, Group, Inverse, Leaf
 from jacobians.algebra.common_factors import positive_expr
 from jacobians.algebra.constants import Centring
 from jacobians.algebra.moments import Std, with_moments
-from jacobians.algebra.of_nodes import Reader, Unread
+from jacobians.algebra.of_nodes import Reader
+from jacobians.algebra.places import Unread
 from jacobians.algebra.recognising import Softmax, recognised
 from jacobians.algebra.reshaping import reshaped
 from jacobians.algebra.sizes import lettered

@@ -7,7 +7,8 @@ from typing import NamedTuple
 from jacobians.algebra.atoms import Atom, AtomAt, Expr, Leaf, Monomial
 from jacobians.algebra.constants import Centring
 from jacobians.algebra.normal_form import sum_of
-from jacobians.algebra.of_nodes import Reader, Unread
+from jacobians.algebra.of_nodes import Reader
+from jacobians.algebra.places import Unread
 from jacobians.algebra.recognising import recognised
 from jacobians.algebra.rewriting import without_centring
 from jacobians.algebra.sizes import lettered
