@@ -8,7 +8,7 @@ from fractions import Fraction
 
 from jacobians.algebra.atoms import AtomAt, Expr, Group, Inverse, Letters, Monomial, Number
 from jacobians.algebra.common_factors import grouped
-from jacobians.algebra.constants import Centring, Fixed, Selection, Splitting, Unit
+from jacobians.algebra.constants import Centring, Fixed, Selector, Splitting, Unit
 from jacobians.algebra.letter_order import ONE, closed, is_symmetric, settled
 
 
@@ -100,7 +100,7 @@ def _without_inverse(made: Collected) -> bool:
 def _without_constant(made: Collected) -> bool:
     """A constant array that is 1 where it is read, or stands twice, goes; whether there was one."""
     for f in [f for f in made.factors if isinstance(f.atom, Fixed)]:
-        places = isinstance(f.atom, Selection | Splitting | Unit)
+        places = isinstance(f.atom, Selector | Splitting | Unit)
         if places and made.factors[f] > 1:  # a 0 or a 1
             made.factors[f] = Fraction(1)
             return True
@@ -138,7 +138,7 @@ def _centred_twice(f: AtomAt, made: Collected) -> bool:
 
 def _at(f: AtomAt) -> tuple[Letters, Letters]:
     """The letters of a constant's position, and those that it is a function of."""
-    if isinstance(f.atom, Selection):
+    if isinstance(f.atom, Selector):
         return f.letters[1:], f.letters[:1]
     return f.letters[:1], f.letters[1:]
 

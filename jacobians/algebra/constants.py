@@ -36,7 +36,7 @@ class Unit(Fixed):
 
 
 @dataclass(frozen=True, eq=False)
-class Selection(Fixed):
+class Selector(Fixed):
     """A 1 in each row k, at ``positions[k]``; ``offset`` where these are ``offset + stride · k``."""
 
     positions: tuple[int, ...] = ()
@@ -70,7 +70,7 @@ def unit(place: int, size: int) -> Unit:
     return Unit(name, (size,), f"np.eye({size})[{place}]", f"e_{{{place}}}", place)
 
 
-def selection(positions: Iterable[int], size: int, table_name: str) -> Selection:
+def selection(positions: Iterable[int], size: int, table_name: str) -> Selector:
     """What reads an axis of this size at these positions."""
     at = tuple(int(p) for p in positions)
     count = len(at)
@@ -79,18 +79,18 @@ def selection(positions: Iterable[int], size: int, table_name: str) -> Selection
     if len(steps) > 1 or steps == {0}:
         code = f"np.eye({size})[{list(at)}]"
         latex = f"\\operatorname{{onehot}}({table_name})"
-        return Selection(f"onehot({table_name})", shape, code, latex, at, None, table_name)
+        return Selector(f"onehot({table_name})", shape, code, latex, at, None, table_name)
     stride = steps.pop() if steps else 1
     start, last = at[0], at[-1]
     end = last + (1 if stride > 0 else -1)
     code = f"np.eye({size})[{start}:{'' if end < 0 else end}:{stride}]"
     if stride == 1:
-        return Selection(*_block(start, count, size), at, 1)
+        return Selector(*_block(start, count, size), at, 1)
     if stride == -1 and count == size:
-        return Selection("J", shape, code, "J", at, -1)
+        return Selector("J", shape, code, "J", at, -1)
     until = "" if (stride > 0 and last + stride >= size) or end < 0 else end
     name = f"I[{start or ''}:{until}:{stride}]"
-    return Selection(name, shape, code, f"\\mathrm{{{name}}}", at, stride)
+    return Selector(name, shape, code, f"\\mathrm{{{name}}}", at, stride)
 
 
 def _block(start: int, count: int, size: int) -> tuple[str, tuple[int, int], str, str]:

@@ -11,7 +11,7 @@ from jacobians.algebra.averages import added
 from jacobians.algebra.constants import Centring
 from jacobians.algebra.letter_order import canonical, components
 from jacobians.algebra.normal_form import Piece, built, powered
-from jacobians.algebra.rewriting import remade
+from jacobians.algebra.remaking import remade
 
 _SEVERAL = 2  # standardised factors from which they have a name
 

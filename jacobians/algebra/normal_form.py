@@ -24,7 +24,7 @@ from jacobians.algebra.atoms import (
 from jacobians.algebra.averages import added
 from jacobians.algebra.cancelling import Collected, cancel
 from jacobians.algebra.common_factors import dependent_axes, grouped, onto, positive, stripped
-from jacobians.algebra.constants import Centring, Selection, Unit
+from jacobians.algebra.constants import Centring, Selector, Unit
 from jacobians.algebra.letter_order import ONE, canonical, exact, plain, sizes_of
 
 Piece = tuple[Expr | Atom, Letters, Fraction | int]
@@ -173,7 +173,7 @@ class _Product(Collected):
         self.coefficient *= powered(term.coefficient, exponent)
         for (atom, own), e in term.factors:
             at = tuple(None if a is None else names[a] for a in own)
-            self.times(atom, at, e if isinstance(atom, Selection | Unit) else e * exponent)
+            self.times(atom, at, e if isinstance(atom, Selector | Unit) else e * exponent)
 
     def _group(self, expr: Expr, letters: Letters, exponent: Fraction) -> None:
         scale, common, group, axes = grouped(expr)
@@ -211,7 +211,7 @@ def _splits(term: Monomial, exponent: Fraction) -> bool:
         return False
     free: set[int | None] = set(kept)
     for f, _ in term.factors:
-        if isinstance(f.atom, Unit) or (isinstance(f.atom, Selection) and f.letters[0] in kept):
+        if isinstance(f.atom, Unit) or (isinstance(f.atom, Selector) and f.letters[0] in kept):
             free |= {f.letters[-1]} - {None}
     if len(free) < len(term.sizes):
         return False
@@ -227,7 +227,8 @@ def _monomial(
     made = _Product(slots, sizes)
     for thing, letters, exponent in pieces:
         made.times(thing, letters, Fraction(exponent))
-    made.coefficient = made.coefficient * coefficient
+    total = made.coefficient * coefficient
+    made.coefficient = exact(total) if isinstance(total, float) else total
     cancel(made)
     if made.coefficient == 0:
         return None

@@ -14,8 +14,8 @@ from jacobians.algebra.averages import added
 from jacobians.algebra.functions_of import broadcast
 from jacobians.algebra.letter_order import exact, plain
 from jacobians.algebra.normal_form import at, built, function_of, number, of_atom
-from jacobians.algebra.places import Places, Unread
 from jacobians.algebra.reading_rules import RULES
+from jacobians.algebra.slot_letters import Places, Unread
 from jacobians.graph.node import Node, ordered
 from jacobians.notation.slots import Table
 from jacobians.notation.terms import Sum, Term, relabelled

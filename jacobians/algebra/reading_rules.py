@@ -31,7 +31,7 @@ from jacobians.algebra.normal_form import (
     sum_of,
     value_of,
 )
-from jacobians.algebra.places import Unread
+from jacobians.algebra.slot_letters import Unread
 from jacobians.graph.node import NUMPY, Node
 from jacobians.operations.reductions import softmax_last
 

@@ -26,7 +26,7 @@ from jacobians.algebra.normal_form import (
     powered,
     sum_of,
 )
-from jacobians.algebra.rewriting import remade
+from jacobians.algebra.remaking import remade
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,7 +12,7 @@ from jacobians.algebra.averages import added
 from jacobians.algebra.constants import Splitting, splitting
 from jacobians.algebra.letter_order import canonical
 from jacobians.algebra.normal_form import of_atom
-from jacobians.algebra.rewriting import remade
+from jacobians.algebra.remaking import remade
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,7 +41,7 @@ class Rearranged(Reshaped):
     """``R_(ij)(kl) = C_(ik)(jl)``: a row for each block of C."""
 
 
-Factors = dict[AtomAt, Fraction]
+_Factors = dict[AtomAt, Fraction]
 
 
 def reshaped(expr: Expr) -> Expr:
@@ -58,7 +58,7 @@ def reshaped(expr: Expr) -> Expr:
     return added(expr.shape, terms)
 
 
-def _one_less(factors: Factors, sizes: dict[int, int], t: Monomial) -> bool:
+def _one_less(factors: _Factors, sizes: dict[int, int], t: Monomial) -> bool:
     """Put one splitting into what it reads; whether there was one."""
     for v in [f for f in factors if isinstance(f.atom, Splitting)]:
         if _unvec(v, factors, sizes, t) or _vec(v, factors, t):
@@ -66,7 +66,7 @@ def _one_less(factors: Factors, sizes: dict[int, int], t: Monomial) -> bool:
     return False
 
 
-def _unvec(v: AtomAt, factors: Factors, sizes: dict[int, int], t: Monomial) -> bool:
+def _unvec(v: AtomAt, factors: _Factors, sizes: dict[int, int], t: Monomial) -> bool:
     """A column that is read as a matrix."""
     n, *pair = v.letters
     others = [f for f in factors if n in f.letters and f != v]
@@ -80,7 +80,7 @@ def _unvec(v: AtomAt, factors: Factors, sizes: dict[int, int], t: Monomial) -> b
     return True
 
 
-def _vec(v: AtomAt, factors: Factors, t: Monomial) -> bool:
+def _vec(v: AtomAt, factors: _Factors, t: Monomial) -> bool:
     """A matrix that is read as a column."""
     n, a, b = v.letters
     inside = [f for f in factors if f != v and (a in f.letters or b in f.letters)]
@@ -101,7 +101,9 @@ def _shape(atom: Atom) -> tuple[int, ...]:
     return atom.inner[0].shape if found is None else found
 
 
-def _rearranged(f: AtomAt, v: AtomAt, factors: Factors, sizes: dict[int, int], t: Monomial) -> bool:
+def _rearranged(
+    f: AtomAt, v: AtomAt, factors: _Factors, sizes: dict[int, int], t: Monomial
+) -> bool:
     """A matrix that is split on both axes, as the matrix of its blocks."""
     if len(f.letters) != 2 or f.letters[0] != v.letters[0] or isinstance(f.atom, Rearranged):
         return False
@@ -142,7 +144,7 @@ def _turned(atom: Atom) -> Expr:
 
 
 def _replace(
-    factors: Factors, gone: list[AtomAt], atom: Atom, letters: tuple[int | None, ...]
+    factors: _Factors, gone: list[AtomAt], atom: Atom, letters: tuple[int | None, ...]
 ) -> None:
     for f in gone:
         del factors[f]

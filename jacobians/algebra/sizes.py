@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from fractions import Fraction
 
 from jacobians.algebra.atoms import AtomAt, Expr, Leaf
-from jacobians.algebra.rewriting import remade
+from jacobians.algebra.remaking import remade
 
 
 def lettered(expr: Expr, letters: Mapping[int, Leaf]) -> Expr:

@@ -17,7 +17,7 @@ from jacobians.algebra.atoms import (
     Whole,
 )  # fmt: skip
 from jacobians.algebra.common_factors import dependent_axes, onto
-from jacobians.algebra.constants import Centring, Fixed, Selection, Splitting, Triangle
+from jacobians.algebra.constants import Centring, Fixed, Selector, Splitting, Triangle
 from jacobians.algebra.moments import Standardised, Std
 from jacobians.algebra.normal_form import expanded
 from jacobians.algebra.recognising import LogSumExp, Softmax
@@ -204,7 +204,7 @@ class Arranger:
         code = f"np.tri({length})" if isinstance(atom, Triangle) else atom.code
         meaning = "tril(𝟏 𝟏ᵀ)" if isinstance(atom, Triangle) else ""
         subject = ""
-        if isinstance(atom, Selection) and atom.stride is None:
+        if isinstance(atom, Selector) and atom.stride is None:
             subject, shown = atom.table, [str(p) for p in atom.positions]
             listed = [*shown[:_LISTED], *["…"] * (len(shown) > _LISTED)]
             meaning = f"({', '.join(listed)})"

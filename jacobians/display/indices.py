@@ -18,7 +18,7 @@ from jacobians.algebra.atoms import (
     Power,
     Whole,
 )  # fmt: skip
-from jacobians.algebra.constants import Fixed, Selection, Splitting, Unit
+from jacobians.algebra.constants import Fixed, Selector, Splitting, Unit
 from jacobians.algebra.moments import Std
 from jacobians.algebra.recognising import LogSumExp, Softmax
 from jacobians.display.arranging import Arranger
@@ -47,7 +47,7 @@ def by_name(pair: tuple[AtomAt, Fraction]) -> tuple[bool, str, str]:
     return len(factor.letters) > 0, factor.atom.key.replace(ACTIVE, ""), str(factor.letters)
 
 
-class Named(NamedTuple):
+class NamedLetters(NamedTuple):
     """A term's letters by name: those of positions as ``r+1``; the deltas, and the factors that are left."""
 
     letters: dict[int | None, str]
@@ -58,7 +58,7 @@ class Named(NamedTuple):
 
 def named_letters(
     t: Monomial, axes: Sequence[str], fresh: Iterator[str], style: Style, summed: bool = True
-) -> Named:
+) -> NamedLetters:
     """Names for the letters of a term: of its axes, of positions by what they are, of all that is summed.
 
     Those that are summed get names where ``summed``, or where a position needs them.
@@ -70,7 +70,7 @@ def named_letters(
             deltas.append(subscript("δ", (names[slot], axis), style))
         elif slot is not None:
             names[slot] = axis
-    places = [f for f, e in t.factors if isinstance(f.atom, Unit | Selection | Splitting)]
+    places = [f for f, e in t.factors if isinstance(f.atom, Unit | Selector | Splitting)]
     at = {place_of(f)[0] for f in places} - names.keys()
     sums = []
     for a in range(len(t.sizes)):
@@ -79,7 +79,7 @@ def named_letters(
             limited = any(a in place_of(f)[1] for f in places)
             sums.append(f"{names[a]}<{t.sizes[a]}" if limited else names[a])
     deltas += _at_positions(places, names, axes, fresh, style)
-    return Named(names, deltas, tuple((f, e) for f, e in t.factors if f not in places), sums)
+    return NamedLetters(names, deltas, tuple((f, e) for f, e in t.factors if f not in places), sums)
 
 
 def _at_positions(
@@ -112,7 +112,7 @@ def _at_positions(
 
 def place_of(f: AtomAt) -> tuple[int | None, tuple[int | None, ...]]:
     """The letter of a position, and those that it is a function of."""
-    if isinstance(f.atom, Selection):
+    if isinstance(f.atom, Selector):
         return f.letters[1], f.letters[:1]
     return f.letters[0], f.letters[1:]
 
@@ -121,7 +121,7 @@ def position_text(atom: Atom, names: Sequence[str]) -> str:
     """``2``, ``r+1``, ``t(k)``, ``3a+b``."""
     if isinstance(atom, Unit):
         return str(atom.place)
-    if isinstance(atom, Selection):
+    if isinstance(atom, Selector):
         if atom.stride is None:
             return f"{atom.table}({names[0]})"
         return write_slot(letter_slot(0, atom.stride, atom.positions[0]), {0: names[0]})

@@ -10,8 +10,8 @@ from jacobians.algebra.constants import Centring, Triangle
 from jacobians.algebra.letter_order import components
 from jacobians.algebra.moments import with_moments
 from jacobians.algebra.of_nodes import Reader
-from jacobians.algebra.places import Unread
 from jacobians.algebra.recognising import Softmax, recognised
+from jacobians.algebra.slot_letters import Unread
 from jacobians.display.arranging import Arranger
 from jacobians.display.entrywise import power_form
 from jacobians.display.form_rewriting import spelled

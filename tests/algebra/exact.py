@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.algebra.atoms import Atom, Det, Expr, Function, Group, Inverse, Leaf
-from jacobians.algebra.constants import Centring, Fixed, Selection, Splitting, Triangle, Unit
+from jacobians.algebra.constants import Centring, Fixed, Selector, Splitting, Triangle, Unit
 from jacobians.algebra.moments import Standardised, Std
 from jacobians.algebra.recognising import Softmax
 from jacobians.algebra.reshaping import Rearranged, Reshaped
@@ -125,7 +125,7 @@ def constant(atom: Fixed) -> Any:
     found = np.zeros(atom.shape, dtype=int)
     if isinstance(atom, Unit):
         found[atom.place] = 1
-    elif isinstance(atom, Selection):
+    elif isinstance(atom, Selector):
         found[np.arange(atom.shape[0]), list(atom.positions)] = 1
     elif isinstance(atom, Splitting):
         for n, (a, b) in enumerate(np.ndindex(atom.shape[1:])):

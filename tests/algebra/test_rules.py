@@ -25,8 +25,8 @@ from jacobians.algebra.normal_form import (
     transposed,
 )
 from jacobians.algebra.recognising import recognised
+from jacobians.algebra.remaking import without_centring
 from jacobians.algebra.reshaping import reshaped, whole_axes
-from jacobians.algebra.rewriting import without_centring
 from jacobians.operations.elementwise import exp as EXP  # noqa: N812
 from tests.algebra.exact import Exact, determinant, fractions, inverse, summed
 from tests.algebra.exact import exponential as exact_exp

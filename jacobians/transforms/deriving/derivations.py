@@ -15,10 +15,10 @@ from jacobians.algebra.common_factors import positive_expr
 from jacobians.algebra.constants import Centring
 from jacobians.algebra.moments import Std, with_moments
 from jacobians.algebra.of_nodes import Reader
-from jacobians.algebra.places import Unread
 from jacobians.algebra.recognising import Softmax, recognised
 from jacobians.algebra.reshaping import reshaped
 from jacobians.algebra.sizes import lettered
+from jacobians.algebra.slot_letters import Unread
 from jacobians.derivation.chain_rule import reverse
 from jacobians.display.arranging import Arranger
 from jacobians.display.entrywise import power_form

@@ -8,10 +8,10 @@ from jacobians.algebra.atoms import Atom, AtomAt, Expr, Leaf, Monomial
 from jacobians.algebra.constants import Centring
 from jacobians.algebra.normal_form import sum_of
 from jacobians.algebra.of_nodes import Reader
-from jacobians.algebra.places import Unread
 from jacobians.algebra.recognising import recognised
-from jacobians.algebra.rewriting import without_centring
+from jacobians.algebra.remaking import without_centring
 from jacobians.algebra.sizes import lettered
+from jacobians.algebra.slot_letters import Unread
 from jacobians.derivation.chain_rule import between
 from jacobians.derivation.quotients import local
 from jacobians.display.indices import Indexer, by_name
