@@ -6,9 +6,20 @@ Contract: every function keeps the tensor that its arguments denote, where it is
 from collections.abc import Mapping
 from fractions import Fraction
 
+import numpy as np
+
 from jacobians.algebra.atoms import AtomAt, Expr, Group, Inverse, Letters, Monomial, Number
 from jacobians.algebra.common_factors import grouped
-from jacobians.algebra.constants import Centring, Fixed, Selector, Splitting, Unit
+from jacobians.algebra.constants import (
+    Centring,
+    Fixed,
+    Selector,
+    Splitting,
+    Triangle,
+    Unit,
+    matrix_of,
+    triangle,
+)
 from jacobians.algebra.letter_order import ONE, closed, is_symmetric, settled
 
 
@@ -101,7 +112,7 @@ def _without_constant(made: Collected) -> bool:
     """A constant array that is 1 where it is read, or stands twice, goes; whether there was one."""
     for f in [f for f in made.factors if isinstance(f.atom, Fixed)]:
         places = isinstance(f.atom, Selector | Splitting | Unit)
-        if places and made.factors[f] > 1:  # a 0 or a 1
+        if (places or isinstance(f.atom, Triangle)) and made.factors[f] > 1:  # a 0 or a 1
             made.factors[f] = Fraction(1)
             return True
         if made.factors[f] != 1:
@@ -109,7 +120,7 @@ def _without_constant(made: Collected) -> bool:
         if isinstance(f.atom, Centring):
             if _centred_twice(f, made):
                 return True
-        elif places and (_sums_to_one(f, made) or _stands_twice(f, made)):
+        elif places and (_sums_to_one(f, made) or _stands_twice(f, made) or _triangular(f, made)):
             return True
     return False
 
@@ -134,6 +145,33 @@ def _centred_twice(f: AtomAt, made: Collected) -> bool:
             made.factors[joined] = made.factors.get(joined, Fraction(0)) + 1
             return True
     return False
+
+
+def _triangular(f: AtomAt, made: Collected) -> bool:
+    """Two selections by one summed letter, of the places on and below a diagonal: cumulative sums."""
+    row = f.letters[0]
+    others = [g for g in made.readers(row) if g != f]
+    if not isinstance(f.atom, Selector) or not made.is_summed(row) or len(others) != 1:
+        return False
+    (g,) = others
+    if (
+        not isinstance(g.atom, Selector)
+        or made.factors[g] != 1
+        or f.atom.stride == g.atom.stride == 1
+    ):
+        return False
+    shape = (f.atom.shape[1], g.atom.shape[1])
+    counts = matrix_of(f.atom.positions, g.atom.positions, shape)
+    lower = shape[0] == shape[1] and np.array_equal(counts, np.tri(shape[0]))
+    if not lower and not (shape[0] == shape[1] and np.array_equal(counts, np.tri(shape[0]).T)):
+        return False
+    made.take(f)
+    made.take(g)
+    made.sizes.pop(row, None)  # type: ignore[arg-type]
+    ends = (f.letters[1], g.letters[1])
+    at = AtomAt(triangle(shape[0]), ends if lower else ends[::-1])
+    made.factors[at] = made.factors.get(at, Fraction(0)) + 1
+    return True
 
 
 def _at(f: AtomAt) -> tuple[Letters, Letters]:

@@ -4,13 +4,16 @@ A selection has one 1 in each row: ``Σ_l S_kl x_l`` is ``x_t(k)``. A splitting 
 centring matrix is ``C = I − 𝟏 𝟏ᵀ / n``. Contract: ``settle`` keeps the product that it is given.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jacobians.algebra.atoms import Atom
+
+Array = NDArray[np.float64]
 
 _LOWERED = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
@@ -123,8 +126,8 @@ def triangle(size: int) -> Triangle:
     return Triangle("L", (size, size), f"np.tri({size})")
 
 
-def matrix_of(rows: np.ndarray, columns: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+def matrix_of(rows: Sequence[int], columns: Sequence[int], shape: tuple[int, int]) -> Array:
     """How often each pair of positions occurs."""
     found = np.zeros(shape)
-    np.add.at(found, (rows, columns), 1)
+    np.add.at(found, (list(rows), list(columns)), 1)
     return found

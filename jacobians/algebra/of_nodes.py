@@ -149,7 +149,7 @@ class Reader:
         self, term: Term, shape: tuple[int, ...], read: Callable[[Node], Expr]
     ) -> tuple[Monomial, ...]:
         places = Places(term, self._table)
-        pieces: list[Any] = places.triangles(shape)
+        pieces: list[Any] = []
         for factor in term.factors:
             node = factor.operand
             pieces.append((read(node), places.letters(factor.slots, node.shape), 1))

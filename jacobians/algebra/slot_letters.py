@@ -3,10 +3,8 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from jacobians.algebra.atoms import Letters
-from jacobians.algebra.constants import matrix_of, selection, splitting, triangle, unit
+from jacobians.algebra.constants import selection, splitting, unit
 from jacobians.notation.slots import ZERO, Slot, Table, column
 from jacobians.notation.terms import Term, full_letter
 
@@ -22,38 +20,11 @@ class Places:
         self.sizes = dict(enumerate(term.sizes))
         self.pieces: list[Any] = []
         self._term, self._table = term, table
-        self._known: dict[tuple[int, int], int] = {}
 
     def _new(self, size: int) -> int:
         letter = len(self.sizes)
         self.sizes[letter] = size
         return letter
-
-    def triangles(self, shape: tuple[int, ...]) -> list[Any]:
-        """Cumulative sums: two tables of one letter, which are the places on and below a diagonal."""
-        found: list[Any] = []
-        everything = [(slot, n) for slot, n in zip(self._term.slots, shape, strict=True)]
-        for f in self._term.factors:
-            everything += list(zip(f.slots, f.operand.shape, strict=True))
-        for letter, count in enumerate(self._term.sizes):
-            own = [(s, n) for s, n in everything if letter in s.letters]
-            if (
-                len(own) != 2
-                or any(len(s.parts) != 1 for s, _ in own)
-                or all(s.affine for s, _ in own)
-            ):
-                continue
-            (a, n), (b, m) = own
-            at = [s.constant + column(s.parts[0][1], count) for s in (a, b)]
-            counts = matrix_of(at[0], at[1], (n, m))
-            lower = n == m and np.array_equal(counts, np.tri(n))
-            if lower or (n == m and np.array_equal(counts, np.tri(n).T)):
-                for s, _ in own:
-                    self._known[id(s), letter] = self._new(n)
-                first, second = (self._known[id(s), letter] for s, _ in own)
-                self.sizes.pop(letter)
-                found.append((triangle(n), (first, second) if lower else (second, first), 1))
-        return found
 
     def letters(self, slots: Sequence[Slot], shape: Sequence[int]) -> Letters:
         """A letter for each axis that is read or written at slots."""
@@ -75,8 +46,6 @@ class Places:
 
     def _selected(self, slot: Slot, size: int) -> int:
         ((letter, stride),) = slot.parts
-        if (id(slot), letter) in self._known:
-            return self._known[id(slot), letter]
         new = self._new(size)
         positions = slot.constant + column(stride, self._term.sizes[letter])
         called = ""

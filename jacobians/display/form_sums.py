@@ -11,6 +11,7 @@ from jacobians.display.forms import HADAMARD, LATEX, NUMPY, TEXT, MatrixForm, in
 from jacobians.notation.writing import ATOM, PRODUCT, SUM, Style, Written, write_number
 
 _SIGNS_OF_FRACTIONS = (2, 3, 4)
+_DECIMAL = 100  # above and below a fraction that is rather written as a decimal
 _LONG_NUMBER = 10**6  # above a fraction that is still written as one
 
 
@@ -90,6 +91,8 @@ class Scaled(MatrixForm):
         ):
             return size, ""
         if not self.below and size.denominator in _SIGNS_OF_FRACTIONS:
+            return size, ""
+        if min(size.numerator, size.denominator) >= _DECIMAL:  # 1.702
             return size, ""
         return Fraction(size.numerator), str(size.denominator)
 

@@ -14,7 +14,7 @@ from jacobians.algebra.recognising import Softmax, recognised
 from jacobians.algebra.slot_letters import Unread
 from jacobians.display.arranging import Arranger
 from jacobians.display.entrywise import power_form
-from jacobians.display.form_rewriting import spelled
+from jacobians.display.form_rewriting import spelled, subforms
 from jacobians.display.forms import MatrixForm, Name, turned
 from jacobians.display.indices import Indexer, named_letters
 from jacobians.display.naming import Names
@@ -63,6 +63,7 @@ def simpler(
     return None if any(sign in text for sign in _MATRIX_SIGNS) else text
 
 
+_MADE = ("np.eye(", "np.tri(")  # what NumPy makes constant matrices by
 _MATRIX_SIGNS = (
     *"⁵⁶⁷⁸⁹",
     "⁻²",
@@ -206,7 +207,8 @@ def _part(part: list[AtomAt], free: list[int], here: _Here) -> str:
             if (other.text.count("ᵀ"), other.text) < (form.text.count("ᵀ"), form.text):
                 form, letters = other, letters[::-1]
         text = _at(form, letters, here.style)
-        if not any(sign in text for sign in _MATRIX_SIGNS):
+        constants = any(isinstance(f, Name) and f.code.startswith(_MADE) for f in subforms(form))
+        if not constants and not any(sign in text for sign in _MATRIX_SIGNS):
             return text
         if len(part) == 1:
             return _single(first, here.exponents[first], here).inside(PRODUCT)

@@ -196,6 +196,9 @@ def _entries_out(whole: Sequence[Scaled]) -> MatrixForm | None:
     ndim = whole[0].ndim
     one: list[MatrixForm] = [Name("1", 1, "1")]
     inner = sum_form([_beside(p, o or one, ndim) for p, o in zip(whole, others, strict=True)])
+    if isinstance(inner, Scaled) and inner.body is not None:
+        body = Had((*shared, inner.body), (), ndim)
+        return scaled(inner.coefficient, inner.above, inner.below, body)
     return Had((*shared, inner), (), ndim)
 
 

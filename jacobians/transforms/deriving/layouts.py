@@ -201,6 +201,7 @@ def _shortened(found: Arranged, taken: set[str]) -> Arranged:
             other = turned(sub)
             if (
                 other != sub
+                and not isinstance(other, Turned)
                 and not isinstance(sub, Turned | Name)
                 and other in counts
                 and sub.ndim == 2
