@@ -211,7 +211,9 @@ class Indexer:
                 text = whole.text if not letters or whole.text.endswith(")") else f"({whole.text})"
                 return Written(subscript(text, letters, style))
             except NoForm:
-                name = getattr(getattr(atom, "operation", None), "name", "f")
+                if not isinstance(atom, Whole):
+                    raise
+                name = atom.operation.name
                 return Written(subscript(written_name(name, style), letters, style))
         if isinstance(atom, Group):
             return self._at(atom.of, letters, fresh)

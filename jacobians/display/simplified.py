@@ -51,8 +51,8 @@ def simpler(
         expr = with_moments(recognised(reader.tensor(tensor)))
     except Unread:
         return None
-    if 1 in tensor.shape or not all(_plain(e) for e in _within(expr)):
-        return None
+    if names.tables or 1 in tensor.shape or not all(_plain(e) for e in _within(expr)):
+        return None  # a table has its definition in the formula as it was derived
     try:
         text = simplified(expr, axes, style).text
     except NoForm:

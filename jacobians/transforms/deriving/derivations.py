@@ -159,14 +159,14 @@ class Derivation:
             return lettered(
                 reshaped(with_moments(recognised(reader.tensor(tensor)))), self._letters
             )
-        except Unread:
+        except (Unread, NoForm):
             return None
 
     @cached_property
     def _value(self) -> Expr | None:
         try:
             return lettered(self._reader().expression(self._subject.output), self._letters)
-        except Unread:
+        except (Unread, NoForm):
             return None
 
     @property
@@ -301,7 +301,7 @@ class Derivation:
         else:
             try:
                 story.by_chain(s.output, s.start, local, self._reader)
-            except Unread:
+            except (Unread, NoForm):
                 story.steps = []
                 own = axis_names(s.output.ndim, 0)
                 story.add(
@@ -351,7 +351,7 @@ class Derivation:
                 f"{title.title('text')} = {line.text}",
                 f"{title.title('latex')} = {line.latex}",
             )
-        except Unread:
+        except (Unread, NoForm):
             story.add("derivative", "the gradient, by the chain rule", "")
         if self.expression is not None:
             line = story.both(self.expression, J.axes)
