@@ -154,11 +154,9 @@ def _triangular(f: AtomAt, made: Collected) -> bool:
     if not isinstance(f.atom, Selector) or not made.is_summed(row) or len(others) != 1:
         return False
     (g,) = others
-    if (
-        not isinstance(g.atom, Selector)
-        or made.factors[g] != 1
-        or f.atom.stride == g.atom.stride == 1
-    ):
+    if not isinstance(g.atom, Selector) or made.factors[g] != 1 or g.letters[0] != row:
+        return False
+    if f.atom.stride == g.atom.stride == 1:
         return False
     shape = (f.atom.shape[1], g.atom.shape[1])
     counts = matrix_of(f.atom.positions, g.atom.positions, shape)

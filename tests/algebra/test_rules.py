@@ -80,6 +80,8 @@ PICK, TWICE, NEXT = (
     selection([1, 1], N, "t"),
     selection([1, 2], N, ""),
 )
+EVERY = selection([0, 2], 4, "")
+ROWS, COLUMNS = selection([0, 1, 1, 2, 2, 2], N, "t"), selection([0, 0, 1, 0, 1, 2], N, "u")
 SPLIT = splitting(6, (2, 3))
 CENTRE = centring(N)
 PRODUCTS = {
@@ -98,6 +100,9 @@ PRODUCTS = {
     "a selection of all": ([(PICK, (0, 1), 1)], (0,), {0: 4, 1: N}),
     "one that repeats": ([(TWICE, (0, 1), 1), (TWICE, (2, 1), 1)], (0, 2), {0: 2, 1: N, 2: 2}),
     "one that does not": ([(NEXT, (0, 1), 1), (NEXT, (2, 1), 1), (E["x"], (1,), 1)], (0, 2), {0: 2, 1: N, 2: 2}),
+    "the places below a diagonal": ([(ROWS, (0, 1), 1), (COLUMNS, (0, 2), 1), (E["x"], (2,), 1)], (1,), {0: 6, 1: N, 2: N}),
+    "a selection of a selection": ([(EVERY, (0, 1), 1), (PICK, (1, 2), 1), (E["x"], (2,), 1)], (0,), {0: 2, 1: 4, 2: N}),
+    "and summed": ([(EVERY, (0, 1), 1), (PICK, (1, 2), 1), (E["x"], (2,), 1)], (), {0: 2, 1: 4, 2: N}),
     "unit vectors": ([(unit(1, N), (0,), 1), (unit(1, N), (1,), 1), (E["A"], (0, 1), 1)], (), {0: N, 1: N}),
     "a splitting twice": ([(SPLIT, (0, 1, 2), 1), (SPLIT, (0, 3, 4), 1), (E["M"], (1, 2), 1)], (3, 4), {0: 6, 1: 2, 2: 3, 3: 2, 4: 3}),
     "centring twice": ([(CENTRE, (0, 1), 1), (CENTRE, (1, 2), 1), (E["x"], (2,), 1)], (0,), {0: N, 1: N, 2: N}),
