@@ -6,7 +6,7 @@ from fractions import Fraction
 from typing import Any, NamedTuple
 
 from jacobians.algebra.atoms import AtomAt, Expr, Function, Leaf, Monomial, Power, Whole
-from jacobians.algebra.constants import Centring, Triangle
+from jacobians.algebra.constants import Fixed
 from jacobians.algebra.letter_order import components
 from jacobians.algebra.moments import with_moments
 from jacobians.algebra.of_nodes import Reader
@@ -98,7 +98,7 @@ def _plain(expr: Expr) -> bool:
             return False
         for f, _ in t.factors:
             atom = f.atom
-            if isinstance(atom, Whole | Power | Centring | Triangle) or (
+            if isinstance(atom, Whole | Power | Fixed) or (
                 isinstance(atom, Leaf) and 1 in atom.shape
             ):
                 return False
