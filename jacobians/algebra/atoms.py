@@ -21,7 +21,8 @@ def short(text: str) -> str:
     """A key that is no longer than that: the end of a long one by its digest."""
     if len(text) <= _LONG:
         return text
-    return f"{text[:40]}{ACTIVE if ACTIVE in text[40:] else ''}~{blake2b(text.encode(), digest_size=12).hexdigest()}"  # noqa: E501
+    active = ACTIVE if ACTIVE in text[40:] else ""
+    return f"{text[:40]}{active}~{blake2b(text.encode(), digest_size=12).hexdigest()}"
 
 
 class AtomAt(NamedTuple):
@@ -93,6 +94,16 @@ class Atom:
         """The expressions that it is a function of."""
         return ()
 
+    def with_inner(self, inner: tuple[Expr, ...]) -> "Atom":
+        """The same of other expressions."""
+        assert not inner
+        return self
+
+    @property
+    def is_positive(self) -> bool:
+        """Whether it is certainly positive where it is defined and not 0."""
+        return False
+
 
 @dataclass(frozen=True, eq=False)
 class Leaf(Atom):
@@ -123,6 +134,10 @@ class Group(Atom):
         """The sum."""
         return (self.of,)
 
+    def with_inner(self, inner: tuple[Expr, ...]) -> "Group":
+        """The same of other expressions."""
+        return type(self)(*inner)
+
 
 @dataclass(frozen=True, eq=False)
 class Inverse(Group):
@@ -150,6 +165,10 @@ class Function(Atom):
         """The arguments, each of the function's own shape."""
         return self.arguments
 
+    def with_inner(self, inner: tuple[Expr, ...]) -> "Function":
+        """The same of other expressions."""
+        return Function(self.operation, inner, self.parameters)
+
 
 @dataclass(frozen=True, eq=False)
 class Power(Atom):
@@ -165,6 +184,10 @@ class Power(Atom):
     def inner(self) -> tuple[Expr, ...]:
         """Base and exponent, each of the power's own shape."""
         return (self.base, self.exponent)
+
+    def with_inner(self, inner: tuple[Expr, ...]) -> "Power":
+        """The same of other expressions."""
+        return Power(*inner)
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,3 +206,7 @@ class Whole(Atom):
     def inner(self) -> tuple[Expr, ...]:
         """The arguments."""
         return self.arguments
+
+    def with_inner(self, inner: tuple[Expr, ...]) -> "Whole":
+        """The same of other expressions."""
+        return Whole(self.operation, inner, self.parameters, self.shape)

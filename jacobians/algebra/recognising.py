@@ -1,7 +1,5 @@
 """What has a name of its own: softmax, the logistic function, log-sum-exp, recognised in products."""
 
-# ruff: noqa: N812 - constants of this module
-
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -11,27 +9,24 @@ from jacobians.algebra.atoms import (
     Expr,
     Function,
     Group,
-    Inverse,
-    Leaf,
     Letters,
     Monomial,
-    Power,
+    Whole,
 )
+from jacobians.algebra.averages import added
+from jacobians.algebra.common_factors import leading
+from jacobians.algebra.functions_of import EXP, LOG, SIGMOID
+from jacobians.algebra.letter_order import ONE, canonical, closed, plain, sizes_of
 from jacobians.algebra.normal_form import (
-    ONE,
     Piece,
-    added,
     built,
+    expanded,
     function_of,
-    leading,
     number,
-    plain,
-    sizes_of,
+    powered,
     sum_of,
-)  # fmt: skip
-from jacobians.operations.elementwise import exp as EXP
-from jacobians.operations.elementwise import log as LOG
-from jacobians.operations.elementwise import sigmoid as SIGMOID
+)
+from jacobians.algebra.remaking import remade
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,6 +44,15 @@ class Softmax(Atom):
         """What it is of."""
         return (self.of,)
 
+    def with_inner(self, inner: tuple[Expr, ...]) -> "Softmax":
+        """The same of something else."""
+        return Softmax(inner[0], self.axes)
+
+    @property
+    def is_positive(self) -> bool:
+        """It is."""
+        return True
+
 
 @dataclass(frozen=True, eq=False)
 class LogSumExp(Group):
@@ -59,22 +63,27 @@ def recognised(expr: Expr) -> Expr:
     """The expression with these names, inside and out."""
     terms: list[Monomial] = []
     for t in expr.terms:
-        terms += _term(t, expr.shape).terms
+        found = _term(t, expr.shape).terms
+        if any(_normalises(f, e) for t in found for f, e in t.factors):
+            apart = expanded(Expr(expr.shape, (t,)))  # each term of a sum by its own denominator
+            others = [new for one in apart.terms for new in _term(one, expr.shape).terms]
+            if not any(_normalises(f, e) for t in others for f, e in t.factors):
+                found = tuple(others)
+        terms += found
     return added(expr.shape, terms)
 
 
+def _normalises(f: AtomAt, e: Fraction) -> bool:
+    """Whether a factor is one over a sum of exponentials."""
+    return e < 0 and type(f.atom) is Group and _summed_exp(f.atom.of) is not None
+
+
 def _inside(atom: Atom) -> Atom:
-    if isinstance(atom, Function):
-        if atom.operation is LOG and (found := _summed_exp(atom.arguments[0])) is not None:
-            of, axes = found
-            if len(axes) == len(of.shape):
-                return LogSumExp(recognised(of))
-        return Function(atom.operation, tuple(map(recognised, atom.arguments)), atom.parameters)
-    if isinstance(atom, Power):
-        return Power(recognised(atom.base), recognised(atom.exponent))
-    if isinstance(atom, Group):
-        return type(atom)(recognised(atom.of))
-    return atom
+    if isinstance(atom, Function) and atom.operation is LOG:
+        found = _summed_exp(atom.arguments[0])
+        if found is not None and len(found[1]) == len(found[0].shape):
+            return LogSumExp(recognised(found[0]))
+    return atom if isinstance(atom, Whole) else remade(atom, recognised)
 
 
 def _summed_exp(expr: Expr) -> tuple[Expr, tuple[int, ...]] | None:
@@ -109,15 +118,83 @@ def _letters_of(term: Monomial) -> Letters:
     return tuple(sorted({a for f, _ in term.factors for a in f.letters if a is not None}))
 
 
+def _opened(t: Monomial) -> tuple[dict[AtomAt, Fraction], dict[int, int]]:
+    """The factors and sizes, with numbers that are sums of exponentials times something written out."""
+    factors, sizes = dict(t.factors), dict(enumerate(t.sizes))
+    if not any(_normalises(f, e) for f, e in t.factors):
+        return factors, sizes
+    for f, e in t.factors:
+        inner = f.atom.inner[0].terms if type(f.atom) is Group and not f.letters and e == 1 else ()
+        if len(inner) != 1 or inner[0].coefficient != 1 or not any(
+            isinstance(g.atom, Function) and g.atom.operation is EXP for g, _ in inner[0].factors
+        ):  # fmt: skip
+            continue
+        del factors[f]
+        start = max(sizes, default=-1) + 1
+        sizes |= {start + a: n for a, n in enumerate(inner[0].sizes)}
+        for (atom, letters), power in inner[0].factors:
+            at = AtomAt(atom, tuple(None if a is None else start + a for a in letters))
+            factors[at] = power
+    return factors, sizes
+
+
 def _term(t: Monomial, shape: tuple[int, ...]) -> Expr:
-    factors = dict(t.factors)
+    factors, sizes = _opened(t)
     pieces: list[Piece] = []
     for f in [f for f, e in t.factors if type(f.atom) is Group and e < 0 and e.denominator == 1]:
         _softmaxes(f, factors, pieces)
         _sigmoids(f, factors, pieces)
     _signs(factors, pieces)
-    pieces += [(_inside(f.atom), f.letters, e) for f, e in factors.items()]
-    return built(pieces, t.slots, dict(enumerate(t.sizes)), shape, t.coefficient)
+    _exponentials(factors, pieces, t)
+    for f, e in factors.items():
+        atom = _inside(f.atom)
+        alone = type(atom) is Group and len(atom.inner[0].terms) == 1
+        pieces.append((atom.inner[0] if alone else atom, f.letters, e))
+    named = built(pieces, t.slots, sizes, shape, t.coefficient)
+    return added(shape, [_without_ones(one) for one in named.terms])
+
+
+def _without_ones(t: Monomial) -> Monomial:
+    """The term without softmaxes that are summed over their axis: each is 1."""
+    for f, e in t.factors:
+        inner = f.atom.inner[0].terms if type(f.atom) is Group and not f.letters else ()
+        if (
+            len(inner) == 1
+            and not (found := _without_ones(inner[0])).factors
+            and e.denominator == 1
+        ):
+            factors = {g: x for g, x in t.factors if g != f}
+            number = t.coefficient * powered(found.coefficient, e)
+            return _without_ones(canonical(number, t.slots, dict(enumerate(t.sizes)), factors))
+        axes = [f.letters[a] for a in f.atom.axes] if isinstance(f.atom, Softmax) else []
+        read = [a for g, _ in t.factors for a in g.letters]
+        if (
+            e == 1
+            and axes
+            and all(a is not None and a not in t.slots and read.count(a) == 1 for a in axes)
+        ):
+            factors = {g: x for g, x in t.factors if g != f}
+            sizes = {a: n for a, n in enumerate(t.sizes) if a not in axes}
+            left, known = closed(factors, t.slots, sizes)
+            return _without_ones(canonical(t.coefficient, t.slots, known, left))
+    return t
+
+
+def _exponentials(factors: dict[AtomAt, Fraction], pieces: list[Piece], t: Monomial) -> None:
+    """Exponentials over the same letters as one, of the sum of what they are of."""
+    exps: dict[tuple[int, ...], list[AtomAt]] = {}
+    for f in factors:
+        if isinstance(f.atom, Function) and f.atom.operation is EXP:
+            exps.setdefault(tuple(sorted({a for a in f.letters if a is not None})), []).append(f)
+    for own, found in exps.items():
+        first = factors[found[0]]
+        if len(found) == 1 and (first == 1 or (first == -1 and not own)):
+            continue
+        sizes = {a: t.sizes[a] for a in own}
+        shape = tuple(sizes.values())
+        parts = [built([(f.atom.inner[0], f.letters, 1)], own, sizes, shape) for f in found]
+        argument = recognised(sum_of(parts, [factors.pop(f) for f in found]))
+        pieces.append((function_of(EXP, [argument], shape), own, 1))
 
 
 def _signs(factors: dict[AtomAt, Fraction], pieces: list[Piece]) -> None:
@@ -158,7 +235,7 @@ def _softmaxes(group: AtomAt, factors: dict[AtomAt, Fraction], pieces: list[Piec
     (term,) = group.atom.of.terms
     of, axes = found
     letters = term.factors[0][0].letters if len(term.factors) == 1 else _letters_of(term)
-    known = {s: a for s, a in zip(term.slots, group.letters, strict=True)}  # noqa: C416
+    known = dict(zip(term.slots, group.letters, strict=True))
     while factors.get(group, 0) < 0:
         match = _matched(list(term.factors), factors, known)
         if match is None:
@@ -193,41 +270,45 @@ def _matched(
     return None
 
 
+def _logistic(expr: Expr) -> Monomial | None:
+    """The exponential in ``1 + exp(x)``, None where it is something else."""
+    if len(expr.terms) != 2:
+        return None
+    ones = [t for t in expr.terms if not t.factors]
+    others = [t for t in expr.terms if t.factors]
+    if len(ones) != 1 or ones[0].coefficient != 1 or others[0].coefficient != 1:
+        return None
+    (other,) = others
+    exps = all(isinstance(f.atom, Function) and f.atom.operation is EXP for f, _ in other.factors)
+    return other if exps and all(a in other.slots for a in range(len(other.sizes))) else None
+
+
+def _argument(other: Monomial, shape: tuple[int, ...]) -> Expr:
+    """What a product of exponentials is the exponential of."""
+    slots = plain(shape)
+    names = dict(zip(other.slots, slots, strict=True))
+    sizes = sizes_of(slots, shape)
+    parts = []
+    for f, _ in other.factors:
+        at = tuple(None if a is None else names[a] for a in f.letters)
+        parts.append(built([(f.atom.inner[0], at, 1)], slots, sizes, shape))
+    return recognised(sum_of(parts, [e for _, e in other.factors]))
+
+
 def _sigmoids(group: AtomAt, factors: dict[AtomAt, Fraction], pieces: list[Piece]) -> None:
     assert isinstance(group.atom, Group)
-    inner = group.atom.of
-    if len(inner.terms) != 2:
+    shape = group.atom.of.shape
+    other = _logistic(group.atom.of)
+    if other is None:
         return
-    ones = [t for t in inner.terms if not t.factors]
-    others = [t for t in inner.terms if t.factors]
-    if len(ones) != 1 or ones[0].coefficient != 1 or others[0].coefficient != 1:
-        return
-    (other,) = others
-    if any(
-        not isinstance(f.atom, Function) or f.atom.operation is not EXP for f, _ in other.factors
-    ):
-        return
-    if any(a not in other.slots for a in range(len(other.sizes))):
-        return
-    slots = plain(inner.shape)
-    names = {s: a for s, a in zip(other.slots, slots, strict=True)}  # noqa: C416
-    parts: list[Expr] = []
-    scales: list[Fraction] = []
-    for f, e in other.factors:
-        at = tuple(None if a is None else names[a] for a in f.letters)
-        parts.append(
-            built([(f.atom.inner[0], at, 1)], slots, sizes_of(slots, inner.shape), inner.shape)
-        )
-        scales.append(e)
-    argument = recognised(sum_of(parts, scales))
+    argument = _argument(other, shape)
     outer: dict[int | None, int | None] = dict(zip(other.slots, group.letters, strict=True))
     above = [
         (AtomAt(f.atom, tuple(None if a is None else outer[a] for a in f.letters)), e) for f, e in other.factors
     ]  # fmt: skip
-    one = number(1)
 
     def value(sign: int) -> Expr:
-        return function_of(SIGMOID, [sum_of([argument], [Fraction(sign)])], inner.shape)
+        return function_of(SIGMOID, [sum_of([argument], [Fraction(sign)])], shape)
 
     while factors.get(group, 0) < 0 and all(
         factors.get(f, 0) >= e > 0 or factors.get(f, 0) <= e < 0 for f, e in above
@@ -236,16 +317,10 @@ def _sigmoids(group: AtomAt, factors: dict[AtomAt, Fraction], pieces: list[Piece
             _take(factors, f, e)
         _take(factors, group, Fraction(-1))
         pieces.append((value(1), group.letters, 1))
-    rest = factors.get(group, Fraction(0))
-    if rest < 0:
-        first = leading(argument)
-        if first.coefficient < 0:
-            complement = value(-1)
-        else:
-            whole = built([(one, (), 1)], slots, sizes_of(slots, inner.shape), inner.shape)
-            complement = sum_of([whole, value(1)], [ONE, -ONE])
-        del factors[group]
+    if factors.get(group, Fraction(0)) < 0:
+        rest = factors.pop(group)
+        slots = plain(shape)
+        ones = built([(number(1), (), 1)], slots, sizes_of(slots, shape), shape)
+        turned = leading(argument).coefficient < 0
+        complement = value(-1) if turned else sum_of([ones, value(1)], [ONE, -ONE])
         pieces.append((complement, group.letters, -rest))
-
-
-_ = (Inverse, Leaf, Letters)

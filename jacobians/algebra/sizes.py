@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from fractions import Fraction
 
-from jacobians.algebra.atoms import Atom, AtomAt, Expr, Function, Group, Leaf, Power
-from jacobians.algebra.recognising import Softmax
+from jacobians.algebra.atoms import AtomAt, Expr, Leaf
+from jacobians.algebra.remaking import remade
 
 
 def lettered(expr: Expr, letters: Mapping[int, Leaf]) -> Expr:
@@ -14,7 +14,10 @@ def lettered(expr: Expr, letters: Mapping[int, Leaf]) -> Expr:
     terms = []
     for t in expr.terms:
         coefficient = t.coefficient
-        factors = [(AtomAt(_inside(f.atom, letters), f.letters), e) for f, e in t.factors]
+        factors = [
+            (AtomAt(remade(f.atom, lambda e: lettered(e, letters)), f.letters), e)
+            for f, e in t.factors
+        ]
         if isinstance(coefficient, Fraction):
             for prime, leaf in letters.items():
                 power = 0
@@ -26,16 +29,3 @@ def lettered(expr: Expr, letters: Mapping[int, Leaf]) -> Expr:
                     factors.append((AtomAt(leaf, ()), Fraction(power)))
         terms.append(t._replace(coefficient=coefficient, factors=tuple(factors)))
     return Expr(expr.shape, tuple(terms))
-
-
-def _inside(atom: Atom, letters: Mapping[int, Leaf]) -> Atom:
-    inner = tuple(lettered(e, letters) for e in atom.inner)
-    if isinstance(atom, Softmax):
-        return Softmax(inner[0], atom.axes)
-    if isinstance(atom, Group):
-        return type(atom)(inner[0])
-    if isinstance(atom, Function):
-        return Function(atom.operation, inner, atom.parameters)
-    if isinstance(atom, Power):
-        return Power(*inner)
-    return atom

@@ -1,18 +1,7 @@
-"""From index notation to matrix notation: a product over letters as a network of matrices and columns.
+"""From index notation to matrix notation: the forms of expressions and of what they are made of."""
 
-Two on one summed letter meet in a matrix product, a column between two matrices is a diagonal
-matrix, what closes is a trace or a scalar, what shares free letters a Hadamard product. None where
-no such reading exists.
-"""
-
-# ruff: noqa: N812 - constants of this module
-
-from collections import Counter
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from itertools import permutations
-from math import gcd, lcm
-from typing import Any
 
 from jacobians.algebra.atoms import (
     Atom,
@@ -24,76 +13,26 @@ from jacobians.algebra.atoms import (
     Inverse,
     Leaf,
     Monomial,
-    Number,
     Power,
     Whole,
 )  # fmt: skip
-from jacobians.algebra.normal_form import (
-    added,
-    built,
-    canonical,
-    components,
-    dependent_axes,
-    expanded,
-    onto,
-    sum_of,
-)
+from jacobians.algebra.common_factors import dependent_axes, onto
+from jacobians.algebra.constants import Centring, Fixed, Selector, Splitting, Triangle
+from jacobians.algebra.moments import Standardised, Std
+from jacobians.algebra.normal_form import expanded
 from jacobians.algebra.recognising import LogSumExp, Softmax
-from jacobians.display.forms import (
-    Add,
-    CallForm,
-    Diag,
-    Eye,
-    Had,
-    Inv,
-    Kron,
-    MatrixForm,
-    Mul,
-    Name,
-    Ones,
-    Raised,
-    Scaled,
-    Turned,
-    is_row,
-    mul,
-    scaled,
-    turned,
-)  # fmt: skip
+from jacobians.algebra.reshaping import Rearranged, Reshaped
+from jacobians.display.entrywise import power_form
+from jacobians.display.form_products import Raised
+from jacobians.display.form_statistics import CentringForm, StandardisedForm
+from jacobians.display.form_sums import scaled
+from jacobians.display.forms import CallForm, Inv, MatrixForm, Name, turned
 from jacobians.display.matrix_forms import written_name
-from jacobians.operations.elementwise import exp as EXP
+from jacobians.display.networks import Item, Network, NoForm
+from jacobians.display.numpy_names import CODES
+from jacobians.display.summing import sum_form
 
-Item = tuple[MatrixForm, tuple[int, ...]]
-HALF = Fraction(1, 2)
-_MANY = 7  # terms among which pairs are looked for
-CODES = {
-    "exp": "np.exp", "log": "np.log", "tanh": "np.tanh", "sin": "np.sin", "cos": "np.cos", "tan": "np.tan",
-    "sign": "np.sign", "absolute": "np.abs", "fabs": "np.abs", "sinh": "np.sinh", "cosh": "np.cosh",
-    "arcsin": "np.arcsin", "arccos": "np.arccos", "arctan": "np.arctan", "arcsinh": "np.arcsinh",
-    "arccosh": "np.arccosh", "arctanh": "np.arctanh", "floor": "np.floor", "ceil": "np.ceil",
-    "log1p": "np.log1p", "expm1": "np.expm1", "exp2": "np.exp2", "log2": "np.log2", "log10": "np.log10",
-    "maximum": "np.maximum", "minimum": "np.minimum", "cbrt": "np.cbrt", "arctan2": "np.arctan2",
-    "sigmoid": "1 / (1 + np.exp(-{0}))", "relu": "np.maximum({0}, 0)", "expit": "1 / (1 + np.exp(-{0}))",
-    "greater": "({0} > {1})", "less": "({0} < {1})", "greater_equal": "({0} >= {1})",
-    "less_equal": "({0} <= {1})", "equal": "({0} == {1})", "not_equal": "({0} != {1})",
-    "logical_not": "np.logical_not({0})", "where": "np.where", "maximum_takes": "({0} >= {1})",
-    "minimum_takes": "({0} <= {1})", "share": "np.where({0} == {1}, 0.5, 1.0)",
-    "attains": "({0} == {1})", "sum": "np.sum", "max": "np.max", "min": "np.min",
-    "inside": "(({0} >= {1}) & ({0} <= {2}))", "clip": "np.clip", "sinc": "np.sinc",
-    "erf": "_erf({0})", "erfc": "(1 - _erf({0}))", "ndtr": "((1 + _erf({0} / np.sqrt(2))) / 2)",
-    "gamma": "_gamma({0})", "gammaln": "_gammaln({0})", "digamma": "_digamma({0})",
-    **{f"polygamma{n}": f"_polygamma({n}, {{0}})" for n in range(1, 6)},
-    "deg2rad": "np.deg2rad", "rad2deg": "np.rad2deg", "radians": "np.radians", "degrees": "np.degrees",
-    "heaviside": "np.heaviside", "trunc": "np.trunc", "round": "np.round", "copysign": "np.copysign",
-    "fmax": "np.fmax", "fmin": "np.fmin", "logaddexp2": "np.logaddexp2", "logaddexp": "np.logaddexp",
-    "logit": "np.log({0} / (1 - {0}))", "log_expit": "-np.logaddexp(0, -{0})",
-    "xlogy": "np.where({0} == 0, 0.0, {0} * np.log({1}))",
-    "xlog1py": "np.where({0} == 0, 0.0, {0} * np.log1p({1}))",
-    "entr": "-{0} * np.log({0})",
-}  # fmt: skip
-
-
-class NoForm(Exception):
-    """There is no matrix notation for it; the text says why."""
+_LISTED = 12  # positions of a selection that are written
 
 
 class Arranger:
@@ -110,11 +49,9 @@ class Arranger:
     def __init__(
         self, length: Callable[[int], str] = str, leaf: Callable[[Leaf], str] | None = None
     ) -> None:
-        self._length = length
+        self.length = length
         self._leaf = leaf
         self._known: dict[str, MatrixForm] = {}
-
-    # expressions
 
     def form(self, expr: Expr) -> MatrixForm:
         """An expression of at most two axes; raises NoForm."""
@@ -124,210 +61,44 @@ class Arranger:
         return known
 
     def _best(self, expr: Expr) -> MatrixForm:
-        if len(expr.terms) > 1 and not expr.shape:
-            pass
+        """As it is, or with its parentheses opened where that is shorter."""
         found = self._sum(expr)
         if any(type(f.atom) is Group and e > 0 for t in expr.terms for f, e in t.factors):
             try:
-                other = self._sum(expanded(expr))
+                return min(found, self._sum(expanded(expr)), key=lambda f: f.cost)
             except NoForm:
-                return found
-            if other.cost < found.cost:
-                return other
+                pass
         return found
 
     def _sum(self, expr: Expr) -> MatrixForm:
         if not expr.terms:
             return Name("0", 0, "0" if not expr.shape else f"np.zeros({expr.shape})", "0")
         terms = sorted(expr.terms, key=lambda t: t.coefficient < 0)
-        parts = [self._monomial(t, expr.shape) for t in terms]
-        return self._add(parts)
+        parts = [self._monomial(t) for t in terms]
+        return sum_form(parts)
 
-    def _add(self, parts: Sequence[MatrixForm]) -> MatrixForm:
-        if len(parts) == 1:
-            return parts[0]
-        if any(isinstance(p, Ones) for p in parts) and not all(_is_ones(p) for p in parts):
-            parts = [Name("1", 1, "1") if isinstance(p, Ones) else p for p in parts]
-        if 2 < len(parts) < _MANY:
-            merged = self._paired(parts)
-            if merged is not None:
-                return min(merged, self._whole_sum(parts), key=lambda f: f.cost)
-        return self._whole_sum(parts)
-
-    def _paired(self, parts: Sequence[MatrixForm]) -> MatrixForm | None:
-        """The sum with the two of its terms together that have most in common, None where none have."""
-        best: tuple[int, MatrixForm, list[MatrixForm]] | None = None
-        for n, a in enumerate(parts):
-            for m in range(n + 1, len(parts)):
-                apart = Add((a, parts[m]))
-                both = self._whole_sum([a, parts[m]])
-                gain = apart.cost[0] - both.cost[0]
-                if gain > 0 and not isinstance(both, Add) and (best is None or gain > best[0]):
-                    rest = [*parts]
-                    del rest[m]
-                    rest[n] = both
-                    best = gain, both, rest
-        return None if best is None else self._add(best[2])
-
-    def _whole_sum(self, parts: Sequence[MatrixForm]) -> MatrixForm:
-        """The sum as it is, or with what all terms have in common out."""
-        if (
-            len(parts) == 2
-            and turned(parts[1]) == parts[0]
-            and parts[0].text.count("ᵀ") > parts[1].text.count("ᵀ")
-        ):
-            parts = parts[::-1]
-        plain = Add(tuple(parts))
-        ways = [plain, *self._factored(parts)]
-        if (
-            len(ways) == 2
-            and isinstance(ways[1], Had)
-            and any(isinstance(h, CallForm) for h in ways[1].above[:-1])
-        ):
-            return ways[1]
-        return min(ways, key=lambda f: f.cost)
-
-    def _factored(self, parts: Sequence[MatrixForm]) -> list[MatrixForm]:
-        """The sum with a common factor out, in each way there is."""
-        whole = [p if isinstance(p, Scaled) else Scaled(Fraction(1), (), (), p) for p in parts]
-        found: list[MatrixForm] = []
-        same = _shared([p.coefficient for p in whole])
-        if all(p.coefficient < 0 for p in whole):
-            same = -same
-        if all(isinstance(p.body, Diag | Eye) for p in whole) and any(
-            isinstance(p.body, Diag) for p in whole
-        ):
-            inner = self._add([
-                scaled(p.coefficient, p.above, p.below, p.body.of if isinstance(p.body, Diag) else Ones(p.body.code))  # type: ignore[union-attr]  # noqa: E501
-                for p in whole
-            ])  # fmt: skip
-            found.append(Diag(inner))
-        tops = [_flat(p.above) for p in whole]
-        bottoms = [_flat(p.below) for p in whole]
-        above, below = _in_all(tops), _in_all(bottoms)
-        rest = [
-            scaled(
-                p.coefficient / same,
-                _raised(_without(top, above)), _raised(_without(bottom, below)), p.body,
-            )
-            for p, top, bottom in zip(whole, tops, bottoms, strict=True)
-        ]  # fmt: skip
-        if (above or below or same != 1) and all(p.ndim == plain_ndim(rest) for p in rest):
-            inner = self._add(rest)
-            found.append(scaled(same, _raised(above), _raised(below), inner))
-        bodies: list[tuple[MatrixForm, ...]] = [
-            p.body.parts if isinstance(p.body, Mul) else (p.body,) if p.body is not None else ()
-            for p in whole
-        ]
-        if all(bodies) and not above and not below:
-            for side in (0, -1):
-                first = bodies[0]
-                end: MatrixForm = first[side]
-                if all(b[side] == end for b in bodies):
-                    cut = slice(1, None) if side == 0 else slice(None, -1)
-                    if any(len(b) == 1 for b in bodies):
-                        if (
-                            all(
-                                len(b) == 1 or (len(b) == 2 and isinstance(b[cut][0], Diag))  # type: ignore[index]
-                                for b in bodies
-                            )
-                            and any(len(b) == 2 for b in bodies)
-                            and end.ndim == 2
-                        ):
-                            inner = self._add([
-                                scaled(p.coefficient, p.above, p.below, Name("1", 1, "1") if len(b) == 1 else _inside_of(b[cut][0]))  # noqa: E501
-                                for p, b in zip(whole, bodies, strict=True)
-                            ])  # fmt: skip
-                            found.append(mul(Diag(inner), end) if side else mul(end, Diag(inner)))
-                        continue
-                    rest = [
-                        scaled(p.coefficient, p.above, p.below, mul(*b[cut])) for p, b in zip(whole, bodies, strict=True)  # noqa: E501
-                    ]  # fmt: skip
-                    if any(r.ndim != rest[0].ndim or is_row(r) != is_row(rest[0]) for r in rest):
-                        continue
-                    inner = (
-                        turned(self._add([turned(r) for r in rest]))
-                        if is_row(rest[0])
-                        else self._add(rest)
-                    )
-                    both = (inner, end) if side else (end, inner)
-                    found.append(_pulled(both))
-        heads = [
-            tuple(g for f in p.body.above for g in _repeated(f)) if isinstance(p.body, Had) and not p.body.below
-            else _repeated(p.body) if isinstance(p.body, Raised) and p.body.ndim == 1
-            else (p.body,) if p.body is not None and p.body.ndim == 1 else ()
-            for p in whole
-        ]  # fmt: skip
-        if all(heads) and not above and not below:
-            shared = list(dict.fromkeys(h for h in heads[0] if all(h in other for other in heads)))
-            if shared:
-                ndim = whole[0].ndim
-                others = [_without(h, shared) for h in heads]
-                if not all(others) and any(others):
-                    others = [o or [Name("1", 1, "1")] for o in others]
-                if all(others):
-                    inner = self._add([
-                        scaled(p.coefficient, p.above, p.below, o[0] if len(o) == 1 else Had(tuple(o), (), ndim))
-                        for p, o in zip(whole, others, strict=True)
-                    ])  # fmt: skip
-                    found.append(Had((*shared, inner), (), ndim))
-                    if any(isinstance(h, CallForm) for h in shared):
-                        return [found[-1]]  # σ (1 − σ)
-        return found
-
-    # monomials
-
-    def _monomial(self, t: Monomial, shape: tuple[int, ...]) -> MatrixForm:  # noqa: ARG002
-        t = _facing(t)
+    def _monomial(self, t: Monomial) -> MatrixForm:
+        t = facing(t)
         axes = [a for a in t.slots if a is not None]
         if len(axes) > 2:
             raise NoForm("it has more than two axes")
-        above, below, items = self._items(t)
-        body = self._network(items, axes, t.sizes, above)
+        above, below, items = self.items(t)
+        body = self.network(items, axes, t.sizes, above)
         return scaled(t.coefficient, tuple(_ordered(above)), tuple(_ordered(below)), body)
 
-    def _items(self, t: Monomial) -> tuple[list[MatrixForm], list[MatrixForm], list[Item]]:
+    def items(self, t: Monomial) -> tuple[list[MatrixForm], list[MatrixForm], list[Item]]:
         """Scalars above and below, and what has letters."""
         above: list[MatrixForm] = []
         below: list[MatrixForm] = []
         items: list[Item] = []
-        exps: dict[tuple[int, ...], list[tuple[AtomAt, Fraction]]] = {}
         for f, e in t.factors:
-            if isinstance(f.atom, Function) and f.atom.operation is EXP:
-                at = tuple(sorted(a for a in set(f.letters) if a is not None))
-                exps.setdefault(at, []).append((f, e))
-                continue
             if isinstance(f.atom, Whole) and f.atom.operation.name == "share" and not f.letters:
                 count = self.form(f.atom.arguments[0])  # one over the number of the equal ones
                 form = CallForm("sum", (count,), 0, "\\operatorname{sum}", "np.sum")
                 self._place(form, f, -e, above, below, items)
                 continue
             self._place(self.atom(f.atom), f, e, above, below, items)
-        for own, powers in exps.items():
-            self._place_exp(own, powers, t, above, below, items)
         return above, below, items
-
-    def _place_exp(
-        self, own: tuple[int, ...], powers: list[tuple[AtomAt, Fraction]], t: Monomial,
-        above: list[MatrixForm], below: list[MatrixForm], items: list[Item],
-    ) -> None:  # fmt: skip
-        shape = tuple(t.sizes[a] for a in own if a is not None)
-        sizes = {a: t.sizes[a] for a in own if a is not None}
-        if (
-            len(powers) > 1
-            or powers[0][1].denominator != 1
-            or abs(powers[0][1]) != 1
-            or (powers[0][1] == -1 and own)
-        ):
-            parts = [
-                built([(f.atom.inner[0], f.letters, 1)], own, sizes, shape, e) for f, e in powers
-            ]
-            argument = sum_of(parts)
-            atom = Function(EXP, (argument,))
-            self._place(self.atom(atom), AtomAt(atom, own), Fraction(1), above, below, items)
-            return
-        f, e = powers[0]
-        self._place(self.atom(f.atom), f, e, above, below, items)
 
     def _place(
         self,
@@ -352,136 +123,19 @@ class Arranger:
         else:
             items.append((power_form(form, e), letters))
 
-    def _network(
-        self, items: list[Item], axes: list[int], sizes: tuple[int, ...], above: list[MatrixForm]
+    def network(
+        self, items: list[Item], axes: list[int], sizes: Sequence[int], above: list[MatrixForm]
     ) -> MatrixForm | None:
         """What the items are, with these free axes; scalars that close go to ``above``."""
-        free = set(axes)
-        items = list(items)
-        while True:
-            summed = {a for _, ls in items for a in ls} - free
-            if not summed:
-                break
-            if not self._eliminate(items, summed, above, sizes):
-                raise NoForm("a letter is shared by more than two matrices")
-        distinct = list(dict.fromkeys(axes))
-        if len(distinct) == 2:
-            return self._matrix(items, distinct, sizes)
-        if len(distinct) == 1:
-            vectors = [f for f, _ in items]
-            one = had(vectors, 1) if vectors else None
-            if len(axes) == 2:
-                return Diag(one) if one is not None else Eye(self._length(sizes[axes[0]]))
-            return one if one is not None else Ones(self._length(sizes[axes[0]]))
-        return None
+        return Network(self.length, sizes).form(items, axes, above)
 
-    def _matrix(self, items: list[Item], axes: list[int], sizes: tuple[int, ...]) -> MatrixForm:
-        row, column = axes
-        matrices = [f if ls == (row, column) else turned(f) for f, ls in items if len(ls) == 2]
-        left = [f for f, ls in items if ls == (row,)]
-        right = [f for f, ls in items if ls == (column,)]
-        if matrices:
-            body = had(matrices, 2)
-            if left:
-                body = mul(Diag(had(left, 1)), body)
-            if right:
-                body = mul(body, Diag(had(right, 1)))
-            return body
-        first = had(left, 1) if left else Ones(self._length(sizes[row]))
-        second = had(right, 1) if right else Ones(self._length(sizes[column]))
-        return mul(first, turned(second))
-
-    def _eliminate(
-        self, items: list[Item], summed: set[int], above: list[MatrixForm], sizes: tuple[int, ...]
-    ) -> bool:
-        """Sum over one letter; whether there was one that can be."""
-        best: tuple[int, int] | None = None
-        for a in sorted(summed):
-            ones = sum(ls == (a,) for _, ls in items)
-            twos = sum(len(ls) == 2 and a in ls for _, ls in items)
-            rank = {(0, 2): 1, (1, 1): 0, (2, 0): 2}.get(
-                (ones, twos), 3 + twos + ones if twos < 3 else 99
-            )
-            if (ones, twos) == (0, 2):
-                both = [set(ls) for _, ls in items if len(ls) == 2 and a in ls]
-                if both[0] == both[1] and not both[0] <= summed:
-                    rank = 6
-            if best is None or rank < best[0]:
-                best = rank, a
-        assert best is not None
-        rank, a = best
-        vectors = [it for it in items if it[1] == (a,)]
-        matrices = [it for it in items if len(it[1]) == 2 and a in it[1]]
-        if rank >= 99:
-            return self._merge_pair(items, matrices)
-        for it in (*vectors, *matrices):
-            items.remove(it)
-        forms = [f for f, _ in vectors]
-        if not matrices:
-            above.append(self._inner(forms))
-        elif len(matrices) == 1:
-            m, ls = matrices[0]
-            other = ls[0] if ls[1] == a else ls[1]
-            if not forms and other in summed and not any(other in ks for _, ks in items):
-                above.append(CallForm("sum", (m,), 0, "\\operatorname{sum}", "np.sum"))
-                return True
-            m = m if ls[1] == a else turned(m)
-            column = had(forms, 1) if forms else Ones(self._length(sizes[a]))
-            items.append((mul(m, column), (other,)))
-        else:
-            (m, ls), (n, ks) = matrices
-            left = ls[0] if ls[1] == a else ls[1]
-            right = ks[1] if ks[0] == a else ks[0]
-            m = m if ls[1] == a else turned(m)
-            n = n if ks[0] == a else turned(n)
-            if left == right:
-                if left in summed and not any(left in ls for _, ls in items):
-                    middle = (Diag(had(forms, 1)),) if forms else ()
-                    above.append(self._trace(mul(m, *middle, n)))
-                else:
-                    column = had(forms, 1) if forms else Ones(self._length(sizes[a]))
-                    items.append((mul(had([m, turned(n)], 2), column), (left,)))
-            else:
-                middle = (Diag(had(forms, 1)),) if forms else ()
-                items.append((mul(m, *middle, n), (left, right)))
-        return True
-
-    @staticmethod
-    def _merge_pair(items: list[Item], matrices: list[Item]) -> bool:
-        """Two matrices over the same letters as their Hadamard product."""
-        for n, (m, ls) in enumerate(matrices):
-            for other, ks in matrices[n + 1 :]:
-                if set(ls) == set(ks):
-                    items.remove((m, ls))
-                    items.remove((other, ks))
-                    items.append((had([m, other if ls == ks else turned(other)], 2), ls))
-                    return True
-        return False
-
-    @staticmethod
-    def _inner(forms: list[MatrixForm]) -> MatrixForm:
-        if len(forms) == 1 and isinstance(forms[0], CallForm) and forms[0].name == "dg":
-            return CallForm("tr", forms[0].arguments, 0, "\\operatorname{tr}", "np.trace")
-        if len(forms) == 1:
-            return CallForm("sum", tuple(forms), 0, "\\operatorname{sum}", "np.sum")
-        forms = sorted(forms, key=lambda f: (isinstance(f, Mul), f.text))
-        if len(forms) > 2:
-            forms = [forms[0], had(forms[1:], 1)]
-        a, b = forms
-        ways = [mul(turned(a), b), mul(turned(b), a)]
-        return min(ways, key=lambda f: (f.text.count("ᵀ"), len(f.text), f.text))
-
-    @staticmethod
-    def _trace(form: MatrixForm) -> MatrixForm:
-        parts = form.parts if isinstance(form, Mul) else (form,)
-        ways = []
-        for k in range(len(parts)):
-            rotated = mul(*parts[k:], *parts[:k])
-            ways += [rotated, turned(rotated)]
-        best = min(ways, key=lambda f: (f.text.count("ᵀ"), len(f.text), f.text))
-        return CallForm("tr", (best,), 0, "\\operatorname{tr}", "np.trace")
-
-    # atoms
+    def network_form(
+        self, axes: list[int], factors: list[tuple[AtomAt, Fraction]], t: Monomial
+    ) -> MatrixForm:
+        """Some of a term's factors, with these axes."""
+        above, below, items = self.items(t._replace(factors=tuple(factors)))
+        body = self.network(items, axes, t.sizes, above)
+        return scaled(Fraction(1), tuple(above), tuple(below), body)
 
     def atom(self, atom: Atom) -> MatrixForm:
         """An atom with all its axes."""
@@ -497,6 +151,8 @@ class Arranger:
                 raise NoForm(f"{atom.name} has {ndim} axes")
             code = self._leaf(atom) if self._leaf is not None else atom.name
             return Name(atom.name, ndim, code, symmetric=atom.symmetric)
+        if isinstance(atom, Fixed):
+            return self._fixed(atom)
         if isinstance(atom, LogSumExp):
             form = self.form(atom.of)
             return CallForm(
@@ -508,6 +164,10 @@ class Arranger:
             return CallForm("det", (self.form(atom.of),), 0, "\\det", "np.linalg.det")
         if isinstance(atom, Softmax):
             return self._softmax(atom)
+        if isinstance(atom, Std):
+            return self._moment(atom)
+        if isinstance(atom, Reshaped):
+            return self._reshaped(atom)
         if isinstance(atom, Group):
             if sum(n != 1 for n in atom.of.shape) > 2:
                 raise NoForm("a sum has more than two axes")
@@ -518,6 +178,10 @@ class Arranger:
         if isinstance(atom, Function):
             return self._function(atom)
         assert isinstance(atom, Whole)
+        return self._call(atom)
+
+    def _call(self, atom: Whole) -> MatrixForm:
+        """An operation on whole arrays that gives a number."""
         ndim = sum(n != 1 for n in atom.shape)
         if ndim > 2:
             raise NoForm(f"{atom.operation.name} has {ndim} axes")
@@ -529,6 +193,50 @@ class Arranger:
             atom.operation.latex or written_name(atom.operation.name, "latex"),
             CODES.get(atom.operation.name, "?"),
         )  # fmt: skip
+
+    def _fixed(self, atom: Fixed) -> MatrixForm:
+        """An array of numbers by its name."""
+        length = self.length(atom.shape[0])
+        if isinstance(atom, Centring):
+            return CentringForm(atom.shape[0], length)
+        if isinstance(atom, Splitting):
+            raise NoForm("an axis is read as two")
+        code = f"np.tri({length})" if isinstance(atom, Triangle) else atom.code
+        meaning = "tril(𝟏 𝟏ᵀ)" if isinstance(atom, Triangle) else ""
+        subject = ""
+        if isinstance(atom, Selector) and atom.stride is None:
+            subject, shown = atom.table, [str(p) for p in atom.positions]
+            listed = [*shown[:_LISTED], *["…"] * (len(shown) > _LISTED)]
+            meaning = f"({', '.join(listed)})"
+        return Name(
+            atom.name, len(atom.shape), code, atom.latex, atom.name == "J", meaning, subject
+        )
+
+    def _reshaped(self, atom: Reshaped) -> MatrixForm:
+        """``vec(X)``, ``unvec(x)``, and ``R(C)``, which has the blocks of C as rows."""
+        form = self.form(atom.of)
+        sizes = ", ".join(map(self.length, atom.parts))
+        code = f"np.reshape({{0}}, ({sizes}))"
+        if isinstance(atom, Rearranged):
+            a, b, c, d = map(self.length, atom.parts)
+            inner = f"np.reshape({{0}}, ({a}, {c}, {b}, {d}))"
+            code = f"np.reshape(np.transpose({inner}, (0, 2, 1, 3)), ({a} * {b}, {c} * {d}))"
+            return CallForm("R", (form,), 2, "R", code)
+        if len(atom.shape) == 1:
+            return CallForm("vec", (form,), 1, "\\operatorname{vec}", "np.ravel")
+        return CallForm("unvec", (form,), 2, "\\operatorname{unvec}", code)
+
+    def _moment(self, atom: Std) -> MatrixForm:
+        """Of a column, or of each row of a matrix."""
+        form = self.form(atom.of)
+        ndim = sum(n != 1 for n in atom.of.shape)
+        if ndim > 2:
+            raise NoForm("a standard deviation of more than two axes")
+        rows = "" if ndim == 1 else ", axis=1"
+        if not isinstance(atom, Standardised):
+            code = f"np.std({{0}}{rows})"
+            return CallForm("std", (form,), ndim - 1, "\\operatorname{std}", code)
+        return StandardisedForm(form, ndim)
 
     def _aligned(self, exprs: Sequence[Expr]) -> list[MatrixForm]:
         """Arguments of one shape; a number stays a number, what would broadcast is refused."""
@@ -581,160 +289,8 @@ class Arranger:
             )
         return CallForm(name, tuple(forms), ndim, latex, code, True)
 
-    # more axes
 
-    def kron(self, expr: Expr, out_ndim: int) -> MatrixForm:
-        """∂vec(A)/∂vec(B) for row-major vec, as Kronecker products."""
-        if (
-            all(t.slots[:out_ndim] == t.slots[out_ndim:] for t in expr.terms)
-            and expr.terms
-            and any(
-                any(a in t.slots for a in f.letters if a is not None)
-                for t in expr.terms
-                for f, _ in t.factors
-            )
-        ):
-            own = added(expr.shape[:out_ndim], [
-                canonical(t.coefficient, t.slots[:out_ndim], dict(enumerate(t.sizes)), dict(t.factors))
-                for t in expr.terms
-            ])  # fmt: skip
-            return Diag(CallForm("vec", (self.form(own),), 1, "\\operatorname{vec}", "np.ravel"))
-        parts = [self._scaled_kron(t, out_ndim) for t in expr.terms]
-        if len(parts) > 1 and any(isinstance(p, Scaled) and p.coefficient < 0 for p in parts):
-            parts.sort(key=lambda p: isinstance(p, Scaled) and p.coefficient < 0)
-        return self._add(parts) if parts else Name("0", 0)
-
-    def _scaled_kron(self, t: Monomial, out_ndim: int) -> MatrixForm:
-        """A term, with what scales whole rows or columns as diagonal matrices beside it."""
-        t = _facing(t)
-        try:
-            return self._kron_term(t, out_ndim)
-        except NoForm:
-            exponents = dict(t.factors)
-            free = {a for a in t.slots if a is not None}
-            parts = components(exponents, set(range(len(t.sizes))) - free)
-            sides: list[MatrixForm | None] = []
-            for own in (t.slots[:out_ndim], t.slots[out_ndim:]):
-                axes = [a for a in own if a is not None]
-                mine = [
-                    p
-                    for p in parts
-                    if len(axes) == 2
-                    and {a for f in p for a in f.letters if a in free} == set(axes)
-                ]
-                parts = [p for p in parts if p not in mine]
-                factors = [(f, exponents[f]) for p in mine for f in p]
-                form = self.network_form(axes, factors, t) if factors else None
-                vec = form and CallForm("vec", (form,), 1, "\\operatorname{vec}", "np.ravel")
-                sides.append(vec and Diag(vec))
-            if sides == [None, None]:
-                raise
-            rest = t._replace(
-                coefficient=Fraction(1), factors=tuple((f, exponents[f]) for p in parts for f in p)
-            )
-            left, right = sides
-            pieces = [p for p in (left, self._kron_term(rest, out_ndim), right) if p is not None]
-            return scaled(t.coefficient, (), (), _pulled_all(pieces))
-
-    def _kron_term(self, t: Monomial, out_ndim: int) -> MatrixForm:
-        t = _facing(t)
-        free = {a for a in t.slots if a is not None}
-        outs = [a for a in t.slots[:out_ndim] if a is not None]
-        ins = [a for a in t.slots[out_ndim:] if a is not None]
-        scalars: list[AtomAt] = []
-        groups: list[tuple[set[int], list[AtomAt]]] = []
-        summed = set(range(len(t.sizes))) | free
-        exponents = dict(t.factors)
-        for part in components(exponents, summed):
-            letters = {a for f in part for a in f.letters if a in free}
-            if letters:
-                groups.append((letters, part))
-            else:
-                scalars += part
-        covered = {a for ls, _ in groups for a in ls}
-        for a in dict.fromkeys([*outs, *ins]):
-            if a not in covered:
-                groups.append(({a}, []))
-        above, below, rest = self._items(
-            t._replace(factors=tuple((f, exponents[f]) for f in scalars))
-        )
-        if rest:
-            scalar = self._network(rest, [], t.sizes, above)
-            assert scalar is None
-        blocks = []
-        for letters, part in groups:
-            own_out = [a for a in outs if a in letters]
-            own_in = [a for a in ins if a in letters]
-            blocks.append((own_out, own_in, part))
-        for commuted in (False, True) if len(ins) == 2 and len(outs) == 2 else (False,):
-            wanted_in = ins[::-1] if commuted else ins
-            order = self._block_order(blocks, outs, wanted_in)
-            if order is None:
-                continue
-            forms = []
-            for own_out, own_in, part in order:
-                if commuted and len(own_in) == 2:
-                    own_in = own_in[::-1]
-                forms.append(self._block(own_out, own_in, [(f, exponents[f]) for f in part], t))
-            if commuted and all(isinstance(f, Eye) for f in forms):
-                return scaled(t.coefficient, tuple(above), tuple(below), Name("K", 2))
-            body: MatrixForm = forms[0] if len(forms) == 1 else Kron(tuple(forms), commuted)
-            if len(forms) == 1 and commuted:
-                body = Kron((forms[0],), commuted)
-            return scaled(t.coefficient, tuple(above), tuple(below), body)
-        raise NoForm("its axes are no Kronecker product")
-
-    @staticmethod
-    def _block_order(
-        blocks: list[tuple[list[int], list[int], list[AtomAt]]], outs: list[int], ins: list[int]
-    ) -> list[tuple[list[int], list[int], list[AtomAt]]] | None:
-        for order in permutations(blocks):
-            if [a for o, _, _ in order for a in o] == outs and [
-                a for _, i, _ in order for a in (i if len(i) < 2 else [x for x in ins if x in i])
-            ] == ins:
-                return list(order)
-        return None
-
-    def _block(
-        self, outs: list[int], ins: list[int], factors: list[tuple[AtomAt, Fraction]], t: Monomial
-    ) -> MatrixForm:
-        if len(outs) > 1 or len(ins) > 1:
-            if len(outs) == 2 and len(ins) == 2 and outs == ins:
-                inner = self.network_form(outs, factors, t)
-                return Diag(CallForm("vec", (inner,), 1, "\\operatorname{vec}", "np.ravel"))
-            if len(outs) == 2 and not ins:
-                return CallForm(
-                    "vec",
-                    (self.network_form(outs, factors, t),),
-                    1,
-                    "\\operatorname{vec}",
-                    "np.ravel",
-                )
-            if len(ins) == 2 and not outs:
-                return Turned(
-                    CallForm(
-                        "vec",
-                        (self.network_form(ins, factors, t),),
-                        1,
-                        "\\operatorname{vec}",
-                        "np.ravel",
-                    )
-                )
-            raise NoForm("a part has more than two axes")
-        form = self.network_form([*outs, *ins], factors, t)
-        if (outs and ins) or outs:
-            return form
-        return turned(form)
-
-    def network_form(  # noqa: D102
-        self, axes: list[int], factors: list[tuple[AtomAt, Fraction]], t: Monomial
-    ) -> MatrixForm:
-        above, below, items = self._items(t._replace(factors=tuple(factors)))
-        body = self._network(items, axes, t.sizes, above)
-        return scaled(Fraction(1), tuple(above), tuple(below), body)
-
-
-def _facing(t: Monomial) -> Monomial:
+def facing(t: Monomial) -> Monomial:
     """A term that is minus a difference from a number, −c (σ − 1), as c (1 − σ)."""
     if not t.coefficient < 0:
         return t
@@ -753,147 +309,5 @@ def _facing(t: Monomial) -> Monomial:
     return t
 
 
-def _flat(scalars: Sequence[MatrixForm]) -> list[MatrixForm]:
-    """Scalars with their whole powers as products."""
-    found: list[MatrixForm] = []
-    for s in scalars:
-        whole = (
-            isinstance(s, Raised) and isinstance(s.exponent, Fraction) and s.exponent in (2, 3, 4)
-        )
-        found += [s.of] * int(s.exponent) if whole else [s]  # type: ignore[attr-defined]
-    return found
-
-
-def _raised(scalars: Sequence[MatrixForm]) -> tuple[MatrixForm, ...]:
-    """The other way round."""
-    return tuple(f if n == 1 else power_form(f, Fraction(n)) for f, n in Counter(scalars).items())
-
-
-def _in_all(lists: Sequence[Sequence[MatrixForm]]) -> list[MatrixForm]:
-    """What is in all of them, as often as it is."""
-    common = Counter(lists[0])
-    for other in lists[1:]:
-        common &= Counter(other)
-    return list(common.elements())
-
-
-def _repeated(form: MatrixForm) -> tuple[MatrixForm, ...]:
-    """What a whole power is a product of, entry by entry."""
-    if isinstance(form, Raised) and isinstance(form.exponent, Fraction) and form.exponent in (2, 3):
-        return (form.of,) * int(form.exponent)
-    return (form,)
-
-
-def _inside_of(form: MatrixForm) -> MatrixForm:
-    """The column of a diagonal matrix."""
-    assert isinstance(form, Diag)
-    return form.of
-
-
-def _is_ones(form: MatrixForm) -> bool:
-    return isinstance(form, Ones) or (isinstance(form, Scaled) and isinstance(form.body, Ones))
-
-
-def _shared(numbers: Sequence[Number]) -> Number:
-    """The largest number of which all are multiples."""
-    if not all(isinstance(n, Fraction) for n in numbers):
-        return Fraction(1)
-    top = gcd(*(abs(n.numerator) for n in numbers))  # type: ignore[union-attr]
-    return Fraction(top, lcm(*(n.denominator for n in numbers)))  # type: ignore[union-attr]
-
-
-def plain_ndim(parts: Sequence[MatrixForm]) -> int:
-    """The axes of the first."""
-    return int(parts[0].ndim)
-
-
-def _pulled(parts: tuple[MatrixForm, MatrixForm]) -> MatrixForm:
-    """A product whose number stands first."""
-    coefficient: Number = Fraction(1)
-    above: tuple[MatrixForm, ...] = ()
-    below: tuple[MatrixForm, ...] = ()
-    bare: list[MatrixForm] = []
-    for p in parts:
-        if isinstance(p, Scaled) and p.body is not None:
-            coefficient = coefficient * p.coefficient
-            above, below = above + p.above, below + p.below
-            bare.append(p.body)
-        else:
-            bare.append(p)
-    return scaled(coefficient, above, below, mul(*bare))
-
-
-def _pulled_all(parts: Sequence[MatrixForm]) -> MatrixForm:
-    found = parts[0]
-    for p in parts[1:]:
-        found = _pulled((found, p))
-    return found
-
-
-def _without(parts: Sequence[MatrixForm], gone: Sequence[MatrixForm]) -> list[MatrixForm]:
-    left = list(parts)
-    for g in gone:
-        left.remove(g)
-    return left
-
-
 def _ordered(scalars: Sequence[MatrixForm]) -> list[MatrixForm]:
     return sorted(scalars, key=lambda f: (f.text.count(" "), len(f.text)))
-
-
-def had(forms: Sequence[MatrixForm], ndim: int) -> MatrixForm:
-    """An entrywise product; powers below 0 stand below."""
-    if len(forms) == 1 and not (
-        isinstance(forms[0], Raised)
-        and isinstance(forms[0].exponent, Fraction)
-        and forms[0].exponent < 0
-    ):
-        return forms[0]
-    above: list[MatrixForm] = []
-    below: list[MatrixForm] = []
-    number: Number = Fraction(1)
-    for f in forms:
-        if isinstance(f, Had):
-            above += f.above
-            below += f.below
-        elif isinstance(f, Raised) and isinstance(f.exponent, Fraction) and f.exponent < 0:
-            below.append(power_form(f.of, -f.exponent))
-        else:
-            above.append(f)
-    key: Any = lambda f: (isinstance(f, Mul | Add), f.text)  # noqa: E731
-    counts = Counter(above)
-    above = [f if n == 1 else power_form(f, Fraction(n)) for f, n in counts.items()]
-    if not below and len(above) == 1:
-        return above[0]
-    found = Had(tuple(sorted(above, key=key)), tuple(sorted(below, key=key)), ndim)
-    return found if number == 1 else scaled(number, (), (), found)
-
-
-def power_form(form: MatrixForm, exponent: Fraction) -> MatrixForm:
-    """A power; the root of xᵀx is ‖x‖, whose powers are those of a norm."""
-    if exponent == 1:
-        return form
-    if getattr(form, "ndim", 1) == 0:
-        of = _square_of(form)
-        if of is not None and (exponent * 2).denominator == 1 and exponent.denominator != 1:
-            code = "np.linalg.norm"
-            norm = CallForm("‖{0}‖", (of,), 0, "\\lVert {0} \\rVert", code)
-            return norm if exponent == HALF else Raised(norm, exponent * 2)
-    return Raised(form, exponent)
-
-
-def _square_of(form: MatrixForm) -> MatrixForm | None:
-    """What xᵀx is of, or tr(XᵀX)."""
-    if isinstance(form, Mul):
-        n = len(form.parts)
-        half = n // 2
-        if n % 2 == 0 and turned(mul(*form.parts[half:])) == mul(*form.parts[:half]):
-            return mul(*form.parts[half:])
-    if isinstance(form, CallForm) and form.name == "tr" and isinstance(form.arguments[0], Mul):
-        parts = form.arguments[0].parts
-        half = len(parts) // 2
-        if len(parts) % 2 == 0:
-            first, second = mul(*parts[:half]), mul(*parts[half:])
-            if turned(second) == first:
-                return min(first, second, key=lambda f: f.text.count("ᵀ"))
-    return None

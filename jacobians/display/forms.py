@@ -1,27 +1,25 @@
-"""Matrix notation as a tree, and as text, LaTeX and NumPy.
+"""Matrix notation as a tree, and as text, LaTeX and NumPy: names, transposes, inverses, functions.
 
 A vector is a column, and one-dimensional in NumPy.
 """
 
-# ruff: noqa: D102 - MatrixForm documents write
-
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
-from fractions import Fraction
+from dataclasses import dataclass, replace
 from functools import cached_property
-from math import isfinite
-from typing import Any
+from typing import ClassVar
 
-from jacobians.algebra.atoms import Number
 from jacobians.display.matrix_forms import written_name
-from jacobians.notation.writing import ATOM, PRODUCT, SUM, Style, Written, write_number
+from jacobians.notation.writing import ATOM, SUM, Written
 
 TEXT, LATEX, NUMPY = "text", "latex", "numpy"
+
+
 HADAMARD = 0.5  # binds less than a product, and more than a sum
-_RAISED = str.maketrans("0123456789-/", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻ᐟ")
-_FREE = {"diag", "1", "𝟏", "I"}
-_SIGNS_OF_FRACTIONS = (2, 3, 4)
+
+
+_FREE = {"diag", "1", "𝟏", "I", "C"}
+
+
 _WORDS = re.compile(r"\w+")
 
 
@@ -29,10 +27,17 @@ class MatrixForm:
     """A scalar (``ndim`` 0), a column (1) or a matrix (2)."""
 
     ndim: int
+    is_row: ClassVar[bool] = False
+    is_loose: ClassVar[bool] = False
+    """Whether it is put in parentheses beside other factors."""
 
     def write(self, style: str) -> Written:
         """As it is written."""
         raise NotImplementedError
+
+    def transposed(self) -> "MatrixForm":
+        """The transpose, of a product factor by factor; a number is its own."""
+        return Turned(self) if self.ndim else self
 
     @cached_property
     def text(self) -> str:
@@ -45,15 +50,6 @@ class MatrixForm:
         return sum(w not in _FREE for w in _WORDS.findall(self.text)), len(self.text), self.text
 
 
-def _plain(style: str) -> Style:
-    return "latex" if style == LATEX else "text"
-
-
-def _float(size: Any) -> str:
-    """A number as Python reads it."""
-    return repr(float(size)) if isfinite(size) else f"float('{float(size)}')"
-
-
 def inside(form: MatrixForm, binds: float, style: str) -> str:
     """The form's text in parentheses where it binds less."""
     return form.write(style).inside(binds)
@@ -61,20 +57,27 @@ def inside(form: MatrixForm, binds: float, style: str) -> str:
 
 @dataclass(frozen=True)
 class Name(MatrixForm):
-    """An array by its name; ``code`` is what it is in NumPy."""
+    """An array by its name; ``code`` is what it is in NumPy, ``meaning`` what its ``subject`` stands for."""
 
     name: str
     ndim: int
     code: str = ""
     latex: str = ""
     symmetric: bool = False
+    meaning: str = ""
+    subject: str = ""
 
     def write(self, style: str) -> Written:
+        """As it is written."""
         if style == NUMPY:
             return Written(self.code or self.name)
         return Written(
             self.name if style == TEXT else self.latex or written_name(self.name, "latex")
         )
+
+    def transposed(self) -> MatrixForm:
+        """Itself where it is symmetric."""
+        return self if self.symmetric or not self.ndim else Turned(self)
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ class Ones(MatrixForm):
     ndim: int = 1
 
     def write(self, style: str) -> Written:
+        """As it is written."""
         return Written({TEXT: "𝟏", LATEX: "\\mathbf{1}", NUMPY: f"np.ones({self.code})"}[style])
 
 
@@ -96,7 +100,12 @@ class Eye(MatrixForm):
     ndim: int = 2
 
     def write(self, style: str) -> Written:
+        """As it is written."""
         return Written({TEXT: "I", LATEX: "I", NUMPY: f"np.eye({self.code})"}[style])
+
+    def transposed(self) -> MatrixForm:
+        """It is symmetric."""
+        return self
 
 
 @dataclass(frozen=True)
@@ -111,49 +120,40 @@ class Turned(MatrixForm):
         return self.of.ndim
 
     def write(self, style: str) -> Written:
+        """As it is written."""
         if style == NUMPY:
             inner = inside(self.of, ATOM, style)
             return Written(inner if self.ndim < 2 else f"{inner}.T")
         if isinstance(self.of, Inv) and style == TEXT:
             return Written(f"{inside(self.of.of, ATOM, style)}⁻ᵀ")
         if isinstance(self.of, Inv):
-            return Written(f"{_base(inside(self.of.of, ATOM, style))}^{{-\\top}}")
+            return Written(f"{based(inside(self.of.of, ATOM, style))}^{{-\\top}}")
         inner = inside(self.of, ATOM, style)
-        return Written(f"{inner}ᵀ" if style == TEXT else f"{_base(inner)}^{{\\top}}")
+        return Written(f"{inner}ᵀ" if style == TEXT else f"{based(inner)}^{{\\top}}")
+
+    @property
+    def is_row(self) -> bool:  # type: ignore[override]
+        """Of a column it is one."""
+        return self.ndim == 1
+
+    def transposed(self) -> MatrixForm:
+        """What it is the transpose of."""
+        return self.of
 
 
-def _base(text: str) -> str:
+def based(text: str) -> str:
+    """A text that gets a power; one that has its own is grouped."""
     return f"{{{text}}}" if "^" in text else text
 
 
 def turned(form: MatrixForm) -> MatrixForm:
     """The transpose, of a product factor by factor."""
-    if isinstance(form, Turned):
-        return form.of
-    if isinstance(form, Mul):
-        return Mul(tuple(turned(p) for p in reversed(form.parts)))
-    if isinstance(form, Eye | Diag) or getattr(form, "ndim", 0) == 0:
-        return form
-    if form.ndim == 2:
-        if isinstance(form, Had):
-            return Had(tuple(map(turned, form.above)), tuple(map(turned, form.below)), 2)
-        if isinstance(form, Raised):
-            return Raised(turned(form.of), form.exponent)
-        if isinstance(form, Add):
-            return Add(tuple(map(turned, form.parts)))
-        if isinstance(form, CallForm) and form.entrywise:
-            return CallForm(
-                form.name, tuple(map(turned, form.arguments)), 2, form.latex, form.code, True
-            )
-    if isinstance(form, Scaled) and form.body is not None:
-        return Scaled(form.coefficient, form.above, form.below, turned(form.body))
-    if isinstance(form, Inv) and isinstance(form.of, Turned):
-        return Inv(form.of.of)
-    if isinstance(form, Inv) and turned(form.of) == form.of:
-        return form
-    if isinstance(form, Name) and form.symmetric:
-        return form
-    return Turned(form)
+    return form.transposed()
+
+
+def is_row(form: MatrixForm) -> bool:
+    """Whether it is a row: the transpose of a column."""
+    return form.is_row
 
 
 @dataclass(frozen=True)
@@ -164,12 +164,19 @@ class Inv(MatrixForm):
     ndim: int = 2
 
     def write(self, style: str) -> Written:
+        """As it is written."""
         if style == NUMPY:
             return Written(f"np.linalg.inv({self.of.write(style).text})")
         if isinstance(self.of, Turned):
             return Turned(Inv(self.of.of)).write(style)
         inner = inside(self.of, ATOM, style)
-        return Written(f"{inner}⁻¹" if style == TEXT else f"{_base(inner)}^{{-1}}")
+        return Written(f"{inner}⁻¹" if style == TEXT else f"{based(inner)}^{{-1}}")
+
+    def transposed(self) -> MatrixForm:
+        """The inverse of the transpose, where that is shorter."""
+        if isinstance(self.of, Turned):
+            return Inv(self.of.of)
+        return self if self.of.transposed() == self.of else Turned(self)
 
 
 @dataclass(frozen=True)
@@ -184,6 +191,7 @@ class CallForm(MatrixForm):
     entrywise: bool = False
 
     def write(self, style: str) -> Written:
+        """As it is written."""
         texts = [a.write(style).text for a in self.arguments]
         template = {TEXT: self.name, LATEX: self.latex or self.name, NUMPY: self.code or self.name}[
             style
@@ -196,6 +204,12 @@ class CallForm(MatrixForm):
             text = template.format(*tight)
             return Written(text, ATOM if style != NUMPY or not _open(template) else SUM)
         return Written(f"{template}({', '.join(texts)})")
+
+    def transposed(self) -> MatrixForm:
+        """Entry by entry, the function of the transpose."""
+        if self.ndim != 2 or not self.entrywise:
+            return super().transposed()
+        return replace(self, arguments=tuple(a.transposed() for a in self.arguments))
 
 
 def _open(template: str) -> bool:
@@ -214,10 +228,6 @@ def _closed(template: str, number: int) -> bool:
     return before.endswith(("(", "|", "‖", "{", ",", "\\lVert", "["))
 
 
-def _indent_code(form: MatrixForm) -> str:
-    return form.write(NUMPY).text
-
-
 @dataclass(frozen=True)
 class Diag(MatrixForm):
     """The diagonal matrix of a column."""
@@ -226,6 +236,7 @@ class Diag(MatrixForm):
     ndim: int = 2
 
     def write(self, style: str) -> Written:
+        """As it is written."""
         inner = self.of.write(style).text
         return Written(
             {
@@ -235,348 +246,6 @@ class Diag(MatrixForm):
             }[style]
         )
 
-
-@dataclass(frozen=True)
-class Had(MatrixForm):
-    """An entrywise product, over another."""
-
-    above: tuple[MatrixForm, ...]
-    below: tuple[MatrixForm, ...]
-    ndim: int
-
-    def write(self, style: str) -> Written:
-        times = {TEXT: " ⊙ ", LATEX: " \\odot ", NUMPY: " * "}[style]
-        over = {TEXT: " ⊘ ", LATEX: " \\oslash ", NUMPY: " / "}[style]
-        if not self.below and len(self.above) == 1:
-            return self.above[0].write(style)
-        tight = ATOM
-        text = times.join(inside(p, tight, style) for p in self.above)
-        if not self.above:
-            text = {TEXT: "1", LATEX: "1", NUMPY: "1"}[style]
-        for part in self.below:
-            text += over + inside(part, tight, style)
-        return Written(text, PRODUCT if style == NUMPY else HADAMARD)
-
-
-@dataclass(frozen=True)
-class Raised(MatrixForm):
-    """A power, entry by entry of what has entries."""
-
-    of: MatrixForm
-    exponent: Any
-
-    @property
-    def ndim(self) -> int:  # type: ignore[override]
-        """As of what it is of."""
-        return self.of.ndim
-
-    def write(self, style: str) -> Written:
-        e = self.exponent
-        inner = inside(self.of, ATOM, style)
-        if style == NUMPY:
-            if e == Fraction(1, 2):
-                return Written(f"np.sqrt({self.of.write(style).text})")
-            exponent = e.write(style).text if isinstance(e, MatrixForm) else str(e)
-            simple = exponent.lstrip("-").isalnum() and not isinstance(e, MatrixForm)
-            return Written(
-                f"{inner}**{exponent if simple and not exponent.startswith('-') else f'({exponent})'}",
-                PRODUCT,
-            )
-        if e == Fraction(1, 2):
-            whole = self.of.write(style).text
-            return Written(f"√({whole})" if style == TEXT else f"\\sqrt{{{whole}}}")
-        if e == -1 and self.ndim:
-            return Written(f"1 {'⊘' if style == TEXT else chr(92) + 'oslash'} {inner}", HADAMARD)
-        mark = "∘" if self.ndim else ""
-        if style == LATEX:
-            mark = (
-                "\\circ "
-                if self.ndim and not (isinstance(self.of, CallForm) and self.of.entrywise)
-                else ""
-            )
-            exponent = e.write(style).text if isinstance(e, MatrixForm) else str(e)
-            return Written(f"{_base(inner)}^{{{mark}{exponent}}}")
-        if isinstance(e, MatrixForm):
-            return Written(f"{inner}^{mark}{e.write(style).inside(ATOM)}")
-        plain = str(e)
-        if isinstance(self.of, CallForm) and self.of.entrywise:
-            mark = ""
-        if not mark and e.denominator == 1:
-            return Written(inner + plain.translate(_RAISED))
-        return Written(f"{inner}^{mark}{plain if plain.isdigit() else f'({plain})'}")
-
-
-@dataclass(frozen=True)
-class Mul(MatrixForm):
-    """A matrix product; a column before a row is an outer product."""
-
-    parts: tuple[MatrixForm, ...]
-
-    @property
-    def ndim(self) -> int:  # type: ignore[override]
-        """Of the result."""
-        rows = not is_row(self.parts[0])
-        last = self.parts[-1]
-        columns = last.ndim == 2 or is_row(last)
-        return int(rows) + int(columns)
-
-    def write(self, style: str) -> Written:
-        if style != NUMPY:
-            texts = [powered(p, count, style) for p, count in _runs(self.parts)]
-            return Written(" ".join(texts), PRODUCT if len(texts) > 1 else ATOM)
-        for n in range(1, len(self.parts)):
-            left, right = self.parts[n - 1], self.parts[n]
-            if (
-                left.ndim == 1
-                and not isinstance(left, Turned)
-                and isinstance(right, Turned)
-                and right.ndim == 1
-            ):
-                first, second = Mul(self.parts[:n]), Mul(self.parts[n:])
-                return Written(f"np.outer({first.write(style).text}, {second.write(style).text})")
-        text = " @ ".join(inside(p, ATOM, style) for p in self.parts)
-        return Written(text, PRODUCT if len(self.parts) > 1 else ATOM)
-
-
-def _runs(parts: Iterable[MatrixForm]) -> list[tuple[MatrixForm, int]]:
-    """Equal matrices in a row, counted."""
-    found: list[tuple[MatrixForm, int]] = []
-    for p in parts:
-        base = p.of if isinstance(p, Turned) else p
-        several = isinstance(base, Name) or (
-            isinstance(base, Inv) and not isinstance(base.of, Name)
-        )
-        if found and found[-1][0] == p and several:
-            found[-1] = p, found[-1][1] + 1
-        else:
-            found.append((p, 1))
-    return found
-
-
-def powered(form: MatrixForm, count: int, style: str) -> str:
-    """A matrix to a power: ``A²``, ``(A²)ᵀ``."""
-    if count == 1:
-        return inside(form, ATOM if isinstance(form, Had | Add | Scaled) else PRODUCT, style)
-    base = form.of if isinstance(form, Turned) else form
-    if isinstance(base, Inv):
-        text = f"({form.write(style).text})"
-        return text + (str(count).translate(_RAISED) if style == TEXT else f"^{{{count}}}")
-    text = base.write(style).text
-    text = f"{text}{str(count).translate(_RAISED)}" if style == TEXT else f"{text}^{{{count}}}"
-    if base is form:
-        return text
-    return f"({text})ᵀ" if style == TEXT else f"({text})^{{\\top}}"
-
-
-def is_row(form: MatrixForm) -> bool:
-    """Whether it is a row: the transpose of a column."""
-    if form.ndim != 1:
-        return False
-    if isinstance(form, Mul):
-        return is_row(form.parts[0])
-    if isinstance(form, Scaled):
-        return form.body is not None and is_row(form.body)
-    return isinstance(form, Turned)
-
-
-def mul(*parts: MatrixForm) -> MatrixForm:
-    """A product, its products written in one row."""
-    flat: list[MatrixForm] = []
-    for p in parts:
-        flat += p.parts if isinstance(p, Mul) else [p]
-    return flat[0] if len(flat) == 1 else Mul(tuple(flat))
-
-
-@dataclass(frozen=True)
-class Scaled(MatrixForm):
-    """A number times scalars, over scalars, times a body."""
-
-    coefficient: Number
-    above: tuple[MatrixForm, ...]
-    below: tuple[MatrixForm, ...]
-    body: MatrixForm | None
-
-    @property
-    def ndim(self) -> int:  # type: ignore[override]
-        """Of the body."""
-        return 0 if self.body is None else self.body.ndim
-
-    def write(self, style: str) -> Written:
-        c: Any = self.coefficient
-        minus = "−" if style == TEXT else "-"
-        sign = minus if c < 0 else ""
-        size: Any = abs(c)
-        above = list(self.above)
-        below = list(self.below)
-        if style == NUMPY:
-            pieces = (
-                []
-                if size == 1
-                else [
-                    _float(size)
-                    if not (isinstance(size, Fraction) and size.denominator == 1)
-                    else str(size)
-                ]
-            )
-            pieces += [inside(p, PRODUCT if isinstance(p, Raised) else ATOM, style) for p in above]
-            if self.body is not None:
-                pieces.append(inside(self.body, ATOM, style))
-            text = " * ".join(pieces) or "1"
-            for p in below:
-                text += " / " + inside(p, ATOM, style)
-            return Written(
-                sign + text, SUM if sign else PRODUCT if len(pieces) + len(below) > 1 else ATOM
-            )
-        body = self.body
-        bottom = ""
-        if isinstance(body, Had) and not body.above and not below:  # c ⊘ x
-            _, num = write_number(
-                int(size) if isinstance(size, Fraction) and size.denominator == 1 else float(size),
-                _plain(style),
-            )
-            top_text = (
-                " ".join([*([num] if num else []), *(inside(p, ATOM, style) for p in above)]) or "1"
-            )
-            return Written(sign + top_text + body.write(style).text[1:], SUM if sign else HADAMARD)
-        if (
-            isinstance(size, Fraction)
-            and size.denominator != 1
-            and (below or size.denominator not in _SIGNS_OF_FRACTIONS)
-            and size.numerator < 10**6
-        ):
-            bottom = str(size.denominator)
-            size = Fraction(size.numerator)
-        _, num = write_number(
-            int(size) if isinstance(size, Fraction) and size.denominator == 1 else float(size),
-            _plain(style),
-        )
-        top = ([num] if num else []) + [
-            inside(p, PRODUCT if body is None and len(above) == 1 else ATOM, style) for p in above
-        ]
-        if body is not None:
-            need = PRODUCT if not isinstance(body, Had) or not (top or below) else ATOM
-            if isinstance(body, Had) and not below and not bottom and top:
-                need = HADAMARD  # type: ignore[assignment]
-            top.append(
-                inside(
-                    body,
-                    need
-                    if not isinstance(body, Add)
-                    else ATOM
-                    if (top or below or bottom or sign)
-                    else SUM,
-                    style,
-                )
-            )
-        alone = not bottom and len(below) == 1
-        under = ([bottom] if bottom else []) + [
-            inside(p, ATOM if alone else PRODUCT, style) for p in below
-        ]
-        if style == LATEX and under:
-            if len(under) == 1:
-                under = [below[0].write(style).text if below else bottom]
-            return Written(
-                f"{sign}\\frac{{{' '.join(top) or '1'}}}{{{' '.join(under)}}}",
-                SUM if sign else PRODUCT,
-            )
-        text = " ".join(top) or "1"
-        if under:
-            bottom_text = " ".join(under)
-            text += f" / {bottom_text if len(under) == 1 else f'({bottom_text})'}"
-        if under:
-            return Written(sign + text, SUM if sign else HADAMARD)
-        many = len(top) > 1
-        own = (
-            PRODUCT
-            if many
-            else (
-                ATOM
-                if num or (body is None and not above)
-                else (body or above[0]).write(style).binds
-            )
-        )
-        if many and isinstance(body, Had):
-            own = HADAMARD
-        return Written(sign + text, SUM if sign else own)
-
-
-def scaled(
-    coefficient: Number,
-    above: tuple[MatrixForm, ...],
-    below: tuple[MatrixForm, ...],
-    body: MatrixForm | None,
-) -> MatrixForm:
-    """As little as needed of these."""
-    if coefficient == 1 and not below:
-        if not above and body is not None:
-            return body
-        if len(above) == 1 and body is None:
-            return above[0]
-    return Scaled(coefficient, above, below, body)
-
-
-@dataclass(frozen=True)
-class Add(MatrixForm):
-    """A sum."""
-
-    parts: tuple[MatrixForm, ...]
-
-    @property
-    def ndim(self) -> int:  # type: ignore[override]
-        """Of the first."""
-        return max(p.ndim for p in self.parts)
-
-    def write(self, style: str) -> Written:
-        minus = "−" if style == TEXT else "-"
-        written = [p.write(style) for p in self.parts]
-        ordered = (
-            sorted(written, key=lambda w: w.text.startswith(minus))
-            if written[0].text.startswith(minus)
-            else written
-        )
-        text = ordered[0].text
-        for w in ordered[1:]:
-            text += f" {minus} {w.text[1:]}" if w.text.startswith(minus) else f" + {w.text}"
-        return Written(text, SUM)
-
-
-@dataclass(frozen=True)
-class Kron(MatrixForm):
-    """A Kronecker product, perhaps times the commutation matrix."""
-
-    parts: tuple[MatrixForm, ...]
-    commuted: bool = False
-    ndim: int = 2
-
-    def write(self, style: str) -> Written:
-        sign = {TEXT: " ⊗ ", LATEX: " \\otimes ", NUMPY: ", "}[style]
-        text = sign.join(inside(p, ATOM, style) for p in self.parts)
-        if self.commuted:
-            return Written(f"({text}) K", PRODUCT)
-        return Written(text, HADAMARD if len(self.parts) > 1 else self.parts[0].write(style).binds)
-
-
-def subforms(form: MatrixForm) -> Iterator[MatrixForm]:
-    """The form and all inside it, the outermost first."""
-    yield form
-    for field in fields(form):  # type: ignore[arg-type]
-        value = getattr(form, field.name)
-        for part in value if isinstance(value, tuple) else (value,):
-            if isinstance(part, MatrixForm):
-                yield from subforms(part)
-
-
-def replaced(form: MatrixForm, table: Mapping[MatrixForm, MatrixForm]) -> MatrixForm:
-    """The form with others in the place of some of its parts."""
-    if form in table:
-        return table[form]
-    changes: dict[str, Any] = {}
-    for field in fields(form):  # type: ignore[arg-type]
-        value = getattr(form, field.name)
-        if isinstance(value, tuple) and any(isinstance(v, MatrixForm) for v in value):
-            changes[field.name] = tuple(
-                replaced(v, table) if isinstance(v, MatrixForm) else v for v in value
-            )
-        elif isinstance(value, MatrixForm):
-            changes[field.name] = replaced(value, table)
-    return replace(form, **changes) if changes else form  # type: ignore[type-var]
+    def transposed(self) -> MatrixForm:
+        """It is symmetric."""
+        return self

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
+from typing import Any, NamedTuple
 
 from jacobians.algebra.atoms import (
     ACTIVE,
@@ -17,9 +18,13 @@ from jacobians.algebra.atoms import (
     Power,
     Whole,
 )  # fmt: skip
+from jacobians.algebra.constants import Fixed, Selector, Splitting, Unit
+from jacobians.algebra.moments import Std
 from jacobians.algebra.recognising import LogSumExp, Softmax
-from jacobians.display.arranging import Arranger, NoForm
+from jacobians.display.arranging import Arranger
 from jacobians.display.matrix_forms import written_name
+from jacobians.display.networks import NoForm
+from jacobians.notation.slots import Slot, letter_slot
 from jacobians.notation.writing import (
     ATOM,
     PRODUCT,
@@ -30,6 +35,7 @@ from jacobians.notation.writing import (
     join_terms,
     subscript,
     write_number,
+    write_slot,
 )  # fmt: skip
 
 _POWERS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
@@ -39,6 +45,88 @@ def by_name(pair: tuple[AtomAt, Fraction]) -> tuple[bool, str, str]:
     """The order in which factors are written: numbers first, then by their names."""
     factor, _ = pair
     return len(factor.letters) > 0, factor.atom.key.replace(ACTIVE, ""), str(factor.letters)
+
+
+class NamedLetters(NamedTuple):
+    """A term's letters by name: those of positions as ``r+1``; the deltas, and the factors that are left."""
+
+    letters: dict[int | None, str]
+    deltas: list[str]
+    factors: tuple[tuple[AtomAt, Fraction], ...]
+    sums: list[str]
+
+
+def named_letters(
+    t: Monomial, axes: Sequence[str], fresh: Iterator[str], style: Style, summed: bool = True
+) -> NamedLetters:
+    """Names for the letters of a term: of its axes, of positions by what they are, of all that is summed.
+
+    Those that are summed get names where ``summed``, or where a position needs them.
+    """
+    names: dict[int | None, str] = {None: "0"}
+    deltas: list[str] = []
+    for slot, axis in zip(t.slots, axes, strict=True):
+        if slot in names and slot is not None:
+            deltas.append(subscript("δ", (names[slot], axis), style))
+        elif slot is not None:
+            names[slot] = axis
+    places = [f for f, e in t.factors if isinstance(f.atom, Unit | Selector | Splitting)]
+    at = {place_of(f)[0] for f in places} - names.keys()
+    sums = []
+    for a in range(len(t.sizes)):
+        if summed and a not in names and a not in at:
+            names[a] = next(fresh)
+            limited = any(a in place_of(f)[1] for f in places)
+            sums.append(f"{names[a]}<{t.sizes[a]}" if limited else names[a])
+    deltas += _at_positions(places, names, axes, fresh, style)
+    return NamedLetters(names, deltas, tuple((f, e) for f, e in t.factors if f not in places), sums)
+
+
+def _at_positions(
+    places: Sequence[AtomAt], names: dict[int | None, str], axes: Sequence[str], fresh: Iterator[str], style: Style
+) -> list[str]:  # fmt: skip
+    """Name the letters of positions; a delta for those that have a name already."""
+    deltas: list[str] = []
+    waiting = sorted(places, key=lambda f: f.letters[-1] or 0)
+    while waiting:
+        f = next((f for f in waiting if all(a in names for a in place_of(f)[1])), waiting[0])
+        waiting.remove(f)
+        position, own = place_of(f)
+        for letter in own:
+            if letter not in names:
+                names[letter] = next(fresh)
+        text = position_text(f.atom, [names[a] for a in own])
+        if position not in names:
+            names[position] = text
+        else:
+            before = [axes.index(names[a]) for a in own if names[a] in axes]
+            here = axes.index(names[position]) if names[position] in axes else len(axes)
+            pair = (
+                (text, names[position])
+                if before and min(before) < here
+                else (names[position], text)
+            )
+            deltas.append(subscript("δ", pair, style))
+    return deltas
+
+
+def place_of(f: AtomAt) -> tuple[int | None, tuple[int | None, ...]]:
+    """The letter of a position, and those that it is a function of."""
+    if isinstance(f.atom, Selector):
+        return f.letters[1], f.letters[:1]
+    return f.letters[0], f.letters[1:]
+
+
+def position_text(atom: Atom, names: Sequence[str]) -> str:
+    """``2``, ``r+1``, ``t(k)``, ``3a+b``."""
+    if isinstance(atom, Unit):
+        return str(atom.place)
+    if isinstance(atom, Selector):
+        if atom.stride is None:
+            return f"{atom.table}({names[0]})"
+        return write_slot(letter_slot(0, atom.stride, atom.positions[0]), {0: names[0]})
+    assert isinstance(atom, Splitting)
+    return write_slot(Slot(0, ((0, atom.shape[2]), (1, 1))), {0: names[0], 1: names[1]})
 
 
 class Indexer:
@@ -67,46 +155,37 @@ class Indexer:
         self, t: Monomial, axes: Sequence[str], fresh: Iterator[str], summed: bool = True
     ) -> Written:
         """One term: number, sum sign, deltas, factors, over what stands below."""
-        names: dict[int | None, str] = {None: "0"}
-        deltas = []
-        for slot, axis in zip(t.slots, axes, strict=True):
-            if slot is None:
-                continue
-            if slot in names:
-                deltas.append(subscript("δ", (names[slot], axis), self._style))
-            else:
-                names[slot] = axis
-        dummies = [a for a in range(len(t.sizes)) if a not in names]
-        for a in dummies:
-            names[a] = next(fresh)
+        named = named_letters(t, axes, fresh, self._style)
+        names, deltas = named.letters, named.deltas
         above: list[Written] = []
         below: list[Written] = []
-        for f, e in sorted(t.factors, key=by_name):
+        for f, e in sorted(named.factors, key=by_name):
             side, power = (above, e) if e > 0 else (below, -e)
             side.append(self.powered(f.atom, tuple(names[a] for a in f.letters), power, fresh))
-        sign, size = write_number(
-            int(t.coefficient)
-            if isinstance(t.coefficient, Fraction) and t.coefficient.denominator == 1
-            else float(t.coefficient),
-            self._style,
-        )
+        number: Any = t.coefficient
+        bottom = ""
+        if isinstance(number, Fraction) and below and number.denominator != 1:
+            number, bottom = Fraction(number.numerator), str(number.denominator)
+        whole = isinstance(number, Fraction) and number.denominator == 1
+        sign, size = write_number(int(number) if whole else float(number), self._style)
         pieces = [size] if size else []
-        if dummies and summed:
-            pieces.append(subscript("Σ", [names[a] for a in dummies], self._style))
+        if named.sums and summed:
+            pieces.append(subscript("Σ", named.sums, self._style))
         pieces += deltas + [w.inside(PRODUCT) for w in above]
         top = " ".join(pieces) or "1"
         if not below:
             return Written(sign + top, SUM if sign else PRODUCT if len(pieces) > 1 else ATOM)
-        under = " ".join(w.inside(PRODUCT) for w in below)
+        under = " ".join([*([bottom] if bottom else []), *(w.inside(PRODUCT) for w in below)])
         if self._style == "latex":
             return Written(f"{sign}\\frac{{{top}}}{{{under}}}", SUM if sign else PRODUCT)
-        if len(below) > 1 or below[0].binds < ATOM:
+        if bottom or len(below) > 1 or below[0].binds < ATOM:
             under = f"({under})"
         return Written(f"{sign}{top} / {under}", SUM if sign else PRODUCT)
 
-    def powered(  # noqa: D102
+    def powered(
         self, atom: Atom, letters: Sequence[str], power: Fraction, fresh: Iterator[str]
     ) -> Written:
+        """A power of an atom at letters."""
         base = self.atom(atom, letters, fresh)
         if power == 1:
             return base
@@ -124,19 +203,20 @@ class Indexer:
     def atom(self, atom: Atom, letters: Sequence[str], fresh: Iterator[str]) -> Written:
         """An atom at letters."""
         style = self._style
-        if isinstance(atom, Leaf):
+        if isinstance(atom, Leaf | Fixed):
             return Written(subscript(written_name(atom.name, style), letters, style))
-        if isinstance(atom, Inverse | Det | LogSumExp | Softmax | Whole):
+        if isinstance(atom, Inverse | Det | LogSumExp | Softmax | Std | Whole):
             try:
                 whole = self._arranger.atom(atom).write(style)
                 text = whole.text if not letters or whole.text.endswith(")") else f"({whole.text})"
                 return Written(subscript(text, letters, style))
             except NoForm:
-                name = getattr(getattr(atom, "operation", None), "name", "f")
+                if not isinstance(atom, Whole):
+                    raise
+                name = atom.operation.name
                 return Written(subscript(written_name(name, style), letters, style))
         if isinstance(atom, Group):
-            inner = self._at(atom.of, letters, fresh)
-            return inner  # noqa: RET504
+            return self._at(atom.of, letters, fresh)
         if isinstance(atom, Power):
             base, exponent = (self._at(e, letters, fresh) for e in atom.inner)
             text = exponent.text

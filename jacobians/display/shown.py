@@ -1,7 +1,5 @@
 """What this folder needs of a Jacobian tensor, whatever its class; and what is read off any such."""
 
-# ruff: noqa: D102 - the tensor that is shown documents its members
-
 import re
 from collections.abc import Mapping
 from typing import Any, Protocol
@@ -25,13 +23,24 @@ class ShownCost(Protocol):
     """What the ways to use a tensor cost."""
 
     @property
-    def explicit(self) -> Cost: ...
+    def explicit(self) -> Cost:
+        """As the tensor says."""
+        ...
+
     @property
-    def dense(self) -> Cost: ...
+    def dense(self) -> Cost:
+        """As the tensor says."""
+        ...
+
     @property
-    def vjp(self) -> Cost: ...
+    def vjp(self) -> Cost:
+        """As the tensor says."""
+        ...
+
     @property
-    def jvp(self) -> Cost: ...
+    def jvp(self) -> Cost:
+        """As the tensor says."""
+        ...
 
 
 class Shown(Protocol):
@@ -41,40 +50,101 @@ class Shown(Protocol):
     """
 
     @property
-    def terms(self) -> Sum: ...
-    @property
-    def operands(self) -> Mapping[Node, Array]: ...
-    @property
-    def names(self) -> tuple[str, str]: ...
-    @property
-    def title(self) -> str: ...
-    @property
-    def axes(self) -> str: ...
-    @property
-    def out_ndim(self) -> int: ...
-    @property
-    def ndim(self) -> int: ...
-    @property
-    def shape(self) -> tuple[int, ...]: ...
-    @property
-    def out_shape(self) -> tuple[int, ...]: ...
-    @property
-    def in_shape(self) -> tuple[int, ...]: ...
-    @property
-    def size(self) -> int: ...
-    @property
-    def nnz(self) -> int: ...
-    @property
-    def dtype(self) -> np.dtype[Any]: ...
+    def terms(self) -> Sum:
+        """As the tensor says."""
+        ...
 
-    def formula(self) -> str: ...
-    def latex(self) -> str: ...
-    def einsum(self) -> str: ...
-    def cost(self) -> ShownCost: ...
-    def dense(self) -> Array: ...
-    def vjp(self, G: Any) -> Array: ...
-    def jvp(self, dX: Any) -> Array: ...
-    def __getitem__(self, index: Any) -> Any: ...
+    @property
+    def operands(self) -> Mapping[Node, Array]:
+        """As the tensor says."""
+        ...
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """As the tensor says."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """As the tensor says."""
+        ...
+
+    @property
+    def axes(self) -> str:
+        """As the tensor says."""
+        ...
+
+    @property
+    def out_ndim(self) -> int:
+        """As the tensor says."""
+        ...
+
+    @property
+    def ndim(self) -> int:
+        """As the tensor says."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """As the tensor says."""
+        ...
+
+    @property
+    def out_shape(self) -> tuple[int, ...]:
+        """As the tensor says."""
+        ...
+
+    @property
+    def in_shape(self) -> tuple[int, ...]:
+        """As the tensor says."""
+        ...
+
+    @property
+    def size(self) -> int:
+        """As the tensor says."""
+        ...
+
+    @property
+    def nnz(self) -> int:
+        """As the tensor says."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """As the tensor says."""
+        ...
+
+    def formula(self) -> str:
+        """As the tensor says."""
+        ...
+
+    def latex(self) -> str:
+        """As the tensor says."""
+        ...
+
+    def einsum(self) -> str:
+        """As the tensor says."""
+        ...
+
+    def cost(self) -> ShownCost:
+        """As the tensor says."""
+        ...
+
+    def dense(self) -> Array:
+        """As the tensor says."""
+        ...
+
+    def vjp(self, G: Any) -> Array:
+        """As the tensor says."""
+        ...
+
+    def jvp(self, dX: Any) -> Array:
+        """As the tensor says."""
+        ...
+
+    def __getitem__(self, index: Any) -> Any:
+        """As the tensor says."""
+        ...
 
 
 def formula_shown(J: Shown, style: Style = "text", most: int | None = None) -> Formula:
@@ -89,31 +159,27 @@ def formula_shown(J: Shown, style: Style = "text", most: int | None = None) -> F
     found = formula_of(J.terms, J.axes, J.operands, style, J.names, most)
     if len(str(found)) > _CHARACTERS:
         return _too_long(J, count, style)
-    if (
-        "/" not in str(found)
-        and "logsumexp" not in str(found)
-        and "frac" not in found.main
-        and len(J.terms.terms) < _SEVERAL
-        and not found.parts
-    ):
-        return found  # nothing cancels
-    simpler = simplest(J.terms, J.axes, J.operands, "text", J.names)
     plain = (
         found if style == "text" else formula_of(J.terms, J.axes, J.operands, "text", J.names, most)
     )
-    if simpler is None or _names(simpler) >= _names(str(plain)):
+    composed = any(sign in plain.main for sign in _COMPOSED)
+    if not plain.parts and not composed and _length(plain.main)[0] <= _SHORT:
+        return found
+    simpler = simplest(J.terms, J.axes, J.operands, "text", J.names)
+    if simpler is None or _length(simpler) >= _length(str(plain)):
         return found
     if style == "text":
         return Formula(simpler)
     return Formula(simplest(J.terms, J.axes, J.operands, style, J.names) or found.main, (), style)
 
 
-_SEVERAL = 3  # terms among which some may be equal
+_COMPOSED = ("/", "exp", " + ", " − ")
+_SHORT = 4  # names of a formula that nothing shortens
 
 
-def _names(text: str) -> int:
-    """How many names and numbers a formula has."""
-    return len(re.findall(r"\w+", text))
+def _length(text: str) -> tuple[int, int, int]:
+    """How many names and numbers a formula has, how many terms, and how many transposes."""
+    return len(re.findall(r"\w+", text)), text.count("+") + text.count("−"), text.count("ᵀ")
 
 
 def _too_long(J: Shown, count: int, style: Style) -> Formula:

@@ -3,16 +3,22 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from jacobians.algebra.atoms import AtomAt, Expr, Function, Leaf, Monomial, Power, Whole
-from jacobians.algebra.normal_form import components
-from jacobians.algebra.of_nodes import Reader, Unread
+from jacobians.algebra.constants import Fixed
+from jacobians.algebra.letter_order import components
+from jacobians.algebra.moments import with_moments
+from jacobians.algebra.of_nodes import Reader
 from jacobians.algebra.recognising import Softmax, recognised
-from jacobians.display.arranging import Arranger, NoForm, power_form
+from jacobians.algebra.slot_letters import Unread
+from jacobians.display.arranging import Arranger
+from jacobians.display.entrywise import power_form
+from jacobians.display.form_rewriting import spelled, subforms
 from jacobians.display.forms import MatrixForm, Name, turned
-from jacobians.display.indices import Indexer
+from jacobians.display.indices import Indexer, named_letters
 from jacobians.display.naming import Names
+from jacobians.display.networks import NoForm
 from jacobians.graph.node import Node, ordered
 from jacobians.notation.terms import Sum
 from jacobians.notation.writing import (
@@ -41,11 +47,12 @@ def simpler(
         return None
     names = Names(operands, taken)
     try:
-        expr = recognised(Reader(names.leaf, active=frozenset(list(taken)[1:])).tensor(tensor))
+        reader = Reader(names.leaf, active=frozenset(list(taken)[1:]), table=names.table)
+        expr = with_moments(recognised(reader.tensor(tensor)))
     except Unread:
         return None
-    if 1 in tensor.shape or not all(_plain(e) for e in _within(expr)):
-        return None
+    if names.tables or 1 in tensor.shape or not all(_plain(e) for e in _within(expr)):
+        return None  # a table has its definition in the formula as it was derived
     try:
         text = simplified(expr, axes, style).text
     except NoForm:
@@ -56,10 +63,10 @@ def simpler(
     return None if any(sign in text for sign in _MATRIX_SIGNS) else text
 
 
+_MADE = ("np.eye(", "np.tri(")  # what NumPy makes constant matrices by
 _MATRIX_SIGNS = (
     *"⁵⁶⁷⁸⁹",
     "⁻²",
-    "⁻ᵀ",
     "⊙",
     "⊘",
     "𝟏",
@@ -91,8 +98,8 @@ def _plain(expr: Expr) -> bool:
             return False
         for f, _ in t.factors:
             atom = f.atom
-            if isinstance(atom, Whole | Power) or (
-                isinstance(atom, Leaf) and (atom.code or 1 in atom.shape)
+            if isinstance(atom, Whole | Power | Fixed) or (
+                isinstance(atom, Leaf) and 1 in atom.shape
             ):
                 return False
             if (
@@ -117,107 +124,111 @@ def simplified(expr: Expr, axes: Sequence[str], style: Style = "text") -> Writte
     return join_terms([_term(t, axes, style, arranger, indexer) for t in terms], style)
 
 
+class _Here(NamedTuple):
+    """What the parts of one term are written with."""
+
+    term: Monomial
+    names: Mapping[int | None, str]
+    exponents: Mapping[AtomAt, Fraction]
+    arranger: Arranger
+    indexer: Indexer
+    style: Style
+    fresh: Iterator[str]
+
+
 def _term(
     t: Monomial, axes: Sequence[str], style: Style, arranger: Arranger, indexer: Indexer
 ) -> Written:
-    names: dict[int | None, str] = {None: "0"}
-    deltas: list[str] = []
-    for slot, axis in zip(t.slots, axes, strict=True):
-        if slot in names and slot is not None:
-            deltas.append(subscript("δ", (names[slot], axis), style))
-        elif slot is not None:
-            names[slot] = axis
-    exponents = dict(t.factors)
     fresh = fresh_letters("".join(axes))
+    named = named_letters(t, axes, fresh, style, summed=False)
+    names, exponents = named.letters, dict(named.factors)
+    here = _Here(t, names, exponents, arranger, indexer, style, fresh)
     above: list[tuple[tuple[str, ...], str]] = []
     below: list[Written] = []
     dummies = {a for a in range(len(t.sizes)) if a not in names}
     for part in components(exponents, dummies):
         free = sorted({a for f in part for a in f.letters if a in names and a is not None})
         if len(part) == 1 and exponents[part[0]] < 0:
-            below.append(
-                _single(part[0], -exponents[part[0]], names, arranger, indexer, style, fresh)
-            )
-            continue
-        above.append(
-            (
-                tuple(names[a] for a in free),
-                _part(part, exponents, free, t, names, arranger, indexer, style, fresh),
-            )
-        )
+            below.append(_single(part[0], -exponents[part[0]], here))
+        else:
+            above.append((tuple(names[a] for a in free), _part(part, free, here)))
     above.sort(key=lambda pair: pair[0])
-    number = t.coefficient
-    value: Any = number
+    number: Any = t.coefficient
     bottom = ""
     if isinstance(number, Fraction):
-        value = int(number) if number.denominator == 1 else float(number)
         if below and number.denominator != 1:
-            value, bottom = number.numerator, str(number.denominator)
-    sign, size = write_number(value, style)
-    pieces = ([size] if size else []) + deltas + [text for _, text in above]
+            number, bottom = Fraction(number.numerator), str(number.denominator)
+        number = int(number) if number.denominator == 1 else float(number)
+    sign, size = write_number(number, style)
+    pieces = ([size] if size else []) + named.deltas + [text for _, text in above]
+    return _over(sign, pieces, ([bottom] if bottom else []), below, style)
+
+
+def _over(
+    sign: str, pieces: Sequence[str], bottom: Sequence[str], below: Sequence[Written], style: Style
+) -> Written:
+    """A product, over what stands below."""
     top = " ".join(pieces) or "1"
-    under = ([bottom] if bottom else []) + [w.inside(PRODUCT) for w in below]
+    under = [*bottom, *(w.inside(PRODUCT) for w in below)]
     if not under:
         return Written(sign + top, SUM if sign else PRODUCT if len(pieces) > 1 else ATOM)
     if style == "latex":
         return Written(f"{sign}\\frac{{{top}}}{{{' '.join(under)}}}", SUM if sign else PRODUCT)
-    bottom_text = " ".join(under)
+    text = " ".join(under)
     if len(under) > 1 or (below and below[0].binds < ATOM):
-        bottom_text = f"({bottom_text})"
-    return Written(f"{sign}{top} / {bottom_text}", SUM if sign else PRODUCT)
+        text = f"({text})"
+    return Written(f"{sign}{top} / {text}", SUM if sign else PRODUCT)
 
 
-def _single(
-    f: AtomAt, power: Fraction, names: Mapping[int | None, str], arranger: Arranger, indexer: Indexer, style: Style, fresh: Any  # noqa: E501
-) -> Written:  # fmt: skip
-    if any(a not in names for a in f.letters):
+def _single(f: AtomAt, power: Fraction, here: _Here) -> Written:
+    """A factor by itself, to a power."""
+    if any(a not in here.names for a in f.letters):
         raise NoForm("a letter is summed in a place of its own")
     if not [a for a in f.letters if a is not None]:
         try:
-            return power_form(arranger.atom(f.atom), power).write(style)
+            return power_form(here.arranger.atom(f.atom), power).write(here.style)
         except NoForm:
             pass
-    return indexer.powered(f.atom, [names[a] for a in f.letters], power, fresh)
+    return here.indexer.powered(f.atom, [here.names[a] for a in f.letters], power, here.fresh)
 
 
-def _part(
-    part: list[AtomAt], exponents: Mapping[AtomAt, Fraction], free: list[int], t: Monomial,
-    names: Mapping[int | None, str], arranger: Arranger, indexer: Indexer, style: Style, fresh: Any,
-) -> str:  # fmt: skip
+def _part(part: list[AtomAt], free: list[int], here: _Here) -> str:
     """Factors that share summed letters, written whole where they are a matrix or a column."""
-    if (
-        len(part) == 1
-        and all(a in names for a in part[0].letters)
-        and not (exponents[part[0]] == 1 and _better_whole(part[0]))
-    ):
-        (f,) = part
-        return _single(f, exponents[f], names, arranger, indexer, style, fresh).inside(PRODUCT)
+    first, names = part[0], here.names
+    plain = len(part) == 1 and all(a in names for a in first.letters)
+    if plain and not (here.exponents[first] == 1 and _better_whole(first)):
+        return _single(first, here.exponents[first], here).inside(PRODUCT)
     letters = [names[a] for a in free]
     try:
-        form = arranger.network_form(free, [(f, exponents[f]) for f in part], t)
+        factors = [(f, here.exponents[f]) for f in part]
+        form = here.arranger.network_form(free, factors, here.term)
         if len(free) == 2:
             other = turned(form)
             if (other.text.count("ᵀ"), other.text) < (form.text.count("ᵀ"), form.text):
                 form, letters = other, letters[::-1]
-        text = _at(form, letters, style)
-        if any(sign in text for sign in _MATRIX_SIGNS):
-            if len(part) > 1:
-                raise NoForm("it would take signs of matrix notation")
-            return _single(
-                part[0], exponents[part[0]], names, arranger, indexer, style, fresh
-            ).inside(PRODUCT)
-        return text
+        text = _at(form, letters, here.style)
+        constants = any(isinstance(f, Name) and f.code.startswith(_MADE) for f in subforms(form))
+        if not constants and not any(sign in text for sign in _MATRIX_SIGNS):
+            return text
+        if len(part) == 1:
+            return _single(first, here.exponents[first], here).inside(PRODUCT)
     except NoForm:
-        own = dict(names)
-        new = sorted({a for f in part for a in f.letters if a not in own and a is not None})
-        for a in new:
-            if sum(a in f.letters for f in part) < 2:
-                raise NoForm("a letter is summed over one factor alone") from None
-            own[a] = next(fresh)
-        texts = [
-            indexer.powered(f.atom, [own[a] for a in f.letters], exponents[f], fresh).inside(PRODUCT) for f in part
-        ]  # fmt: skip
-        return " ".join(texts)
+        pass
+    return _letter_by_letter(part, here)
+
+
+def _letter_by_letter(part: list[AtomAt], here: _Here) -> str:
+    """Factors that share summed letters, with names for these."""
+    own = dict(here.names)
+    new = sorted({a for f in part for a in f.letters if a not in own and a is not None})
+    for a in new:
+        if sum(a in f.letters for f in part) < 2:
+            raise NoForm("a letter is summed over one factor alone")
+        own[a] = next(here.fresh)
+    return " ".join(
+        here.indexer.powered(f.atom, [own[a] for a in f.letters], here.exponents[f], here.fresh).inside(PRODUCT)
+        for f in part
+    )  # fmt: skip
 
 
 def _better_whole(f: AtomAt) -> bool:
@@ -228,7 +239,7 @@ def _better_whole(f: AtomAt) -> bool:
 
 
 def _at(form: MatrixForm, letters: Sequence[str], style: Style) -> str:
-    written = form.write(style)
+    written = spelled(form).write(style)
     if not letters:
         return written.inside(PRODUCT)
     text = written.text

@@ -5,7 +5,8 @@ import pytest
 
 import jacobians as jb
 from jacobians.algebra.atoms import Inverse, Leaf
-from jacobians.algebra.normal_form import at, built, det_of, inverse_of, of_atom, sum_of, transposed
+from jacobians.algebra.inverting import det_of, inverse_of
+from jacobians.algebra.normal_form import at, built, of_atom, sum_of, transposed
 from jacobians.transforms.deriving.programs import run_program
 
 RNG = np.random.default_rng(8)

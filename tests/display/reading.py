@@ -172,6 +172,8 @@ class _Parser:
                 found = Node("entry", parts=(found,), index=self.index())
             elif self.takes("⁻¹"):
                 found = Node("call", "⁻¹", (found,))
+            elif self.takes("⁻ᵀ"):
+                found = Node("call", "ᵀ", (Node("call", "⁻¹", (found,)),))
             elif self.takes("⁺"):
                 found = Node("call", "⁺", (found,))
             elif (power := next((p for p in "²³⁴" if self.takes(p)), None)) is not None:

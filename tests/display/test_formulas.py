@@ -205,7 +205,7 @@ def test_constants_without_a_name_are_told_apart() -> None:
 def test_transposes_and_inverses_cancel() -> None:
     X = SQUARE + 4 * np.eye(3)
     inv = np.linalg.inv
-    assert jb.jacobian(lambda X: inv(inv(X)))(X).formula() == "(X X⁻¹)_ik (X⁻¹ X)_lj"
+    assert jb.jacobian(lambda X: inv(inv(X)))(X).formula() == "δ_ik δ_jl"
     assert jb.jacobian(lambda X: np.trace(inv(inv(X)).T @ X))(X).latex().count("^{-1}^{-1}") == 0
     cube = jb.jacobian(lambda X: X @ X @ X)(X).formula()
     assert cube == "δ_jl (X X)_ik + δ_ik (X X)_lj + X_lj X_ik"

@@ -476,6 +476,7 @@ NO_SIZE = {
     "transforms.deriving.layouts._LONG": "text",
     "transforms.deriving.layouts._REPEATED": "text",
     "transforms.deriving.programs._LITERAL": "text",
+    "transforms.deriving.typesetting._LINE": "text",
     "execution.building._FIRST": "a number in names",
     "execution.interpret._STEP": "bytes of a cache's entry",
     "execution.jax.MOSTLY_ZERO": "both sides in tests/execution/test_jax.py",

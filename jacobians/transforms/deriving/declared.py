@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.algebra.atoms import Atom, Expr, Leaf
+from jacobians.algebra.constants import Fixed
 from jacobians.errors import JacobiansError, ShapeError, UnsupportedError
 from jacobians.transforms.deriving.derivations import Derivation, derive
 from jacobians.transforms.deriving.language import (
@@ -259,7 +260,7 @@ def _shapeless(expr: Expr) -> list[object]:
 
 
 def _said(atom: Atom) -> str:
-    if isinstance(atom, Leaf):
-        return atom.name
+    if isinstance(atom, Leaf | Fixed):
+        return f"{type(atom).__name__}{atom.name}"
     name = getattr(getattr(atom, "operation", None), "key", "")
     return f"{type(atom).__name__}{name}{[_shapeless(e) for e in atom.inner]}"

@@ -11,17 +11,23 @@ from typing import Any
 import numpy as np
 
 from jacobians.algebra.atoms import Atom, Expr, Function, Group, Inverse, Leaf
-from jacobians.algebra.normal_form import positive_expr
-from jacobians.algebra.of_nodes import Reader, Unread
+from jacobians.algebra.common_factors import positive_expr
+from jacobians.algebra.constants import Centring
+from jacobians.algebra.moments import Std, with_moments
+from jacobians.algebra.of_nodes import Reader
 from jacobians.algebra.recognising import Softmax, recognised
+from jacobians.algebra.reshaping import reshaped
 from jacobians.algebra.sizes import lettered
+from jacobians.algebra.slot_letters import Unread
 from jacobians.derivation.chain_rule import reverse
-from jacobians.display.arranging import Arranger, NoForm, power_form
+from jacobians.display.arranging import Arranger
+from jacobians.display.entrywise import power_form
 from jacobians.display.expressions import latex_name
 from jacobians.display.expressions import title as titled
 from jacobians.display.forms import turned
 from jacobians.display.indices import Indexer
 from jacobians.display.naming import Names
+from jacobians.display.networks import NoForm
 from jacobians.display.simplified import simplified
 from jacobians.errors import UnsupportedError
 from jacobians.graph.node import Node, ordered
@@ -32,9 +38,16 @@ from jacobians.transforms.deriving.layouts import Arranged, arranged, check_layo
 from jacobians.transforms.deriving.literal_terms import TermsProgram
 from jacobians.transforms.deriving.problem import Problem, problem_of
 from jacobians.transforms.deriving.programs import Programmer, function_text, literal
-from jacobians.transforms.deriving.restricting import explained, program, projection, restricted
+from jacobians.transforms.deriving.restricting import (
+    explained,
+    program,
+    program_again,
+    projection,
+    restricted,
+)
 from jacobians.transforms.deriving.story import StepTaken, Story, is_polynomial
-from jacobians.transforms.functional import jacobian
+from jacobians.transforms.deriving.typesetting import environment
+from jacobians.transforms.functional import hessian, jacobian
 from jacobians.transforms.structured import DIAGONAL, SYMMETRIC, Structured
 
 _WIDTH = 80
@@ -80,7 +93,10 @@ class Derivation:
         return (
             bool(names)
             and self.expression is not None
-            and any(isinstance(a, Leaf) and a.name in names for a, _ in _atoms(self.expression))
+            and any(
+                isinstance(a, Centring | Std) or (isinstance(a, Leaf) and a.name in names)
+                for a, _ in _atoms(self.expression)
+            )
         )
 
     def with_layout(self, layout: str | None) -> "Derivation":
@@ -121,7 +137,13 @@ class Derivation:
 
     def _reader(self, known: Mapping[Node, str] | None = None) -> Reader:
         active = frozenset({self._subject.jacobian.names[1]})
-        return Reader(self._leaf, symmetric=self._symmetric, active=active, known=known)
+        return Reader(
+            self._leaf,
+            symmetric=self._symmetric,
+            active=active,
+            known=known,
+            table=self._names.table,
+        )
 
     @cached_property
     def expression(self) -> Expr | None:
@@ -134,15 +156,17 @@ class Derivation:
             reader = self._reader()
             if stand_in is not None and self._subject.values.get(stand_in) is None:
                 reader.known_as(stand_in, self._reader().expression(own))
-            return recognised(lettered(reader.tensor(tensor), self._letters))
-        except Unread:
+            return lettered(
+                reshaped(with_moments(recognised(reader.tensor(tensor)))), self._letters
+            )
+        except (Unread, NoForm):
             return None
 
     @cached_property
     def _value(self) -> Expr | None:
         try:
             return lettered(self._reader().expression(self._subject.output), self._letters)
-        except Unread:
+        except (Unread, NoForm):
             return None
 
     @property
@@ -163,14 +187,15 @@ class Derivation:
     @cached_property
     def arranged(self) -> Arranged | None:
         """The result in matrix notation with what it means, None where there is none."""
-        if self.expression is None:
+        if self.expression is None or (self._structured is not None and self._subject.order == 2):
             return None
         taken = {*self._signature[0], *self._titles, *self._signature[1]}
         try:
             expr = self.expression
             if self._structured is not None:
                 expr = projection(expr, self._structured)
-            found = arranged(expr, self._full.out_ndim, self._titles, self.layout, taken)
+            sizes = {n: leaf.name for n, leaf in self._letters.items()}
+            found = arranged(expr, self._full.out_ndim, self._titles, self.layout, taken, sizes)
             return found if self._structured is None else restricted(found, self._structured)
         except NoForm:
             return None
@@ -230,6 +255,8 @@ class Derivation:
         J = self.jacobian
         if self._structured is not None:
             body = program(body, self._structured, s.jacobian.names[1], shared)
+            if s.order == 2:
+                body = program_again(body, self._structured, shared)
         sizes = ", ".join(f"{n} {shape}" for n, shape in shapes.items() if shape)
         docs = [
             f"{J.title} of shape {J.shape}.",
@@ -274,7 +301,7 @@ class Derivation:
         else:
             try:
                 story.by_chain(s.output, s.start, local, self._reader)
-            except Unread:
+            except (Unread, NoForm):
                 story.steps = []
                 own = axis_names(s.output.ndim, 0)
                 story.add(
@@ -324,7 +351,7 @@ class Derivation:
                 f"{title.title('text')} = {line.text}",
                 f"{title.title('latex')} = {line.latex}",
             )
-        except Unread:
+        except (Unread, NoForm):
             story.add("derivative", "the gradient, by the chain rule", "")
         if self.expression is not None:
             line = story.both(self.expression, J.axes)
@@ -332,14 +359,7 @@ class Derivation:
 
     def latex(self) -> str:
         """The steps as an ``align*`` environment."""
-        lines = []
-        for step in self.steps:
-            lines.append(f"&\\text{{{_escaped(step.what)}}}")
-            body = step.latex or f"\\text{{{_escaped(step.expression)}}}"
-            for line in body.split(" \\\\\n"):
-                bare = line.removeprefix("& ")
-                lines.append(f"&\\quad {bare}")
-        return "\\begin{align*}\n" + " \\\\\n".join(lines) + "\n\\end{align*}"
+        return environment(self.steps)
 
     def to_dict(self) -> dict[str, Any]:
         """All of it as plain values."""
@@ -399,22 +419,6 @@ def _latex_left(left: str) -> str:
     deep = [text[:n].count("(") - text[:n].count(")") for n in range(len(text))]
     outer = [n for n, sign in enumerate(text) if sign == "/" and not deep[n]]
     return f"\\frac{{{text[: outer[-1]]}}}{{{text[outer[-1] + 1 :]}}}" if outer else text
-
-
-_SIGNS = str.maketrans(
-    {
-        "δ": "$\\delta$",
-        "→": "$\\to$",
-        "_": "\\_",
-        "Σ": "$\\Sigma$",
-        "∂": "$\\partial$",
-        "^": "\\^{}",
-    }
-)
-
-
-def _escaped(text: str) -> str:
-    return text.translate(_SIGNS)
 
 
 def _atoms(expr: Expr) -> Iterator[tuple[Atom, Any]]:
@@ -569,9 +573,5 @@ def derive(
     own = kinds.get(names.index(subject.jacobian.names[1]))
     if own is None:
         return Derivation(subject, layout, symmetric)
-    if order == 2:
-        raise UnsupportedError(
-            "derive: order=2 by a structured argument; jb.hessian of the function of its free entries gives the numbers"  # noqa: E501
-        )
-    free = jacobian(f, wrt)(*args)
+    free = (hessian if order == 2 else jacobian)(f, wrt)(*args)
     return Derivation(subject, layout, symmetric, own, free)

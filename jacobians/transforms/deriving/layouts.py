@@ -1,22 +1,23 @@
 """Matrix notation of a derivative, in a layout."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from fractions import Fraction
+from types import MappingProxyType
 from typing import NamedTuple
 
 from jacobians.algebra.atoms import Expr, Leaf
-from jacobians.algebra.normal_form import at, built, of_atom, plain, sizes_of
-from jacobians.display.arranging import Arranger, NoForm
-from jacobians.display.forms import (
-    CallForm,
-    MatrixForm,
-    Name,
-    Turned,
-    mul,
-    replaced,
-    scaled,
-    subforms,
-    turned,
-)
+from jacobians.algebra.letter_order import plain, sizes_of
+from jacobians.algebra.normal_form import built
+from jacobians.algebra.reshaping import whole_axes
+from jacobians.display.arranging import Arranger
+from jacobians.display.form_products import mul
+from jacobians.display.form_rewriting import replaced, subforms
+from jacobians.display.form_statistics import Centred, CentringForm, StandardisedForm, opened
+from jacobians.display.form_sums import Scaled
+from jacobians.display.forms import CallForm, MatrixForm, Name, Turned, turned
+from jacobians.display.kronecker import stacked, vec
+from jacobians.display.networks import NoForm
 from jacobians.errors import UnsupportedError
 
 LAYOUTS = ("numerator", "denominator", "vec", "operator")
@@ -57,7 +58,12 @@ def check_layout(layout: str | None) -> None:
 
 
 def arranged(
-    expr: Expr, out_ndim: int, names: tuple[str, str], layout: str | None, taken: set[str]
+    expr: Expr,
+    out_ndim: int,
+    names: tuple[str, str],
+    layout: str | None,
+    taken: set[str],
+    sizes: Mapping[int, str] = MappingProxyType({}),
 ) -> Arranged:
     """The derivative in matrix notation; raises NoForm where it has none."""
     out, inner = expr.shape[:out_ndim], expr.shape[out_ndim:]
@@ -66,7 +72,7 @@ def arranged(
     if len(out) > 2 or len(inner) > 2:
         raise NoForm("more than two axes on a side")
     if layout == "operator":
-        return _named(_operator(arranger, expr, out_ndim, names), taken)
+        return _named(_operator(arranger, expr, out_ndim, names), taken, sizes)
     if layout == "vec" or len(out) + len(inner) > 2:
         if (
             (not out and len(inner) == 2)
@@ -79,10 +85,10 @@ def arranged(
             if not out:
                 form = turned(form)
         else:
-            form = arranger.kron(expr, out_ndim)
+            form = stacked(arranger, expr, out_ndim)
         left = f"∂vec({y})/∂vec({x})"
-        return _named(Arranged(left, form, "row-major vec"), taken)
-    form = arranger.form(expr)
+        return _named(Arranged(left, form, "row-major vec"), taken, sizes)
+    form = _plain(arranger, expr, out_ndim)
     left = f"∂{y}/∂{x}"
     if layout is None:
         meaning = (
@@ -100,7 +106,20 @@ def arranged(
         meaning = "denominator layout"
         if out:
             form = turned(form)
-    return _named(Arranged(left, form, meaning), taken)
+    return _named(Arranged(left, form, meaning), taken, sizes)
+
+
+def _plain(arranger: Arranger, expr: Expr, out_ndim: int) -> MatrixForm:
+    """A derivative of at most two axes; one axis that is split, or two that are joined, by vec and unvec."""
+    whole, own = whole_axes(expr, out_ndim)
+    if len(whole.shape) == len(expr.shape):
+        return arranger.form(expr)
+    if own and own != len(whole.shape):
+        return stacked(arranger, expr, out_ndim)
+    form = arranger.form(whole)
+    if len(whole.shape) > len(expr.shape):
+        return vec(form)
+    return CallForm("unvec", (form,), 2, "\\operatorname{unvec}", "")
 
 
 def _operator(arranger: Arranger, expr: Expr, out_ndim: int, names: tuple[str, str]) -> Arranged:
@@ -125,17 +144,69 @@ def _operator(arranger: Arranger, expr: Expr, out_ndim: int, names: tuple[str, s
     return Arranged(f"d{y}", arranger.form(contracted), "operator form")
 
 
-_LETTERS = {"softmax": "p", "σ": "s", "tanh": "h", "exp": "e"}
+_LETTERS = {"softmax": "p", "σ": "s", "tanh": "h", "exp": "e", "std": "σ"}
 
 
-def _named(found: Arranged, taken: set[str]) -> Arranged:
+def _named(found: Arranged, taken: set[str], sizes: Mapping[int, str]) -> Arranged:
+    """At most two parts that stand more than once, by names; and what constant arrays stand for."""
+    found = _shortened(found._replace(form=opened(found.form, sizes)), taken)
+    constants: dict[str, tuple[Name, MatrixForm]] = {}
+    for whole in (found.form, *(form for _, form in found.parts)):
+        for sub in subforms(whole):
+            if isinstance(sub, CentringForm):
+                eye = opened(sub, sizes)
+                constants.setdefault("C", (Name("C", 2), eye))
+            elif isinstance(sub, Name) and sub.meaning:
+                constants.setdefault(
+                    sub.name, (Name(sub.subject or sub.name, 2), Name(sub.meaning, 2))
+                )
+    return found._replace(parts=(*found.parts, *constants.values()))
+
+
+def _standardised(found: Arranged) -> Arranged:
+    """Standardised columns by a hat over their name, their standard deviation by σ."""
+    form, parts = found.form, list(found.parts)
+    for sub in list(
+        dict.fromkeys(f for f in subforms(form) if isinstance(f, StandardisedForm) and f.ndim == 1)
+    ):
+        std = CallForm("std", (sub.of,), 0, "\\operatorname{std}", "")
+        short = isinstance(sub.of, Name) and len(sub.of.name) == 1
+        text = f"{sub.of.text}\u0302" if short else "ẑ"
+        latex = f"\\hat{{{sub.of.write('latex').text if short else 'z'}}}"
+        sigma, hat = Name("σ", 0, latex="\\sigma"), Name(text, sub.ndim, latex=latex)
+        table: dict[MatrixForm, MatrixForm] = {
+            f: sigma
+            for f in subforms(form)
+            if isinstance(f, CallForm) and f.name == "std" and f.arguments == (sub.of,)
+        }
+        form = replaced(form, {**table, sub: hat})
+        parts.append((sigma, replace(std, ndim=sub.ndim - 1)))
+        parts.append((hat, Scaled(Fraction(1), (), (sigma,), Centred(sub.of))))
+        break
+    return found._replace(form=form, parts=tuple(parts))
+
+
+def _shortened(found: Arranged, taken: set[str]) -> Arranged:
     """At most two parts that stand more than once, by names."""
+    found = _standardised(found)
+    if found.parts:
+        return found
     form = found.form
     parts: list[tuple[Name, MatrixForm]] = []
     for _ in range(2):
         counts: dict[MatrixForm, int] = {}
         for sub in subforms(form):
             counts[sub] = counts.get(sub, 0) + 1
+        for sub in counts:
+            other = turned(sub)
+            if (
+                other != sub
+                and not isinstance(other, Turned)
+                and not isinstance(sub, Turned | Name)
+                and other in counts
+                and sub.ndim == 2
+            ):
+                counts[sub] += sum(f == other for f in subforms(form))
         several = [
             f for f, n in counts.items()
             if n > 1 and len(f.text) >= _REPEATED and not isinstance(f, Turned | Name)
@@ -154,10 +225,10 @@ def _named(found: Arranged, taken: set[str]) -> Arranged:
         if name is None:
             break
         made = Name(name, ndim)
-        form = replaced(form, {best: made})
+        table: dict[MatrixForm, MatrixForm] = {best: made}
+        if turned(best) != best:
+            table[turned(best)] = Turned(made)
+        form = replaced(form, table)
         parts = [(n, replaced(f, {best: made})) for n, f in parts]
         parts.append((made, best))
     return found._replace(form=form, parts=tuple(parts))
-
-
-_ = (Fraction, at, of_atom, scaled)

@@ -3,7 +3,8 @@
 import re
 from collections.abc import Callable
 
-from jacobians.display.arranging import CODES, NoForm
+from jacobians.display.networks import NoForm
+from jacobians.display.numpy_names import CODES
 from jacobians.graph.node import Node, ordered
 from jacobians.notation.slots import Slot, Table
 from jacobians.notation.terms import Sum, relabelled

@@ -9,6 +9,7 @@ import numpy as np
 
 from jacobians.algebra.atoms import (
     Atom,
+    AtomAt,
     Det,
     Expr,
     Function,
@@ -19,20 +20,18 @@ from jacobians.algebra.atoms import (
     Power,
     Whole,
 )
-from jacobians.algebra.normal_form import components, onto
+from jacobians.algebra.common_factors import onto
+from jacobians.algebra.constants import Fixed, Splitting
+from jacobians.algebra.letter_order import components
+from jacobians.algebra.moments import Standardised, Std
 from jacobians.algebra.recognising import LogSumExp, Softmax
-from jacobians.display.arranging import CODES, Arranger, NoForm
-from jacobians.display.forms import (
-    NUMPY,
-    CallForm,
-    Inv,
-    MatrixForm,
-    Mul,
-    Name,
-    Turned,
-    replaced,
-    subforms,
-)
+from jacobians.algebra.reshaping import Rearranged, Reshaped
+from jacobians.display.arranging import Arranger
+from jacobians.display.form_products import Mul
+from jacobians.display.form_rewriting import replaced, subforms
+from jacobians.display.forms import NUMPY, CallForm, Inv, MatrixForm, Name, Turned
+from jacobians.display.networks import NoForm
+from jacobians.display.numpy_names import CODES
 from jacobians.transforms.deriving.helpers import helpers_of
 
 _LETTERS = "ijklmnpqrstuvwxyzabcdefghoABCDEFGH"
@@ -186,29 +185,68 @@ class Programmer:
 
     # whatever has more axes: factor by factor
 
-    def _general(self, t: Monomial, shape: tuple[int, ...]) -> str:  # noqa: ARG002
-        axes = [n for n, a in enumerate(t.slots) if a is not None]
-        letters = {a: _LETTERS[k + len(axes)] for k, a in enumerate(range(len(t.sizes)))}
+    def _general(self, t: Monomial, shape: tuple[int, ...]) -> str:
+        axes = [a for a in t.slots if a is not None]
+        apart = self._apart(t, axes)
         codes, subscripts = [], []
         for f, e in t.factors:
+            if f in apart.values():
+                continue
             code = self.array(f.atom)
             codes.append(code if e == 1 else f"({code})**({e})")
-            subscripts.append("".join(letters[a] for a in f.letters if a is not None))
+            subscripts.append("".join(_LETTERS[a] for a in f.letters if a is not None))
+        fresh = iter(_LETTERS[len(t.sizes) :])
+        placed: list[str] = []
         for n in axes:
-            slot = t.slots[n]
-            assert slot is not None
-            codes.append(f"np.eye({self._length(t.sizes[slot])})")
-            subscripts.append(_LETTERS[axes.index(n)] + letters[slot])
-        placed = ",".join(subscripts) + "->" + "".join(_LETTERS[: len(axes)])
-        return self._scaled(t, f'np.einsum("{placed}", {", ".join(codes)})' if codes else "1.0")
+            for a in apart[n].letters[1:] if n in apart else (n,):
+                assert a is not None
+                name = _LETTERS[a]
+                size = self._length(t.sizes[a])
+                if name in placed:  # a delta
+                    codes.append(f"np.eye({size})")
+                    subscripts.append(name + (other := next(fresh)))
+                    placed.append(other)
+                    continue
+                if not any(name in s for s in subscripts):
+                    codes.append(f"np.ones({size})")
+                    subscripts.append(name)
+                placed.append(name)
+        text = ",".join(subscripts) + "->" + "".join(placed)
+        code = self._scaled(t, f'np.einsum("{text}", {", ".join(codes)})' if codes else "1.0")
+        return f"np.reshape({code}, {tuple(n for n in shape if n != 1)})" if apart else code
+
+    @staticmethod
+    def _apart(t: Monomial, axes: Sequence[int]) -> dict[int, AtomAt]:
+        """Axes that are filled as two, and the splitting that says so."""
+        found: dict[int, AtomAt] = {}
+        for f, _ in t.factors:
+            n = f.letters[0] if isinstance(f.atom, Splitting) else None
+            alone = sum(n in g.letters for g, _ in t.factors) == 1
+            if n is not None and axes.count(n) == 1 and alone:
+                found[n] = f
+        return found
 
     def array(self, atom: Atom) -> str:
         """An atom's array, axes of size 1 left out."""
         if isinstance(atom, Leaf):
             return self._leaf(atom)
+        if isinstance(atom, Fixed):
+            return atom.code
         if isinstance(atom, Softmax):
             inner = self.expr(atom.of)
             return f"(np.exp({inner}) / np.sum(np.exp({inner}), axis={atom.axes}, keepdims=True))"
+        if isinstance(atom, Rearranged):
+            (a, b, c, d), inner = atom.parts, self.expr(atom.of)
+            block = f"np.transpose(np.reshape({inner}, ({a}, {c}, {b}, {d})), (0, 2, 1, 3))"
+            return f"np.reshape({block}, {atom.shape})"
+        if isinstance(atom, Reshaped):
+            return f"np.reshape({self.expr(atom.of)}, {atom.shape})"
+        if isinstance(atom, Std):
+            inner = self.expr(atom.of)
+            if not isinstance(atom, Standardised):
+                return f"np.std({inner}, axis=-1)"
+            keep = ", axis=-1, keepdims=True"
+            return f"((({inner}) - np.mean({inner}{keep})) / np.std({inner}{keep}))"
         if isinstance(atom, LogSumExp):
             return f"np.log(np.sum(np.exp({self.expr(atom.of)})))"
         if isinstance(atom, Inverse):

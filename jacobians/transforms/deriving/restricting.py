@@ -3,9 +3,10 @@
 from fractions import Fraction
 
 from jacobians.algebra.atoms import Expr
-from jacobians.algebra.normal_form import at, built, plain, sizes_of, sum_of
-from jacobians.display.arranging import NoForm
+from jacobians.algebra.letter_order import plain, sizes_of
+from jacobians.algebra.normal_form import at, built, sum_of
 from jacobians.display.forms import CallForm
+from jacobians.display.networks import NoForm
 from jacobians.transforms.deriving.layouts import Arranged
 from jacobians.transforms.structured import DIAGONAL, LOWER, SYMMETRIC, Structured
 
@@ -56,14 +57,31 @@ def program(body: str, structured: Structured, name: str, shared: list[tuple[str
     """What turns the derivative with independent entries into that by the free ones, or projects it."""
     kind = structured.structure
     shared.append(("G", body))
-    if kind is SYMMETRIC and structured.full:
-        return "0.5 * (G + np.swapaxes(G, -1, -2))"
-    places = {DIAGONAL: "np.diag_indices", LOWER: "np.tril_indices"}.get(kind, "np.triu_indices")
-    shared.append(("rows, columns", f"{places}({name}.shape[0])"))
+    if not (kind is SYMMETRIC and structured.full):
+        places = {DIAGONAL: "np.diag_indices", LOWER: "np.tril_indices"}.get(
+            kind, "np.triu_indices"
+        )
+        shared.append(("rows, columns", f"{places}({name}.shape[0])"))
+        if structured.full:
+            shared.append(("mask", f"np.zeros({name}.shape)"))
+            shared.append(("mask[rows, columns]", "1.0"))
+    return _of_last_axes(structured)
+
+
+def program_again(body: str, structured: Structured, shared: list[tuple[str, str]]) -> str:
+    """The same of the axes of the first derivative, which come before those of the second."""
     if structured.full:
-        shared.append(("mask", f"np.zeros({name}.shape)"))
-        shared.append(("mask[rows, columns]", "1.0"))
-        return "G * mask"
+        shared.append(("G", f"np.moveaxis({body}, (-4, -3), (-2, -1))"))
+        return f"np.moveaxis({_of_last_axes(structured)}, (-4, -3), (-2, -1))"
+    shared.append(("G", f"np.moveaxis({body}, -1, -3)"))
+    return f"np.swapaxes({_of_last_axes(structured)}, -1, -2)"
+
+
+def _of_last_axes(structured: Structured) -> str:
+    """The derivative G, its last two axes restricted."""
+    kind = structured.structure
+    if structured.full:
+        return "0.5 * (G + np.swapaxes(G, -1, -2))" if kind is SYMMETRIC else "G * mask"
     if kind is SYMMETRIC:
         return "np.where(rows == columns, G[..., rows, columns], G[..., rows, columns] + G[..., columns, rows])"
     return "G[..., rows, columns]"

@@ -5,10 +5,13 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from jacobians.algebra.atoms import Atom, AtomAt, Expr, Leaf, Monomial
+from jacobians.algebra.constants import Centring
 from jacobians.algebra.normal_form import sum_of
-from jacobians.algebra.of_nodes import Reader, Unread
+from jacobians.algebra.of_nodes import Reader
 from jacobians.algebra.recognising import recognised
+from jacobians.algebra.remaking import without_centring
 from jacobians.algebra.sizes import lettered
+from jacobians.algebra.slot_letters import Unread
 from jacobians.derivation.chain_rule import between
 from jacobians.derivation.quotients import local
 from jacobians.display.indices import Indexer, by_name
@@ -59,6 +62,8 @@ def is_polynomial(expr: Expr, leaf: str) -> bool:
     """Whether the leaf stands in products only, in no function and no power but whole ones."""
     for t in expr.terms:
         for f, e in t.factors:
+            if isinstance(f.atom, Centring):
+                return False
             if isinstance(f.atom, Leaf) and f.atom.name == leaf:
                 if e.denominator != 1 or e < 1:
                     return False
@@ -100,7 +105,7 @@ class Story:
 
     def both(self, expr: Expr, axes: Sequence[str]) -> _Line:
         """An expression in both styles, sums written out."""
-        shown = recognised(lettered(expr, self._letters))
+        shown = lettered(without_centring(recognised(expr)), self._letters)
         return _Line(
             Indexer("text").write(shown, axes).text, Indexer("latex").write(shown, axes).text
         )

@@ -149,6 +149,41 @@ def test_structured_arguments() -> None:
         jb.symmetric(A)
 
 
+def complex_gradient(f, z):
+    """By the complex step."""
+    steps = 1e-30j * np.eye(len(z))
+    return np.array([np.imag(f(z + step)) / 1e-30 for step in steps])
+
+
+@pytest.mark.parametrize("full", [False, True])
+@pytest.mark.parametrize(
+    ("wrap", "places"),
+    [
+        (jb.symmetric, np.triu_indices(4)),
+        (lambda M: jb.diagonal(np.diag(np.diag(M))), np.diag_indices(4)),
+        (lambda M: jb.triangular(np.tril(M)), np.tril_indices(4)),
+    ],
+)
+def test_second_derivatives_by_structured_arguments(wrap, places, full) -> None:
+    def f(M):
+        return np.log(np.linalg.det(M + 3 * np.eye(4))) + np.sum(M @ M * A)
+
+    wrapped = wrap(S)
+    mirrored = wrap is jb.symmetric
+
+    def of_free(free):
+        M = np.zeros((4, 4), dtype=free.dtype)
+        M[places] = free
+        return f(np.where(np.triu(np.ones((4, 4))) > 0, M, M.T) if mirrored else M)
+
+    want = jb.numerical.jacobian(lambda z: complex_gradient(of_free, z), wrapped.free)
+    d = jb.derive(f, jb.projected(wrapped) if full else wrapped, order=2)
+    found = run_program(d.numpy)(wrapped.array)
+    np.testing.assert_allclose(found, d.jacobian.dense(), rtol=1e-9, atol=1e-10)
+    if not full:
+        np.testing.assert_allclose(found, want, rtol=1e-5, atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("text", "at", "what"),
     [

@@ -16,7 +16,7 @@ import pytest
 import scipy.special as special
 
 import jacobians as jb
-from jacobians.transforms.deriving.declared import derive_text
+from jacobians.transforms.deriving.declared import derive_declared, derive_text
 from jacobians.transforms.deriving.language import (
     FUNCTIONS,
     LARGEST_KRON,
@@ -27,6 +27,7 @@ from jacobians.transforms.deriving.language import (
     variables,
 )
 from jacobians.transforms.deriving.programs import run_program
+from tests.transforms.deriving.table import TABLE
 
 SHAPES = dict.fromkeys("XABCD", "4x4") | dict.fromkeys("xyabcd", "4")
 SHAPES |= {"W": "3x4", "w": "3", "t": "3", "M": "4x3"}
@@ -168,10 +169,23 @@ def test_letters_are_not_the_numbers_of_the_text(text, by, shapes, matrix, condi
     assert (d.matrix, d.conditions) == (matrix, conditions)
 
 
-@pytest.mark.parametrize("text", ["kron(x, y)", "kron(y, x)"])
-def test_what_depends_on_sizes_is_refused(text: str) -> None:
+@pytest.mark.parametrize(
+    ("f", "matrix"),
+    [
+        (lambda x: x[::-1], "J"), (lambda x: x[1:] - x[:-1], "[0 I] − [I 0]"),
+        (lambda x: np.cumsum(x), "L, where L = tril(𝟏 𝟏ᵀ)"),
+        (lambda x: x - np.mean(x), "I − 𝟏 𝟏ᵀ / n"), (lambda x: np.mean(x), "𝟏 / n"),
+        (lambda x: np.kron(x, x), "I ⊗ x + x ⊗ I"),
+    ],
+)  # fmt: skip
+def test_letters_for_sizes_of_functions(f, matrix) -> None:
+    d, _, _ = derive_declared(f, ["x"], "x", ["x=n"])
+    assert d.matrix == matrix
+
+
+def test_what_depends_on_sizes_is_refused() -> None:
     with pytest.raises(jb.UnsupportedError, match="not one formula in the sizes"):
-        derive_text(text, "x", ["x=n", "y=n"])
+        derive_declared(lambda x: x[: len(x) // 2], ["x"], "x", ["x=n"])
 
 
 HOSTILE = (
@@ -209,14 +223,18 @@ def test_latex_compiles(tmp_path: Path) -> None:
     engine = shutil.which("pdflatex") or shutil.which("tectonic")
     if engine is None:
         pytest.skip("neither pdflatex nor tectonic is installed")
-    bodies = [
-        derive_text(text, by, [f"{n}={SHAPES[n]}" for n in variables(parsed(text))])[0].latex()
+    given = [
+        (text, by, [f"{n}={SHAPES[n]}" for n in variables(parsed(text))], 1)
         for text, by, _ in STATED
+    ]
+    given += [(text, by, shapes.split(), order) for text, by, shapes, order in TABLE]
+    bodies = [
+        derive_text(text, by, shapes, order=order)[0].latex() for text, by, shapes, order in given
     ]
     page = tmp_path / "page.tex"
     page.write_text(
-        "\\documentclass{article}\n\\usepackage{amsmath,amssymb}\n\\begin{document}\n"
-        + "\n\n".join(bodies) + "\n\\end{document}\n",
+        "\\documentclass{article}\n\\usepackage{amsmath,amssymb}\n\\usepackage[margin=2.2cm]{geometry}\n"
+        "\\begin{document}\n" + "\n\n".join(bodies) + "\n\\end{document}\n",
         encoding="utf-8",
     )  # fmt: skip
     options = ["-interaction=nonstopmode", "-halt-on-error"] if "pdflatex" in engine else []
@@ -224,3 +242,4 @@ def test_latex_compiles(tmp_path: Path) -> None:
         [engine, *options, page.name], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout[-2000:]
+    assert "Overfull" not in done.stdout  # every line fits the page

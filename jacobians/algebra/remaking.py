@@ -1,0 +1,46 @@
+"""Expressions rewritten inside and out."""
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+
+from jacobians.algebra.atoms import Atom, AtomAt, Expr, Monomial
+from jacobians.algebra.constants import Centring
+from jacobians.algebra.letter_order import canonical, closed, merged
+
+
+def remade(atom: Atom, change: Callable[[Expr], Expr]) -> Atom:
+    """The atom with what it is of changed."""
+    return atom.with_inner(tuple(map(change, atom.inner))) if atom.inner else atom
+
+
+def without_centring(expr: Expr) -> Expr:
+    """The expression with the centring matrix written out, ``δ_ik − 1 / n``, inside and out."""
+    terms: list[Monomial] = []
+    for t in expr.terms:
+        factors = [(AtomAt(remade(f.atom, without_centring), f.letters), e) for f, e in t.factors]
+        terms += _written_out(t._replace(factors=tuple(factors)))
+    return merged(expr.shape, terms)
+
+
+def _written_out(t: Monomial) -> Iterator[Monomial]:
+    """A term without centring matrices that stand once."""
+    found = next((f for f, e in t.factors if isinstance(f.atom, Centring) and e == 1), None)
+    sizes = dict(enumerate(t.sizes))
+    rest = {f: e for f, e in t.factors if f != found}
+    if found is None:
+        yield canonical(t.coefficient, t.slots, sizes, rest)
+        return
+    a, b = found.letters
+    assert a is not None
+    assert b is not None
+    size = Fraction(sizes[a])
+    apart, left = closed(rest, t.slots, sizes)
+    yield from _written_out(canonical(t.coefficient * (-1 / size), t.slots, left, apart))
+    names = {n: a if n == b else n for n in sizes}
+    slots = tuple(None if n is None else names[n] for n in t.slots)
+    united: dict[AtomAt, Fraction] = {}
+    for f, e in rest.items():
+        at = AtomAt(f.atom, tuple(None if n is None else names[n] for n in f.letters))
+        united[at] = united.get(at, Fraction(0)) + e
+    del sizes[b]
+    yield from _written_out(canonical(t.coefficient, slots, sizes, united))

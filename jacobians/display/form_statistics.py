@@ -1,0 +1,89 @@
+"""What is less its mean, and over its standard deviation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from jacobians.display.form_products import mul
+from jacobians.display.form_rewriting import rebuilt
+from jacobians.display.form_sums import Add, Scaled
+from jacobians.display.forms import NUMPY, TEXT, Eye, MatrixForm, Name, Ones, inside, turned
+from jacobians.notation.writing import PRODUCT, SUM, Written
+
+
+@dataclass(frozen=True)
+class CentringForm(MatrixForm):
+    """The centring matrix ``I − 𝟏 𝟏ᵀ / n``; ``code`` is n in NumPy."""
+
+    size: int
+    code: str
+    ndim: int = 2
+
+    def write(self, style: str) -> Written:
+        """As it is written."""
+        if style == NUMPY:
+            return Written(f"(np.eye({self.code}) - 1 / {self.code})")
+        return Written("C")
+
+    def transposed(self) -> MatrixForm:
+        """It is symmetric."""
+        return self
+
+
+@dataclass(frozen=True)
+class Centred(MatrixForm):
+    """A column less its mean."""
+
+    of: MatrixForm
+    ndim: int = 1
+
+    def write(self, style: str) -> Written:
+        """As it is written."""
+        inner, whole = inside(self.of, PRODUCT, style), self.of.write(style).text
+        if style == NUMPY:
+            return Written(f"{inner} - np.mean({whole})", SUM)
+        mean, minus = ("mean", "−") if style == TEXT else ("\\operatorname{mean}", "-")
+        return Written(f"{inner} {minus} {mean}({whole})", SUM)
+
+
+@dataclass(frozen=True)
+class StandardisedForm(MatrixForm):
+    """A column, or the rows of a matrix, less the mean and over the standard deviation."""
+
+    of: MatrixForm
+    ndim: int
+
+    def write(self, style: str) -> Written:
+        """As it is written."""
+        whole = self.of.write(style).text
+        if style == NUMPY:
+            rows = "" if self.ndim == 1 else ", axis=1, keepdims=True"
+            inner = inside(self.of, PRODUCT, style)
+            return Written(f"({inner} - np.mean({whole}{rows})) / np.std({whole}{rows})", PRODUCT)
+        name = "standardised"
+        return Written(
+            f"{name}({whole})" if style == TEXT else f"\\operatorname{{{name}}}({whole})"
+        )
+
+
+def opened(form: MatrixForm, sizes: Mapping[int, str]) -> MatrixForm:
+    """The form with centring matrices as ``I − 𝟏 𝟏ᵀ / n`` where they are terms of a sum, or alone."""
+
+    def terms(f: MatrixForm) -> tuple[MatrixForm, ...]:
+        if isinstance(f, CentringForm):
+            shown = sizes.get(f.size)
+            below = (Name(shown, 0),) if shown else ()
+            number = Fraction(-1) if shown else Fraction(-1, f.size)
+            ones = Ones(f.code)
+            return Eye(f.code), Scaled(number, (), below, mul(ones, turned(ones)))
+        return (f,)
+
+    def change(f: MatrixForm) -> MatrixForm:
+        if isinstance(f, Scaled) and isinstance(f.body, CentringForm):
+            return replace(f, body=Add(terms(f.body)))
+        if isinstance(f, Add) and any(isinstance(p, CentringForm) for p in f.parts):
+            return Add(tuple(one for p in f.parts for one in terms(p)))
+        return f
+
+    whole = rebuilt(form, change)
+    return Add(terms(whole)) if isinstance(whole, CentringForm) else whole

@@ -1,0 +1,205 @@
+"""∂vec(A)/∂vec(B) for row-major vec: Kronecker and Khatri–Rao products."""
+
+from fractions import Fraction
+from itertools import permutations
+
+from jacobians.algebra.atoms import AtomAt, Expr, Monomial
+from jacobians.algebra.averages import added
+from jacobians.algebra.letter_order import canonical, components
+from jacobians.algebra.reshaping import whole_axes
+from jacobians.display.arranging import Arranger, facing
+from jacobians.display.form_products import KhatriRao, Kron, mul
+from jacobians.display.form_sums import Scaled, scaled
+from jacobians.display.forms import CallForm, Diag, Eye, MatrixForm, Name, Turned, turned
+from jacobians.display.networks import NoForm
+from jacobians.display.summing import pulled_all, sum_form
+
+_Block = tuple[list[int], list[int], list[AtomAt]]
+"""Letters of the output, of the input, and the factors that have them."""
+
+
+def vec(form: MatrixForm) -> MatrixForm:
+    """The entries of a matrix row by row."""
+    return CallForm("vec", (form,), 1, "\\operatorname{vec}", "np.ravel")
+
+
+def stacked(arranger: Arranger, expr: Expr, out_ndim: int) -> MatrixForm:
+    """The derivative as a matrix; raises NoForm."""
+    expr, out_ndim = whole_axes(expr, out_ndim)
+    if out_ndim == 1 and len(expr.shape) == 2:
+        return arranger.form(expr)
+    diagonal = _diagonal(expr, out_ndim)
+    if diagonal is not None:
+        return Diag(vec(arranger.form(diagonal)))
+    parts = [_Stacker(arranger, t, out_ndim).with_diagonals() for t in expr.terms]
+    if len(parts) > 1:
+        parts.sort(key=lambda p: isinstance(p, Scaled) and p.coefficient < 0)
+    return sum_form(parts) if parts else Name("0", 0)
+
+
+def _diagonal(expr: Expr, out_ndim: int) -> Expr | None:
+    """The entries of a derivative that is entry by entry, None where it is not."""
+    if not expr.terms or any(t.slots[:out_ndim] != t.slots[out_ndim:] for t in expr.terms):
+        return None
+    if not any(
+        a in t.slots for t in expr.terms for f, _ in t.factors for a in f.letters if a is not None
+    ):
+        return None
+    terms = [
+        canonical(t.coefficient, t.slots[:out_ndim], dict(enumerate(t.sizes)), dict(t.factors))
+        for t in expr.terms
+    ]
+    return added(expr.shape[:out_ndim], terms)
+
+
+class _Stacker:
+    """One term."""
+
+    def __init__(self, arranger: Arranger, t: Monomial, out_ndim: int) -> None:
+        self._arranger, self._t = arranger, facing(t)
+        self._out_ndim = out_ndim
+        self._exponents = dict(self._t.factors)
+        self._outs = [a for a in self._t.slots[:out_ndim] if a is not None]
+        self._ins = [a for a in self._t.slots[out_ndim:] if a is not None]
+        self._free = {*self._outs, *self._ins}
+
+    def with_diagonals(self) -> MatrixForm:
+        """The term, with what scales whole rows or columns as diagonal matrices beside it."""
+        try:
+            return self.plain()
+        except NoForm:
+            pass
+        try:
+            return self._khatri_rao()
+        except NoForm:
+            pass
+        parts = components(self._exponents, set(range(len(self._t.sizes))) - self._free)
+        sides: list[MatrixForm | None] = []
+        for axes in (self._outs, self._ins):
+            mine = [p for p in parts if len(axes) == 2 and self._letters(p) == set(axes)]
+            parts = [p for p in parts if p not in mine]
+            factors = [(f, self._exponents[f]) for p in mine for f in p]
+            form = self._arranger.network_form(axes, factors, self._t) if factors else None
+            sides.append(None if form is None else Diag(vec(form)))
+        if sides == [None, None]:
+            raise NoForm("its axes are no Kronecker product")
+        left, right = sides
+        factors = [(f, self._exponents[f]) for p in parts for f in p]
+        rest = self._t._replace(coefficient=Fraction(1), factors=tuple(factors))
+        middle = _Stacker(self._arranger, rest, self._out_ndim).plain()
+        pieces = [p for p in (left, middle, right) if p is not None]
+        return scaled(self._t.coefficient, (), (), pulled_all(pieces))
+
+    def _letters(self, part: list[AtomAt]) -> set[int]:
+        """The axes' letters that a part has."""
+        return {a for f in part for a in f.letters if a in self._free and a is not None}
+
+    def plain(self) -> MatrixForm:
+        """As a Kronecker product; with the commutation matrix where axes are in another order."""
+        blocks, above, below = self._blocks()
+        for outs, left in self._orders():
+            for commuted in (False, True) if len(self._ins) == 2 and len(outs) == 2 else (False,):
+                ins = self._ins[::-1] if commuted else self._ins
+                order = _order(blocks, outs, ins)
+                if order is not None:
+                    body = self._product(order, commuted)
+                    return scaled(
+                        self._t.coefficient, above, below, body if left is None else mul(left, body)
+                    )
+        raise NoForm("its axes are no Kronecker product")
+
+    def _orders(self) -> list[tuple[list[int], MatrixForm | None]]:
+        """The output's letters as they are; four of them with the middle ones exchanged, too."""
+        ways: list[tuple[list[int], MatrixForm | None]] = [(self._outs, None)]
+        if len(self._outs) == 4:
+            i, k, j, m = self._outs
+            first, last = (Eye(self._arranger.length(self._t.sizes[a])) for a in (i, m))
+            ways.append(([i, j, k, m], Kron((first, Name("K", 2), last))))
+        return ways
+
+    def _blocks(self) -> tuple[list[_Block], tuple[MatrixForm, ...], tuple[MatrixForm, ...]]:
+        """The parts that share letters, and scalars above and below."""
+        scalars: list[AtomAt] = []
+        groups: list[tuple[set[int], list[AtomAt]]] = []
+        for part in components(self._exponents, set(range(len(self._t.sizes)))):
+            letters = self._letters(part)
+            if letters:
+                groups.append((letters, part))
+            else:
+                scalars += part
+        covered = {a for letters, _ in groups for a in letters}
+        groups += [({a}, []) for a in dict.fromkeys([*self._outs, *self._ins]) if a not in covered]
+        own = tuple((f, self._exponents[f]) for f in scalars)
+        above, below, rest = self._arranger.items(self._t._replace(factors=own))
+        if rest:
+            self._arranger.network(rest, [], self._t.sizes, above)
+        blocks = [
+            ([a for a in self._outs if a in letters], [a for a in self._ins if a in letters], part)
+            for letters, part in groups
+        ]
+        return blocks, tuple(above), tuple(below)
+
+    def _product(self, order: list[_Block], commuted: bool) -> MatrixForm:
+        forms = []
+        for outs, ins, part in order:
+            own = ins[::-1] if commuted and len(ins) == 2 else ins
+            forms.append(self._block(outs, own, [(f, self._exponents[f]) for f in part]))
+        if commuted and all(isinstance(f, Eye) for f in forms):
+            return Name("K", 2)
+        if len(forms) == 1 and not commuted:
+            return forms[0]
+        return Kron(tuple(forms), commuted)
+
+    def _block(
+        self, outs: list[int], ins: list[int], factors: list[tuple[AtomAt, Fraction]]
+    ) -> MatrixForm:
+        if len(outs) < 2 and len(ins) < 2:
+            form = self._arranger.network_form([*outs, *ins], factors, self._t)
+            return form if outs else turned(form)
+        if len(outs) == 2 and outs == ins:
+            return Diag(vec(self._arranger.network_form(outs, factors, self._t)))
+        if len(outs) == 2 and not ins:
+            return vec(self._arranger.network_form(outs, factors, self._t))
+        if len(ins) == 2 and not outs:
+            return Turned(vec(self._arranger.network_form(ins, factors, self._t)))
+        raise NoForm("a part has more than two axes")
+
+    def _khatri_rao(self) -> MatrixForm:
+        """Two axes on one side, each by a matrix with the one on the other."""
+        if (len(self._outs), len(self._ins)) == (2, 1):
+            return self._columns(self._outs, self._ins[0])
+        if (len(self._outs), len(self._ins)) == (1, 2):
+            return turned(self._columns(self._ins, self._outs[0]))
+        raise NoForm("it is no Khatri-Rao product")
+
+    def _columns(self, pair: list[int], column: int) -> MatrixForm:
+        inner = set(range(len(self._t.sizes))) - self._free
+        parts = components(self._exponents, inner)
+        blocks: list[MatrixForm] = []
+        for a in pair:
+            if a == column:
+                blocks.append(Eye(self._arranger.length(self._t.sizes[a])))
+                continue
+            mine = [p for p in parts if self._letters(p) == {a, column}]
+            if len(mine) != 1:
+                raise NoForm("a part has more than two axes")
+            parts.remove(mine[0])
+            factors = [(f, self._exponents[f]) for f in mine[0]]
+            blocks.append(self._arranger.network_form([a, column], factors, self._t))
+        rest = [(f, self._exponents[f]) for p in parts for f in p]
+        if any(self._letters(p) - {column} for p in parts):
+            raise NoForm("a part has more than two axes")
+        body: MatrixForm = KhatriRao(tuple(blocks))
+        if rest:
+            scale = self._arranger.network_form([column], rest, self._t)
+            body = pulled_all([body, Diag(scale)])
+        return scaled(self._t.coefficient, (), (), body)
+
+
+def _order(blocks: list[_Block], outs: list[int], ins: list[int]) -> list[_Block] | None:
+    """The blocks in the order in which their letters are those of the axes."""
+    for order in permutations(blocks):
+        listed = [a for _, i, _ in order for a in (i if len(i) < 2 else [x for x in ins if x in i])]
+        if [a for o, _, _ in order for a in o] == outs and listed == ins:
+            return list(order)
+    return None
