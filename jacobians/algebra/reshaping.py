@@ -37,7 +37,7 @@ class Reshaped(Atom):
 
 
 @dataclass(frozen=True, eq=False)
-class Rearranged(Reshaped):
+class Reordered(Reshaped):
     """``R_(ij)(kl) = C_(ik)(jl)``: a row for each block of C."""
 
 
@@ -105,7 +105,7 @@ def _rearranged(
     f: AtomAt, v: AtomAt, factors: _Factors, sizes: dict[int, int], t: Monomial
 ) -> bool:
     """A matrix that is split on both axes, as the matrix of its blocks."""
-    if len(f.letters) != 2 or f.letters[0] != v.letters[0] or isinstance(f.atom, Rearranged):
+    if len(f.letters) != 2 or f.letters[0] != v.letters[0] or isinstance(f.atom, Reordered):
         return False
     other = f.letters[1]
     others = [g for g in factors if other in g.letters and g != f]
@@ -121,7 +121,7 @@ def _rearranged(
     _replace(
         factors,
         [f, v, w],
-        Rearranged(_whole(f.atom), (p * r, q * s), (p, r, q, s)),
+        Reordered(_whole(f.atom), (p * r, q * s), (p, r, q, s)),
         (first, first + 1),
     )
     factors[AtomAt(splitting(p * r, (p, r)), (first, i, j))] = Fraction(1)

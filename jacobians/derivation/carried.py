@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 from math import isfinite
-from typing import Any, NamedTuple
-from weakref import WeakValueDictionary
+from typing import NamedTuple
 
-from jacobians.graph.looks import by_bits
 from jacobians.graph.node import Node
-from jacobians.notation.terms import Coefficient, Sum, numbered, relabelled
+from jacobians.ground.interning import Interned, by_bits
+from jacobians.notation.terms import Coefficient, Sum, coefficient_bits, numbered, relabelled
 
 
 class Skeleton:
@@ -22,7 +21,7 @@ class Skeleton:
         self.tensor, self.outer = tensor, outer
 
 
-_FORMS: WeakValueDictionary[Any, Skeleton] = WeakValueDictionary()
+_FORMS: Interned[Skeleton] = Interned()
 Shift = tuple[int, ...]
 
 
@@ -50,7 +49,7 @@ class Carried(NamedTuple):
         scale: Coefficient = 1
         if len(numbers) == 1:
             (number,) = numbers.values()
-            if number and isfinite(number):
+            if number and (type(number) is int or isfinite(number)):
                 scale = number
                 plain = _times(plain, None)
         return cls(_form(plain, outer), operands, tuple(shift), scale)
@@ -88,10 +87,7 @@ def _axes(tensor: Sum, outer: int) -> range:
 
 
 def _form(tensor: Sum, outer: int) -> Skeleton:
-    # 1 and 1.0 are equal
-    key = tensor, outer, tuple([type(term.coefficient) for term in tensor.terms])
-    known = _FORMS.get(key)
-    return _FORMS.setdefault(key, Skeleton(tensor, outer)) if known is None else known
+    return _FORMS.get((tensor, outer, coefficient_bits(tensor)), lambda: Skeleton(tensor, outer))
 
 
 def _moved(tensor: Sum, axes: range, by: Sequence[int]) -> Sum:

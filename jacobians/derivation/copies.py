@@ -6,16 +6,17 @@ from contextlib import contextmanager
 from typing import Any
 
 from jacobians.derivation.likely import is_closed, is_seen_behind, may_cancel_as
-from jacobians.graph.node import Node, alone, opened, over
+from jacobians.graph.node import Node, alone, opened, ordered, over
 
 _AHEAD = 3  # operations behind one that was looked at, whose results are known as users
 _DEPTH = 12  # operations behind what is given, up to which a step may look
 
 
 class _Watching(threading.local):
-    """The copies that are looked at in this thread, while somebody asks."""
+    """Those who ask in this thread which of their copies are looked at; a rule may derive, too."""
 
-    copies: "Copies | None" = None
+    def __init__(self) -> None:
+        self.copies: list[Copies] = []
 
 
 _watching = _Watching()
@@ -25,8 +26,8 @@ def _watched(name: str) -> Any:
     read = getattr(Node, name).__get__
 
     def value(self: Node) -> Any:
-        if _watching.copies is not None:
-            _watching.copies.note(self)
+        for copies in _watching.copies:
+            copies.note(self)
         return read(self)
 
     return property(value)
@@ -92,9 +93,9 @@ class Copies:
                 self._open(one, ahead - 1)
 
     def note(self, copy: Node) -> None:
-        """A copy is looked at."""
-        node = self._originals[copy]
-        if node not in self.looked:
+        """A copy, if it is one of these, is looked at."""
+        node = self._originals.get(copy)
+        if node is not None and node not in self.looked:
             self.looked[node] = None
             self._open(node, _AHEAD + 1)
 
@@ -104,18 +105,16 @@ class Copies:
 
     def back(self, node: Node) -> Node:
         """The node of the originals that a node of the copies stands for."""
-        original = self._originals.get(node)
-        if original is None:
-            operands = tuple([self.back(one) for one in node.operands])
-            original = over(node.look, operands) if operands else node
-            self._originals[node] = original
-        return original
+        for one in ordered([node], self._originals):
+            operands = tuple([self._originals[operand] for operand in one.operands])
+            self._originals[one] = over(one.look, operands) if operands else one
+        return self._originals[node]
 
     @contextmanager
     def watched(self) -> Iterator[None]:
         """Note what is looked at during the block."""
-        _watching.copies = self
+        _watching.copies.append(self)
         try:
             yield
         finally:
-            _watching.copies = None
+            _watching.copies.remove(self)

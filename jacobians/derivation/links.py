@@ -16,9 +16,10 @@ from jacobians.derivation.carried import Carried, Shift, Skeleton
 from jacobians.derivation.copies import Copies
 from jacobians.derivation.history import Action, Record, Taken
 from jacobians.derivation.likely import WIDEST, is_closed, may_cancel
-from jacobians.graph.looks import Look, by_bits, parts_of
+from jacobians.graph.looks import Look, parts_of
 from jacobians.graph.node import Node, ordered, over
 from jacobians.ground.caches import ByteCache
+from jacobians.ground.interning import by_bits
 from jacobians.notation.terms import Coefficient, Sum, bytes_of, relabelled, table_bytes
 
 _OPERANDS = 24  # of a step that is recorded
@@ -71,7 +72,10 @@ class _Start(_Question):
         self.bytes = 0
 
 
-_STARTS: ByteCache[_Start] = ByteCache(1 << 23, lambda _, start: start.bytes)
+_STARTS: ByteCache[_Start] = ByteCache(
+    1 << 23,
+    lambda key, start: start.bytes + sum(table_bytes(form.tensor) for form, *_ in key[1]),
+)
 
 
 class _Known:
@@ -224,7 +228,8 @@ class _Path:
         question = _Question(self.known.places[node])
         self._asked.answers[self._answer] = question
         self._asked, self._answer = question, self.known.look(question.place)
-        self._start.bytes += 256 + 64 * len(self._answer)
+        parameters = parts_of(self._answer[0].head)[1]
+        self._start.bytes += 256 + 64 * len(self._answer) + bytes_of(parameters)
 
     def know(self, node: Node, reached: Mapping[Node, Node | None]) -> None:
         """Ask about nodes until one is known."""

@@ -26,7 +26,7 @@ from jacobians.derivation.behind import (
 )
 from jacobians.derivation.likely import could_cancel, may_cancel
 from jacobians.derivation.powers import cancelled
-from jacobians.graph.node import NUMPY, Node, apply
+from jacobians.graph.node import NUMPY, Node, apply, host_of
 from jacobians.notation.slots import ZERO, Slot
 from jacobians.notation.terms import (
     Factor,
@@ -102,8 +102,7 @@ def existing(tensor: Sum, operands: tuple[Node, ...]) -> Node | None:
     """A node whose value is the sum of terms over these operands, if there is one."""
     if not operands or any(node.dtype.kind != "f" for node in operands):
         return None
-    host = max(operands, key=lambda node: node.serial)
-    for user in host.users:
+    for user in host_of(operands).users:
         operation = user.operation
         if not _read_by_letters(operation) or operation is contraction:
             continue

@@ -21,7 +21,7 @@ from jacobians.algebra.constants import Centring, Fixed, Selector, Splitting, Tr
 from jacobians.algebra.moments import Standardised, Std
 from jacobians.algebra.normal_form import expanded
 from jacobians.algebra.recognising import LogSumExp, Softmax
-from jacobians.algebra.reshaping import Rearranged, Reshaped
+from jacobians.algebra.reshaping import Reordered, Reshaped
 from jacobians.display.entrywise import power_form
 from jacobians.display.form_products import Raised
 from jacobians.display.form_statistics import CentringForm, StandardisedForm
@@ -217,7 +217,7 @@ class Arranger:
         form = self.form(atom.of)
         sizes = ", ".join(map(self.length, atom.parts))
         code = f"np.reshape({{0}}, ({sizes}))"
-        if isinstance(atom, Rearranged):
+        if isinstance(atom, Reordered):
             a, b, c, d = map(self.length, atom.parts)
             inner = f"np.reshape({{0}}, ({a}, {c}, {b}, {d}))"
             code = f"np.reshape(np.transpose({inner}, (0, 2, 1, 3)), ({a} * {b}, {c} * {d}))"

@@ -1,7 +1,7 @@
 """A program in the making: new variables, constants, and steps that are not made twice."""
 
 import keyword
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from jacobians.execution.steps import Call, Kernel, Literal, Place, Ref, Step, Ufunc, literal
 from jacobians.graph.how import Index, Range, Transpose, View
+from jacobians.ground.interning import by_bits
 
 Array = NDArray[Any]
 Operand = Ref | Literal
 RESERVED = frozenset({
-    "np", "out", "clean", "part", "derivative", "bind", "float", "parallel", "view", "strided", "exact",
+    "np", "range", "out", "clean", "part", "derivative", "bind", "float", "parallel", "view", "strided", "exact",
 })  # fmt: skip
 """Names in printed programs that no input or constant may have."""
 _FIRST = 9  # of the variables' numbers: two digits each, so that short programs stand in columns
@@ -35,7 +36,7 @@ class Builder:
         self.constants: dict[str, Array] = {}
         self._taken = {*RESERVED, *inputs}
         self._number = _FIRST + len(self._taken) - len(RESERVED)
-        self._known: dict[Step, str] = {}  # without their targets
+        self._known: dict[tuple[Step, Hashable], str] = {}  # without their targets
         self._called: dict[Any, str] = {}
         self._casts: dict[tuple[Operand, np.dtype[Any]], Operand] = {}
 
@@ -101,11 +102,12 @@ class Builder:
             given,
         )
         fixed = bool(operands) and into is None  # an array to be filled is a new one each time
-        if fixed and step in self._known:
-            return Ref(self._known[step])
+        key = step, by_bits(step.parameters)
+        if fixed and key in self._known:
+            return Ref(self._known[key])
         name = self.fresh()
         if fixed:
-            self._known[step] = name
+            self._known[key] = name
         self.steps.append(step._replace(target=name))
         return Ref(name)
 

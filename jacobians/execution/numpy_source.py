@@ -1,6 +1,6 @@
 """The executor that prints steps as NumPy source, and compiles what it printed.
 
-Text is only ever written here: what the steps read, write and share is known from the steps.
+Behind is only ever written here: what the steps read, write and share is known from the steps.
 """
 
 import linecache
@@ -17,7 +17,7 @@ from jacobians.execution.building import RESERVED
 from jacobians.execution.passes import in_memory
 from jacobians.execution.rolling import Repeated, rolled
 from jacobians.execution.steps import OUT, Call, Kernel, Literal, Place, Program, Ref, Step, Ufunc
-from jacobians.execution.varying import Text, Viewed, item_text, value_text
+from jacobians.execution.varying import Behind, Viewed, item_text, value_text
 from jacobians.graph.how import Broadcast, Index, Reshape, Strided, Transpose, View
 from jacobians.ground.arguments import owned
 from jacobians.notation.structure import flat_address
@@ -138,9 +138,9 @@ def written(operand: Ref | Literal) -> str:
     return text
 
 
-def _through(text: str, one: View | Text) -> str:
+def _through(text: str, one: View | Behind) -> str:
     match one:
-        case Text(behind):
+        case Behind(behind):
             return f"{text}{behind}"
         case Transpose((1, 0)):
             return f"{text}.T"

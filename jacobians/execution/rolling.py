@@ -127,6 +127,7 @@ class _Rolling:
         self.steps, self.shapes, self.loops, self.taken = steps, shapes, loops, taken
         self.made: dict[str, tuple[int, int, int]] = {}  # loop, repetition, step of it
         self.variable = self._free("n")
+        self.rows = 0
         self.order: dict[str, int] = {step.target: n for n, step in enumerate(steps)}
 
     def result(self, returned: Sequence[str]) -> Rolled:
@@ -212,7 +213,7 @@ class _Rolling:
                 text = self._variable(loop, position, values)
                 found.append(text or (self._from_names(loop, values) if rows_too else None))
             elif kind == "start":
-                found.append(lambda values=values: self._number(loop, values))  # type: ignore[misc]
+                found.append(lambda values=values: self.number(loop, values))  # type: ignore[misc]
             else:
                 found.append(lambda values=values: self._literal(loop, values))  # type: ignore[misc]
         return found
@@ -236,7 +237,7 @@ class _Rolling:
             lags = {loop.start + n - repetition for n, (repetition, _) in enumerate(own)}
             if len(lags) == len({at for _, at in own}) == 1 and min(lags) > 0:
                 numbers = [repetition for repetition, _ in own]
-                return lambda: f"{self._list(loop, own[0][1])}[{self._number(loop, numbers)}]"
+                return lambda: f"{self._list(loop, own[0][1])}[{self.number(loop, numbers)}]"
         return self._from_list(loop, values)
 
     def _earlier(self, loop: _Loop, position: int, at: int) -> str:
@@ -261,7 +262,7 @@ class _Rolling:
             return None
         if not all(0 <= n < other.stop for n in numbers):
             return None
-        return lambda: f"{self._list(other, first[2])}[{self._number(loop, numbers)}]"
+        return lambda: f"{self._list(other, first[2])}[{self.number(loop, numbers)}]"
 
     def _from_names(self, loop: _Loop, values: list[str]) -> Callable[[], str] | None:
         """Variables that nothing connects, in a row: constants, or a few."""
@@ -272,13 +273,14 @@ class _Rolling:
         return lambda: self._table(loop, [self._called(name) for name in values])
 
     def _table(self, loop: _Loop, texts: Sequence[str]) -> str:
-        name = self._free(f"row{len(self.taken)}")
+        self.rows += 1
+        name = self._free(f"row{self.rows}")
         lead = "None, " * loop.start
         text = textwrap.fill(f"{name} = ({lead}{', '.join(texts)})", 100, subsequent_indent="    ")
         loop.before += text.splitlines()
         return f"{name}[{self.variable}]"
 
-    def _number(self, loop: _Loop, values: Sequence[int]) -> str:
+    def number(self, loop: _Loop, values: Sequence[int]) -> str:
         """Integers, one for each repetition."""
         steps = {b - a for a, b in pairwise(values)}
         if len(steps) > 1:

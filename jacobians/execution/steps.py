@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.graph.how import View
-from jacobians.graph.looks import by_bits
+from jacobians.ground.interning import by_bits
 from jacobians.notation.slots import Slot
 
 Array = NDArray[Any]

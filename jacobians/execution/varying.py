@@ -11,10 +11,11 @@ import numpy as np
 
 from jacobians.execution.steps import Literal, Place, Ref, Step
 from jacobians.graph.how import Index, Range
+from jacobians.ground.interning import by_bits
 from jacobians.notation.structure import flat_address
 
 
-class Text(NamedTuple):
+class Behind(NamedTuple):
     """What is written behind a variable, ``[n:n + 1]``."""
 
     text: str
@@ -81,7 +82,8 @@ class Varying:
 
     def __init__(self, step: Step) -> None:
         self.values: list[tuple[str, Any]] = []
-        self.key = mapped(step._replace(target=bool(step.target)), self._noted)  # type: ignore[arg-type]
+        plain = mapped(step._replace(target="." if step.target else ""), self._noted)
+        self.key = plain, by_bits(step.parameters)
 
     def _noted(self, kind: str, value: Any) -> Any:
         if kind == "name":
@@ -117,7 +119,7 @@ def filled(step: Step, texts: Iterator[Any]) -> Step:
             text = next(texts)
             return text if isinstance(text, Literal) else Ref(text)
         if kind == "index":
-            return Text(f"[{', '.join([_item(item, texts) for item in value[0].items])}]")
+            return Behind(f"[{', '.join([_item(item, texts) for item in value[0].items])}]")
         root = next(texts)
         if value.at or value.whole:
             at = tuple([one._replace(root=next(texts)) for one in value.at])

@@ -6,12 +6,15 @@ is worked out once and found by them; they hash and compare by identity.
 
 from collections.abc import Hashable
 from typing import Any
-from weakref import WeakValueDictionary
 
 import numpy as np
 
+from jacobians.ground.interning import Interned, by_bits
+from jacobians.notation.terms import Sum, coefficient_bits
+
 Parameters = tuple[tuple[str, Any], ...]
-_NUMBERS = {int, float}
+NUMBERS = {int, float}
+"""Types of constants that are numbers of Python's: they do not widen float32."""
 
 
 class Head:
@@ -52,17 +55,22 @@ class Look:
         self.outside: Look = self if opaque else look_of(None, shape, dtype)
 
 
-_HEADS: WeakValueDictionary[Hashable, Head] = WeakValueDictionary()
-_LOOKS: WeakValueDictionary[Hashable, Look] = WeakValueDictionary()
+_HEADS: Interned[Head] = Interned()
+_LOOKS: Interned[Look] = Interned()
 
 
 def head_of(operation: Any, parameters: Parameters) -> Any:
     """An operation with parameters, as one object: itself where it has none."""
     if not parameters:
         return operation
-    key = operation, tuple([(name, by_bits(value)) for name, value in parameters])
-    known = _HEADS.get(key)
-    return _HEADS.setdefault(key, Head(operation, parameters)) if known is None else known
+    key = operation, tuple([(name, _bits(value)) for name, value in parameters])
+    return _HEADS.get(key, lambda: Head(operation, parameters))
+
+
+def _bits(value: Any) -> Hashable:
+    if isinstance(value, Sum):
+        return Sum, value, coefficient_bits(value)
+    return by_bits(value)
 
 
 def parts_of(head: Any) -> tuple[Any, Parameters]:
@@ -76,25 +84,6 @@ def look_of(
     """The look of nodes of a head, shape and dtype; of a constant that is a number, with its value."""
     bits: Hashable = None
     if number is not None:
-        bits = type(number), by_bits(number if type(number) in _NUMBERS else number[()]), name
+        bits = type(number), by_bits(number if type(number) in NUMBERS else number[()]), name
     key = head, shape, dtype, bits
-    known = _LOOKS.get(key)
-    if known is None:
-        known = _LOOKS.setdefault(key, Look(head, shape, dtype, number, name))
-    return known
-
-
-def by_bits(value: Any) -> Hashable:
-    """A key that two values share only if they are the same in type and bits.
-
-    ``0.0`` is not ``-0.0``, ``1`` is neither ``1.0`` nor ``True``, and a NaN is itself.
-    """
-    if isinstance(value, np.generic):
-        return type(value), value.tobytes()
-    if isinstance(value, float):
-        return type(value), value.hex()
-    if isinstance(value, complex):
-        return type(value), value.real.hex(), value.imag.hex()
-    if type(value) is tuple:
-        return tuple, *map(by_bits, value)
-    return type(value), value
+    return _LOOKS.get(key, lambda: Look(head, shape, dtype, number, name))

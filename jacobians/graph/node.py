@@ -15,13 +15,13 @@ from numpy.typing import DTypeLike, NDArray
 
 from jacobians.errors import UnsupportedError
 from jacobians.graph.how import How
-from jacobians.graph.looks import Look, Parameters, by_bits, head_of, look_of, parts_of
+from jacobians.graph.looks import NUMBERS, Look, Parameters, head_of, look_of, parts_of
 from jacobians.ground.caches import ByteCache
+from jacobians.ground.interning import by_bits
 from jacobians.notation.terms import Sum, bytes_of
 
 Array = NDArray[Any]
 _serial = count()
-_NUMBERS = {int, float}
 
 
 class Operation:
@@ -191,7 +191,7 @@ class Node(_Fields):
     @property
     def is_number(self) -> bool:
         """Whether it is a Python number and nothing more; one with a name stands for itself."""
-        return type(self.value) in _NUMBERS and not self.name
+        return type(self.value) in NUMBERS and not self.name
 
     @property
     def look(self) -> Look:
@@ -281,7 +281,7 @@ _set_look = _set["_look"]
 
 def over(look: Look, operands: tuple[Node, ...]) -> Node:
     """The node that looks like this, of these operands: an existing one if there is an equal one."""
-    uses, key = _newest(operands)._uses, (look.head, *_identities(operands))
+    uses, key = host_of(operands)._uses, (look.head, *_identities(operands))
     known = uses.get(key)
     if known is not None and known.dtype != look.dtype:
         key = (*key, look.dtype)
@@ -311,12 +311,14 @@ def opened(input_: Node, look: Look, operands: tuple[Node, ...]) -> None:
     for name, value in fields.items():
         _set[name](input_, value)
     key = (look.head, *_identities(operands))
-    _newest(operands)._uses.setdefault(key, input_)
+    host_of(operands)._uses.setdefault(key, input_)
 
 
 def _is_seen(value: Any) -> bool:
     """Whether a constant's value is part of its look: of Python numbers, and of an exponent that is 2."""
-    return type(value) in _NUMBERS or (value is not None and value.shape == () and value == 2)
+    if type(value) in NUMBERS:
+        return True
+    return value is not None and np.shape(value) == () and bool(value == 2)
 
 
 WEAK: Parameters = (("weak", True),)
@@ -356,10 +358,10 @@ def apply(operation: Operation, operands: Iterable[Any], **parameters: Any) -> N
 
 def applied(head: Any, nodes: tuple[Node, ...]) -> Node:
     """As ``apply``, of an operation with its parameters (``head_of``), not all operands numbers."""
-    host, key = _newest(nodes), (head, *_identities(nodes))
+    host, key = host_of(nodes), (head, *_identities(nodes))
     known = host._uses.get(key)
     if known is None:
-        looks = head, *[n.look for n in nodes]
+        looks = head, *[n.look.outside for n in nodes]
         made = _made(_INFERRED.get(looks, lambda: _inferred(head, nodes)), nodes)
         known = host._uses.setdefault(key, made)
     return known
@@ -381,7 +383,7 @@ def of_dtype(node: Node, dtype: np.dtype[Any]) -> Node:
     """
     if node.dtype == dtype or node.operation is None or not node.operands:
         return node
-    host = _newest(node.operands)
+    host = host_of(node.operands)
     key = (head_of(node.operation, node.parameters), *_identities(node.operands), dtype)
     known = host._uses.get(key)
     if known is None:
@@ -390,13 +392,12 @@ def of_dtype(node: Node, dtype: np.dtype[Any]) -> Node:
     return known
 
 
-def _newest(nodes: Sequence[Node]) -> Node:
-    """The operand that remembers what is made of it; a Python number is made anew each time."""
-    host: Node | None = None
-    for node in nodes:
-        if type(node.value) not in _NUMBERS and (host is None or node.serial > host.serial):
-            host = node
-    return nodes[-1] if host is None else host
+def host_of(nodes: Sequence[Node]) -> Node:
+    """The operand that remembers what is made of it: the newest, before constants, which may live longer.
+
+    A Python number is made anew each time, and remembers nothing where there is another.
+    """
+    return max(nodes, key=lambda n: (n.value is None, type(n.value) not in NUMBERS, n.serial))
 
 
 def _identities(nodes: Sequence[Node]) -> list[Hashable]:
@@ -416,7 +417,7 @@ def weak_type(node: Node) -> Any:
     """What ``numpy.result_type`` should see: the number itself where it is a Python number."""
     if is_weak(node):
         return 0.0
-    return node.value if type(node.value) in _NUMBERS else node.dtype
+    return node.value if type(node.value) in NUMBERS else node.dtype
 
 
 def ordered(nodes: Iterable[Node], known: Mapping[Node, Any] = {}) -> list[Node]:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from jacobians.ground.caches import ByteCache
 from jacobians.notation.rewrite import Make
 from jacobians.notation.slots import slot_bytes
-from jacobians.notation.terms import Factor, Sum, Term, relabelled
+from jacobians.notation.terms import Factor, Sum, Term, coefficient_bits, relabelled
 
 Rewriting = Callable[[Sum, Make], Sum]
 
@@ -47,9 +47,9 @@ def replayed(rewriting: Rewriting, tensor: Sum, make: Make) -> Sum:
         ]
         terms.append(Term(term.coefficient, term.sizes, tuple(factors), term.slots))
     plain = Sum(tensor.shape, tuple(terms))
-    types = tuple([type(term.coefficient) for term in terms])  # 1 and 1.0 are equal
     recipe = _RECIPES.get(
-        (rewriting, plain, types), lambda: _recorded(rewriting, plain, len(operands))
+        (rewriting, plain, coefficient_bits(plain)),
+        lambda: _recorded(rewriting, plain, len(operands)),
     )
     if not recipe.made:
         return (

@@ -15,6 +15,7 @@ from collections.abc import Callable, Hashable, Iterable, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
+from jacobians.ground.interning import by_bits
 from jacobians.notation.slots import ZERO, Slot, Table, bounds, letter_slot, renumber, substitute
 
 Coefficient = int | float
@@ -268,6 +269,11 @@ def table_bytes(tensor: Sum) -> int:
     ]
     tables = {id(s): s for slot in slots for _, s in slot.parts if isinstance(s, Table)}
     return sum(table.values.nbytes for table in tables.values()) + 128 * len(slots)
+
+
+def coefficient_bits(tensor: Sum) -> tuple[Hashable, ...]:
+    """The coefficients by type and bits: equal terms may differ in 1 and 1.0, or 0.0 and −0.0."""
+    return tuple([by_bits(term.coefficient) for term in tensor.terms])
 
 
 def bytes_of(value: Any) -> int:

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.graph.looks import by_bits
 from jacobians.graph.node import Node, apply, constant
 from jacobians.ground.arguments import real_array
+from jacobians.ground.interning import by_bits
 from jacobians.operations.products import transpose
 
 Array = NDArray[Any]

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.execution.numpy_source import NumpyProgram
-from jacobians.graph.looks import by_bits
 from jacobians.graph.node import Node
 from jacobians.ground.arguments import attributes_of, real_array
+from jacobians.ground.interning import by_bits
 from jacobians.ground.trees import TreeDef, parameters
 
 Array = NDArray[Any]

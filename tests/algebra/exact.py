@@ -17,7 +17,7 @@ from jacobians.algebra.atoms import Atom, Det, Expr, Function, Group, Inverse, L
 from jacobians.algebra.constants import Centring, Fixed, Selector, Splitting, Triangle, Unit
 from jacobians.algebra.moments import Standardised, Std
 from jacobians.algebra.recognising import Softmax
-from jacobians.algebra.reshaping import Rearranged, Reshaped
+from jacobians.algebra.reshaping import Reordered, Reshaped
 
 BASE = Fraction(3, 2)
 
@@ -111,7 +111,7 @@ class Exact:
             return powers / powers.sum(axis=atom.axes, keepdims=True)
         if isinstance(atom, Std):
             return moment(inner[0], isinstance(atom, Standardised))
-        if isinstance(atom, Rearranged):
+        if isinstance(atom, Reordered):
             p, r, q, s = atom.parts
             return inner[0].reshape(p, q, r, s).transpose(0, 2, 1, 3).reshape(p * r, q * s)
         if isinstance(atom, Reshaped):

@@ -1,6 +1,7 @@
 """Recipes of the chain rule: what looks alike is derived once, and nothing else is taken for alike."""
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ import pytest
 import jacobians as jb
 from jacobians.derivation import links
 from jacobians.derivation.chain_rule import forward, reverse
-from jacobians.graph.node import evaluate
+from jacobians.graph.node import evaluate, input_node
 from jacobians.notation.explicit import explicit
 from jacobians.tracing.running import traced
 from jacobians.tracing.session import session
@@ -121,9 +122,11 @@ def test_jacobians_of_loops(name, strategy):
 def test_an_answer_that_is_not_heard_is_a_wrong_gradient(monkeypatch):
     """The test above can fail: steps that are told of no operation take the sine's for the cosine's."""
 
+    silent = input_node("", ()).look
+
     def deaf(self, place):
         self.looked.append(place)
-        return self.meet(self.nodes[place].operands, [None])
+        return self.meet(self.nodes[place].operands, [silent])
 
     monkeypatch.setattr(links._Known, "look", deaf)
     gradients = {}
@@ -210,3 +213,59 @@ def test_formulas_do_not_depend_on_what_was_derived_before():
         cold[name] = jb.jacobian(f, wrt=(0, 1))(x, y)[0].formula()
     for name, f in reversed(functions.items()):
         assert jb.jacobian(f, wrt=(0, 1))(x, y)[0].formula() == cold[name]
+
+
+def test_a_rule_that_derives_something_itself():
+    """What the step around it looks at is noted all the same."""
+
+    def number():
+        return float(jb.grad(lambda t: np.tanh(t).sum())(np.array([0.5]))[0])
+
+    k = 1 / np.cosh(0.5) ** 2
+    op = jb.operation(
+        "weighted_logarithm",
+        value=lambda X, A: k * A * np.log(X),
+        X=lambda X, A, Y: number() * A / X,
+        A=lambda X, A, Y: k * np.log(X),
+    )
+    for inner in (np.square, np.exp, np.sqrt, np.cosh):
+        got = jb.grad(lambda x, inner=inner: np.sum(op(inner(x), x)))(x)
+        plain = lambda x, inner=inner: np.sum(k * x * np.log(inner(x)))  # noqa: E731
+        exact = numerical.jacobian(plain, [x], 0, analytic=True)
+        np.testing.assert_allclose(got, exact, rtol=1e-7, atol=1e-9)
+
+
+def test_a_step_that_raises_leaves_nothing_behind():
+    class Interrupted(BaseException):
+        pass
+
+    def raises(*_):
+        raise Interrupted
+
+    op = jb.operation("interrupted", value=np.sin, X=raises)
+    with pytest.raises(Interrupted):
+        jb.grad(lambda x: np.sum(op(x)))(x)
+    got = jb.grad(lambda x: np.sum(np.sin(x) / x))(x)
+    np.testing.assert_allclose(got, np.cos(x) / x - np.sin(x) / x**2, rtol=1e-12)
+
+
+def test_threads_share_recipes():
+    names = list(BODIES) * 2
+    exact = {
+        name: numerical.jacobian(loop(body, 4), [x, y], 0, analytic=analytic(name))
+        for name, body in BODIES.items()
+    }
+    with ThreadPoolExecutor(4) as pool:
+        found = pool.map(lambda name: jb.grad(loop(BODIES[name], 4))(x, y), names)
+        for name, gradient in zip(names, found, strict=True):
+            np.testing.assert_allclose(gradient, exact[name], rtol=1e-7, atol=1e-9, err_msg=name)
+
+
+def test_a_coefficient_beyond_floats():
+    def doubled(a):
+        for _ in range(1030):
+            a = a + a
+        return np.sum(a)
+
+    with np.errstate(over="ignore"):
+        assert isinstance(jb.jacobian(doubled)(x).formula(), str)

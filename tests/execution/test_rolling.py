@@ -179,15 +179,26 @@ def test_names_of_the_users_are_not_taken():
         np.testing.assert_allclose(found, exact, rtol=1e-9, atol=1e-12)
 
 
+def test_builtins_that_are_used_are_not_taken():
+    def f(range, len):
+        for _ in [0] * 20:
+            range = np.sin(range) + len
+        return np.sum(range)
+
+    exact = numerical.jacobian(f, [x, x / 2], 0, analytic=True)
+    found = jb.grad(f).compile(x, x / 2)(x, x / 2)
+    np.testing.assert_allclose(found, exact, rtol=1e-9, atol=1e-12)
+
+
 def test_a_shifted_list_is_noticed(monkeypatch):
     """The tests above can fail: a list that is read one place off is a wrong gradient."""
-    real = rolling._Rolling._number
+    real = rolling._Rolling.number
 
     def off(self, loop, values):
         step = values[1] - values[0]
         return real(self, loop, [value + 1 if step == -1 else value for value in values])
 
-    monkeypatch.setattr(rolling._Rolling, "_number", off)
+    monkeypatch.setattr(rolling._Rolling, "number", off)
     c = jb.grad(lambda x: np.sum(rnn(x, 20))).compile(x)
     exact = numerical.jacobian(lambda x: np.sum(rnn(x, 20)), [x], 0, analytic=True)
     assert not np.allclose(c.dense(x), exact)

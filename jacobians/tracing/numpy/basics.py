@@ -266,10 +266,19 @@ def _selection(shape: tuple[int, ...], items: tuple[Any, ...]) -> _Selection:
     return _Selection(head_of(index_maps.slices, tuple(sorted(named.items()))), named, final)
 
 
+def _bounds(item: slice) -> tuple[int | None, ...]:
+    bounds = item.start, item.stop, item.step
+    try:
+        return tuple([None if bound is None else index(bound) for bound in bounds])
+    except TypeError:
+        np.empty(0)[item]  # NumPy's own error
+        raise
+
+
 def _basic(x: Traced, items: tuple[Any, ...]) -> Any:
     plain = tuple(
         [
-            (item.start, item.stop, item.step)
+            _bounds(item)
             if type(item) is slice
             else item
             if item is None or item is Ellipsis

@@ -25,7 +25,7 @@ from jacobians.algebra.constants import Fixed, Splitting
 from jacobians.algebra.letter_order import components
 from jacobians.algebra.moments import Standardised, Std
 from jacobians.algebra.recognising import LogSumExp, Softmax
-from jacobians.algebra.reshaping import Rearranged, Reshaped
+from jacobians.algebra.reshaping import Reordered, Reshaped
 from jacobians.display.arranging import Arranger
 from jacobians.display.form_products import Mul
 from jacobians.display.form_rewriting import replaced, subforms
@@ -235,7 +235,7 @@ class Programmer:
         if isinstance(atom, Softmax):
             inner = self.expr(atom.of)
             return f"(np.exp({inner}) / np.sum(np.exp({inner}), axis={atom.axes}, keepdims=True))"
-        if isinstance(atom, Rearranged):
+        if isinstance(atom, Reordered):
             (a, b, c, d), inner = atom.parts, self.expr(atom.of)
             block = f"np.transpose(np.reshape({inner}, ({a}, {c}, {b}, {d})), (0, 2, 1, 3))"
             return f"np.reshape({block}, {atom.shape})"

@@ -188,3 +188,11 @@ def test_structural_zeros_hold_beside_infinities() -> None:
     expected = np.zeros((5, 4))
     expected[0, 1], expected[2, 3], expected[4, 3] = 2.0, 4.0, 4.0
     np.testing.assert_array_equal(J.dense(), expected)
+
+
+@pytest.mark.parametrize("bound", [1, np.int64(1), np.array(1), True])
+def test_bounds_of_slices_are_what_numpy_takes(bound):
+    x = np.arange(5.0)
+    np.testing.assert_array_equal(jb.grad(lambda x: np.sum(x[bound:]))(x), [0, 1, 1, 1, 1])
+    with pytest.raises(TypeError, match="slice indices must be integers"):
+        jb.grad(lambda x: np.sum(x[1.0:]))(x)
