@@ -15,6 +15,7 @@ from typing import NamedTuple
 import pytest
 
 import jacobians as jb
+from tests.grouping import in_groups
 
 ROOT = Path(jb.__file__).parent
 CONTRIBUTING = ROOT.parent / "CONTRIBUTING.md"
@@ -180,7 +181,7 @@ def test_a_room_imports_what_it_says(room: str) -> None:
         assert below, f"{room}, on floor {own.number}, imports {other}, on {FLOORS[other].number}"
 
 
-@pytest.mark.parametrize("name", MODULES)
+@in_groups("name", MODULES, str)
 def test_imported_modules_are_there(name: str) -> None:
     for target, line in inner_imports(name):
         assert target in MODULES, f"{name}:{line} imports {target}, which is no module"
@@ -216,7 +217,7 @@ def test_contributing_names_files_that_are_there() -> None:
         assert (ROOT.parent / name).exists() or (ROOT / name).exists(), name
 
 
-@pytest.mark.parametrize("name", MODULES)
+@in_groups("name", MODULES, str)
 def test_the_clock_is_on_the_ground(name: str) -> None:
     """One stopwatch and one meter of memory; who times contenders in turn sleeps between them."""
     own = {target for target, _, _ in imports(name)} & {"time", "timeit", "tracemalloc"}
@@ -224,7 +225,7 @@ def test_the_clock_is_on_the_ground(name: str) -> None:
     assert not own or name in ("ground.stopwatch", "measuring.timing", alone), own
 
 
-@pytest.mark.parametrize("name", MODULES)
+@in_groups("name", MODULES, str)
 def test_no_relative_imports_and_none_hidden_in_functions(name: str) -> None:
     read = imports_of(MODULES[name].read_text(encoding="utf-8"))
     for target, waits, line in read.found:

@@ -19,6 +19,7 @@ from jacobians.graph.node import Node, ordered
 from jacobians.notation.terms import Sum
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from tests.display.reading import Reader, Unread
+from tests.grouping import in_groups
 from tests.tracing.functions.driver import Case
 from tests.tracing.functions.test_functions import CASES
 
@@ -119,7 +120,7 @@ def one_order(J: JacobianTensor, given: Names) -> None:
                 assert not np.array_equal(first, second.transpose(order)), J.formula()
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+@in_groups("case", CASES, lambda case: case.name)
 def test_every_formula(case: Case) -> None:
     unread = []
     for J, arguments in formulas(case):

@@ -25,12 +25,13 @@ from tests.cases import (
     numerical_jacobian,
     problem_name,
 )
+from tests.grouping import in_groups
 
 Array = NDArray[Any]
 Problem = tuple[Case, int]
 
-every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-every_problem = pytest.mark.parametrize("problem", PROBLEMS, ids=problem_name)
+every_case = in_groups("case", CASES, lambda case: case.name, lambda case: case.operation)
+every_problem = in_groups("problem", PROBLEMS, problem_name, lambda one: one[0].operation)
 
 
 def close(found: Any, expected: Any, *, like: Any = None, rounding: float = 1e-9) -> None:

@@ -10,6 +10,7 @@ import jacobians as jb
 from jacobians.tracing.dispatch import call
 from jacobians.tracing.tables import SUPPORTED, Result, implements
 from tests import numerical
+from tests.grouping import in_groups
 from tests.tracing import calls, compared
 from tests.tracing.test_tables import FUNCTIONS
 
@@ -33,7 +34,7 @@ DIFFERENT = {
 }
 
 
-@pytest.mark.parametrize("text", CALLS)
+@in_groups("text", CALLS, str)
 def test_memory_dtype_and_value_are_numpys(text: str) -> None:
     for dtype in (np.float64, np.float32, np.int64):
         expected = compared.by_numpy(text, dtype)

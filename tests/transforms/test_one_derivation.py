@@ -13,6 +13,7 @@ import jacobians as jb
 from jacobians.ground.trees import flatten
 from jacobians.transforms.inputs import is_input
 from tests import numerical
+from tests.grouping import in_groups
 from tests.tracing.functions.driver import Case
 from tests.tracing.functions.test_functions import CASES
 
@@ -36,7 +37,7 @@ def tensors(found: Any) -> list[jb.JacobianTensor]:
     return [leaf for leaf in flatten(found)[0] if isinstance(leaf, jb.JacobianTensor)]
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+@in_groups("case", CASES, lambda case: case.name)
 def test_both_say_the_same(case: Case) -> None:
     """By each argument: what the other arguments are alone is a constant in the eager formula."""
     positions = case.wrt if case.wrt is not None else range(len(case.arguments))
@@ -56,7 +57,7 @@ def test_both_say_the_same(case: Case) -> None:
             np.testing.assert_array_equal(eager.dense() == 0, compiled.dense() == 0)
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+@in_groups("case", CASES, lambda case: case.name)
 def test_both_write_the_same(case: Case) -> None:
     floats = [n for n, value in enumerate(case.arguments) if is_input(value)]
     if case.wrt is not None and not set(floats) <= set(case.wrt):

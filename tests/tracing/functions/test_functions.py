@@ -3,8 +3,7 @@
 from importlib import import_module
 from pathlib import Path
 
-import pytest
-
+from tests.grouping import in_groups
 from tests.tracing.functions.driver import Case, hold
 
 FAMILIES = sorted(p.stem for p in Path(__file__).parent.glob("cases_*.py"))
@@ -13,7 +12,7 @@ CASES: list[Case] = [
 ]
 
 
-@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+@in_groups("case", CASES, lambda case: case.name)
 def test_case(case: Case) -> None:
     hold(case)
 

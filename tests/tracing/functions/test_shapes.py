@@ -8,6 +8,7 @@ import pytest
 
 import jacobians as jb
 from jacobians.errors import UnsupportedError
+from tests.grouping import in_groups
 from tests.tracing.functions import cases_selection, cases_shapes
 from tests.tracing.functions.driver import Case, values
 
@@ -15,7 +16,7 @@ CASES = [*cases_shapes.CASES, *cases_selection.CASES]
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
-@pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
+@in_groups("case", CASES, lambda case: case.name)
 def test_values_and_dtypes_are_numpys(case: Case, dtype: Any) -> None:
     arrays = [a.astype(dtype) for a in case.arguments]
     expected = case.function(*arrays)
