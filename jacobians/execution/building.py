@@ -15,7 +15,8 @@ from jacobians.ground.interning import by_bits
 Array = NDArray[Any]
 Operand = Ref | Literal
 RESERVED = frozenset({
-    "np", "range", "out", "clean", "part", "derivative", "bind", "float", "parallel", "view", "strided", "exact",
+    "np", "out", "clean", "part", "derivative", "bind", "float", "range", "parallel", "view", "strided",
+    "exact",
 })  # fmt: skip
 """Names in printed programs that no input or constant may have."""
 _FIRST = 9  # of the variables' numbers: two digits each, so that short programs stand in columns

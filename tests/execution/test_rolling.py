@@ -188,6 +188,21 @@ def test_builtins_that_are_used_are_not_taken():
     exact = numerical.jacobian(f, [x, x / 2], 0, analytic=True)
     found = jb.grad(f).compile(x, x / 2)(x, x / 2)
     np.testing.assert_allclose(found, exact, rtol=1e-9, atol=1e-12)
+def test_names_that_loops_are_written_with_are_not_the_users():
+    """Of arguments: a loop counts with ``range``, and an infinite number is ``float("inf")``."""
+
+    def f(range, float):
+        for bound in [0.3, np.inf] * 8:
+            range = np.minimum(np.sin(range) + float, bound)
+        return np.sum(range)
+
+    args = x, x / 3
+    c = jb.grad(f, wrt=(0, 1)).compile(*args)
+    assert " in range(" in c.source
+    for found, wrt in zip(c.dense(*args), (0, 1), strict=True):
+        np.testing.assert_allclose(
+            found, numerical.jacobian(f, args, wrt, analytic=False), rtol=1e-6, atol=1e-8
+        )
 
 
 def test_a_shifted_list_is_noticed(monkeypatch):
