@@ -17,6 +17,7 @@ from typing import Literal
 from jacobians.derivation.carried import Carried
 from jacobians.derivation.history import Action, Record, Taken, changed
 from jacobians.derivation.links import Links
+from jacobians.derivation.masks import joined_masks
 from jacobians.derivation.quotients import existing, local, reduced
 from jacobians.derivation.running_sums import summed
 from jacobians.errors import UnsupportedError
@@ -119,6 +120,8 @@ def tidied(
         tensor = taken(Action.COLLAPSE, replayed(rewrite.collapse, tensor, combine))
     if len(tensor.terms) > (1 if deep else _FEW):
         tensor = taken(Action.GATHER, replayed(gather, tensor, combine))
+    if len(tensor.terms) > _FEW:
+        tensor = taken(Action.MASK, joined_masks(tensor, as_single_node, _FEW))
     if len(tensor.terms) > _MANY:
         tensor = taken(Action.LIST, replayed(listed, tensor, combine))
     return tensor

@@ -21,6 +21,7 @@ class Action(Enum):
     STACK = "terms that look alike become one, which says by a letter which of them is meant"
     COLLAPSE = "terms with the same deltas become one"
     GATHER = "all terms become one array"
+    MASK = "masked terms become one array, and one mask of where they reach"
     LIST = "the entries that the terms reach are listed"
     JOIN = "both sides of a node that every path crosses are composed"
 

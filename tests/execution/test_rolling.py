@@ -188,6 +188,8 @@ def test_builtins_that_are_used_are_not_taken():
     exact = numerical.jacobian(f, [x, x / 2], 0, analytic=True)
     found = jb.grad(f).compile(x, x / 2)(x, x / 2)
     np.testing.assert_allclose(found, exact, rtol=1e-9, atol=1e-12)
+
+
 def test_names_that_loops_are_written_with_are_not_the_users():
     """Of arguments: a loop counts with ``range``, and an infinite number is ``float("inf")``."""
 
