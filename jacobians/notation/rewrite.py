@@ -269,6 +269,8 @@ def _collapsed(group: list[Term], make: Make) -> list[Term]:
         for factor in common:
             rest.remove(factor)
         remainders.append(rest)
+    if all(any(f.mask for f in rest) for rest in remainders):
+        return group  # joined, what all of them rule out would be a number
     keep = sorted({a for rest in remainders for f in rest for a in f.letters if a < known})
     replaced = sum(
         letter_count(term.sizes, f.letters)
