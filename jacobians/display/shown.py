@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,16 +166,30 @@ def formula_shown(J: Shown, style: Style = "text", most: int | None = None) -> F
     composed = any(sign in plain.main for sign in _COMPOSED)
     if not plain.parts and not composed and _length(plain.main)[0] <= _SHORT:
         return found
-    simpler = simplest(J.terms, J.axes, J.operands, "text", J.names)
+    if len(plain.parts) > _MANY:
+        return found
+    simpler = _simplest(J, "text")
     if simpler is None or _length(simpler) >= _length(str(plain)):
         return found
     if style == "text":
         return Formula(simpler)
-    return Formula(simplest(J.terms, J.axes, J.operands, style, J.names) or found.main, (), style)
+    return Formula(_simplest(J, style) or found.main, (), style)
+
+
+_SIMPLEST: WeakKeyDictionary[Any, dict[Style, str | None]] = WeakKeyDictionary()
+
+
+def _simplest(J: Shown, style: Style) -> str | None:
+    """The formula from the normal form, worked out once for a tensor: it is asked for by each way to show it."""
+    known = _SIMPLEST.setdefault(J, {})
+    if style not in known:
+        known[style] = simplest(J.terms, J.axes, J.operands, style, J.names)
+    return known[style]
 
 
 _COMPOSED = ("/", "exp", " + ", " − ")
 _SHORT = 4  # names of a formula that nothing shortens
+_MANY = 6  # parts of a formula that its normal form would not make short
 
 
 def _length(text: str) -> tuple[int, int, int]:

@@ -79,7 +79,16 @@ class JacobianTensor:
     True
     """
 
-    __slots__ = ("_cache", "_values", "dtype", "in_dtype", "names", "out_ndim", "terms")
+    __slots__ = (
+        "__weakref__",
+        "_cache",
+        "_values",
+        "dtype",
+        "in_dtype",
+        "names",
+        "out_ndim",
+        "terms",
+    )
 
     def __init__(
         self,

@@ -179,6 +179,19 @@ def recurrent(n: int) -> Judged:
     return Judged(f, (x,), np.concatenate(rows))
 
 
+def chosen_often(n: int) -> Judged:
+    """n paths through one array, each with a mask of its own."""
+    x, at, weights = rng(n).normal(size=7), rng(n + 1).normal(size=n) / 2, rng(n + 2).random(n)
+
+    def f(x: Any) -> Any:
+        u = np.sin(x)
+        parts = [np.where(u > t, w * u**2, 0.0) for t, w in zip(at, weights, strict=True)]
+        return np.sum(np.stack(parts))
+
+    u = np.sin(x)
+    return Judged(f, (x,), np.cos(x) * 2 * u * (weights @ (u > at[:, None])), "grad")
+
+
 def loops_in_a_loop(n: int) -> Judged:
     """n repetitions of nine repetitions."""
     x = rng(n).normal(size=3)
@@ -428,7 +441,10 @@ BOTH_SIDES: dict[str, tuple[tuple[Make, tuple[int, ...]], ...]] = {
     "optimising.inlining._MOST": ((beside, (3, 4, 5, 6, 7)),),
     "optimising.solving._NARROW": ((solved, (1, 2, 3, 4, 5)),),
     "derivation.chain_rule._READABLE": ((shifted, (1, 2, 3, 4)),),
-    "derivation.chain_rule._FEW": ((shifted, (4, 5, 6, 7, 8)),),
+    "derivation.chain_rule._FEW": (
+        (shifted, (4, 5, 6, 7, 8)),
+        (chosen_often, (1, 5, 6, 7, 8)),
+    ),
     "derivation.chain_rule._DEEP": ((residual, (1, 7, 8, 9)),),
     "derivation.chain_rule._LONG": ((residual, (1, 132, 133, 140)),),
     "derivation.chain_rule._MANY": ((shifted, (6, 7, 8, 16)),),
