@@ -180,16 +180,17 @@ def recurrent(n: int) -> Judged:
 
 
 def chosen_often(n: int) -> Judged:
-    """n paths through one array, each with a mask of its own."""
-    x, at, weights = rng(n).normal(size=7), rng(n + 1).normal(size=n) / 2, rng(n + 2).random(n)
+    """n parts of one array, no two of a size, each with a mask of its own."""
+    x, at, weights = rng(n).normal(size=12), rng(n + 1).normal(size=n) / 2, rng(n + 2).random(n)
 
     def f(x: Any) -> Any:
         u = np.sin(x)
-        parts = [np.where(u > t, w * u**2, 0.0) for t, w in zip(at, weights, strict=True)]
-        return np.sum(np.stack(parts))
+        own = enumerate(zip(at, weights, strict=True))
+        return sum(np.sum(np.where(u[k:] > t, w * u[k:] ** 2, 0.0)) for k, (t, w) in own)
 
     u = np.sin(x)
-    return Judged(f, (x,), np.cos(x) * 2 * u * (weights @ (u > at[:, None])), "grad")
+    chosen = (u > at[:, None]) & (np.arange(12) >= np.arange(n)[:, None])
+    return Judged(f, (x,), np.cos(x) * 2 * u * (weights @ chosen), "grad")
 
 
 def loops_in_a_loop(n: int) -> Judged:
