@@ -141,14 +141,14 @@ OWN = {"entry", "other entry", "step by step", "step by float"}
 """Loops of which each step has a number of its own."""
 
 
-@pytest.mark.parametrize("name", BODIES)
+@pytest.mark.parametrize("name", [*list(BODIES)[::3], "entry", "step by float"])
 def test_a_longer_loop_asks_for_few_more_steps(name, monkeypatch):
     counts = {}
-    for n in (32, 40, 64):
+    for n in (26, 30, 40):
         loops = loop(BODIES[name], n)
         counts[n] = learned(lambda f=loops: jb.grad(f)(x / 9, y / 9), monkeypatch)
-    again = learned(lambda: jb.grad(loop(BODIES[name], 40))(y / 9, x / 9), monkeypatch)
-    assert counts[40] + counts[64] <= (100 if name in OWN else counts[32])
+    again = learned(lambda: jb.grad(loop(BODIES[name], 30))(y / 9, x / 9), monkeypatch)
+    assert counts[30] + counts[40] <= (60 if name in OWN else counts[26])
     assert again == 0
 
 

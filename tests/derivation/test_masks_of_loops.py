@@ -51,7 +51,7 @@ def coupled(steps):
     return f
 
 
-@pytest.mark.parametrize("steps", [1, 3, 8, 20])
+@pytest.mark.parametrize("steps", [1, 3, 12])
 def test_masks_that_couple_everything(steps):
     rng = np.random.default_rng(1)
     x, y = rng.normal(size=11), rng.normal(size=11)

@@ -340,7 +340,7 @@ def judged(seed: int) -> str:
     return ""
 
 
-@pytest.mark.parametrize("start", range(10_000, 10_800, 40))
+@pytest.mark.parametrize("start", range(10_000, 10_400, 40))
 def test_random_programs_in_place(start: int) -> None:
     wrong = [said for said in map(judged, range(start, start + 40)) if said]
     assert wrong == [], "\n\n".join(wrong)

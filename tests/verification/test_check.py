@@ -60,7 +60,7 @@ def of_arrays(operation: Any, case: Any) -> Callable[..., Any]:
 
 
 @pytest.mark.parametrize("point", range(1, POINTS + 1))
-@in_groups("problem", PROBLEMS, problem_name, lambda one: one[0].operation)
+@in_groups("problem", PROBLEMS, problem_name, lambda one: one[0].operation, every=3)
 def test_no_false_alarm_over_the_table_of_operations(problem: Any, point: int) -> None:
     """Ours, a full tensor, a backward and a forward, against numbers and against ours."""
     case, position = problem
@@ -91,7 +91,7 @@ def test_no_false_alarm_over_the_table_of_functions(case: Any) -> None:
             jb.check(case.function, *case.arguments, wrt=which, **claims).raise_if_failed()
 
 
-@in_groups("problem", PROBLEMS, problem_name, lambda one: one[0].operation)
+@in_groups("problem", PROBLEMS, problem_name, lambda one: one[0].operation, every=3)
 def test_one_wrong_entry_is_found_in_every_operation(problem: Any) -> None:
     case, position = problem
     arrays, operation = drawn(problem, 2), jb.ops[case.operation]
