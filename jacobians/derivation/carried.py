@@ -6,7 +6,14 @@ from typing import NamedTuple
 
 from jacobians.graph.node import Node
 from jacobians.ground.interning import Interned, by_bits
-from jacobians.notation.terms import Coefficient, Sum, coefficient_bits, numbered, relabelled
+from jacobians.notation.terms import (
+    Coefficient,
+    Sum,
+    coefficient_bits,
+    numbered,
+    relabelled,
+    scaled,
+)
 
 
 class Skeleton:
@@ -51,7 +58,8 @@ class Carried(NamedTuple):
             (number,) = numbers.values()
             if number and (type(number) is int or isfinite(number)):
                 scale = number
-                plain = _times(plain, None)
+                ones = tuple([term._replace(coefficient=1) for term in plain.terms])
+                plain = Sum(plain.shape, ones)
         return cls(_form(plain, outer), operands, tuple(shift), scale)
 
     def again(self, shift: Shift, scale: Coefficient) -> "Carried":
@@ -64,21 +72,8 @@ class Carried(NamedTuple):
         """The sum of terms."""
         tensor = relabelled(self.form.tensor, self.operands.__getitem__)
         if self.scale != 1 or type(self.scale) is not int:
-            tensor = _times(tensor, self.scale)
+            tensor = scaled(tensor, self.scale)
         return _moved(tensor, _axes(tensor, self.form.outer), self.shift)
-
-
-def _times(tensor: Sum, number: Coefficient | None) -> Sum:
-    """The terms times a number, or with 1 for their coefficients."""
-    return Sum(
-        tensor.shape,
-        tuple(
-            [
-                t._replace(coefficient=1 if number is None else t.coefficient * number)
-                for t in tensor.terms
-            ]
-        ),
-    )
 
 
 def _axes(tensor: Sum, outer: int) -> range:

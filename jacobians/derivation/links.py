@@ -24,7 +24,6 @@ from jacobians.notation.terms import Coefficient, Sum, bytes_of, relabelled, tab
 
 _OPERANDS = 24  # of a step that is recorded
 
-
 TakeStep = Callable[[Sequence[Sum], Node, int, Record | None], Sequence[Sum]]
 """What is carried at a node (by its operands, if forwards), the node, the newest serial number that is
 computed anyway, and a record to append to, to what is carried on."""
@@ -148,7 +147,7 @@ class Links:
         if self.record is not None:
             return self._recorded(step, parts, node, lambda part: part.again(base, scale))
         known = _Known(self._outside)
-        seen = known.meet([node, *[operand for part in parts for operand in part.operands]], [])
+        seen = known.meet(_given(parts, node), [])
         key = name, tuple([(p.form, p.shift, by_bits(p.scale)) for p in parts]), seen
         start = _STARTS.get(key, _Start)
         asked: _Question = start
@@ -175,10 +174,7 @@ class Links:
     ) -> Sequence[Carried]:  # fmt: skip
         """A step that is recorded: on copies, as those are that recipes come from."""
         outer, own = parts[0].form.outer, list[Taken]()
-        copies = Copies([node, *[operand for part in parts for operand in part.operands]])
-        tensors = [relabelled(part.tensor, copies.of.__getitem__) for part in parts]
-        with copies.watched():
-            found = step(tensors, copies.of[node], self.traced[-1], own)
+        copies, found = _on_copies(step, parts, node, self.traced[-1], own)
         back = copies.back
 
         def carried(tensor: Sum) -> Carried:
@@ -209,6 +205,21 @@ def _common(parts: Sequence[Carried]) -> tuple[Shift, Coefficient, list[Carried]
     back = tuple([-n for n in base])
     one = type(scale) is int and scale == 1
     return base, scale, [(part if one else part._replace(scale=1)).again(back, 1) for part in parts]
+
+
+def _given(parts: Sequence[Carried], node: Node) -> list[Node]:
+    """The nodes that a step is handed."""
+    return [node, *[operand for part in parts for operand in part.operands]]
+
+
+def _on_copies(
+    step: TakeStep, parts: Sequence[Carried], node: Node, newest: int, record: Record | None
+) -> tuple[Copies, Sequence[Sum]]:
+    """A step taken on copies of what it is handed, which note what it looked at."""
+    copies = Copies(_given(parts, node))
+    tensors = [relabelled(part.tensor, copies.of.__getitem__) for part in parts]
+    with copies.watched():
+        return copies, step(tensors, copies.of[node], newest, record)
 
 
 class _Path:
@@ -248,10 +259,7 @@ def _learned(
     step: TakeStep, parts: Sequence[Carried], node: Node, newest: int, path: _Path
 ) -> _Recipe:
     """Take a step on copies, and note what it looked at and what it made."""
-    copies = Copies([node, *[operand for part in parts for operand in part.operands]])
-    tensors = [relabelled(part.tensor, copies.of.__getitem__) for part in parts]
-    with copies.watched():
-        found = step(tensors, copies.of[node], newest, None)
+    copies, found = _on_copies(step, parts, node, newest, None)
     results = [operand for tensor in found for operand in tensor.operands]
     new = ordered(results, {copy: one for one, copy in copies.of.items()})
     for one in copies.looked:

@@ -1,6 +1,6 @@
 """The executor that prints steps as NumPy source, and compiles what it printed.
 
-Behind is only ever written here: what the steps read, write and share is known from the steps.
+Text is only ever written here: what the steps read, write and share is known from the steps.
 """
 
 import linecache

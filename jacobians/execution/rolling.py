@@ -21,15 +21,8 @@ _PERIOD = 512  # steps of a repetition that is looked for
 _FEWEST = 4  # repetitions of a loop whose ends are left out
 _ROW = 16  # variables of a loop that stand in a row without any order
 _RUN = 3  # variables of a list in a row that are written as a slice
-_ENDS = (
-    (0, 0),
-    (0, 1),
-    (1, 0),
-    (1, 1),
-    (0, 2),
-    (2, 0),
-    (2, 2),
-)  # repetitions left out at both ends
+# Repetitions that are left out at both ends.
+_ENDS = ((0, 0), (0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (2, 2))
 
 
 class Repeated(NamedTuple):
@@ -104,13 +97,15 @@ def _found(ids: NDArray[np.intp]) -> list[_Loop]:
 
 def rolled(steps: Sequence[Step], returned: Sequence[str], taken: Iterable[str]) -> Rolled:
     """The steps with what recurs as loops; ``taken`` are names that mean something else."""
+    if len(steps) < _TIMES:
+        return Rolled(tuple(steps), tuple(returned))
     shapes = [Varying(step) for step in steps]
     numbers: dict[Any, int] = {}
     ids = [
         -1 - place if steps[place].given else numbers.setdefault(shape.key, len(numbers))
         for place, shape in enumerate(shapes)
     ]
-    loops = _found(np.array(ids, np.intp)) if len(ids) >= _TIMES else []
+    loops = _found(np.array(ids, np.intp))
     if not loops:
         return Rolled(tuple(steps), tuple(returned))
     names = {*taken, *(step.target for step in steps)}

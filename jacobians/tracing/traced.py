@@ -1,14 +1,14 @@
 """``Traced``: what a function sees in place of an array while it is recorded."""
 
 import operator
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.errors import UnsupportedError
-from jacobians.graph.looks import head_of
+from jacobians.graph.looks import head_of, parts_of
 from jacobians.graph.node import (
     Node,
     Operation,
@@ -431,13 +431,13 @@ def record(operation: Operation, operands: Sequence[Any], **parameters: Any) -> 
     The result is a number where it has no axes; ``dispatch`` says what it is for the user.
     """
     fixed = tuple(sorted(parameters.items())) if parameters else ()
-    return recorded(operation, head_of(operation, fixed), operands, parameters)
+    return recorded(head_of(operation, fixed), operands)
 
 
-def recorded(
-    operation: Operation, head: Any, operands: Sequence[Any], parameters: Mapping[str, Any]
-) -> Traced:
+def recorded(head: Any, operands: Sequence[Any]) -> Traced:
     """As ``record``, where the operation with its parameters is known as one object already."""
+    operation, given = parts_of(head)
+    parameters = dict(given)
     here = current()
     known_values = here.values
     nodes: list[Node] = []
@@ -473,18 +473,15 @@ def recorded(
     known = known_values.get(node)
     if known is None:
         value = np.asarray(operation.evaluate(values, parameters))
-        for given in values:
-            if value is given:
-                value = value.copy()
-                break
+        if any(value is one for one in values):
+            value = value.copy()
         if live and any(
             np.may_share_memory(value, x.value)
             for x in operands
             if isinstance(x, Traced) and x.live
         ):
             value = value.copy()  # what a node's value is must not change
-        if node.dtype != value.dtype:
-            node = of_dtype(node, value.dtype)
+        node = of_dtype(node, value.dtype)
         known_values[node] = value
     else:
         value = known.copy(order="K")  # two arrays, if of one node

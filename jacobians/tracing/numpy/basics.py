@@ -233,7 +233,6 @@ class _Selection(NamedTuple):
     """Basic indices of a shape: which entries, if not all, and the shape of the result."""
 
     head: Any
-    parameters: dict[str, Any]
     shape: tuple[int, ...]
 
 
@@ -261,9 +260,9 @@ def _selection(shape: tuple[int, ...], items: tuple[Any, ...]) -> _Selection:
         starts.append(start)
         steps.append(step)
     if tuple(sizes) == shape and not any(starts) and all(s == 1 for s in steps):
-        return _Selection(None, {}, final)
+        return _Selection(None, final)
     named = {"starts": tuple(starts), "steps": tuple(steps), "shape": tuple(sizes)}
-    return _Selection(head_of(index_maps.slices, tuple(sorted(named.items()))), named, final)
+    return _Selection(head_of(index_maps.slices, tuple(sorted(named.items()))), final)
 
 
 def _bounds(item: slice) -> tuple[int | None, ...]:
@@ -286,8 +285,8 @@ def _basic(x: Traced, items: tuple[Any, ...]) -> Any:
             for item in items
         ]
     )
-    head, parameters, shape = _selection(x.shape, plain)
-    result = x if head is None else recorded(index_maps.slices, head, [x], parameters)
+    head, shape = _selection(x.shape, plain)
+    result = x if head is None else recorded(head, [x])
     return result if shape == result.shape else record(index_maps.reshape, [result], shape=shape)
 
 
