@@ -91,6 +91,9 @@ class Reader:
             if n not in self._read:
                 self._read[n] = self._of(n)
             operands.append(self._read[n])
+        found = RULES.get(node.operation.name)
+        if found is not None and (result := found(node, operands)) is not None:
+            return result
         if isinstance(node.operation, Multilinear):
             tensor = node.operation.structure(
                 tuple(n.shape for n in node.operands), node.parameters
@@ -98,9 +101,6 @@ class Reader:
             return self._terms(
                 relabelled(tensor, lambda k: node.operands[k]), self._read.__getitem__
             )
-        found = RULES.get(node.operation.name)
-        if found is not None and (result := found(node, operands)) is not None:
-            return result
         if node.operation.elementwise:
             return function_of(
                 node.operation,

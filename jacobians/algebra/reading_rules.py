@@ -7,6 +7,7 @@ from math import prod
 import numpy as np
 
 from jacobians.algebra.atoms import Expr
+from jacobians.algebra.constants import triangle
 from jacobians.algebra.functions_of import (
     HALF,
     LOG,
@@ -20,20 +21,21 @@ from jacobians.algebra.functions_of import (
     summed,
 )
 from jacobians.algebra.inverting import det_of, inverse_of
-from jacobians.algebra.letter_order import ONE, plain
+from jacobians.algebra.letter_order import ONE, plain, sizes_of
 from jacobians.algebra.normal_form import (
     at,
     built,
     function_of,
     multiplied,
     number,
+    of_atom,
     power_of,
     sum_of,
     value_of,
 )
 from jacobians.algebra.slot_letters import Unread
 from jacobians.graph.node import NUMPY, Node
-from jacobians.operations.reductions import softmax_last
+from jacobians.operations.reductions import cumsum, softmax_last
 
 ReadingRule = Callable[[Node, list[Expr]], Expr]
 RULES: dict[str, ReadingRule] = {}
@@ -77,6 +79,21 @@ def _portion(node: Node, operands: list[Expr]) -> Expr:
 @_plain_rule("reciprocal")
 def _reciprocal(operands: list[Expr]) -> Expr:
     return multiplied([(operands[0], -1)])
+
+
+@_rule("cumsum", "suffix_sums")
+def _running_sum(node: Node, operands: list[Expr]) -> Expr:
+    # The product with the triangle of ones, or with its transpose.
+    along: int = dict(node.parameters)["axis"]
+    size, letters = node.shape[along], plain(node.shape)
+    if size == 1:
+        return operands[0]
+    row, column = letters[along], node.ndim
+    ends = (row, column) if node.operation is cumsum else (column, row)
+    reads = (*letters[:along], column, *letters[along + 1 :])
+    ones = of_atom(triangle(size), (size, size))
+    sizes = {**sizes_of(letters, node.shape), column: size}
+    return built([(operands[0], reads, 1), (ones, ends, 1)], letters, sizes, node.shape)
 
 
 @_plain_rule("square")

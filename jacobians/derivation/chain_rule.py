@@ -19,7 +19,7 @@ from jacobians.derivation.history import Action, Record, Taken, changed
 from jacobians.derivation.links import Links
 from jacobians.derivation.masks import joined_masks
 from jacobians.derivation.quotients import existing, local, reduced
-from jacobians.derivation.running_sums import summed
+from jacobians.derivation.running_sums import run_through
 from jacobians.errors import UnsupportedError
 from jacobians.graph.node import Node, apply
 from jacobians.notation import rewrite
@@ -133,7 +133,7 @@ def _through(
     """A step of the chain rule at a node, by one of its operands: what is carried, and its Jacobian."""
     operand = node.operands[position]
     start = len(tensor.shape) - node.ndim if backwards else 0
-    after = summed(tensor, node, start, combine, backwards=backwards)
+    after = run_through(tensor, node, position, start, combine, backwards=backwards)
     if after is not None and record is None:
         return after
     own = local(node, position)

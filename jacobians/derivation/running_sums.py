@@ -1,49 +1,118 @@
-"""The chain rule through running sums: what is carried is summed along the axis, in linear time.
+"""The chain rule through running sums, running products and recurrences, in linear time.
 
-The Jacobian of ``cumsum`` has n (n + 1) / 2 ones. Where what is carried is dense along the axis, its product
-with them is a running sum again: from the end for what comes from above, from the start for what comes
-from below. Where it is a delta, the ones are the result, and their places are listed.
+The Jacobian of ``cumsum`` has n (n + 1) / 2 ones, that of ``y_i = a_i y_{i-1} + b_i`` as many products of
+a's. What is carried runs along the axis again: from the end if it comes from above, from the start if
+it comes from below. Only where another axis tells one place from the other, as a delta does, the ones or
+the products are the result, and are made.
 """
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from jacobians.graph.node import Node, apply
-from jacobians.notation.rewrite import Make, join_factors
-from jacobians.notation.terms import Factor, Sum, Term, full_letter, normal, total
-from jacobians.operations.declare import Multilinear
+from jacobians.notation.join import composed
+from jacobians.notation.rewrite import Make
+from jacobians.notation.slots import Slot, bounds, combine, letter_slot
+from jacobians.notation.terms import Coefficient, Factor, Sum, Term, normal, numbered, total
+from jacobians.operations.declare import Multilinear, Rule
+from jacobians.operations.recurrences import RECURRING, recurrence, recurrence_back
 from jacobians.operations.reductions import cumsum, suffix_sums
 
 
-def summed(tensor: Sum, node: Node, start: int, make: Make, *, backwards: bool) -> Sum | None:
-    """The tensor composed with the node's own Jacobian; None where that is no running sum of it.
+def run_through(
+    tensor: Sum, node: Node, position: int, start: int, make: Make, *, backwards: bool
+) -> Sum | None:
+    """The tensor composed with the node's own Jacobian; None where that runs along no axis.
 
     ``start`` is the first of the tensor's axes that are the node's; ``backwards`` for a tensor that is a
     derivative by the node.
     """
     operation = node.operation
-    if operation not in (cumsum, suffix_sums):
+    if isinstance(operation, Multilinear):
+        if operation not in (cumsum, suffix_sums):
+            return None
+        onward = (operation is cumsum) is not backwards
+        along: int = dict(node.parameters)["axis"]
+        return _Run(make, onward, start, start + along).of(tensor)
+    how = RECURRING.get(operation) if isinstance(operation, Rule) else None
+    if how is None:
         return None
-    along: int = dict(node.parameters)["axis"]
-    axis = start + along
-    running = cumsum if (operation is suffix_sums) is backwards else suffix_sums
-    terms = [_summed(term, axis, node.shape[along], running, make) for term in tensor.terms]
-    found = [term for term in terms if term is not None]
-    return total(tensor.shape, found) if len(found) == len(terms) else None
+    enters = how.enters[position]
+    entering = enters(*node.operands, node) if enters else None
+    if entering and not backwards:
+        tensor = composed(entering, tensor, node.ndim)
+    run = _Run(
+        make, how.back is backwards, start, start + node.ndim - 1, how.by(*node.operands, node)
+    )
+    found = run.of(tensor)
+    return composed(found, entering, node.ndim) if found and entering and backwards else found
 
 
-def _summed(term: Term, axis: int, size: int, running: Multilinear, make: Make) -> Term | None:
-    if size == 1:
-        return term
-    letter = full_letter(term.slots[axis], term.sizes, size)
-    if letter is None or sum(letter in slot.letters for slot in term.slots) != 1:
-        return None
-    group = [f for f in term.factors if letter in f.letters]
-    rest = [f for f in term.factors if letter not in f.letters]
-    if any(f.mask for f in group):
-        return None
-    outside = term.kept.union(*(f.letters for f in rest))
-    keep = sorted({letter, *(a for f in group for a in f.letters if a in outside)})
-    core = join_factors(group, keep, term.sizes, make)
-    made = apply(running, [core.operand], axis=keep.index(letter))
-    used = {a for f in (*rest, core) for a in f.letters} | term.kept
-    sizes = [n if a in used else 1 for a, n in enumerate(term.sizes)]  # summed inside the core
-    factors = [*rest, Factor(made, core.slots)]
-    return normal(term.coefficient, sizes, factors, term.slots)
+class _Run(NamedTuple):
+    """What runs along an axis, ``onward`` or from the end; as a sum, or with the transitions of ``a``.
+
+    The axes of ``a`` are the tensor's from the ``first`` to that axis.
+    """
+
+    make: Make
+    onward: bool
+    first: int
+    axis: int
+    a: Node | None = None
+
+    def of(self, tensor: Sum) -> Sum | None:
+        """What becomes of a tensor; None where its places along the axis stand in another axis."""
+        if tensor.shape[self.axis] == 1:
+            return tensor
+        terms = [self._term(term, tensor.shape[self.axis]) for term in tensor.terms]
+        found = [term for term in terms if term is not None]
+        return total(tensor.shape, found) if len(found) == len(terms) else None
+
+    def _term(self, term: Term, size: int) -> Term | None:
+        slot, letter = term.slots[self.axis], len(term.sizes)
+        others = {b for n, s in enumerate(term.slots) if n != self.axis for b in s.letters}
+        if not others.isdisjoint(slot.letters):
+            return None
+        low, high = bounds(slot, term.sizes)  # only what lies there reaches other places
+        start, stop = (low, size) if self.onward else (0, high + 1)
+        sizes, place = (*term.sizes, stop - start), letter_slot(letter, 1, start)
+        group = [f for f in term.factors if not f.letters.isdisjoint(slot.letters)]
+        rest = [f for f in term.factors if f.letters.isdisjoint(slot.letters)]
+        beside = (
+            [Factor(self.a, (*term.slots[self.first : self.axis], place))]
+            if self.a is not None
+            else []
+        )
+        kept = {b for f in group for b in f.letters} & others.union(*(f.letters for f in rest))
+        kept = kept.union(*(f.letters for f in beside)) - {letter}
+        axes = [letter_slot(b) for b in sorted(kept)]
+        shape = (*(sizes[b] for b in sorted(kept)), stop - start)
+        placed = combine([(1, slot), (1, Slot(-start))], sizes)
+        core = self._node(shape, sizes, group, [*axes, placed])
+        whole = (*axes, letter_slot(letter))
+        if beside:
+            running = recurrence if self.onward else recurrence_back
+            made = apply(running, [self._node(shape, sizes, beside, whole), core])
+        else:
+            made = apply(cumsum if self.onward else suffix_sums, [core], axis=len(axes))
+        slots = [place if n == self.axis else s for n, s in enumerate(term.slots)]
+        return _term(term.coefficient, sizes, [*rest, Factor(made, whole)], slots)
+
+    def _node(
+        self,
+        shape: tuple[int, ...],
+        sizes: tuple[int, ...],
+        factors: Sequence[Factor],
+        slots: Sequence[Slot],
+    ) -> Node:
+        tensor = total(shape, [_term(1, sizes, factors, slots)])
+        made: Node = self.make(numbered(tensor), tensor.operands)
+        return made
+
+
+def _term(
+    coefficient: Coefficient, sizes: Sequence[int], factors: Sequence[Factor], slots: Sequence[Slot]
+) -> Term | None:
+    """The term over the letters that it uses; no other counts."""
+    used = {b for s in slots for b in s.letters}.union(*(f.letters for f in factors))
+    return normal(coefficient, [n if b in used else 1 for b, n in enumerate(sizes)], factors, slots)

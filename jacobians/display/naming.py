@@ -157,8 +157,8 @@ def _equal_sums(tensor: Sum, other: Sum | None) -> bool:
 
 
 def structure_of(node: Node) -> Sum | None:
-    """A multilinear node as a sum of terms over its operands; None for any other."""
-    if not isinstance(node.operation, Multilinear):
+    """A multilinear node that is spelled out, as a sum of terms over its operands; None for any other."""
+    if not isinstance(node.operation, Multilinear) or not node.operation.spelled:
         return None
     tensor = node.operation.structure(tuple(n.shape for n in node.operands), node.parameters)
     return relabelled(tensor, node.operands.__getitem__)

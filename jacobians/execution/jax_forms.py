@@ -317,15 +317,37 @@ def _product(j: Jax, X: Any, *, order: int) -> Any:
     return _distinct(j, _product(j, others, order=order - 1), order)
 
 
-def _running_product(j: Jax, X: Any, *, order: int) -> Any:
-    """The same of the entries up to each position, whose axis comes first."""
-    if order == 0:
-        return j.np.cumprod(X, axis=-1)
-    n = X.shape[-1]
-    others = j.np.where(np.eye(n, dtype=bool), 1, X[..., None, :])
-    part = j.np.moveaxis(_running_product(j, others, order=order - 1), -order - 1, -order)
-    left_out, upto = (np.arange(n).reshape(n, *(1,) * k) for k in (order - 1, order))
-    return _distinct(j, j.np.where(upto < left_out, 0, part), order)
+def _recurrence(j: Jax, a: Any, b: Any) -> Any:
+    """``y_i = a_i y_{i-1} + b_i`` along the last axis."""
+
+    def step(last: Any, now: Any) -> tuple[Any, Any]:
+        y = now[0] * last + now[1]
+        return y, y
+
+    steps = j.np.moveaxis(a, -1, 0), j.np.moveaxis(b, -1, 0)
+    return j.np.moveaxis(j.lax.scan(step, j.np.zeros_like(steps[1][0]), steps)[1], 0, -1)
+
+
+def _recurrence_back(j: Jax, a: Any, b: Any) -> Any:
+    return _recurrence(j, j.np.roll(a[..., ::-1], 1, -1), b[..., ::-1])[..., ::-1]
+
+
+def _transitions(j: Jax, a: Any) -> Any:
+    eye = j.np.broadcast_to(j.np.eye(a.shape[-1], dtype=a.dtype), (*a.shape, a.shape[-1]))
+    columns = j.np.broadcast_to(a[..., None, :], eye.shape)
+    return j.np.swapaxes(_recurrence(j, columns, eye), -1, -2)
+
+
+def _transitions_before(j: Jax, a: Any) -> Any:
+    T = _transitions(j, a)
+    return j.np.concatenate([j.np.zeros_like(T[..., :1, :]), T[..., :-1, :]], -2)[
+        ..., : a.shape[-1], :
+    ]
+
+
+def _products_before(j: Jax, a: Any) -> Any:
+    one = j.np.ones_like(a[..., :1])
+    return j.np.cumprod(j.np.concatenate([one, a[..., :-1]], -1), axis=-1)[..., : a.shape[-1]]
 
 
 def _distinct(j: Jax, part: Any, order: int) -> Any:
@@ -357,6 +379,13 @@ FORMS: dict[str, JaxForm] = {
     "irfft_imag": lambda j, X, size: j.np.fft.irfft(1j * X, size),
     "cumsum": lambda j, X, axis: j.np.cumsum(X, axis=axis),
     "suffix_sums": lambda j, X, axis: j.np.flip(j.np.cumsum(j.np.flip(X, axis), axis=axis), axis),
+    "cumprod": lambda j, X: j.np.cumprod(X, axis=-1),
+    "products_before": _products_before,
+    "running_others": lambda j, X: _transitions(j, X) * _products_before(j, X)[..., None, :],
+    "transitions": _transitions,
+    "transitions_before": _transitions_before,
+    "recurrence": _recurrence,
+    "recurrence_back": _recurrence_back,
     "centered": lambda j, X, axes: X - X.mean(axis=axes, keepdims=True),
     "squares": lambda j, X: _spread(j, X, None),
     "squares_2": lambda j, X: _spread(j, X, -1),
@@ -467,7 +496,7 @@ FORMS: dict[str, JaxForm] = {
 """By the operation's key."""
 FAMILIES: dict[str, JaxForm] = {
     "polygamma": _polygamma, "power_slope": _power_slope, "sinc": _sinc, "prod": _product,
-    "cumprod": _running_product, "exprel": _exponential_moment, "expm": _matrix_exponential,
+    "exprel": _exponential_moment, "expm": _matrix_exponential,
     "expm_derivative": _matrix_exponential,
 }  # fmt: skip
 """Operations of any order, by the key without the number."""

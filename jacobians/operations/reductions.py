@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.graph.node import Node, apply, constant
-from jacobians.ground.caches import ByteCache
+from jacobians.graph.node import apply
 from jacobians.ground.memory import check_bytes
 from jacobians.notation.slots import letter_slot, table_slot
 from jacobians.notation.terms import Factor, Sum, normal, plain_slots, total
@@ -145,15 +144,12 @@ spread = (
 )  # fmt: skip
 
 
-def _without(X: Any, count: int, *, running: bool) -> Any:
-    """Products of all entries but ``count`` distinct ones, an axis for each; 0 where two are the same.
-
-    ``running``: of all entries up to each position; that axis comes first.
-    """
+def _without(X: Any, count: int) -> Any:
+    """Products of all entries but ``count`` distinct ones, an axis for each; 0 where two are the same."""
     if count == 0:
-        return np.cumprod(X, axis=-1) if running else np.prod(X, axis=-1)
+        return np.prod(X, axis=-1)
     n = X.shape[-1]
-    if count == 1 and not running:
+    if count == 1:
         ones = np.ones_like(X[..., :1])
         before = np.cumprod(np.concatenate([ones, X[..., :-1]], axis=-1)[..., :n], axis=-1)
         after = np.cumprod(np.concatenate([ones, X[..., :0:-1]], axis=-1)[..., :n], axis=-1)
@@ -162,45 +158,30 @@ def _without(X: Any, count: int, *, running: bool) -> Any:
     for i in range(n):
         others = X.copy()
         others[..., i] = 1
-        part = _without(others, count - 1, running=running)
+        part = _without(others, count - 1)
         for axis in range(1, count):
             np.moveaxis(part, -axis, 0)[i] = 0
-        if running:
-            np.moveaxis(part, -count, 0)[:i] = 0
         parts.append(part)
     if not parts:
-        return np.zeros(X.shape[:-1] + (0,) * (count + running), X.dtype)
+        return np.zeros(X.shape[:-1] + (0,) * count, X.dtype)
     return np.stack(parts, axis=-count)
 
 
 @lru_cache
-def product(count: int, *, running: bool) -> Rule:
-    """The product along the last axis (``running``: up to each entry) without ``count`` entries.
+def product(count: int) -> Rule:
+    """The product along the last axis without ``count`` entries.
 
     ``∂/∂x_k Π_{m ∉ S} x_m = Π_{m ∉ S ∪ {k}} x_m``, and 0 for k in S.
     """
-    name = ("cumprod" if running else "prod") + (f"{count}" if count else "")
-    axes = count + running
-    letters = "ijlmpqrstuvwxyz"[:axes]
-    shown = ("running_others" if running else "others") + (f"{count}" if count > 1 else "")
-    masked = " L_ik" if running and count == 0 else ""
+    name = "prod" + (f"{count}" if count else "")
+    letters = "ijlmpqrstuvwxyz"[:count]
     return rule(
-        name, lambda X: _without(X, count, running=running),
-        f"y_…{'n' * axes} = {name}(X_…n)",
-        f"∂y_…{letters}/∂X_…k = P_…{letters}k{masked}",
-        where={
-            "P": lambda X, y: apply(product(count + 1, running=running), [X]),
-            "L": lambda X, y: _triangle(X.shape[-1]),
-        },
-        notation=f"{shown if count else name}({{0}})",
+        name, lambda X: _without(X, count),
+        f"y_…{'n' * count} = {name}(X_…n)",
+        f"∂y_…{letters}/∂X_…k = P_…{letters}k",
+        where={"P": lambda X, y: apply(product(count + 1), [X])},
+        notation=f"others{count if count > 1 else ''}({{0}})" if count else "prod({0})",
     )  # fmt: skip
-
-
-_TRIANGLES: ByteCache[Node] = ByteCache(1 << 22, lambda _, node: node.value.nbytes)
-
-
-def _triangle(size: int) -> Node:
-    return _TRIANGLES.get(size, lambda: constant(np.tri(size, dtype=bool), "L"))
 
 
 def _running_sum(X: Shape, *, axis: int) -> Sum:

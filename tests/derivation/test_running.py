@@ -56,3 +56,139 @@ def test_a_jacobian_past_memory_says_what_needs_none_of_it():
 def test_float32_stays():
     x = np.ones(5, np.float32)
     assert jb.grad(lambda x: np.sum(np.cumsum(x) * x))(x).dtype == np.float32
+
+
+def products_by_complex_step(X, axis):
+    """The Jacobian of ``cumprod``, by complex step."""
+    found = np.zeros((*X.shape, *X.shape))
+    for at in np.ndindex(X.shape):
+        Z = X.astype(complex)
+        Z[at] += 1e-30j
+        found[(..., *at)] = np.cumprod(Z, axis=axis).imag / 1e-30
+    return found
+
+
+SHAPES = [((1,), 0), ((2,), 0), ((7,), 0), ((5, 1), 0), ((3, 4), 1), ((4, 3), 0), ((2, 3, 4), 1)]
+
+
+@pytest.mark.parametrize(("shape", "axis"), SHAPES)
+def test_running_products_with_zeros(shape, axis):
+    rng = np.random.default_rng(len(shape) + shape[0])
+    X, W, D = (rng.normal(size=shape) for _ in range(3))
+    X.flat[X.size // 2] = 0
+    exact = products_by_complex_step(X, axis)
+    flat = exact.reshape(X.size, X.size)
+
+    def f(X):
+        return np.cumprod(X, axis=axis)
+
+    J = jb.jacobian(f)(X)
+    np.testing.assert_allclose(J.dense(), exact, atol=1e-15)
+    np.testing.assert_allclose(jb.vjp(f, X)[1](W)[0], (W.ravel() @ flat).reshape(shape), atol=1e-14)
+    np.testing.assert_allclose(
+        jb.jvp(f, (X,), (D,))[1], (flat @ D.ravel()).reshape(shape), atol=1e-14
+    )
+    grad = jb.grad(lambda X: np.sum(W * f(X) ** 2))
+    above = (2 * W * f(X)).ravel()
+    np.testing.assert_allclose(grad(X), (above @ flat).reshape(shape), atol=1e-14)
+    np.testing.assert_allclose(grad.compile(X)(X), (above @ flat).reshape(shape), atol=1e-14)
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 6])
+def test_second_and_third_derivatives_of_running_products(n):
+    """Closed forms: each derivative leaves out one more entry."""
+    rng = np.random.default_rng(n)
+    x, w = rng.normal(size=n), rng.normal(size=n)
+    x[n // 2] = 0
+
+    def without(*left):
+        if len(set(left)) < len(left):
+            return 0.0
+        keep = np.setdiff1d(np.arange(n), left)
+        return sum(w[i] * np.prod(x[keep[keep <= i]]) for i in range(max(left), n))
+
+    def f(x):
+        return w @ np.cumprod(x)
+
+    second = [[without(i, j) for j in range(n)] for i in range(n)]
+    third = [[[without(i, j, k) for k in range(n)] for j in range(n)] for i in range(n)]
+    np.testing.assert_allclose(jb.hessian(f)(x).dense(), second, atol=1e-15)
+    forward = jb.jacobian(jb.jacobian(f, strategy="forward"), strategy="forward")
+    np.testing.assert_allclose(forward(x).dense(), second, atol=1e-15)
+    np.testing.assert_allclose(jb.jacobian(jb.hessian(f))(x).dense(), third, atol=1e-15)
+    J = jb.jacobian(jb.jacobian(np.cumprod))(x).dense()
+    np.testing.assert_allclose(np.einsum("i,ijk->jk", w, J), second, atol=1e-15)
+
+
+@pytest.mark.parametrize("n", [4095, 4097, 70_001, 1 << 18])
+def test_running_products_in_linear_time(n):
+    rng = np.random.default_rng(n)
+    x, d = 1 + rng.normal(size=n) / n, rng.normal(size=n)
+    y = np.cumprod(x)
+    np.testing.assert_allclose(
+        jb.grad(lambda x: np.sum(np.cumprod(x) ** 2))(x), suffix(2 * y * y, 0) / x, rtol=1e-9
+    )
+    np.testing.assert_allclose(jb.jvp(np.cumprod, (x,), (d,))[1], y * np.cumsum(d / x), rtol=1e-8)
+    with pytest.raises(jb.TensorTooLargeError, match=r"cumprod: the .* products .*jb\.vjp"):
+        jb.jacobian(np.cumprod)(np.ones(1 << 18)).vjp(np.ones((1, 1 << 18)))
+
+
+COMPOSED = {
+    "masked before": (lambda x: np.cumsum(np.where(x > 0, x, 0)), lambda x, d: np.cumsum(np.where(x > 0, d, 0))),
+    "masked after": (lambda x: np.where(x > 0, np.cumsum(x), 0), lambda x, d: np.where(x > 0, np.cumsum(d), 0)),
+    "every second after": (lambda x: np.cumsum(x)[::2], lambda x, d: np.cumsum(d)[::2]),
+    "every second before": (lambda x: np.cumsum(x[::-2]), lambda x, d: np.cumsum(d[::-2])),
+    "entries by a list": (lambda x: np.cumsum(x)[[3, 1, 1]], lambda x, d: np.cumsum(d)[[3, 1, 1]]),
+    "sorted": (lambda x: np.cumsum(np.sort(x)), lambda x, d: np.cumsum(d[np.argsort(x)])),
+    "differences": (lambda x: np.diff(np.cumsum(x)), lambda x, d: d[1:]),
+    "padded": (lambda x: np.cumsum(np.pad(x, (2, 1))), lambda x, d: np.cumsum(np.pad(d, (2, 1)))),
+    "joined": (
+        lambda x: np.concatenate([np.cumsum(x[:100]), x[5:]]),
+        lambda x, d: np.concatenate([np.cumsum(d[:100]), d[5:]]),
+    ),
+    "one column": (
+        lambda x: np.cumsum(x.reshape(100, -1), axis=0)[:, 3],
+        lambda x, d: np.cumsum(d.reshape(100, -1), axis=0)[:, 3],
+    ),
+    "products of some": (
+        lambda x: np.cumprod(np.where(x > 1, x, 1))[::3],
+        lambda x, d: (np.cumprod(np.where(x > 1, x, 1)) * np.cumsum(np.where(x > 1, d / x, 0)))[::3],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", COMPOSED)
+def test_what_stands_before_or_after_keeps_it_linear(name):
+    """At sizes whose n²/2 pairs would take minutes, or more memory than there is."""
+    f, exact = COMPOSED[name]
+    rng = np.random.default_rng(11)
+    x, d = 1 + rng.normal(size=70_000) / 1000, rng.normal(size=70_000)
+    along = exact(x, d)
+    np.testing.assert_allclose(jb.jvp(f, (x,), (d,))[1], along, rtol=1e-8, atol=1e-8)
+    G = rng.normal(size=along.shape)
+    (back,) = jb.vjp(f, x)[1](G)
+    np.testing.assert_allclose(back @ d, np.vdot(G, along), rtol=1e-6)
+    np.testing.assert_allclose(jb.grad(lambda x: np.vdot(G, f(x)))(x), back, rtol=1e-8, atol=1e-8)
+
+
+def test_only_entries_that_reach_a_place_are_in_the_pattern():
+    x = np.arange(1.0, 10.0)
+    assert jb.jacobian(lambda x: np.cumsum(x)[4])(x).nnz == 5
+    assert jb.jacobian(lambda x: np.cumsum(x)[[1, 3]].sum())(x).nnz == 4
+    assert jb.jacobian(lambda x: np.cumprod(x)[5])(x).nnz == 6
+    from_the_fourth = jb.jvp(lambda x: np.cumsum(np.pad(x, (3, 0))), (x,), (x,))[1]
+    np.testing.assert_array_equal(from_the_fourth, np.cumsum(np.pad(x, (3, 0))))
+    x[7] = np.inf
+    np.testing.assert_array_equal(
+        jb.grad(lambda x: np.cumsum(x**2)[4])(x), np.where(np.arange(9) < 5, 2 * x, 0)
+    )
+
+
+def test_formulas_name_what_runs():
+    x = np.arange(1.0, 70_001.0)
+    J = jb.jacobian(lambda x: x @ np.cumsum(x))(x)
+    assert J.formula() == "cumsum(x)_k + suffix_sums(x)_k"
+    assert "suffix_sums(x)_k" in repr(J)
+    w = np.arange(4.0)
+    J = jb.jacobian(lambda x: w @ np.cumprod(x))(x[:4])
+    assert J.formula() == "recurrence_back(x, w)_k products_before(x)_k"

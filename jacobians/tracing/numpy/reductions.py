@@ -146,7 +146,7 @@ def product(
     a = chosen(as_traced(a), where, 1)
     a = a if dtype is None else call_astype(a, dtype)
     axes = axes_tuple(axis, a.ndim)
-    result = record(reductions.product(0, running=False), [last(a, axes)])
+    result = record(reductions.product(0), [last(a, axes)])
     result = expand(result, axes) if keepdims else result
     return result * call_astype(initial, result.dtype) if given(initial) else result
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.operations import reductions
+from jacobians.operations.recurrences import running_product
 from jacobians.tracing.numpy.basics import axes_tuple, call_astype, reshape, transpose
 from jacobians.tracing.numpy.reductions import GIVEN, as_traced, given, total
 from jacobians.tracing.numpy.statistics import filled
@@ -23,7 +24,7 @@ def cumsum(a: Any, axis: Any = None, dtype: Any = None) -> Any:
 @mirrors(np.cumprod)
 def cumprod(a: Any, axis: Any = None, dtype: Any = None) -> Any:
     """numpy.cumprod: right where entries are 0."""
-    return _running(reductions.product(0, running=True), *_along(as_traced(a), axis, dtype))
+    return _running(running_product, *_along(as_traced(a), axis, dtype))
 
 
 def _running(operation: Any, a: Any, axis: int) -> Any:

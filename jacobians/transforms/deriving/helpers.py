@@ -50,20 +50,38 @@ def _polygamma(n, x):
     return (-1) ** (n + 1) * whole * total
 ''',
     "_without": '''
-def _without(X, count, running=False):
+def _without(X, count):
     if count == 0:
-        return np.cumprod(X, axis=-1) if running else np.prod(X, axis=-1)
+        return np.prod(X, axis=-1)
     parts = []
     for i in range(X.shape[-1]):
         others = np.array(X)
         others[..., i] = 1
-        part = _without(others, count - 1, running)
+        part = _without(others, count - 1)
         for axis in range(1, count):
             np.moveaxis(part, -axis, 0)[i] = 0
-        if running:
-            np.moveaxis(part, -count, 0)[:i] = 0
         parts.append(part)
     return np.stack(parts, axis=-count)
+''',
+    "_products_before": '''
+def _products_before(a):
+    ones = np.ones_like(a[..., :1])
+    return np.cumprod(np.concatenate([ones, a[..., :-1]], axis=-1), axis=-1)
+''',
+    "_recurrence": '''
+def _recurrence(a, b):
+    y = np.array(b, dtype=float)
+    for i in range(1, y.shape[-1]):
+        y[..., i] += a[..., i] * y[..., i - 1]
+    return y
+''',
+    "_transitions": '''
+def _transitions(a):
+    T = np.zeros(a.shape + a.shape[-1:])
+    for i in range(a.shape[-1]):
+        T[..., i, :i] = a[..., i, None] * T[..., i - 1, :i]
+        T[..., i, i] = 1
+    return T
 ''',
 }  # fmt: skip
 

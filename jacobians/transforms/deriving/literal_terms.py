@@ -22,6 +22,9 @@ _MORE = {
     "eigenvalues": "np.linalg.eigvalsh", "eigenvectors": "np.linalg.eigh({0})[1]",
     "reciprocal_det": "1 / np.linalg.det({0})", "sign_det": "np.linalg.slogdet({0})[0]",
  "power_slope1": "{1} * {0} ** ({1} - 1)",
+    "cumprod": "np.cumprod({0}, axis=-1)", "transitions": "_transitions", "transitions_before": "np.pad(_transitions({0})[..., :-1, :], [(0, 0)] * ({0}.ndim - 1) + [(1, 0), (0, 0)])",  # noqa: E501
+    "products_before": "_products_before", "running_others": "_transitions({0}) * _products_before({0})[..., None, :]",  # noqa: E501
+    "recurrence": "_recurrence", "recurrence_back": "_recurrence(np.roll({0}[..., ::-1], 1, -1), {1}[..., ::-1])[..., ::-1]",  # noqa: E501
 }  # fmt: skip
 
 
@@ -55,7 +58,7 @@ class TermsProgram:
             unnamed = node.is_number or (not node.name and node.shape == ())
             return str(literal(node.value)) if unnamed else self._leaf(node)
         operands = [self._names[n] for n in node.operands]
-        if isinstance(node.operation, Multilinear):
+        if isinstance(node.operation, Multilinear) and node.operation.spelled:
             tensor = node.operation.structure(
                 tuple(n.shape for n in node.operands), node.parameters
             )
@@ -73,10 +76,14 @@ class TermsProgram:
         """Operations along the last axis, or over all of an array."""
         name, whole = getattr(node.operation, "name", ""), node.ndim == 0
         inner = node.operands[0].ndim
-        product = re.fullmatch(r"(cum)?prod(\d*)", name)
+        product = re.fullmatch(r"prod(\d*)", name)
         if product:
-            running = ", True" if product[1] else ""
-            return f"_without({{0}}, {product[2] or 0}{running})"
+            return f"_without({{0}}, {product[1] or 0})"
+        if name in ("cumsum", "suffix_sums"):
+            axis = dict(node.parameters)["axis"]
+            if name == "cumsum":
+                return f"np.cumsum({{0}}, axis={axis})"
+            return f"np.flip(np.cumsum(np.flip({{0}}, {axis}), axis={axis}), {axis})"
         if name in ("max", "min", "sum", "norm") and inner > node.ndim:
             function = "np.linalg.norm" if name == "norm" else f"np.{name}"
             return f"{function}({{0}})" if whole else f"{function}({{0}}, axis=-1)"
