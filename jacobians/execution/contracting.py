@@ -20,6 +20,8 @@ from jacobians.notation.terms import Factor, Term, letter_count
 Letters = tuple[int, ...]
 BY_DOT = (1 << 12, 1 << 19)
 """Entries of an outer product that BLAS makes quicker than a ufunc (``benchmarks.suite``, bilinear)."""
+STRIDED = 1 << 15
+"""Entries of a product from which a small factor is put in line first (``benchmarks.forms``, a layer)."""
 SHORT = 512
 """Entries: where the innermost loop is shorter, its overhead shows (``benchmarks.suite``, inverse)."""
 
@@ -195,7 +197,7 @@ class Contraction:
             return Value(made, result)
         tail = _tail((left, right), result, sizes)
         if not tail:
-            operands = [aligned(left, result), aligned(right, result)]
+            operands = [self._in_line(value, result, sizes) for value in (left, right)]
             return Value(builder.ufunc("multiply", operands, shape, self.dtype), result)
         operands = [self._repeated(value, result, tail, sizes) for value in (left, right)]
         made = builder.emit(Kernel.EMPTY, [], shape, self.dtype)
@@ -204,6 +206,15 @@ class Contraction:
             Ufunc("multiply"), operands, Ref(made.root, (Reshape(flat),)), self.dtype, flat, size
         )
         return Value(made, result)
+
+    def _in_line(self, value: Value, result: Letters, sizes: Sequence[int]) -> Operand:
+        """The array for a product of these letters; a small one that is read across is copied."""
+        own = tuple(a for a in result if a in value.letters)
+        size, total = letter_count(sizes, own), letter_count(sizes, result)
+        if own and own[-1] == result[-1] != value.letters[-1] and STRIDED <= total >= 8 * size:
+            shape, whole = [sizes[a] for a in own], aligned(value, own)
+            value = Value(self.builder.emit(Kernel.COPY, [whole], shape, self.dtype), own)
+        return aligned(value, result)
 
     def _repeated(self, value: Value, result: Letters, tail: int, sizes: Sequence[int]) -> Operand:
         """The array with the last ``tail`` letters of the result as one axis, repeated along it."""

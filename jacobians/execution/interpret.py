@@ -161,7 +161,7 @@ def _view(step: Step, operands: list[Read]) -> Read:  # noqa: ARG001
 
 def _copy(step: Step, operands: list[Read]) -> Read:
     dtype, (read,) = step.dtype, operands
-    return lambda values: np.array(read(values), dtype)
+    return lambda values: np.array(read(values), dtype, order="C")
 
 
 def _cast(step: Step, operands: list[Read]) -> Read:

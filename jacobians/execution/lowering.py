@@ -16,9 +16,9 @@ from jacobians.errors import UnsupportedError
 from jacobians.execution.building import Builder, Operand, aligned, seen
 from jacobians.execution.contracting import Array, Contraction
 from jacobians.execution.passes import alive, filled_out, into_out
-from jacobians.execution.placing import is_whole, placed
+from jacobians.execution.placing import fills, is_whole, placed
 from jacobians.execution.repeating import repeated
-from jacobians.execution.steps import Kernel, Literal, Program, Ref, Ufunc
+from jacobians.execution.steps import Kernel, Literal, Program, Ref, Ufunc, literal
 from jacobians.graph.how import ByAdding, ByCall, ByCast, ByTerms, ByUfunc, ByViews
 from jacobians.graph.node import Node, is_weak, ordered
 from jacobians.notation.terms import Sum, whole
@@ -207,11 +207,15 @@ def _sum(
         name = _sum(builder, tensor, arrays, wide)
         return builder.emit(Kernel.CAST, [Ref(name)], tensor.shape, dtype).root
     terms = Contraction(builder, arrays, dtype)
-    if not tensor.terms or not all(is_whole(term, tensor.shape) for term in tensor.terms):
+    first = next((t for t in tensor.terms if is_whole(t, tensor.shape)), None)
+    if first is None or not all(fills(term, tensor.shape) for term in tensor.terms):
         return placed(tensor, terms, given=given).root
     axes = range(len(tensor.shape))
-    values = [terms.term(term) for term in tensor.terms]
-    total, *rest = [aligned(value, axes) for value in values if value is not None]
+    total, *rest = [
+        literal(term.coefficient) if value is None else aligned(value, axes)
+        for term in (first, *(t for t in tensor.terms if t is not first))
+        for value in [terms.term(term)]
+    ]
     for other in rest:
         total = builder.ufunc("add", [total, other], tensor.shape, dtype)
     return _variable(builder, total, tensor.shape, dtype)

@@ -221,7 +221,7 @@ def _expression(step: Step) -> str:
         case Kernel.VIEW:
             return listed
         case Kernel.COPY:
-            return f"np.array({listed}, {dtype})"
+            return f"np.array({listed}, {dtype}, order='C')"
         case Kernel.CAST:
             return f"{texts[0]}.astype({dtype})"
         case Kernel.DOT:

@@ -37,6 +37,9 @@ def stored_at_once(steps: Sequence[Step], returned: Iterable[str]) -> list[Step]
             uses[name] = uses.get(name, 0) + 1
     found: list[Step] = []
     for step in steps:
+        new: list[Step] = []  # arrays that are made between the two, the place's among them
+        while found and found[-1].kernel in (Kernel.EMPTY, Kernel.ZEROS):
+            new.insert(0, found.pop())
         last = found[-1] if found else None
         if (
             last is not None
@@ -50,9 +53,9 @@ def stored_at_once(steps: Sequence[Step], returned: Iterable[str]) -> list[Step]
             and last.shape == step.into.written
             and last.dtype == step.dtype
         ):
-            found[-1] = last._replace(target="", into=step.into)
+            found[-1:] = [*new, last._replace(target="", into=step.into)]
         else:
-            found.append(step)
+            found += [*new, step]
     return found
 
 

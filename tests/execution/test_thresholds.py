@@ -90,6 +90,15 @@ def inverse(n: int) -> Judged:
     return Judged(np.linalg.inv, (A,), -np.einsum("ik,lj->ijkl", M, M))
 
 
+def layered(n: int) -> Judged:
+    """The weights' derivative reads the inputs across: n³ entries that can be nonzero."""
+    W, X = rng(n).normal(size=(n, n)), rng(n + 1).normal(size=(n, n))
+    slope = 1 - np.tanh(W @ X) ** 2
+    return Judged(
+        lambda W, X: np.tanh(W @ X), (W, X), np.einsum("ij,ik,lj->ijkl", slope, np.eye(n), X)
+    )
+
+
 def weighted(columns: int, squares: int = 0) -> Judged:
     """The weights are an exponential and so many squares, within each other."""
     n = columns + squares
@@ -434,6 +443,7 @@ BOTH_SIDES: dict[str, tuple[tuple[Make, tuple[int, ...]], ...]] = {
     "execution.contracting.BY_DOT": (
         (outer, (4095, 4096, 4097, (1 << 19) - 1, 1 << 19, (1 << 19) + 1)),
     ),
+    "execution.contracting.STRIDED": ((layered, (1, 31, 32, 33)),),
     "execution.contracting.SHORT": ((inverse, (1, 2, 21, 22, 23, 24)),),
     "execution.exact._CHUNK": ((masked, (3, 1 << 18, (1 << 20) + 1)),),
     "execution.ordering.MOST": ((product_of, (3, 4, 5, 6, 7, 8, 9)),),
