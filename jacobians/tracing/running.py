@@ -16,6 +16,7 @@ from jacobians.errors import JacobiansError, ShapeError, UnsupportedError
 from jacobians.graph.how import ByViews
 from jacobians.graph.node import WEAK, Node, apply, constant, input_node, ordered
 from jacobians.ground.arguments import float_array, held_arrays
+from jacobians.ground.collecting import collected_seldom
 from jacobians.ground.trees import TreeDef, flatten, leaf_names, parameters
 from jacobians.operations.declare import elementwise
 from jacobians.tracing.culprits import culprit, framework_message
@@ -219,7 +220,7 @@ def traced(
     """
     names = parameter_names(function, args, kwargs)
     places, labels, values = chosen(function, args, kwargs, wrt)
-    with session() as here, trace(here, name_of(function)):
+    with collected_seldom(), session() as here, trace(here, name_of(function)):
         here.names.update(closure_names(function))
         for name, value in zip(names, args, strict=True):
             leaves, structure = parameters(value)

@@ -18,6 +18,7 @@ from jacobians.execution.numpy_source import NumpyProgram, wrapped
 from jacobians.execution.steps import Cost, Program
 from jacobians.graph.node import Node, ordered
 from jacobians.ground.arguments import float_array, owned, shaped_array
+from jacobians.ground.collecting import collected_seldom
 from jacobians.ground.memory import SMALL, check_bytes, check_size
 from jacobians.ground.trees import flatten
 from jacobians.notation.terms import Sum, bytes_of, table_bytes
@@ -132,9 +133,10 @@ class Compiled:
 
     def plan(self, forms: Iterable[str] = ()) -> None:
         """Make the programs of the call and of the named forms, with their defaults."""
-        _ = self._valued if self._derived.kind.valued else None
-        _ = self._dense if self._derived.kind.gradient or self._executor.ahead else None
-        _ = None if self._derived.kind.gradient else self._operands
+        with collected_seldom():
+            _ = self._valued if self._derived.kind.valued else None
+            _ = self._dense if self._derived.kind.gradient or self._executor.ahead else None
+            _ = None if self._derived.kind.gradient else self._operands
         for form in forms:
             with suppress(UnsupportedError, ShapeError):  # what there is not raises at its own call
                 PLANNED[form](self)
