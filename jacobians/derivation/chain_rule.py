@@ -183,7 +183,7 @@ def reverse(
     wanted = set(inputs)
     nodes = between(output, inputs)
     steps, active = len(nodes), set(nodes)
-    links = Links(_traced(nodes, output), backwards=True, record=record)
+    links = Links(_traced(nodes, output), backwards=True, record=record, long=_read_as(steps)[1])
     carried: dict[Node, list[Carried]] = {output: [Carried.of(seed, len(lead))]}
     for node in reversed(nodes):
         parts = carried.pop(node, None)
@@ -226,7 +226,7 @@ def forward(
         seeds = [identity(node.shape) for node in inputs]
     nodes = between(output, inputs)
     steps = len(nodes)
-    links = Links(_traced(nodes, output), backwards=False, record=record)
+    links = Links(_traced(nodes, output), backwards=False, record=record, long=_read_as(steps)[1])
     results = []
     for start, seed in zip(inputs, seeds, strict=True):
         tail = seed.shape[start.ndim :]

@@ -17,11 +17,13 @@ from jacobians.derivation.copies import Copies
 from jacobians.derivation.history import Action, Record, Taken
 from jacobians.derivation.likely import WIDEST, is_closed, may_cancel
 from jacobians.graph.looks import Look, parts_of
-from jacobians.graph.node import Node, ordered, over
+from jacobians.graph.node import Node, apply, ordered, over
 from jacobians.ground.caches import ByteCache
 from jacobians.ground.interning import by_bits
-from jacobians.notation.terms import Coefficient, Sum, bytes_of, relabelled, table_bytes
+from jacobians.notation.terms import Coefficient, Factor, Sum, bytes_of, relabelled, table_bytes
+from jacobians.operations.index_maps import reshape, slices
 
+_ANSWERS = 16  # to one question, beyond which no more recipes are made (``benchmarks.growth``)
 _OPERANDS = 24  # of a step that is recorded
 
 TakeStep = Callable[[Sequence[Sum], Node, int, Record | None], Sequence[Sum]]
@@ -119,10 +121,15 @@ class Links:
         The order: whether what is carried is a derivative by the node.
     record : list, optional
         What each step did is appended; then no recipe is followed.
+    long : bool
+        Whether there are so many steps that nobody reads what is carried.
     """
 
-    def __init__(self, traced: range, *, backwards: bool, record: Record | None) -> None:
+    def __init__(
+        self, traced: range, *, backwards: bool, record: Record | None, long: bool
+    ) -> None:
         self.traced, self.backwards, self.record = traced, backwards, record
+        self._long = long
         self._outsides: dict[Node, Any] = {}
 
     def _outside(self, node: Node) -> Any:
@@ -138,11 +145,9 @@ class Links:
         self, step: TakeStep, name: Any, parts: Sequence[Carried], node: Node
     ) -> Sequence[Carried]:
         """A step from what is carried at a node; the ``name`` says which it is."""
-        outer = parts[0].form.outer
         count = sum([len(part.operands) for part in parts])
         if count > _OPERANDS or len(node.operands) > WIDEST:
-            tensors = step([part.tensor for part in parts], node, self.traced[-1], self.record)
-            return [Carried.of(tensor, outer) for tensor in tensors]
+            return self._directly(step, parts, node)
         base, scale, parts = _common(parts)
         if self.record is not None:
             return self._recorded(step, parts, node, lambda part: part.again(base, scale))
@@ -156,6 +161,8 @@ class Links:
         while isinstance(recipe, _Question):
             asked, answer = recipe, known.look(recipe.place)
             recipe = asked.answers.get(answer)
+        if recipe is None and len(asked.answers) >= _ANSWERS:
+            return self._directly(step, [part.again(base, scale) for part in parts], node)
         if recipe is None:
             path = _Path(known, start, asked, answer)
             recipe = _learned(step, parts, node, self.traced[-1], path)
@@ -167,6 +174,12 @@ class Links:
             Carried(form, tuple([nodes[place] for place in read]), shift, own).again(base, scale)
             for form, read, shift, own in recipe.results
         ]
+
+    def _directly(self, step: TakeStep, parts: Sequence[Carried], node: Node) -> Sequence[Carried]:
+        """A step that no recipe is made of; in a long program, the steps after it are to have one."""
+        found = step([part.tensor for part in parts], node, self.traced[-1], self.record)
+        outer = parts[0].form.outer
+        return [Carried.of(_by_entries(one) if self._long else one, outer) for one in found]
 
     def _recorded(
         self, step: TakeStep, parts: Sequence[Carried], node: Node,
@@ -193,6 +206,27 @@ class Links:
             after = carried(one.after).tensor
             self.record.append(Taken(back(one.node), one.rule, tuple(before), after, operand))
         return [carried(tensor) for tensor in found]
+
+
+def _by_entries(tensor: Sum) -> Sum:
+    """The terms with a node for what they read of an array at constants: places so differ, steps do not."""
+    return Sum(
+        tensor.shape,
+        tuple([t._replace(factors=tuple([_entry(f) for f in t.factors])) for t in tensor.terms]),
+    )
+
+
+def _entry(factor: Factor) -> Factor:
+    shape = factor.operand.shape
+    fixed = [not slot.parts and n > 1 for slot, n in zip(factor.slots, shape, strict=True)]
+    if not any(fixed):
+        return factor
+    starts = tuple([s.constant if own else 0 for s, own in zip(factor.slots, fixed, strict=True)])
+    kept = tuple([1 if own else n for n, own in zip(shape, fixed, strict=True)])
+    rest = tuple([n for n, own in zip(shape, fixed, strict=True) if not own])
+    part = apply(slices, [factor.operand], starts=starts, steps=(1,) * len(shape), shape=kept)
+    slots = tuple([s for s, own in zip(factor.slots, fixed, strict=True) if not own])
+    return Factor(apply(reshape, [part], shape=rest), slots, factor.mask)
 
 
 def _common(parts: Sequence[Carried]) -> tuple[Shift, Coefficient, list[Carried]]:

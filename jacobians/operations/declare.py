@@ -17,7 +17,7 @@ from functools import lru_cache, partial
 from itertools import chain, count
 from math import isfinite
 from typing import Any, NamedTuple, TypeGuard, TypeVar
-from weakref import WeakValueDictionary
+from weakref import WeakKeyDictionary, WeakValueDictionary
 
 import numpy as np
 
@@ -223,6 +223,11 @@ class Multilinear(Declared):
 
     def local(self, node: Node, position: int) -> Sum:
         """The product rule: each term that has the operand, without it."""
+        if len(node.operands) > _SEVERAL:
+            known = _LOCALS.get(node)
+            if known is None:
+                known = _LOCALS[node] = _derivatives(self, node)
+            return known[position]
         shapes = tuple(operand.shape for operand in node.operands)
         key = shapes, node.parameters, position
         if _is_light(node.parameters):
@@ -271,6 +276,25 @@ def _is_light(value: Any) -> bool:
     return not isinstance(value, Sum) and (
         not isinstance(value, tuple) or all(map(_is_light, value))
     )
+
+
+def _derivatives(operation: Multilinear, node: Node) -> list[Sum]:
+    """The derivatives by all operands, in one pass over the terms."""
+    shapes = tuple(operand.shape for operand in node.operands)
+    tensor = operation.structure(shapes, node.parameters)
+    found: list[list[Term | None]] = [[] for _ in shapes]
+    for term in tensor.terms:
+        for place, factor in enumerate(term.factors):
+            rest = term.factors[:place] + term.factors[place + 1 :]
+            slots = term.slots + factor.slots
+            found[factor.operand].append(normal(term.coefficient, term.sizes, rest, slots))
+    sums = (total(tensor.shape + shape, terms) for shape, terms in zip(shapes, found, strict=True))
+    return [_numbers_out(relabelled(one, node.operands.__getitem__)) for one in sums]
+
+
+_SEVERAL = 8
+"""Operands from which all derivatives are made at once (``benchmarks.growth``, pendulum)."""
+_LOCALS: WeakKeyDictionary[Node, list[Sum]] = WeakKeyDictionary()
 
 
 def _derivative(

@@ -269,3 +269,49 @@ def test_a_coefficient_beyond_floats():
 
     with np.errstate(over="ignore"):
         assert isinstance(jb.jacobian(doubled)(x).formula(), str)
+
+
+def by_entries(n):
+    """A recurrence as people write it: entries are read, put in a list, and stacked; or written in place."""
+
+    def listed(a, b):
+        ys = [b[0]]
+        for i in range(1, n):
+            ys.append(a[i] * ys[-1] + b[i])
+        return np.stack(ys)
+
+    def in_place(a, b):
+        y = jb.zeros(n)
+        y[0] = b[0]
+        for i in range(1, n):
+            y[i] = a[i] * y[i - 1] + b[i]
+        return y
+
+    return listed, in_place
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_loops_over_entries_ask_for_few_steps_and_are_right(which, monkeypatch):
+    counts = []
+    for n in (150, 450):
+        f = by_entries(n)[which]
+        a, b, u, v = np.random.default_rng(n).uniform(0.4, 1.0, size=(4, n))
+        value, along, back = np.zeros((3, n))
+        value[0], along[0] = b[0], v[0]
+        for i in range(1, n):
+            value[i] = a[i] * value[i - 1] + b[i]
+            along[i] = a[i] * along[i - 1] + u[i] * value[i - 1] + v[i]
+        above = np.cos(value)
+        back[-1] = above[-1]
+        for i in range(n - 2, -1, -1):
+            back[i] = above[i] + a[i + 1] * back[i + 1]
+        by_a = np.append(0, back[1:] * value[:-1])
+
+        def run(f=f, a=a, b=b, u=u, v=v, along=along, by_a=by_a, back=back):
+            np.testing.assert_allclose(jb.jvp(f, (a, b), (u, v))[1], along)
+            g = lambda a, b: np.sum(np.sin(f(a, b)))  # noqa: E731
+            np.testing.assert_allclose(jb.grad(g, wrt=(0, 1))(a, b), (by_a, back))
+            np.testing.assert_allclose(jb.grad(g).compile(a, b)(a, b), by_a)
+
+        counts.append(learned(run, monkeypatch))
+    assert counts[1] < counts[0] + 20

@@ -99,6 +99,20 @@ def layered(n: int) -> Judged:
     )
 
 
+def entries(n: int) -> Judged:
+    """One entry after another: no two steps at the slices are alike."""
+    x = rng(n).normal(size=n + 300)
+
+    def f(x: Any) -> Any:
+        total = 0.0
+        for k in range(n):
+            total = total * 0.5 + np.sin(x[k])
+        return total
+
+    exact = np.append(np.cos(x[:n]) * 0.5 ** np.arange(n)[::-1], np.zeros(300))
+    return Judged(f, (x,), exact, "grad")
+
+
 def weighted(columns: int, squares: int = 0) -> Judged:
     """The weights are an exponential and so many squares, within each other."""
     n = columns + squares
@@ -468,6 +482,8 @@ BOTH_SIDES: dict[str, tuple[tuple[Make, tuple[int, ...]], ...]] = {
     "execution.rolling._RUN": ((recurrent, (1, 2, 3, 4, 12)), (crossing, (12, 20))),
     "derivation.likely.WIDEST": ((joined, (1, 7, 8, 9, 12)),),
     "derivation.copies._DEPTH": ((shares, (1, 11, 12, 13, 15)),),
+    "derivation.links._ANSWERS": ((entries, (1, 14, 15, 16, 17, 18, 40)),),
+    "operations.declare._SEVERAL": ((joined, (1, 7, 8, 9, 12)),),
     "derivation.links._OPERANDS": ((paths, (1, 23, 24, 25, 30)),),
     "notation.stacking._ALIKE": ((rowwise, (1, 2, 6, 7, 8)), (shifted, (6, 7))),
     "notation.structure._LONGER": (
