@@ -171,6 +171,16 @@ def _soft_dtw(xp: Any) -> Callable[..., Any]:
     return distance
 
 
+def _recurrence(xp: Any) -> Callable[..., Any]:
+    def recurrence(a: Array, b: Array) -> Array:
+        found = [b[0]]
+        for t in range(1, len(b)):
+            found.append(a[t] * found[-1] + b[t])
+        return xp.sum(xp.sin(xp.stack(found)))
+
+    return recurrence
+
+
 def _numbers(*shapes: Any) -> tuple[Array, ...]:
     rng = np.random.default_rng(7)
     return tuple(rng.standard_normal(shape) / 2 for shape in shapes)
@@ -201,6 +211,7 @@ PROGRAMS = [
         _rk4,
     ),
     Program("lstm", (12, 24, 48, 96), lambda n: _numbers((24, 11), 24, (_steps(n), 5)), _lstm),
+    Program("recurrence", (250, 500, 1000, 2000), lambda n: _numbers(n, n), _recurrence),
     Program("soft dtw", (6, 12, 24), lambda n: _numbers(n, n + 1), _soft_dtw),
 ]
 
