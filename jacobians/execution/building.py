@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.execution.steps import Call, Kernel, Literal, Place, Ref, Step, Ufunc, literal
-from jacobians.graph.how import Index, Range, Transpose, View
+from jacobians.graph.how import Index, Range, Reshape, Transpose, View
 from jacobians.ground.interning import by_bits
 
 Array = NDArray[Any]
@@ -156,7 +156,31 @@ def seen(operand: Operand, *views: View) -> Operand:
     """The operand through more views."""
     if isinstance(operand, Literal) or not views:
         return operand
-    return Ref(operand.root, (*operand.views, *views))
+    found = [*operand.views]
+    for view in views:
+        while found and (both := _together(found[-1], view)) is not None:
+            found.pop()
+            view = both
+        found.append(view)
+    return Ref(operand.root, tuple(found))
+
+
+def _together(first: View, second: View) -> View | None:
+    """Two views as one; None where they stay two."""
+    match first, second:
+        case Reshape(), Reshape():
+            return second
+        case Reshape(shape), Index(items) if set(shape) == {1} and items == (0,) * len(shape):
+            return Reshape(())
+        case Index(own), Reshape(()) if all(map(_is_entry, own)):
+            return Index(tuple([one.start for one in own if isinstance(one, Range)]))
+        case Index(own), Index(items) if all(map(_is_entry, own)) and items == (0,) * len(own):
+            return Index(tuple([one.start for one in own if isinstance(one, Range)]))
+    return None
+
+
+def _is_entry(item: Range | int | None) -> bool:
+    return isinstance(item, Range) and item.size == 1
 
 
 def aligned(value: Value, wanted: Iterable[int]) -> Operand:

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.execution.steps import Kernel, Literal, Ref, Step, roots
-from jacobians.execution.varying import Varying, filled, mapped, value_text
+from jacobians.execution.steps import Kernel, Literal, Ref, Step
+from jacobians.execution.varying import Behind, Varying, filled, mapped, value_text
 
 _TIMES = 8  # repetitions that make a loop: fewer are read as quickly written out
 _PERIOD = 512  # steps of a repetition that is looked for
@@ -306,30 +306,32 @@ class _Rolling:
             return value[0] if kind == "index" else value
 
         made = mapped(step, fill)
-        if step.kernel is Kernel.STACK and not any(
-            getattr(o, "views", True) for o in step.operands
-        ):
-            made = made._replace(operands=tuple(self._in_runs(roots(step.operands))))
+        operands = [one for one in step.operands if isinstance(one, Ref)]
+        if step.kernel is Kernel.STACK and len(operands) == len(step.operands):
+            made = made._replace(operands=tuple(self._in_runs(operands)))
         return made
 
-    def _in_runs(self, names: Sequence[str]) -> Iterator[Ref]:
-        """Variables, those of a loop that follow each other as a slice of its list."""
+    def _in_runs(self, operands: Sequence[Ref]) -> Iterator[Ref]:
+        """Variables, those of a loop that follow each other and are read alike by a slice of its list."""
         start = 0
-        while start < len(names):
+        while start < len(operands):
+            name, views = operands[start]
             stop, back = start + 1, 0
-            while stop < len(names):
-                step = self._step_between(names[stop - 1], names[stop])
+            while stop < len(operands) and operands[stop].views == views:
+                step = self._step_between(operands[stop - 1].root, operands[stop].root)
                 if not step or step != (back or step):
                     break
                 back, stop = step, stop + 1
             if stop - start < _RUN:
-                yield Ref(self._called(names[start]))
+                yield Ref(self._called(name), views)
                 start += 1
                 continue
-            number, first, position = self.made[names[start]]
-            last = self.made[names[stop - 1]][1] + back
+            number, first, position = self.made[name]
+            last = self.made[operands[stop - 1].root][1] + back
             text = f"{first}:{last if last >= 0 else ''}{':-1' if back < 0 else ''}"
-            yield Ref(f"*{self._list(self.loops[number], position)}[{text}]")
+            text = f"{self._list(self.loops[number], position)}[{text}]"
+            every: Any = (*views, Behind(f" for one in {text}]"))
+            yield Ref("*[one", every) if views else Ref(f"*{text}")
             start = stop
 
     def _step_between(self, name: str, other: str) -> int:

@@ -219,3 +219,25 @@ def test_a_shifted_list_is_noticed(monkeypatch):
     c = jb.grad(lambda x: np.sum(rnn(x, 20))).compile(x)
     exact = numerical.jacobian(lambda x: np.sum(rnn(x, 20)), [x], 0, analytic=True)
     assert not np.allclose(c.dense(x), exact)
+
+
+def test_entries_of_arrays_and_lists_are_written_as_entries():
+    """A recurrence over entries: its source has neither slices of one entry nor a row of names."""
+
+    def f(a, b):
+        found = [b[0]]
+        for t in range(1, len(b)):
+            found.append(a[t] * found[-1] + b[t])
+        return np.sum(np.sin(np.stack(found)))
+
+    a, b = np.random.default_rng(3).uniform(0.3, 0.9, size=(2, 300))
+    c = jb.grad(f).compile(a, b)
+    assert max(map(len, c.source.splitlines())) < 200
+    assert len(c.source.splitlines()) < 60
+    assert "a[n + 2], " in c.source
+    y, above = np.zeros(300), np.zeros(300)
+    for t in range(300):
+        y[t] = a[t] * y[t - 1] * (t > 0) + b[t]
+    for t in range(299, -1, -1):
+        above[t] = np.cos(y[t]) + (a[t + 1] * above[t + 1] if t < 299 else 0)
+    np.testing.assert_allclose(c(a, b), np.append(0, above[1:] * y[:-1]))
