@@ -17,7 +17,7 @@ from typing import Literal
 from jacobians.derivation.carried import Carried
 from jacobians.derivation.history import Action, Record, Taken, changed
 from jacobians.derivation.links import Links
-from jacobians.derivation.masks import joined_masks
+from jacobians.derivation.masks import joined_masks, one_mask
 from jacobians.derivation.quotients import existing, local, reduced
 from jacobians.derivation.running_sums import run_through
 from jacobians.errors import UnsupportedError
@@ -114,6 +114,8 @@ def tidied(
     terms = tuple([t for one in tensor.terms for t in reduced(one, newest, not long)])
     tensor = taken(Action.CANCEL, Sum(tensor.shape, terms))
     tensor = taken(Action.TIDY, replayed(rewrite.tidy, tensor, combine))
+    if deep:
+        tensor = taken(Action.MASK, Sum(tensor.shape, tuple(map(one_mask, tensor.terms))))
     if len(tensor.terms) > _FEW:
         tensor = taken(Action.STACK, replayed(batched, tensor, combine))
     if len(tensor.terms) > _READABLE:

@@ -11,6 +11,7 @@ from math import prod
 import numpy as np
 
 from jacobians.graph.node import NUMPY, Node, apply
+from jacobians.notation.slots import Slot
 from jacobians.notation.terms import Factor, Sum, Term, letter_count, normal, plain_slots, total
 
 
@@ -25,6 +26,23 @@ def joined_masks(tensor: Sum, single: Callable[[Sum], Node], most: int) -> Sum:
     slots = plain_slots(tensor.shape)
     factors = [Factor(reaches, slots, mask=True), Factor(single(tensor), slots)]
     return total(tensor.shape, [normal(1, tensor.shape, factors, slots)])
+
+
+def one_mask(term: Term) -> Term:
+    """The term with masks that are read alike as one: a loop adds one at each step."""
+    known: dict[tuple[Slot, ...], Factor] = {}
+    rest = []
+    for factor in term.factors:
+        before = known.get(factor.slots) if factor.mask else None
+        if not factor.mask:
+            rest.append(factor)
+        elif before is None or before.operand.shape != factor.operand.shape:
+            known[factor.slots] = factor
+        elif before.operand is not factor.operand:
+            both = apply(NUMPY[np.logical_and], [before.operand, factor.operand])
+            known[factor.slots] = before._replace(operand=both)
+    factors = (*known.values(), *rest)
+    return term._replace(factors=factors) if len(factors) < len(term.factors) else term
 
 
 def _reached(term: Term) -> Term:

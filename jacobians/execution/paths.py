@@ -43,11 +43,11 @@ def contraction_path(
 
 
 def _alike(letters: Sequence[Letters]) -> tuple[int, int] | None:
-    """Two arrays of the same letters beside a larger one: opt_einsum may multiply into that first."""
-    sets = [frozenset(own) for own in letters]
-    for m, own in enumerate(sets):
-        if own in sets[:m] and any(own < other for other in sets):
-            return sets.index(own), m
+    """Two arrays of the same letters: multiplied first, they cost no more than one of them later."""
+    first: dict[frozenset[int], int] = {}
+    for place, own in enumerate(map(frozenset, letters)):
+        if first.setdefault(own, place) != place:
+            return first[own], place
     return None
 
 
