@@ -15,6 +15,7 @@ from math import prod
 from typing import Literal
 
 from jacobians.derivation.carried import Carried
+from jacobians.derivation.entries import by_entries
 from jacobians.derivation.history import Action, Record, Taken, changed
 from jacobians.derivation.links import Links
 from jacobians.derivation.masks import joined_masks, one_mask
@@ -113,6 +114,8 @@ def tidied(
 
     terms = tuple([t for one in tensor.terms for t in reduced(one, newest, not long)])
     tensor = taken(Action.CANCEL, Sum(tensor.shape, terms))
+    if long:
+        tensor = by_entries(tensor)
     tensor = taken(Action.TIDY, replayed(rewrite.tidy, tensor, combine))
     if deep:
         tensor = taken(Action.MASK, Sum(tensor.shape, tuple(map(one_mask, tensor.terms))))
@@ -185,7 +188,7 @@ def reverse(
     wanted = set(inputs)
     nodes = between(output, inputs)
     steps, active = len(nodes), set(nodes)
-    links = Links(_traced(nodes, output), backwards=True, record=record, long=_read_as(steps)[1])
+    links = Links(_traced(nodes, output), backwards=True, record=record)
     carried: dict[Node, list[Carried]] = {output: [Carried.of(seed, len(lead))]}
     for node in reversed(nodes):
         parts = carried.pop(node, None)
@@ -228,7 +231,7 @@ def forward(
         seeds = [identity(node.shape) for node in inputs]
     nodes = between(output, inputs)
     steps = len(nodes)
-    links = Links(_traced(nodes, output), backwards=False, record=record, long=_read_as(steps)[1])
+    links = Links(_traced(nodes, output), backwards=False, record=record)
     results = []
     for start, seed in zip(inputs, seeds, strict=True):
         tail = seed.shape[start.ndim :]

@@ -17,11 +17,10 @@ from jacobians.derivation.copies import Copies
 from jacobians.derivation.history import Action, Record, Taken
 from jacobians.derivation.likely import WIDEST, is_closed, may_cancel
 from jacobians.graph.looks import Look, parts_of
-from jacobians.graph.node import Node, apply, ordered, over
+from jacobians.graph.node import Node, ordered, over
 from jacobians.ground.caches import ByteCache
 from jacobians.ground.interning import by_bits
-from jacobians.notation.terms import Coefficient, Factor, Sum, bytes_of, relabelled, table_bytes
-from jacobians.operations.index_maps import reshape, slices
+from jacobians.notation.terms import Coefficient, Sum, bytes_of, relabelled, table_bytes
 
 _ANSWERS = 16  # to one question, beyond which no more recipes are made (``benchmarks.growth``)
 _OPERANDS = 24  # of a step that is recorded
@@ -121,15 +120,10 @@ class Links:
         The order: whether what is carried is a derivative by the node.
     record : list, optional
         What each step did is appended; then no recipe is followed.
-    long : bool
-        Whether there are so many steps that nobody reads what is carried.
     """
 
-    def __init__(
-        self, traced: range, *, backwards: bool, record: Record | None, long: bool
-    ) -> None:
+    def __init__(self, traced: range, *, backwards: bool, record: Record | None) -> None:
         self.traced, self.backwards, self.record = traced, backwards, record
-        self._long = long
         self._outsides: dict[Node, Any] = {}
 
     def _outside(self, node: Node) -> Any:
@@ -176,10 +170,9 @@ class Links:
         ]
 
     def _directly(self, step: TakeStep, parts: Sequence[Carried], node: Node) -> Sequence[Carried]:
-        """A step that no recipe is made of; in a long program, the steps after it are to have one."""
+        """A step that no recipe is made of."""
         found = step([part.tensor for part in parts], node, self.traced[-1], self.record)
-        outer = parts[0].form.outer
-        return [Carried.of(_by_entries(one) if self._long else one, outer) for one in found]
+        return [Carried.of(tensor, parts[0].form.outer) for tensor in found]
 
     def _recorded(
         self, step: TakeStep, parts: Sequence[Carried], node: Node,
@@ -206,27 +199,6 @@ class Links:
             after = carried(one.after).tensor
             self.record.append(Taken(back(one.node), one.rule, tuple(before), after, operand))
         return [carried(tensor) for tensor in found]
-
-
-def _by_entries(tensor: Sum) -> Sum:
-    """The terms with a node for what they read of an array at constants: places so differ, steps do not."""
-    return Sum(
-        tensor.shape,
-        tuple([t._replace(factors=tuple([_entry(f) for f in t.factors])) for t in tensor.terms]),
-    )
-
-
-def _entry(factor: Factor) -> Factor:
-    shape = factor.operand.shape
-    fixed = [not slot.parts and n > 1 for slot, n in zip(factor.slots, shape, strict=True)]
-    if not any(fixed):
-        return factor
-    starts = tuple([s.constant if own else 0 for s, own in zip(factor.slots, fixed, strict=True)])
-    kept = tuple([1 if own else n for n, own in zip(shape, fixed, strict=True)])
-    rest = tuple([n for n, own in zip(shape, fixed, strict=True) if not own])
-    part = apply(slices, [factor.operand], starts=starts, steps=(1,) * len(shape), shape=kept)
-    slots = tuple([s for s, own in zip(factor.slots, fixed, strict=True) if not own])
-    return Factor(apply(reshape, [part], shape=rest), slots, factor.mask)
 
 
 def _common(parts: Sequence[Carried]) -> tuple[Shift, Coefficient, list[Carried]]:
