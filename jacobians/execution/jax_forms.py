@@ -325,7 +325,7 @@ def _recurrence(j: Jax, a: Any, b: Any) -> Any:
         return y, y
 
     steps = j.np.moveaxis(a, -1, 0), j.np.moveaxis(b, -1, 0)
-    return j.np.moveaxis(j.lax.scan(step, j.np.zeros_like(steps[1][0]), steps)[1], 0, -1)
+    return j.np.moveaxis(j.lax.scan(step, j.np.zeros(b.shape[:-1], b.dtype), steps)[1], 0, -1)
 
 
 def _recurrence_back(j: Jax, a: Any, b: Any) -> Any:

@@ -8,6 +8,7 @@ import pytest
 import jacobians as jb
 from jacobians.execution.jax_forms import FORMS, MISSING, UFUNCS, family_of, form_of
 from jacobians.execution.steps import Call, Ufunc
+from jacobians.operations import recurrences
 from jacobians.operations.declare import DECLARED
 from jacobians.operations.reductions import product
 from tests.execution.test_jax_tables import CALLS
@@ -459,15 +460,20 @@ def test_forms_have_numpys_values(key: str) -> None:
         np.testing.assert_array_equal(np.signbit(found), np.signbit(expected))
 
 
-@pytest.mark.parametrize("running", [False, True])
-@pytest.mark.parametrize("order", [0, 1, 2, 3])
-def test_products_without_entries(order: int, running: bool) -> None:
-    operation = product(order, running=running)
-    for shape in ((4,), (2, 3), (1,), (2, 0)):
-        X = np.random.default_rng(order).normal(size=shape)
-        X[..., :1] = 0
+@pytest.mark.parametrize(
+    "operation",
+    [*map(product, range(4)), recurrences.transitions, recurrences.transitions_before,
+     recurrences.recurrence, recurrences.recurrence_back, recurrences.running_others,
+     recurrences.products_before, recurrences.running_product],
+    ids=lambda operation: operation.name,
+)  # fmt: skip
+def test_products_and_recurrences(operation: Any) -> None:
+    rng = np.random.default_rng(len(operation.arguments))
+    for shape in ((4,), (2, 3), (1,), (2, 0), (0, 3)):
+        args = [rng.normal(size=shape) for _ in operation.arguments]
+        args[0][..., :1] = 0
         kernel = Call("", operation.function, "x", operation.key)
-        np.testing.assert_allclose(form_of(kernel)(X), operation.function(X), rtol=1e-13)
+        np.testing.assert_allclose(form_of(kernel)(*args), operation.function(*args), rtol=1e-13)
 
 
 def test_what_has_no_form_raises_when_it_is_compiled() -> None:
