@@ -20,6 +20,7 @@ _TIMES = 8  # repetitions that make a loop: fewer are read as quickly written ou
 _PERIOD = 512  # steps of a repetition that is looked for
 _FEWEST = 4  # repetitions of a loop whose ends are left out
 _ROW = 16  # variables of a loop that stand in a row without any order
+_SEVERAL = 6  # repetitions that are tried as one: what is alike may read several lists in turn
 _RUN = 3  # variables of a list in a row that are written as a slice
 # Repetitions that are left out at both ends.
 _ENDS = ((0, 0), (0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (2, 2))
@@ -116,7 +117,7 @@ class _Rolling:
     """Steps whose loops are known, while it is worked out how variables are called."""
 
     def __init__(
-        self, steps: Sequence[Step], shapes: Sequence[Varying], loops: Sequence[_Loop],
+        self, steps: Sequence[Step], shapes: Sequence[Varying], loops: list[_Loop],
         taken: set[str],
     ) -> None:  # fmt: skip
         self.steps, self.shapes, self.loops, self.taken = steps, shapes, loops, taken
@@ -127,10 +128,7 @@ class _Rolling:
 
     def result(self, returned: Sequence[str]) -> Rolled:
         """The program with loops."""
-        kept = []
-        for number, loop in enumerate(self.loops):
-            if self._entered(number, loop):
-                kept.append(loop)
+        kept = [loop for number in range(len(self.loops)) for loop in self._rolled(number)]
         items: list[Any] = []
         place = 0
         for loop in kept:
@@ -142,6 +140,15 @@ class _Rolling:
         names = tuple([self._called(name) for name in returned])
         printed = [self._printed(one) if isinstance(one, _Loop) else one for one in items]
         return Rolled(tuple(printed), names)
+
+    def _rolled(self, number: int) -> list[_Loop]:
+        """A loop that can be written: that of the steps that are alike, or of several times as many."""
+        found = self.loops[number]
+        for several in range(1, min(_SEVERAL, found.times // _TIMES) + 1):
+            loop = _Loop(found.first, found.period * several, found.times // several)
+            if self._entered(number, loop):
+                return [loop]
+        return []
 
     def _free(self, name: str) -> str:
         while name in self.taken:
@@ -180,6 +187,7 @@ class _Rolling:
 
     def _entered(self, number: int, loop: _Loop) -> bool:
         """Find how each variable of a loop is called in it; False where it is written out instead."""
+        self.loops[number] = loop
         for (start, end), rows in [(ends, rows) for rows in (False, True) for ends in _ENDS]:
             loop.start, loop.stop = 1 + start, loop.times - end
             if loop.stop - loop.start < _FEWEST:

@@ -241,3 +241,27 @@ def test_entries_of_arrays_and_lists_are_written_as_entries():
     for t in range(299, -1, -1):
         above[t] = np.cos(y[t]) + (a[t + 1] * above[t + 1] if t < 299 else 0)
     np.testing.assert_allclose(c(a, b), np.append(0, above[1:] * y[:-1]))
+
+
+@pytest.mark.parametrize("several", [1, 2, 5, 6, 7])
+def test_what_reads_several_lists_in_turn(several):
+    """A chain of sums over what each step of another loop has made several of."""
+
+    def f(x, n):
+        found = []
+        for _ in range(n):
+            for k in range(several):
+                x = np.sin(x) * (0.9 - k / 20) if k % 2 else np.cos(x) * 0.8 + 0.1
+                found.append(x)
+        total = found[0]
+        for one in found[1:]:
+            total = total + one
+        return total
+
+    lines = []
+    for n in (60, 90):
+        c = jb.jacobian(lambda x, n=n: f(x, n)).compile(x)
+        exact = jb.numerical.jacobian(lambda x, n=n: f(x, n), x)
+        np.testing.assert_allclose(c.dense(x), exact, rtol=1e-9, atol=1e-12)
+        lines.append(len(c.source.splitlines()))
+    assert several > 6 or max(lines) < 130

@@ -505,6 +505,7 @@ BOTH_SIDES: dict[str, tuple[tuple[Make, tuple[int, ...]], ...]] = {
     "tracing.numpy.shapes._FEW": ((repeated, (7, 8, 9)),),
 }
 NO_SIZE = {
+    "execution.rolling._SEVERAL": "both sides in tests/execution/test_rolling.py",
     "ground.collecting._NEW": "objects between two looks for garbage: test_collecting makes more",
     "transforms.deriving.derivations._WIDTH": "text",
     "transforms.deriving.declared._LETTERS": "text",
