@@ -15,12 +15,12 @@ from math import prod
 from typing import Literal
 
 from jacobians.derivation.carried import Carried
-from jacobians.derivation.entries import by_entries
 from jacobians.derivation.history import Action, Record, Taken, changed
 from jacobians.derivation.links import Links
 from jacobians.derivation.masks import joined_masks, one_mask
 from jacobians.derivation.quotients import existing, local, reduced
 from jacobians.derivation.running_sums import run_through
+from jacobians.derivation.single_reads import by_entries
 from jacobians.errors import UnsupportedError
 from jacobians.graph.node import Node, apply
 from jacobians.notation import rewrite

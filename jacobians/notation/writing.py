@@ -15,6 +15,7 @@ from typing import Any, Literal, NamedTuple
 from jacobians.notation.explicit import delta_axes, free_names, letter_names
 from jacobians.notation.slots import Slot, Table
 from jacobians.notation.terms import Coefficient, Sum, Term
+from jacobians.notation.triangles import triangle_of
 
 Style = Literal["text", "latex"]
 SUM, PRODUCT, ATOM = 0, 1, 2
@@ -88,6 +89,8 @@ def write_term(
     sum sign says so where a letter stands in one factor alone, ``Σ_r exp(x_ir)``, and where it runs
     less far, ``Σ_(r<3) δ_(i,r+1) x_r``.
     """
+    triangle = triangle_of(term)
+    term = term if triangle is None else triangle.term
     names, homes = letter_names(term, shape, axes)
     fresh = fresh_letters(axes + "".join(names.values()))
     coefficient = term.coefficient
@@ -104,6 +107,13 @@ def write_term(
         letters = [write_slot(slot, names) for slot in factor.slots]
         pieces.append(label(factor.operand, letters, style, fresh))
     sums = write_sums(term, pieces[deltas:], names, homes, shape, style, shape_of)
+    if triangle is not None:
+        sign = (
+            ("<" if triangle.strict else "≤")
+            if style == "text"
+            else ("<" if triangle.strict else "\\le")
+        )
+        pieces.append(Written(f"[{names[triangle.lower]} {sign} {names[triangle.upper]}]"))
     return write_product(coefficient, [*pieces[:named], *sums, *pieces[named:]], style)
 
 

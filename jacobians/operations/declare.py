@@ -39,7 +39,17 @@ from jacobians.notation.coordinates import (
     parse_name,
 )
 from jacobians.notation.slots import Table
-from jacobians.notation.terms import Factor, Sum, Term, normal, relabelled, table_bytes, total
+from jacobians.notation.terms import (
+    Factor,
+    Sum,
+    Term,
+    full_letter,
+    normal,
+    relabelled,
+    table_bytes,
+    total,
+)
+from jacobians.notation.triangles import places_listed
 from jacobians.notation.writing import ATOM
 from jacobians.operations.checks import check_function, check_slope, check_value
 
@@ -463,7 +473,7 @@ class Rule(Declared):
         masks = frozenset(name for name in used if named[name].dtype == np.bool_)
         key = argument, node.shape, shapes, operand_shapes, masks
         tensor = self._known.get(key, lambda: _rule_terms(self, *key))
-        return _numbers_out(relabelled(tensor, named.__getitem__))
+        return _numbers_out(_places_known(relabelled(tensor, named.__getitem__)))
 
     def _slope(self, name: str, argument: str, node: Node) -> Node:
         """What a function in ``where`` gives at a node."""
@@ -573,6 +583,20 @@ def _rule_terms(
             for t in tensor.terms
         ),
     )
+
+
+def _places_known(tensor: Sum) -> Sum:
+    """Terms with one mask, which is a constant, list its places: they are structure."""
+    found: list[Term | None] = []
+    for term in tensor.terms:
+        masks = [f for f in term.factors if f.mask]
+        known = len(masks) == 1 and masks[0].operand.value is not None
+        plain = known and all(
+            full_letter(slot, term.sizes, size) is not None
+            for slot, size in zip(masks[0].slots, masks[0].operand.shape, strict=True)
+        )
+        found.append(places_listed(term, masks[0], masks[0].operand.value) if plain else term)
+    return total(tensor.shape, found)
 
 
 def _numbers_out(tensor: Sum) -> Sum:

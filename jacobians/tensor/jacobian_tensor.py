@@ -160,6 +160,7 @@ class JacobianTensor:
 
         Different arrays of one name are told apart by primes; an array without a name is ``c``. What
         is too long for its place has a name that is defined behind it: ``δ_ik M_jl, where M_ij = …``.
+        ``[k ≤ i]`` is 1 where that holds, else 0.
         """
         return str(formula_shown(self))
 

@@ -176,6 +176,8 @@ def test_only_entries_that_reach_a_place_are_in_the_pattern():
     assert jb.jacobian(lambda x: np.cumsum(x)[4])(x).nnz == 5
     assert jb.jacobian(lambda x: np.cumsum(x)[[1, 3]].sum())(x).nnz == 4
     assert jb.jacobian(lambda x: np.cumprod(x)[5])(x).nnz == 6
+    assert jb.jacobian(np.cumprod)(x).nnz == jb.jacobian(np.cumsum)(x).nnz == 45
+    np.testing.assert_array_equal(jb.jacobian(np.cumprod)(x).sparse().toarray() != 0, np.tri(9))
     from_the_fourth = jb.jvp(lambda x: np.cumsum(np.pad(x, (3, 0))), (x,), (x,))[1]
     np.testing.assert_array_equal(from_the_fourth, np.cumsum(np.pad(x, (3, 0))))
     x[7] = np.inf
@@ -189,6 +191,12 @@ def test_formulas_name_what_runs():
     J = jb.jacobian(lambda x: x @ np.cumsum(x))(x)
     assert J.formula() == "cumsum(x)_k + suffix_sums(x)_k"
     assert "suffix_sums(x)_k" in repr(J)
+    assert jb.jacobian(np.cumsum)(x[:4]).formula() == "[k ≤ i]"
+    assert jb.jacobian(np.cumprod)(x[:4]).latex().endswith("_{ik} [k \\le i]")
+    assert (
+        jb.jacobian(lambda X: np.cumsum(X**2, 0))(np.ones((3, 2))).formula()
+        == "2 δ_jl X_kj [k ≤ i]"
+    )
     w = np.arange(4.0)
     J = jb.jacobian(lambda x: w @ np.cumprod(x))(x[:4])
     assert J.formula() == "recurrence_back(x, w)_k products_before(x)_k"

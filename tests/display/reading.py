@@ -3,7 +3,7 @@
 Nothing here knows terms, nodes or operations: a formula and arrays by name go in, numbers come out.
 The rules are those of the formula's docstring. Letters of the tensor's axes are free. Any other letter
 is summed, over the product that has all its places, or where it stands if that is one entry; ``Σ_r``
-sums over all that follows. Names without letters are whole arrays, and side by side they are matrix
+sums over all that follows. ``[k ≤ i]`` is 1 where that holds, else 0. Names without letters are whole arrays, and side by side they are matrix
 products. A letter runs as far as all entries that it reads exist, over its table, and as a digit
 beside a larger stride (``3k+r``) up to that stride; ``Σ_(r<3)`` says what else. What cannot be read
 so raises ``Unread``.
@@ -240,6 +240,12 @@ class _Parser:
             found = Node("call", "not", (self.sum(),))
             self.needs("]")
             return found
+        order = re.compile(r"([a-zA-Z]) ([≤<]) ([a-zA-Z])\]").match(self.text, self.at)
+        if order:  # of letters; of numbers, where there are no such letters
+            self.at = order.end()
+            left, right = Node("name", order[1]), Node("name", order[3])
+            index = _position(order[1]), _position(order[3])
+            return Node("ordered", (order[2],), (left, right), index)
         parts, signs = [self.sum()], []
         while not self.takes("]"):
             sign = next((s for s in _COMPARED if self.takes(f" {s} ")), None)
@@ -469,6 +475,11 @@ class _Term:
             at = tuple(self.position(p) for p in node.index)
             found = self.read[node][at] if node in self.read else (at[0] == at[1]) * 1.0
             return self._sum(found, summed)
+        if node.kind == "ordered":
+            if not all(letter in self.sizes for p in node.index for letter in p.letters):
+                return self.at(node._replace(kind="compared", index=()), summed)
+            left, right = map(self.position, node.index)
+            return self._sum(_COMPARED[node.value[0]](left, right) * 1.0, summed)
         if not any(True for _ in entries(node)) and node.kind in ("name", "call", "product"):
             if node.kind == "product":  # of numbers, or of matrices
                 try:
