@@ -3,7 +3,8 @@
 Nothing here knows terms, nodes or operations: a formula and arrays by name go in, numbers come out.
 The rules are those of the formula's docstring. Letters of the tensor's axes are free. Any other letter
 is summed, over the product that has all its places, or where it stands if that is one entry; ``Σ_r``
-sums over all that follows. ``[k ≤ i]`` is 1 where that holds, else 0. Names without letters are whole arrays, and side by side they are matrix
+sums over all that follows. ``[k ≤ i]`` is 1 where that holds, else 0.
+Names without letters are whole arrays, and side by side they are matrix
 products. A letter runs as far as all entries that it reads exist, over its table, and as a digit
 beside a larger stride (``3k+r``) up to that stride; ``Σ_(r<3)`` says what else. What cannot be read
 so raises ``Unread``.
