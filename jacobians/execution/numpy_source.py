@@ -289,7 +289,8 @@ class NumpyProgram:
         A function of the inputs' values; ``out`` and ``clean`` by name, where the program is dense.
     ahead : bool
         Whether programs are made when a derivative is compiled, so that what the executor cannot do
-        raises there, and not when they are first needed.
+        raises there, and not when they are first needed; and called once, so that what compiles them
+        does so there.
     """
 
     ahead = False

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from numbers import Integral
 from typing import Any, Protocol
 
@@ -9,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.derivation.chain_rule import Strategy
-from jacobians.errors import GuardWarning, UnsupportedError
+from jacobians.errors import GuardWarning, JacobiansError, UnsupportedError
 from jacobians.execution.executors import executor
 from jacobians.execution.numpy_source import NumpyProgram
 from jacobians.graph.node import Node, ordered
 from jacobians.ground.caches import ByteCache
 from jacobians.ground.progress import progress
+from jacobians.ground.trees import flatten
 from jacobians.tracing.generators import States, called, drawing_line, generators
 from jacobians.tracing.running import (
     Run,
@@ -113,6 +115,9 @@ def _compiled(
     with progress(f"compiling the {kind.name} of {name_of(f)}", delay=2.0):
         made = _derived(f, kind, wrt, strategy, args, chosen)
         made.plan(forms)
+        if chosen.ahead and not any(map(chosen.traced, flatten(args)[0])):
+            with suppress(JacobiansError):  # what raises does so at its own call
+                made(*args)  # compiled by the library now, not at the first call
     return made
 
 

@@ -549,3 +549,17 @@ def test_both_sides_of_every_threshold(make: Any, n: int) -> None:
     if exact.size < 1 << 21 and kind != "grad":
         out = c.buffer()
         np.testing.assert_allclose(c.dense(*args, out=out), exact, **close)
+
+
+def test_the_call_is_compiled_when_the_derivative_is() -> None:
+    """By what XLA says of its compilations, not by the clock."""
+    events: list[str] = []
+    jax.monitoring.register_event_duration_secs_listener(lambda name, _, **__: events.append(name))
+    X = np.random.default_rng(5).normal(size=(7, 6))
+    for make in (jb.grad, jb.value_and_grad, jb.hessian):
+        c = make(lambda X: np.sum(np.tanh(X @ X.T))).compile(X, on="jax")
+        assert any("compile" in name for name in events)
+        events.clear()
+        c(X)
+        c(X + 1)
+        assert not any("compile" in name for name in events)
