@@ -29,7 +29,8 @@ def item_text(item: Range | int | None) -> str:
     if not isinstance(item, Range):
         return str(item)
     found = item.slice
-    start = found.start or ""
+    backwards = found.step is not None and found.step < 0
+    start = found.start if backwards else found.start or ""
     stop = "" if found.stop is None else found.stop
     return f"{start}:{stop}" + ("" if found.step in (1, None) else f":{found.step}")
 

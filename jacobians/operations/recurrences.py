@@ -22,7 +22,7 @@ from jacobians.operations.index_maps import concatenate, slices
 
 def _recurrence(a: Any, b: Any) -> Any:
     n = b.shape[-1]
-    y = np.array(b, np.result_type(a, b))
+    y = np.array(b, np.result_type(a, b), order="C")
     if b.size < n * n:  # few and long: Python's numbers are quicker than arrays of few
         rows = zip(a.reshape(-1, n).tolist(), b.reshape(-1, n).tolist(), strict=True)
         for found, row in zip(y.reshape(-1, n), rows, strict=True):
