@@ -6,7 +6,7 @@ A derivative is a sum over paths of products of local Jacobians. For some upstre
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from math import prod
 from typing import Any, NamedTuple
@@ -100,9 +100,9 @@ class Flow:
         self.output, self.start, self.names = output, start, names
         self.nodes = between(output, [start])
         self.values = values
-        self.edges: list[Edge] = []
         inside = set(self.nodes)
         needed: dict[Node, Any] = dict(values)
+        edges: list[Edge] = []
         for node in self.nodes:
             if node.operation is None or node is start:
                 continue
@@ -110,21 +110,20 @@ class Flow:
                 if operand in inside:
                     tensor = node.operation.local(node, position)
                     known = evaluate(tensor.operands, needed)
-                    self.edges.append(Edge(node, position, operand, _tensor(tensor, node, known)))
+                    edges.append(Edge(node, position, operand, _tensor(tensor, node, known)))
         self._said: dict[Node, str] = {}
-        self._matrices: dict[int, Array | None] = {}
-        self._run(upstreams, directions)
+        self._reads: dict[int, frozenset[Node]] = {}
+        self._thin: dict[bytes, dict[Node, Array]] = {}
+        self._run(edges, upstreams, directions)
         # A path whose share cancels, a maximum that is subtracted, is no part of what people write.
         size = np.abs(self.right).max(initial=0.0)
-        idle = [
+        kept = [
             e
-            for e in self.edges
-            if np.abs(self.through(e)).max(initial=0.0) <= _IDLE * size and not self._is_zero(e)
+            for e in edges
+            if np.abs(self.through(e)).max(initial=0.0) > _IDLE * size or self._is_zero(e)
         ]
-        if idle and size > 0:
-            self.edges = [e for e in self.edges if all(e is not other for other in idle)]
-            self._matrices.clear()
-            self._run(upstreams, directions)
+        if len(kept) < len(edges) and size > 0:
+            self._run(kept, upstreams, directions)
         self._told = told
         claimed = told.along(upstreams, directions)
         size = sum(float(np.max(np.abs(a), initial=0.0)) for a in (claimed, self.right))
@@ -172,46 +171,93 @@ class Flow:
         return Flow(new[self.output], new[self.start], values, names, *ends, self._told), new
 
     def adds_with(
-        self, given: dict[Node, Any], picks: tuple[Edge, Array] | None = None
+        self, given: dict[Node, Any], picks: Mapping[int, Array] | None = None
     ) -> Array | None:
         """What other values of some nodes add to the right numbers, with all that follows from them.
 
-        ``picks`` has an edge with another matrix. None where they are no numbers.
+        ``picks`` has other matrices besides, by the ids of their edges. None where they are no numbers.
         """
-        leaves = [n for n in ordered([self.output]) if n.operation is None]
-        known = {n: self.values.get(n, n.value) for n in leaves}
+        moved, order = set(given), ordered([self.output])
+        for node in order:
+            if not moved.isdisjoint(node.operands):
+                moved.add(node)
+        known = {n: self.values.get(n, n.value) for n in order if n not in moved}
         try:
-            values = evaluate([*self.nodes, self.output], {**known, **given})
+            values = evaluate([n for n in order if n in moved], {**known, **given})
         except np.linalg.LinAlgError:
             return None
-        return self.adds_where({id(edge): values for edge in self.edges}, picks)
+        own = {**self.values, **values}
+        return self.adds_where(
+            {id(e): own for e in self.edges if not moved.isdisjoint(self.read_by(e))}, picks
+        )
 
     def adds_where(
-        self,
-        values: dict[int, dict[Node, Any]],
-        picks: tuple[Edge, Array] | None = None,
+        self, values: dict[int, dict[Node, Any]], picks: Mapping[int, Array] | None = None
     ) -> Array | None:
         """What it adds that some local derivatives, by the ids of their edges, are computed from other values."""
-        down = {self.start: self.down[self.start]}
+        others: dict[int, Array | JacobianTensor] = {}
+        try:
+            for edge in self.edges:
+                if id(edge) in values:
+                    own = evaluate(edge.local.terms.operands, values[id(edge)])
+                    others[id(edge)] = _tensor(edge.local.terms, edge.node, own)
+        except np.linalg.LinAlgError:
+            return None
+        return self.adds_by({**others, **(picks or {})})
+
+    def adds_by(
+        self, others: Mapping[int, Array | JacobianTensor], weights: Array | None = None
+    ) -> Array | None:
+        """What it adds that some local Jacobians, by the ids of their edges, are others.
+
+        Along all directions, or along the one that is their sum with ``weights``.
+        """
+        down = self.down if weights is None else self._along(weights)
+        now: dict[Node, Array] = {}
         for node in self.nodes[1:]:
-            down[node] = np.zeros_like(self.down[node])
-            for edge in self.into(node):
-                if picks is not None and edge is picks[0]:
-                    down[node] = down[node] + picks[1] @ down[edge.operand]
-                    continue
-                own, tops = values.get(id(edge)), edge.local.terms.operands
-                if own is not None:
-                    try:
-                        local = _tensor(edge.local.terms, node, evaluate(tops, own))
-                    except np.linalg.LinAlgError:
-                        return None
-                    edge = edge._replace(local=local)
-                down[node] = down[node] + self.pushed(edge, down[edge.operand])
-        adds = self.up[self.output] @ down[self.output] - self.right
+            into = self.into(node)
+            if any(id(e) in others or e.operand in now for e in into):
+                now[node] = np.zeros_like(down[node])
+                for e in into:
+                    below = now.get(e.operand, down[e.operand])
+                    other = others.get(id(e))
+                    if isinstance(other, np.ndarray):
+                        now[node] += other @ below
+                    else:
+                        now[node] += self.pushed(e if other is None else e._replace(local=other), below)
+        if self.output not in now:
+            return np.zeros_like(self.right)
+        adds: Array = self.up[self.output] @ (now[self.output] - down[self.output])
         return adds if np.isfinite(adds).all() else None
 
-    def _run(self, upstreams: Array, directions: Array) -> None:
-        """Fill in ``up`` and ``down`` along the edges."""
+    def _along(self, weights: Array) -> dict[Node, Array]:
+        """The changes of all nodes along a sum of the directions."""
+        key = weights.tobytes()
+        if key not in self._thin:
+            self._thin[key] = {node: down @ weights for node, down in self.down.items()}
+        return self._thin[key]
+
+    def read_by(self, edge: Edge) -> frozenset[Node]:
+        """The values of the function that a local derivative is computed from."""
+        if id(edge) not in self._reads:
+            found, stack = set[Node](), list(edge.local.terms.operands)
+            while stack:
+                node = stack.pop()
+                if node in self.values:
+                    found.add(node)
+                else:
+                    stack += node.operands
+            self._reads[id(edge)] = frozenset(found)
+        return self._reads[id(edge)]
+
+    def _run(self, edges: list[Edge], upstreams: Array, directions: Array) -> None:
+        """Take these edges, and fill in ``up`` and ``down`` along them."""
+        self.edges, self._into, self._users = edges, dict[Node, list[Edge]](), dict[Node, list[Edge]]()
+        for edge in edges:
+            self._into.setdefault(edge.node, []).append(edge)
+            self._users.setdefault(edge.operand, []).append(edge)
+        self._matrices: dict[int, Array | None] = {}
+        self._slopes: dict[int, Array | None] = {}
         self.down: dict[Node, Array] = {}
         for node in self.nodes:
             parts = [self.pushed(e, self.down[e.operand]) for e in self.into(node)]
@@ -227,7 +273,11 @@ class Flow:
 
     def into(self, node: Node) -> list[Edge]:
         """The edges from a node to its operands."""
-        return [edge for edge in self.edges if edge.node is node]
+        return self._into.get(node, [])
+
+    def users(self, node: Node) -> list[Edge]:
+        """The edges to a node from what is computed with it."""
+        return self._users.get(node, [])
 
     def matrix(self, edge: Edge) -> Array | None:
         """The local Jacobian as a matrix, None where it is large."""
@@ -236,9 +286,15 @@ class Flow:
         shape = prod(edge.node.shape), prod(edge.operand.shape)
         small = edge.local.size <= _LARGEST
         found = edge.local.dense().reshape(shape) if small else None
-        if any(edge is own for own in self.edges):  # of a mistake, it is used once
+        if any(edge is own for own in self.into(edge.node)):  # of a mistake, it is used once
             self._matrices[id(edge)] = found
         return found
+
+    def slope(self, edge: Edge) -> Array | None:
+        """The scalar derivative of an elementwise node by an operand, in the node's shape."""
+        if id(edge) not in self._slopes:
+            self._slopes[id(edge)] = _slope(edge)
+        return self._slopes[id(edge)]
 
     def _is_zero(self, edge: Edge) -> bool:
         """Whether nothing runs through an edge here, behind a state that starts at zero."""
@@ -355,8 +411,7 @@ def _run_by_all(subject: Subject, args: list[Any], kwargs: dict[str, Any]) -> It
         yield run
 
 
-def slope_of(edge: Edge) -> Array | None:
-    """The scalar derivative of an elementwise node by an operand, in the node's shape."""
+def _slope(edge: Edge) -> Array | None:
     if edge.node.operation is None or not edge.node.operation.elementwise:
         return None
     try:

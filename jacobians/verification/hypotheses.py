@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.graph.node import Node
-from jacobians.verification.flow import Edge, Flow, slope_of
+from jacobians.verification.flow import Edge, Flow
 from jacobians.verification.judging import CLOSE, PLAIN, Guess, added
 from jacobians.verification.within import valued
 
@@ -38,7 +38,7 @@ def _shares(flow: Flow) -> list[tuple[str, Array]]:
         if not share.any() or _alike(share, flow.right):
             continue
         whole = operand is node  # all that runs through it, however often it is used
-        alone = operand is not flow.start and (whole or len(_users(flow, operand)) == 1)
+        alone = operand is not flow.start and (whole or len(flow.users(operand)) == 1)
         plain = alone and operand in flow.names
         name = flow.said(operand)
         if not alone or (forks and not plain):
@@ -48,10 +48,6 @@ def _shares(flow: Flow) -> list[tuple[str, Array]]:
             groups.append((share, group := []))
         group.append((not plain, -node.serial, name))
     return [(min(names)[2], share) for share, names in groups]
-
-
-def _users(flow: Flow, node: Node) -> list[Edge]:
-    return [edge for edge in flow.edges if edge.operand is node]
 
 
 def paths(flow: Flow) -> Iterator[Guess]:
@@ -90,7 +86,7 @@ def skipped(flow: Flow) -> Iterator[Guess]:
         direct = [e for e in flow.into(after) if e.operand is before]
         alone = len(direct) == len(flow.into(after)) == 1
         text = f"{what} is forgotten: the gradient passes as it is"
-        slope = slope_of(direct[0]) if len(direct) == 1 else None
+        slope = flow.slope(direct[0]) if len(direct) == 1 else None
         if slope is not None and slope.size and np.ptp(slope) == 0 and 0 < abs(slope.flat[0]) < 1:
             text = _forgotten_division(flow, float(slope.flat[0]), flow.said(after))
         yield added("skipped", text, G @ down - share, 1.4 if alone else 1.5)
@@ -150,7 +146,7 @@ def scalars(flow: Flow) -> Iterator[Guess]:
         share = G @ flow.down[after]
         what = _derivative_of(flow, after, before)
         direct = [e for e in flow.into(after) if e.operand is before]
-        slope = slope_of(direct[0]) if len(direct) == 1 else None
+        slope = flow.slope(direct[0]) if len(direct) == 1 else None
         affine = slope is not None and slope.size > 1 and np.ptp(slope) == 0
         for name, node, at in (("x", before, "its argument"), ("y", after, "its result")):
             value = np.asarray(flow.values[node], np.float64).reshape(-1)
@@ -261,7 +257,7 @@ def exchanged(flow: Flow) -> Iterator[Guess]:
 def one_for_all(flow: Flow) -> Iterator[Guess]:
     """The gradient by one of several uses of a value stands for that by each: ``3 X²`` of a matrix."""
     for operand in flow.nodes:
-        edges = _users(flow, operand)
+        edges = flow.users(operand)
         shares = [flow.through(edge) for edge in edges] if 1 < len(edges) <= _MOST_STEPS else []
         total = np.sum(shares, axis=0)
         for edge, share in zip(edges, shares, strict=False):
@@ -280,7 +276,7 @@ def one_for_all(flow: Flow) -> Iterator[Guess]:
 def reordered(flow: Flow) -> Iterator[Guess]:
     """Three or four gradients of one shape that are put back in another order: gates."""
     for operand in flow.nodes:
-        edges = [edge for edge in _users(flow, operand) if edge.node.ndim][:_MOST_USES]
+        edges = [edge for edge in flow.users(operand) if edge.node.ndim][:_MOST_USES]
         if len(edges) < 3 or len({edge.node.shape for edge in edges}) > 1:
             continue
         down = flow.down[operand]

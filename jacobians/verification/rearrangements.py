@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.graph.node import Node
-from jacobians.verification.flow import Edge, Flow, slope_of
+from jacobians.verification.flow import Edge, Flow
 from jacobians.verification.judging import Guess, added
 from jacobians.verification.within import axes_of, axes_said, valued
 
@@ -122,7 +122,7 @@ def moved_entries(flow: Flow) -> Iterator[Guess]:
 def _of_others(flow: Flow, edge: Edge, matrix: Array, text: str) -> Iterator[Guess]:
     """The derivative of what is picked by another table: labels that are off in the value too."""
     value = np.ravel(np.asarray(flow.values[edge.operand], np.float64))
-    adds = flow.adds_with({edge.node: (matrix @ value).reshape(edge.node.shape)}, (edge, matrix))
+    adds = flow.adds_with({edge.node: (matrix @ value).reshape(edge.node.shape)}, {id(edge): matrix})
     if adds is not None:
         yield added("shift", f"{text} (labels)", adds, 1.6)
 
@@ -152,10 +152,10 @@ def reduced(flow: Flow) -> Iterator[Guess]:
             continue
         padded = (1,) * (len(shape) - len(small)) + small
         summed = [a for a in range(len(shape)) if padded[a] == 1 and shape[a] > 1]
-        slope = slope_of(edge)
+        slope = flow.slope(edge)
         if slope is None or not summed:
             continue
-        users = [e for e in flow.edges if e.operand is edge.node]
+        users = flow.users(edge.node)
         each = [flow.pulled(e, flow.up[e.node]) for e in users] if 1 < len(users) < 4 else []
         for up in (flow.up[edge.node], *each):  # all that reaches it, or what one use of it gives
             yield from _reduced_by(flow, edge, up.reshape(-1, *shape) * slope, summed)
