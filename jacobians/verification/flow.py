@@ -5,7 +5,6 @@ A derivative is a sum over paths of products of local Jacobians. For some upstre
 (``down``); the derivative contracted with both is ``up[a] @ down[a]`` at any node that all paths cross.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from math import prod
@@ -33,6 +32,7 @@ _LARGEST = 1 << 18  # entries of a local Jacobian that is made dense
 _EXACT = 1e-6  # the relative error of a prediction that holds
 _CLEAR = 1e-3  # the share of a small error that may be left of it
 _FEW_RESULTS = 4  # that are looked at one by one
+_LIKE = 3  # operations that two values have in common, of which one has the other's name
 _IDLE = 1e-12  # the share of the derivative that runs through a path that cancels
 
 
@@ -112,15 +112,22 @@ class Flow:
                     known = evaluate(tensor.operands, needed)
                     edges.append(Edge(node, position, operand, _tensor(tensor, node, known)))
         self._said: dict[Node, str] = {}
+        self._kinds: dict[Any, tuple[int, str]] = {}
         self._reads: dict[int, frozenset[Node]] = {}
         self._thin: dict[bytes, dict[Node, Array]] = {}
         self._run(edges, upstreams, directions)
         # A path whose share cancels, a maximum that is subtracted, is no part of what people write.
         size = np.abs(self.right).max(initial=0.0)
+        silent = set[Node]()  # behind a state that starts at zero, which may stand for another
+        for node in reversed(self.nodes[:-1]):
+            if all(e.node in silent or self._is_zero(e) for e in self.users(node)):
+                silent.add(node)
         kept = [
             e
             for e in edges
-            if np.abs(self.through(e)).max(initial=0.0) > _IDLE * size or self._is_zero(e)
+            if np.abs(self.through(e)).max(initial=0.0) > _IDLE * size
+            or self._is_zero(e)
+            or e.node in silent
         ]
         if len(kept) < len(edges) and size > 0:
             self._run(kept, upstreams, directions)
@@ -297,7 +304,7 @@ class Flow:
         return self._slopes[id(edge)]
 
     def _is_zero(self, edge: Edge) -> bool:
-        """Whether nothing runs through an edge here, behind a state that starts at zero."""
+        """Whether nothing runs through an edge here."""
         matrix = self.matrix(edge)
         return not self.down[edge.operand].any() or (matrix is not None and not matrix.any())
 
@@ -331,10 +338,22 @@ class Flow:
         return self.pulled(edge, self.up[edge.node]) @ self.down[edge.operand]
 
     def said(self, node: Node) -> str:
-        """A node in words."""
+        """A node in words; in a loop, by the name that its like has in the last step."""
         if node not in self._said:
-            self._said[node] = brief(node, self.names, self.formula)
+            text = brief(node, self.names, self.formula)
+            if "…" in text and self._like(node):
+                text = f"an earlier {self._like(node)}"
+            self._said[node] = text
         return self._said[node]
+
+    def _like(self, node: Node) -> str:
+        """The name of a later value that is computed in the same way."""
+        if not self._kinds:
+            for one, name in self.names.items():
+                if one.operation is not None:
+                    self._kinds.setdefault(_shape_of(one, _LIKE), (one.serial, name))
+        serial, name = self._kinds.get(_shape_of(node, _LIKE), (0, ""))
+        return name if serial > node.serial else ""
 
     def formula(self, node: Node) -> str:
         """A node as the formulas write it; empty where it has no notation of its own."""
@@ -378,12 +397,7 @@ def flow_of(subject: Subject, pair: Pair, told: Told) -> Flow | None:
             both = directions.reshape(*shape, -1)
             directions = (both + np.swapaxes(both, 0, 1)).reshape(directions.shape)
         labels = [*subject.names, *run.names[len(subject.names) :]]
-        several = {n for n, count in Counter(names.values()).items() if count > 1}
-        names = {
-            n: name
-            for n, name in names.items()
-            if name not in labels and name not in several and n is not output
-        }
+        names = {n: name for n, name in names.items() if name not in labels and n is not output}
         names.update(zip(run.inputs, labels, strict=True))
         return Flow(output, start, values, names, upstreams, directions, told)
 
@@ -409,6 +423,12 @@ def _run_by_all(subject: Subject, args: list[Any], kwargs: dict[str, Any]) -> It
         except Exception:  # an argument that decides a branch, or is a table
             run = stack.enter_context(traced(subject.f, args, kwargs, subject.wrt))
         yield run
+
+
+def _shape_of(node: Node, depth: int) -> Any:
+    """The operations that a value is computed by."""
+    below = [_shape_of(n, depth - 1) for n in node.operands] if depth else []
+    return node.operation and node.operation.name, str(node.parameters), node.shape, *below
 
 
 def _slope(edge: Edge) -> Array | None:

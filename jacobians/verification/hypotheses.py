@@ -164,6 +164,33 @@ def scalars(flow: Flow) -> Iterator[Guess]:
                 yield added("scalar", text, adds, weight)
 
 
+def mistakes(flow: Flow, edge: Edge) -> Iterator[tuple[str, str, Array]]:
+    """What may stand in the place of a local Jacobian: the kind, words for node and operand, the matrix."""
+    matrix = flow.matrix(edge)
+    if matrix is None:
+        return
+    yield "path", "the gradient through {1} in {0} is missing", np.zeros_like(matrix)
+    yield "path", "the gradient through {1} in {0} has the wrong sign", -matrix
+    yield "path", "the gradient through {1} in {0} is there twice", 2 * matrix
+    yield "path", "the gradient through {1} in {0} is half of what it should be", matrix / 2
+    if matrix.shape[0] != matrix.shape[1]:
+        return
+    what = "the derivative of {0} by {1}"
+    yield "skipped", what + " is forgotten: the gradient passes as it is", np.eye(len(matrix))
+    yield "transposed", what + " stands transposed", matrix.T
+    yield "twice", what + " is applied twice", matrix @ matrix
+    if flow.slope(edge) is None or edge.node.shape != edge.operand.shape:
+        return
+    for name, node, at in (("x", edge.operand, "its argument"), ("y", edge.node, "its result")):
+        value = np.asarray(flow.values[node], np.float64).reshape(-1)
+        with np.errstate(all="ignore"):
+            for form, function in _SCALARS.items():
+                number = function(value)
+                if np.isfinite(number).all():
+                    text = f"{what} is taken as {form.format(name)}, where {name} is {at}"
+                    yield "scalar", text, np.diag(number)
+
+
 def _forgotten_division(flow: Flow, slope: float, of: str) -> str:
     """The words for a constant that is forgotten: a size divided by is a mean."""
     number = 1 / slope

@@ -131,7 +131,7 @@ HYPOTHESES: tuple[Stage, ...] = (
             hypotheses.exchanged, hypotheses.reordered, hypotheses.one_for_all,
             rearrangements.turned_edges, rearrangements.moved_entries, rearrangements.rearranged,
             within.other_nodes, hypotheses.factors, hypotheses.two_paths,
-            within.other_axes, loops.everywhere, loops.other_steps,
+            within.other_axes, loops.everywhere, loops.at_each_step, loops.other_steps,
         )),
         Hypothesis(within.constants, 2.2, of_graph=True),
     )),

@@ -1,6 +1,7 @@
 """What the user calls the values of a function: its local variables, seen as it returns."""
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,10 +20,14 @@ _LONGEST = 48
 
 @contextmanager
 def variables_seen(known: dict[Node, str]) -> Iterator[None]:
-    """Fill in the names of traced values from the local variables of the user's functions."""
+    """Fill in the names of traced values from the local variables of the user's functions.
+
+    A name that several values have is told of none, but of that in the outermost function.
+    """
     if sys.getprofile() is not None:  # a profiler is at work, and cannot be put back
         yield
         return
+    seen: dict[Node, tuple[int, str]] = {}
 
     def see(frame: FrameType, event: str, _: Any) -> None:
         file = frame.f_code.co_filename
@@ -30,13 +35,28 @@ def variables_seen(known: dict[Node, str]) -> Iterator[None]:
             return
         for name, value in frame.f_locals.items():
             if isinstance(value, Traced):
-                known.setdefault(value.node, name)
+                place = _depth(frame), name
+                seen[value.node] = min(seen.get(value.node, place), place)
 
     sys.setprofile(see)
     try:
         yield
     finally:
         sys.setprofile(None)
+    places = Counter(seen.values())
+    outermost: dict[str, int] = {}
+    for depth, name in places:
+        outermost[name] = min(depth, outermost.get(name, depth))
+    for node, (depth, name) in seen.items():
+        if depth == outermost[name] and places[depth, name] == 1:
+            known[node] = name
+
+
+def _depth(frame: FrameType | None) -> int:
+    count = 0
+    while frame is not None:
+        frame, count = frame.f_back, count + 1
+    return count
 
 
 def brief(
