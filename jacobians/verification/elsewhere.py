@@ -42,9 +42,9 @@ def other_sizes(
         shape = tuple(into[n] for n in array.shape)
         if array.dtype.kind not in "fiub" or prod(shape) > _LARGEST or not array.size:
             return None
-        drawn = random.choice(array.ravel(), shape)
+        drawn = np.asarray(random.choice(array.ravel(), shape))
         if array.dtype.kind == "f" and not np.isin(array, (0, 1)).all():
-            drawn = (drawn * random.uniform(0.8, 1.2, shape)).astype(array.dtype)
+            drawn = np.asarray(drawn * random.uniform(0.8, 1.2, shape), array.dtype)
         found.append(_like(array, drawn))
     try:
         before, _ = flatten(f(*[_copied(a) for a in args], **kwargs))

@@ -5,7 +5,7 @@ A derivative is a sum over paths of products of local Jacobians. For some upstre
 (``down``); the derivative contracted with both is ``up[a] @ down[a]`` at any node that all paths cross.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from math import prod
 from typing import Any, NamedTuple
@@ -58,6 +58,8 @@ class Told(NamedTuple):
         The unit of rounding.
     symmetric : bool
         Whether it is judged along symmetric changes of the argument alone.
+    beside : sequence of (str, ndarray)
+        Arrays that what is claimed reaches by names.
     """
 
     matrix: Array
@@ -65,6 +67,7 @@ class Told(NamedTuple):
     directions: Array | None
     eps: float
     symmetric: bool = False
+    beside: Sequence[tuple[str, Array]] = ()
 
     def along(self, upstreams: Array, directions: Array) -> Array:
         """What it says to both; on the probed side to those that it was probed with."""
@@ -89,6 +92,8 @@ class Flow:
         (size, directions): the change of the node, flat.
     error, allowed : ndarray, float
         What the claim differs by, of the shape of ``right``, and what an explanation may leave of it.
+    beside : sequence of (str, ndarray)
+        Arrays that what is claimed reaches by names.
     tried : list
         Of what has been tried, the mistakes that hold with no free number; two may hold together.
     """
@@ -131,7 +136,7 @@ class Flow:
         ]
         if len(kept) < len(edges) and size > 0:
             self._run(kept, upstreams, directions)
-        self._told = told
+        self._told, self.beside = told, told.beside
         claimed = told.along(upstreams, directions)
         size = sum(float(np.max(np.abs(a), initial=0.0)) for a in (claimed, self.right))
         self.error = claimed - self.right
@@ -231,7 +236,9 @@ class Flow:
                     if isinstance(other, np.ndarray):
                         now[node] += other @ below
                     else:
-                        now[node] += self.pushed(e if other is None else e._replace(local=other), below)
+                        now[node] += self.pushed(
+                            e if other is None else e._replace(local=other), below
+                        )
         if self.output not in now:
             return np.zeros_like(self.right)
         adds: Array = self.up[self.output] @ (now[self.output] - down[self.output])
@@ -259,7 +266,11 @@ class Flow:
 
     def _run(self, edges: list[Edge], upstreams: Array, directions: Array) -> None:
         """Take these edges, and fill in ``up`` and ``down`` along them."""
-        self.edges, self._into, self._users = edges, dict[Node, list[Edge]](), dict[Node, list[Edge]]()
+        self.edges, self._into, self._users = (
+            edges,
+            dict[Node, list[Edge]](),
+            dict[Node, list[Edge]](),
+        )
         for edge in edges:
             self._into.setdefault(edge.node, []).append(edge)
             self._users.setdefault(edge.operand, []).append(edge)

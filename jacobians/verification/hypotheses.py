@@ -87,19 +87,37 @@ def skipped(flow: Flow) -> Iterator[Guess]:
         alone = len(direct) == len(flow.into(after)) == 1
         text = f"{what} is forgotten: the gradient passes as it is"
         slope = flow.slope(direct[0]) if len(direct) == 1 else None
-        if slope is not None and slope.size and np.ptp(slope) == 0 and 0 < abs(slope.flat[0]) < 1:
-            text = _forgotten_division(flow, float(slope.flat[0]), flow.said(after))
+        if slope is not None and _is_number(flow, direct[0]):
+            text = _forgotten_number(flow, direct[0], flow.said(after))
         yield added("skipped", text, G @ down - share, 1.4 if alone else 1.5)
         local = flow.matrix(direct[0]) if alone else None
+        if local is None:
+            slopes = _elementwise(flow, after, before)
+            local = None if slopes is None else np.diag(slopes)
         if local is None or local.shape[0] != local.shape[1]:
             continue
-        yield added("twice", f"{what} is applied twice", G @ local @ local @ down - share, 1.5)
+        weight = 1.5 if alone else 1.52
+        yield added("twice", f"{what} is applied twice", G @ local @ local @ down - share, weight)
         yield added("transposed", f"{what} stands transposed", G @ local.T @ down - share, 1.7)
         with suppress(np.linalg.LinAlgError):
             text = f"{what} is divided by, where it is a factor"
             plain = np.count_nonzero(local) <= len(local)
             adds = G @ np.linalg.inv(local) @ down - share
             yield added("inverse", text, adds, 1.75 if plain else 2.1)
+
+
+def _elementwise(flow: Flow, after: Node, before: Node) -> Array | None:
+    """The derivative of each entry by its own, where all operations in between are elementwise."""
+    slopes = {after: np.ones(after.shape)}
+    for node in reversed(flow.nodes):
+        if node is before or node not in slopes:
+            continue
+        for edge in flow.into(node):
+            slope = flow.slope(edge)
+            if slope is None or edge.operand.shape != after.shape:
+                return None
+            slopes[edge.operand] = slopes.get(edge.operand, 0) + slopes[node] * slope
+    return slopes[before].ravel() if prod(after.shape) > 1 else None
 
 
 def _derivative_of(flow: Flow, after: Node, before: Node) -> str:
@@ -175,24 +193,38 @@ def mistakes(flow: Flow, edge: Edge) -> Iterator[tuple[str, str, Array]]:
     yield "path", "the gradient through {1} in {0} is half of what it should be", matrix / 2
     if matrix.shape[0] != matrix.shape[1]:
         return
-    what = "the derivative of {0} by {1}"
-    yield "skipped", what + " is forgotten: the gradient passes as it is", np.eye(len(matrix))
+    what, slope = "the derivative of {0} by {1}", flow.slope(edge)
+    text = what + " is forgotten: the gradient passes as it is"
+    if slope is not None and _is_number(flow, edge):
+        text = _forgotten_number(flow, edge, "{0}")
+    yield "skipped", text, np.eye(len(matrix))
     yield "transposed", what + " stands transposed", matrix.T
     yield "twice", what + " is applied twice", matrix @ matrix
-    if flow.slope(edge) is None or edge.node.shape != edge.operand.shape:
+    if slope is None or edge.node.shape != edge.operand.shape:
         return
     for name, node, at in (("x", edge.operand, "its argument"), ("y", edge.node, "its result")):
         value = np.asarray(flow.values[node], np.float64).reshape(-1)
         with np.errstate(all="ignore"):
             for form, function in _SCALARS.items():
                 number = function(value)
-                if np.isfinite(number).all():
+                if np.isfinite(number).all() and (number != 1).any():
                     text = f"{what} is taken as {form.format(name)}, where {name} is {at}"
                     yield "scalar", text, np.diag(number)
 
 
-def _forgotten_division(flow: Flow, slope: float, of: str) -> str:
+def _is_number(flow: Flow, edge: Edge) -> bool:
+    """Whether a derivative is one number, which a person multiplies or divides by."""
+    slope = flow.slope(edge)
+    if slope is None or not slope.size or np.ptp(slope) or float(slope.flat[0]) in (0, 1, -1):
+        return False
+    return all(n.operation is None and not n.ndim for n in flow.read_by(edge))
+
+
+def _forgotten_number(flow: Flow, edge: Edge, of: str) -> str:
     """The words for a constant that is forgotten: a size divided by is a mean."""
+    slope = float(flow.slope(edge).flat[0])  # type: ignore[union-attr]
+    if edge.node.operation is None or edge.node.operation.name != "divide":
+        return f"the factor {slope:.6g} in {of} is forgotten".replace("-", "−")
     number = 1 / slope
     sizes = {n for a in flow.nodes for n in (*a.shape, prod(a.shape))}
     mean = (

@@ -72,7 +72,9 @@ def at_each_step(flow: Flow) -> Iterator[Guess]:
                 last = edges[-1]
                 said = words.format(flow.said(last.node), flow.said(last.operand))
                 text = f"{said}, as in all {len(edges)} derivatives of that kind"
-                yield added(kind, text, adds, 1.62 + 0.002 * len(words))
+                yield added(
+                    kind, text, adds, (1.85 if len(edges) < 3 else 1.7) + 0.002 * len(words)
+                )
 
 
 def everywhere(flow: Flow) -> Iterator[Guess]:
@@ -99,7 +101,7 @@ def everywhere(flow: Flow) -> Iterator[Guess]:
 def other_steps(flow: Flow) -> Iterator[Guess]:
     """In a loop, the state of the step before or after stands in each derivative of one kind."""
     states = dict.fromkeys(tuple(dict.fromkeys(e.node for e in edges)) for edges in kinds(flow))
-    steps = [nodes for nodes in states if len(nodes) > 1 and nodes[0].ndim]
+    steps = [nodes for nodes in states if len(nodes) > 1]
     for edges in kinds(flow):
         read = frozenset[Node]().union(*map(flow.read_by, edges))
         for nodes in steps:

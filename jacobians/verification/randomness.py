@@ -36,9 +36,9 @@ def randomness(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, 
     if "torch" in sys.modules:
         torch = sys.modules["torch"]
         found["PyTorch's global generator"] = lambda: torch.get_rng_state().numpy().tobytes()
-    given = {
-        id(a): f"in argument {n}" for n, a in enumerate(args)
-    } | {id(a): key for key, a in kwargs.items()}
+    given = {id(a): f"in argument {n}" for n, a in enumerate(args)} | {
+        id(a): key for key, a in kwargs.items()
+    }
     for name, thing in within_reach(*args, *kwargs.values(), f):
         if isinstance(thing, KINDS) and thing is not GLOBAL:
             named = f"the generator {given.get(id(thing), name)}"

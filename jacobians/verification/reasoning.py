@@ -19,6 +19,7 @@ from jacobians.verification import (
     loops,
     places,
     rearrangements,
+    remade,
     shifts,
     values,
     within,
@@ -119,24 +120,24 @@ HYPOTHESES: tuple[Stage, ...] = (
     Stage((
         Hypothesis(whole), Hypothesis(values.local), Hypothesis(values.by_terms), Hypothesis(arrangements.moved),
         Hypothesis(arrangements.summed), Hypothesis(arrangements.deltas), Hypothesis(arrangements.unsummed),
-        Hypothesis(values.pointwise), Hypothesis(shifts.shifts), Hypothesis(values.by_formula, 1.99),
+        Hypothesis(values.pointwise), Hypothesis(shifts.shifts), Hypothesis(shifts.strides), Hypothesis(values.by_formula, 1.99),
         Hypothesis(values.axis_factors, 2.0), Hypothesis(values.noise, np.inf),
     )),
     Stage((
         *(Hypothesis(h, of_graph=True) for h in (
-            hypotheses.paths, hypotheses.skipped, hypotheses.scalars, within.operands, within.branches,
+            hypotheses.paths, hypotheses.skipped, hypotheses.scalars, within.operands, within.branches, within.triangles,
             within.picked, rearrangements.reduced,
         )),
         *(Hypothesis(h, _SURE, of_graph=True) for h in (
             hypotheses.exchanged, hypotheses.reordered, hypotheses.one_for_all,
             rearrangements.turned_edges, rearrangements.moved_entries, rearrangements.rearranged,
-            within.other_nodes, hypotheses.factors, hypotheses.two_paths,
-            within.other_axes, loops.everywhere, loops.at_each_step, loops.other_steps,
+            within.other_nodes, within.taken_elsewhere, hypotheses.factors, hypotheses.two_paths,
+            remade.other_axes, remade.arrays, remade.conditions, loops.everywhere, loops.at_each_step, loops.other_steps,
         )),
-        Hypothesis(within.constants, 2.2, of_graph=True),
+        Hypothesis(remade.constants, 2.05, of_graph=True),
     )),
     Stage((Hypothesis(two_at_once, of_graph=True),), ("factor", "term", "pointwise", "zeros")),
-    Stage((Hypothesis(at_other_arguments),)),
+    Stage((Hypothesis(at_other_arguments), Hypothesis(shifts.starts))),
 )  # fmt: skip
 """What is tried, in this order."""
 

@@ -23,6 +23,7 @@ from jacobians.verification.flow import Flow, Told, flow_of
 from jacobians.verification.otherwise import as_if
 from jacobians.verification.parts import Part
 from jacobians.verification.reasoning import Finding, without_entries
+from jacobians.verification.rearrangements import misshapen
 from jacobians.verification.references import ByTracing, Numerical, Reference
 from jacobians.verification.subject import Pair, Subject, eps_of
 from jacobians.verification.taylor import Slope, Walk
@@ -119,7 +120,7 @@ class Trial:
         findings: tuple[Finding, ...] = ()
         if wrong:
             findings = self._of_another(sample, pair) or self._findings(
-                sample, found, verdict, pair, even=even, linear=linear, derived=derived
+                claim, sample, found, verdict, pair, even=even, linear=linear, derived=derived
             )
         errors = found.estimate.error[~found.estimate.lost]
         return self._made(
@@ -189,7 +190,7 @@ class Trial:
         if found.way in ("backward", "forward"):
             outer, inner = pair.out.shape, pair.inner.shape
             shape = outer + shape[1:] if found.way == "backward" else shape[1:] + inner
-        findings = self._of_another(sample, pair)
+        findings = self._of_another(sample, pair) or self._of_other_axes(sample, pair)
         if not findings and found.way != "shape":
             expected = found.estimate.value
             largest = np.max(np.abs(expected), initial=0.0, where=np.isfinite(expected))
@@ -278,6 +279,7 @@ class Trial:
 
     def _findings(
         self,
+        claim: Claim,
         sample: Sample,
         found: Contest,
         verdict: Verdict,
@@ -300,21 +302,31 @@ class Trial:
             sources = Sources(self._traced.terms(pair), self._traced.variants(pair))
         if linear and not derived:
             eps = max(self._subject.eps, *(eps_of(array) for array in sample.got))
-            claim = told(sample, pair, eps)._replace(symmetric=even)
+            said = told(sample, pair, eps)._replace(symmetric=even, beside=claim.arrays())
             sources = sources._replace(
-                flow=partial(self._flow, pair, claim),
-                arguments=partial(as_if, self._subject, pair, claim),
+                flow=partial(self._flow, pair, said),
+                arguments=partial(as_if, self._subject, pair, said),
             )
         if found.way == "pairing" or (sample.way == "tensor" and found.way != "tensor"):
             return without_entries(sources)
         return self._explained(sample, found, expected, allowed, pair, sources)
 
-    def _flow(self, pair: Pair, claim: Told) -> Flow | None:
+    def _flow(self, pair: Pair, said: Told) -> Flow | None:
         """What runs along the function's own graph."""
         try:
-            return None if self._traced is None else flow_of(self._subject, pair, claim)
+            return None if self._traced is None else flow_of(self._subject, pair, said)
         except Exception:  # what has no graph of nodes that can be evaluated by itself
             return None
+
+    def _of_other_axes(self, sample: Sample, pair: Pair) -> tuple[Finding, ...]:
+        """Whether a gradient of another shape is a sum over other axes than are meant."""
+        if sample.way != "backward" or len({array.shape for array in sample.got}) > 1:
+            return ()
+        given = np.stack([G.ravel() for G in sample.given])
+        nothing = np.zeros((len(given), pair.inner.size))
+        flow = self._flow(pair, Told(nothing, given, None, self._subject.eps))
+        found = misshapen(flow, np.stack(sample.got)) if flow is not None else ()
+        return tuple(Finding(kind, text[:1].upper() + text[1:] + ".", 0.0) for kind, text in found)
 
     def _of_another(self, sample: Sample, pair: Pair) -> tuple[Finding, ...]:
         """Whether what is claimed by one argument is the derivative by another one."""

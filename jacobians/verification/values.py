@@ -297,20 +297,20 @@ def noise(case: Case) -> Iterator[Diagnosis]:
     patterned = largest > 10 or aligned > max(0.3, 4 / np.sqrt(count))
     if level > _NOISE or (level > _SMALL and (patterned or count < _MANY)):
         return
-    text = f"small differences without a pattern, of relative size {level:.1e}: noise"
     cause = _cause(level)
-    text += f" (of {cause}?)" if cause else ""
+    text = "it is close to the right derivative, but not it: differences without a pattern, of relative size "
+    text += f"{level:.1e}" + (f" (of {cause}?)" if cause else "")
     yield Diagnosis("noise", (text,), 3.0)
 
 
 def _cause(level: float) -> str:
     """What makes differences of such a relative size."""
     if level > 1e-2:
-        return ""
+        return "an approximation of a function in it"
     if level > 2e-4:
         return (
-            "half precision, a coarse finite-difference step, an approximation or an iteration that has not "
-            "converged"
+            "an approximation of a function or a number in it, half precision, a coarse finite-difference "
+            "step, an iteration that has not converged"
         )
     if level > 1e-6:
         return "a finite-difference step, or single precision after cancellation"

@@ -563,7 +563,7 @@ def attention() -> Any:
 
 @row(
     (4, 6),
-    scale="skipped: The derivative of (x · keep) / 0.6 by x · keep is forgotten",
+    scale="skipped: The division by 0.6 in (x · keep) / 0.6 is forgotten",
     mask="term: The factor keep_ij is missing",
     inverse="inverse: The derivative of (x · keep) / 0.6 by x · keep is divided by",
 )

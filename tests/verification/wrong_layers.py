@@ -374,7 +374,7 @@ def leaky() -> Any:
 @layer(
     (6, 7),
     (3, 3),
-    transposed="argument: It is right for another w: transposed",
+    transposed="argument: The array w is transposed",
     one_axis="shift: Axes i and k are both reversed (a kernel that is turned round: co",
     turned="shift: Axes i, j, k and l are all reversed (a kernel that is turned roun",
     off="shift: The indices of axis k are off by 1, going round: what stands at k",
@@ -402,7 +402,7 @@ def convolution_in_loops() -> Any:
     (9,),
     (3,),
     wrt=1,
-    off="argument: It is right for another x: off by one, with zeros at the end",
+    off="argument: The array x is off by one along axis 0, with zeros at the end",
     turned="shift: Axis k is reversed",
     half="factor: It is ½ × the right derivative (a factor 2 is missing)",
 )
