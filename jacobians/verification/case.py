@@ -37,12 +37,15 @@ class Sources(NamedTuple):
         Gives what runs along the function's graph.
     arguments : callable, optional
         Gives, in words, other arguments that the claim is right for.
+    hurried : bool
+        Whether only the plain hypotheses on the graph are worth their time.
     """
 
     terms: Terms | None = None
     formula: Terms | None = None
     flow: Callable[[], Flow | None] | None = None
     arguments: Callable[[], Iterable[str]] | None = None
+    hurried: bool = False
 
 
 NO_SOURCES = Sources()

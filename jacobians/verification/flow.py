@@ -1,12 +1,11 @@
-"""A function's graph with what runs along it: gradients by each node, and changes of each.
+"""What runs along a function's graph: gradients by each node, and changes of each.
 
 A derivative is a sum over paths of products of local Jacobians. For some upstreams and directions a
 :class:`Flow` holds the gradient that reaches each node (``up``) and the change that each node makes
 (``down``); the derivative contracted with both is ``up[a] @ down[a]`` at any node that all paths cross.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
@@ -14,35 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.derivation.chain_rule import between
-from jacobians.display.expressions import label
-from jacobians.display.formulas import written_out
-from jacobians.graph.node import Node, apply, evaluate, ordered
-from jacobians.notation.terms import Sum
+from jacobians.graph.node import Node, evaluate, ordered
 from jacobians.tensor.jacobian_tensor import JacobianTensor
-from jacobians.tracing.running import Run, output_node, traced
-from jacobians.verification.subject import Pair, Subject, copied
-from jacobians.verification.variables import brief, variables_seen
+from jacobians.verification.subject import Pair
+from jacobians.verification.workings import Edge, Workings, tensor_of
 
 Array = NDArray[Any]
 
 _MOST_NODES = 160  # between the argument and the result
 _UPSTREAMS, _DIRECTIONS, _FEW_DIRECTIONS = 4, 24, 6
 _MANY = 1 << 12  # entries of an argument, of which few directions are looked at
-_LARGEST = 1 << 18  # entries of a local Jacobian that is made dense
 _EXACT = 1e-6  # the relative error of a prediction that holds
 _CLEAR = 1e-3  # the share of a small error that may be left of it
 _FEW_RESULTS = 4  # that are looked at one by one
-_LIKE = 3  # operations that two values have in common, of which one has the other's name
 _IDLE = 1e-12  # the share of the derivative that runs through a path that cancels
-
-
-class Edge(NamedTuple):
-    """A node, one of its operands, and the local Jacobian between them."""
-
-    node: Node
-    position: int
-    operand: Node
-    local: JacobianTensor
 
 
 class Told(NamedTuple):
@@ -99,26 +83,26 @@ class Flow:
     """
 
     def __init__(
-        self, output: Node, start: Node, values: dict[Node, Any], names: dict[Node, str],
-        upstreams: Array, directions: Array, told: Told,
-    ) -> None:  # fmt: skip
-        self.output, self.start, self.names = output, start, names
+        self,
+        workings: Workings,
+        output: Node,
+        start: Node,
+        upstreams: Array,
+        directions: Array,
+        told: Told,
+    ) -> None:
+        self.workings, self.output, self.start = workings, output, start
+        self.names, self.values = workings.names, workings.values
+        self.matrix, self.slope, self.said = workings.matrix, workings.slope, workings.said
+        self.read_by = workings.read_by
         self.nodes = between(output, [start])
-        self.values = values
         inside = set(self.nodes)
-        needed: dict[Node, Any] = dict(values)
-        edges: list[Edge] = []
-        for node in self.nodes:
-            if node.operation is None or node is start:
-                continue
-            for position, operand in enumerate(node.operands):
-                if operand in inside:
-                    tensor = node.operation.local(node, position)
-                    known = evaluate(tensor.operands, needed)
-                    edges.append(Edge(node, position, operand, _tensor(tensor, node, known)))
-        self._said: dict[Node, str] = {}
-        self._kinds: dict[Any, tuple[int, str]] = {}
-        self._reads: dict[int, frozenset[Node]] = {}
+        edges = [
+            workings.edge(node, position)
+            for node in self.nodes
+            for position, operand in enumerate(node.operands)
+            if operand in inside and node is not start
+        ]
         self._thin: dict[bytes, dict[Node, Array]] = {}
         self._run(edges, upstreams, directions)
         # A path whose share cancels, a maximum that is subtracted, is no part of what people write.
@@ -161,26 +145,10 @@ class Flow:
     def rebuilt(
         self, remade: dict[Node, Callable[[list[Node]], Node]], given: dict[Node, Any] | None = None
     ) -> tuple["Flow", dict[Node, Node]]:
-        """The same of a function of which some nodes are made anew, and what each node has become.
-
-        ``remade`` takes a node's new operands; ``given`` has the values of inputs that it makes.
-        """
-        new: dict[Node, Node] = {}
-        for node in ordered([self.output]):
-            operands = [new[o] for o in node.operands]
-            if node in remade:
-                new[node] = remade[node](operands)
-            elif all(o is p for o, p in zip(operands, node.operands, strict=True)):
-                new[node] = node
-            else:
-                assert node.operation is not None
-                new[node] = apply(node.operation, operands, **dict(node.parameters))
-        known = {**self.values, **(given or {})}
-        leaves = [n for n in ordered([new[self.output]]) if n.operation is None]
-        values = evaluate([new[self.output]], {n: known.get(n, n.value) for n in leaves})
-        names = {new[n]: name for n, name in self.names.items() if n in new}
+        """The same of a function of which some nodes are made anew, and what each node has become."""
+        workings, new = self.workings.remade(remade, given or {})
         ends = self.up[self.output], self.down[self.start]
-        return Flow(new[self.output], new[self.start], values, names, *ends, self._told), new
+        return Flow(workings, new[self.output], new[self.start], *ends, self._told), new
 
     def adds_with(
         self, given: dict[Node, Any], picks: Mapping[int, Array] | None = None
@@ -212,7 +180,7 @@ class Flow:
             for edge in self.edges:
                 if id(edge) in values:
                     own = evaluate(edge.local.terms.operands, values[id(edge)])
-                    others[id(edge)] = _tensor(edge.local.terms, edge.node, own)
+                    others[id(edge)] = tensor_of(edge.local.terms, edge.node, own)
         except np.linalg.LinAlgError:
             return None
         return self.adds_by({**others, **(picks or {})})
@@ -228,17 +196,23 @@ class Flow:
         now: dict[Node, Array] = {}
         for node in self.nodes[1:]:
             into = self.into(node)
-            if any(id(e) in others or e.operand in now for e in into):
-                now[node] = np.zeros_like(down[node])
-                for e in into:
-                    below = now.get(e.operand, down[e.operand])
-                    other = others.get(id(e))
+            change = None
+            for e in into:
+                other, moved = others.get(id(e)), now.get(e.operand)
+                if other is None and moved is not None:
+                    part = self.pushed(e, moved - down[e.operand])
+                elif other is not None:
+                    below = down[e.operand] if moved is None else moved
                     if isinstance(other, np.ndarray):
-                        now[node] += other @ below
+                        part = other @ below
                     else:
-                        now[node] += self.pushed(
-                            e if other is None else e._replace(local=other), below
-                        )
+                        part = self.pushed(e._replace(local=other), below)
+                    part = part - self.pushed(e, down[e.operand])
+                else:
+                    continue
+                change = part if change is None else change + part
+            if change is not None:
+                now[node] = down[node] + change
         if self.output not in now:
             return np.zeros_like(self.right)
         adds: Array = self.up[self.output] @ (now[self.output] - down[self.output])
@@ -251,31 +225,14 @@ class Flow:
             self._thin[key] = {node: down @ weights for node, down in self.down.items()}
         return self._thin[key]
 
-    def read_by(self, edge: Edge) -> frozenset[Node]:
-        """The values of the function that a local derivative is computed from."""
-        if id(edge) not in self._reads:
-            found, stack = set[Node](), list(edge.local.terms.operands)
-            while stack:
-                node = stack.pop()
-                if node in self.values:
-                    found.add(node)
-                else:
-                    stack += node.operands
-            self._reads[id(edge)] = frozenset(found)
-        return self._reads[id(edge)]
-
     def _run(self, edges: list[Edge], upstreams: Array, directions: Array) -> None:
         """Take these edges, and fill in ``up`` and ``down`` along them."""
-        self.edges, self._into, self._users = (
-            edges,
-            dict[Node, list[Edge]](),
-            dict[Node, list[Edge]](),
-        )
+        self.edges = edges
+        self._into: dict[Node, list[Edge]] = {}
+        self._users: dict[Node, list[Edge]] = {}
         for edge in edges:
             self._into.setdefault(edge.node, []).append(edge)
             self._users.setdefault(edge.operand, []).append(edge)
-        self._matrices: dict[int, Array | None] = {}
-        self._slopes: dict[int, Array | None] = {}
         self.down: dict[Node, Array] = {}
         for node in self.nodes:
             parts = [self.pushed(e, self.down[e.operand]) for e in self.into(node)]
@@ -296,23 +253,6 @@ class Flow:
     def users(self, node: Node) -> list[Edge]:
         """The edges to a node from what is computed with it."""
         return self._users.get(node, [])
-
-    def matrix(self, edge: Edge) -> Array | None:
-        """The local Jacobian as a matrix, None where it is large."""
-        if id(edge) in self._matrices:
-            return self._matrices[id(edge)]
-        shape = prod(edge.node.shape), prod(edge.operand.shape)
-        small = edge.local.size <= _LARGEST
-        found = edge.local.dense().reshape(shape) if small else None
-        if any(edge is own for own in self.into(edge.node)):  # of a mistake, it is used once
-            self._matrices[id(edge)] = found
-        return found
-
-    def slope(self, edge: Edge) -> Array | None:
-        """The scalar derivative of an elementwise node by an operand, in the node's shape."""
-        if id(edge) not in self._slopes:
-            self._slopes[id(edge)] = _slope(edge)
-        return self._slopes[id(edge)]
 
     def _is_zero(self, edge: Edge) -> bool:
         """Whether nothing runs through an edge here."""
@@ -348,42 +288,14 @@ class Flow:
         """The share of the derivative that runs through an edge."""
         return self.pulled(edge, self.up[edge.node]) @ self.down[edge.operand]
 
-    def said(self, node: Node) -> str:
-        """A node in words; in a loop, by the name that its like has in the last step."""
-        if node not in self._said:
-            text = brief(node, self.names, self.formula)
-            if "…" in text and self._like(node):
-                text = f"an earlier {self._like(node)}"
-            self._said[node] = text
-        return self._said[node]
 
-    def _like(self, node: Node) -> str:
-        """The name of a later value that is computed in the same way."""
-        if not self._kinds:
-            for one, name in self.names.items():
-                if one.operation is not None:
-                    self._kinds.setdefault(_shape_of(one, _LIKE), (one.serial, name))
-        serial, name = self._kinds.get(_shape_of(node, _LIKE), (0, ""))
-        return name if serial > node.serial else ""
-
-    def formula(self, node: Node) -> str:
-        """A node as the formulas write it; empty where it has no notation of its own."""
-        try:
-            axes = "ijklmnopq"[: node.ndim]
-            return str(written_out(lambda: label(node, axes, "text").text, self.values))
-        except Exception:  # what has no notation of its own
-            return ""
-
-
-def _tensor(tensor: Sum, node: Node, values: dict[Node, Any]) -> JacobianTensor:
-    own = {n: np.asarray(values[n], np.float64) for n in tensor.operands}
-    return JacobianTensor(tensor, node.ndim, own, dtype=np.float64)
-
-
-def flow_of(subject: Subject, pair: Pair, told: Told) -> Flow | None:
-    """The flow of a function that traces; None where its graph is too large, or there is none."""
+def flow_of(workings: Workings, pair: Pair, told: Told) -> Flow | None:
+    """The flow between an argument and a result; None where its graph is too large, or there is none."""
+    start, output = workings.inputs[pair.which], workings.outputs[pair.output]
+    nodes = between(output, [start])
+    if start not in nodes or output is start or len(nodes) > _MOST_NODES:
+        return None
     upstreams, directions = told.upstreams, told.directions
-    args, kwargs = copied(subject.args), copied(subject.kwargs)
     random = np.random.default_rng(11)
     if upstreams is None:
         few = pair.out.size <= _FEW_RESULTS
@@ -394,60 +306,7 @@ def flow_of(subject: Subject, pair: Pair, told: Told) -> Flow | None:
         size = pair.inner.size
         count = _DIRECTIONS if size <= _MANY else _FEW_DIRECTIONS
         directions = np.eye(size) if size <= count else random.normal(size=(size, count))
-    names: dict[Node, str] = {}
-    with ExitStack() as stack:
-        with variables_seen(names):
-            run = stack.enter_context(_run_by_all(subject, args, kwargs))
-        start, output = run.inputs[pair.which], output_node(run.outputs[pair.output])
-        nodes = between(output, [start])
-        if start not in nodes or output is start or len(nodes) > _MOST_NODES:
-            return None
-        values = evaluate([*nodes, output], run.here.values)
-        if told.directions is None and told.symmetric:
-            shape = pair.inner.shape
-            both = directions.reshape(*shape, -1)
+        if told.symmetric:
+            both = directions.reshape(*pair.inner.shape, -1)
             directions = (both + np.swapaxes(both, 0, 1)).reshape(directions.shape)
-        labels = [*subject.names, *run.names[len(subject.names) :]]
-        names = {n: name for n, name in names.items() if name not in labels and n is not output}
-        names.update(zip(run.inputs, labels, strict=True))
-        return Flow(output, start, values, names, upstreams, directions, told)
-
-
-@contextmanager
-def _run_by_all(subject: Subject, args: list[Any], kwargs: dict[str, Any]) -> Iterator[Run]:
-    """The function with all float arrays among its arguments traced, so that all values have names.
-
-    By the asked for alone where it takes no more.
-    """
-    others = [
-        n
-        for n, value in enumerate(args)
-        if n not in subject.places and isinstance(value, np.ndarray) and value.dtype.kind == "f"
-    ]
-    with ExitStack() as stack:
-        try:
-            run = stack.enter_context(
-                traced(
-                    subject.f, args, kwargs, (*subject.places, *others) if others else subject.wrt
-                )
-            )
-        except Exception:  # an argument that decides a branch, or is a table
-            run = stack.enter_context(traced(subject.f, args, kwargs, subject.wrt))
-        yield run
-
-
-def _shape_of(node: Node, depth: int) -> Any:
-    """The operations that a value is computed by."""
-    below = [_shape_of(n, depth - 1) for n in node.operands] if depth else []
-    return node.operation and node.operation.name, str(node.parameters), node.shape, *below
-
-
-def _slope(edge: Edge) -> Array | None:
-    if edge.node.operation is None or not edge.node.operation.elementwise:
-        return None
-    try:
-        terms = tuple(t._replace(slots=t.slots[: edge.node.ndim]) for t in edge.local.terms.terms)
-        own = Sum(edge.node.shape, terms)
-        return JacobianTensor(own, edge.node.ndim, edge.local.operands, dtype=np.float64).dense()
-    except Exception:  # slots that letters of the operand alone would fill
-        return None
+    return Flow(workings, output, start, upstreams, directions, told)

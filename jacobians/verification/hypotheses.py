@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.graph.node import Node
-from jacobians.verification.flow import Edge, Flow
+from jacobians.verification.flow import Flow
 from jacobians.verification.judging import CLOSE, PLAIN, Guess, added
 from jacobians.verification.within import valued
+from jacobians.verification.workings import Edge
 
 Array = NDArray[Any]
 

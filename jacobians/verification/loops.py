@@ -7,10 +7,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.graph.node import Node
-from jacobians.verification.flow import Edge, Flow
+from jacobians.verification.flow import Flow
 from jacobians.verification.hypotheses import mistakes
 from jacobians.verification.judging import Guess, added
 from jacobians.verification.within import valued
+from jacobians.verification.workings import Edge
 
 Array = NDArray[Any]
 
@@ -55,7 +56,7 @@ def at_each_step(flow: Flow) -> Iterator[Guess]:
 
     It is tried along one direction first.
     """
-    weights = np.random.default_rng(5).normal(size=flow.error.shape[1])
+    weights: Array = np.asarray(np.random.default_rng(5).normal(size=flow.error.shape[1]))
     error = flow.error @ weights
     slack = flow.allowed * np.abs(weights).sum() + _DIFFERS * np.abs(error).max(initial=0.0)
     for edges in kinds(flow):

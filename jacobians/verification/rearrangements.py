@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.graph.node import Node
-from jacobians.verification.flow import Edge, Flow
+from jacobians.verification.flow import Flow
 from jacobians.verification.judging import Guess, added
 from jacobians.verification.variations import axes_of, axes_said, far, steps_of, variations
 from jacobians.verification.within import valued
+from jacobians.verification.workings import Edge
 
 Array = NDArray[Any]
 Rearranged = tuple[str, str, Array, float]
@@ -163,7 +164,8 @@ def _picking(places: Array, shape: Sequence[int]) -> Array:
 def _off(flow: Flow, edge: Edge) -> Iterator[Guess]:
     """What is picked is the entry beside."""
     matrix, operation = flow.matrix(edge), edge.node.operation
-    assert matrix is not None and operation is not None
+    assert matrix is not None
+    assert operation is not None
     table = matrix.reshape(-1, *edge.operand.shape)
     for axis, size in enumerate(edge.operand.shape):
         for step in steps_of(size):

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.graph.node import Node, apply, evaluate, input_node, ordered
+from jacobians.graph.node import Node, apply, input_node, ordered
 from jacobians.verification.flow import Flow
 from jacobians.verification.judging import Guess, added
 from jacobians.verification.variables import UNNAMED
@@ -47,7 +47,7 @@ def arrays(flow: Flow) -> Iterator[Guess]:
             if other.shape != value.shape or any(np.array_equal(other, one) for one in seen):
                 continue
             seen.append(other)
-            adds = flow.adds_with({leaf: other, **{n: 1 - other for n in bound}})
+            adds = flow.adds_with({leaf: other, **dict.fromkeys(bound, 1 - other)})
             if adds is not None:
                 yield added(kind, f"the array {words}", adds, weight + 0.01 * read)
 
@@ -66,7 +66,7 @@ def _instead(
     if 0 <= value.min() and value.max() <= 1:
         yield "instead", f"1 − {text} stands where {text} is meant", 1 - value, 1.67
     yield "skipped", f"{text} is forgotten: zero stands in its place", np.zeros_like(value), 1.55
-    for _, words, other, weight in variations(value, nearest=4):
+    for _, words, other, weight in variations(value, nearest=2):
         yield "argument", f"{text} is {words}", other, weight
 
 

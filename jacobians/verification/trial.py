@@ -22,8 +22,8 @@ from jacobians.verification.differences import Estimate
 from jacobians.verification.flow import Flow, Told, flow_of
 from jacobians.verification.otherwise import as_if
 from jacobians.verification.parts import Part
-from jacobians.verification.reasoning import Finding, without_entries
 from jacobians.verification.rearrangements import misshapen
+from jacobians.verification.reasoning import Finding, is_vague, without_entries
 from jacobians.verification.references import ByTracing, Numerical, Reference
 from jacobians.verification.subject import Pair, Subject, eps_of
 from jacobians.verification.taylor import Slope, Walk
@@ -46,12 +46,14 @@ from jacobians.verification.verdicts import (
     reconsidered,
     symmetric,
 )
+from jacobians.verification.workings import Workings, workings_of
 
 Array = NDArray[Any]
 
 _TINY = 1e-4  # below this the size of an argument says nothing of how f is rounded
 _MOST_EXPLAINED = 1 << 20  # entries of a tensor that is asked for whole because something is wrong
 _MANY_COLUMNS = 64  # entries of an argument, above which numbers are asked along directions first
+_MOST_UNEXPLAINED = 4  # parts, after which intricate mistakes are not looked for in others
 _MOST_SUMS = 1024  # results that a Taylor remainder is measured in one by one
 
 
@@ -90,7 +92,7 @@ class Trial:
     ) -> None:
         self._subject, self._reference, self._traced = subject, reference, traced
         self._rtol, self._atol, self._seed, self._automatic = rtol, atol, seed, automatic
-        self._told = told
+        self._told, self._unexplained = told, 0
         self._walks: dict[tuple[int, bytes], Walk] = {}
 
     @cached_property
@@ -122,6 +124,7 @@ class Trial:
             findings = self._of_another(sample, pair) or self._findings(
                 claim, sample, found, verdict, pair, even=even, linear=linear, derived=derived
             )
+            self._unexplained += is_vague(findings[0]) if findings else 1
         errors = found.estimate.error[~found.estimate.lost]
         return self._made(
             claim,
@@ -306,6 +309,7 @@ class Trial:
             sources = sources._replace(
                 flow=partial(self._flow, pair, said),
                 arguments=partial(as_if, self._subject, pair, said),
+                hurried=self._unexplained >= _MOST_UNEXPLAINED,
             )
         if found.way == "pairing" or (sample.way == "tensor" and found.way != "tensor"):
             return without_entries(sources)
@@ -313,9 +317,14 @@ class Trial:
 
     def _flow(self, pair: Pair, said: Told) -> Flow | None:
         """What runs along the function's own graph."""
+        return flow_of(self._workings, pair, said) if self._workings is not None else None
+
+    @cached_property
+    def _workings(self) -> Workings | None:
+        """The function's own graph; None of what has no nodes that can be evaluated by themselves."""
         try:
-            return None if self._traced is None else flow_of(self._subject, pair, said)
-        except Exception:  # what has no graph of nodes that can be evaluated by itself
+            return None if self._traced is None else workings_of(self._subject)
+        except Exception:
             return None
 
     def _of_other_axes(self, sample: Sample, pair: Pair) -> tuple[Finding, ...]:

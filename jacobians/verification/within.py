@@ -4,15 +4,14 @@ Every node of the graph that a local Jacobian is computed by is put to other val
 follows is computed, so that no operation needs an explanation of its own.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.graph.node import Node, apply, evaluate, input_node, ordered
+from jacobians.graph.node import Node, evaluate, input_node, ordered
 from jacobians.notation.terms import Sum
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.verification.flow import Flow
@@ -261,7 +260,7 @@ def taken_elsewhere(flow: Flow) -> Iterator[Guess]:
 
 
 def triangles(flow: Flow) -> Iterator[Guess]:
-    """One triangle of a matrix is taken, and in the derivative the other, all of it, or it without the diagonal."""
+    """One triangle of a matrix is taken; in the derivative the other, all, or it without the diagonal."""
     for edge in flow.edges:
         shape, matrix = edge.node.shape, flow.matrix(edge)
         if len(shape) != 2 or shape[0] != shape[1] or shape != edge.operand.shape or matrix is None:
