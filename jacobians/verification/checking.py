@@ -11,7 +11,7 @@ from jacobians.ground.trees import flatten, is_tree, parameters
 from jacobians.tracing.running import Wrt
 from jacobians.transforms.flattening import flattened
 from jacobians.verification.claims import Backward, Claim, Forward, Full, Ours, gradients_of
-from jacobians.verification.elsewhere import decided, is_open, other_sizes
+from jacobians.verification.elsewhere import beside, decided, is_open, other_sizes
 from jacobians.verification.guests import backward_of, forward_of, is_guest
 from jacobians.verification.parts import Part
 from jacobians.verification.references import ByTracing, Given, Numerical, Reference
@@ -19,6 +19,11 @@ from jacobians.verification.report import Report
 from jacobians.verification.subject import Subject
 from jacobians.verification.trial import Trial
 
+_BESIDE = 2  # points beside a kink at which a claim must be right
+_CONVENTION = (
+    "where several kinks meet, the claim is between no two slopes, but it is right at points beside them: "
+    "a convention, which is free"
+)
 _NAMES = ("auto", "traced", "complex-step", "richardson")
 
 
@@ -143,8 +148,43 @@ def check(
         if not isinstance(against, str):
             against = flat.jacobian(against, flat.result(kwargs or {}), "against")
     options = _Options(against, rtol, atol, int(seed))
+    claims = {"jacobian": jacobian if callable(jacobian) else None, "vjp": vjp, "jvp": jvp}
     report = _checked(f, args, wrt, kwargs or {}, options, jacobian, vjp, jvp)
+    report = _beside_kinks(report, f, args, wrt, kwargs or {}, options, claims)
     return _decided(report, f, args, wrt, kwargs or {}, options, vjp, jvp)
+
+
+def _beside_kinks(
+    report: Report,
+    f: Callable[..., Any],
+    args: Sequence[Any],
+    wrt: Wrt | None,
+    kwargs: Mapping[str, Any],
+    options: "_Options",
+    claims: Mapping[str, Any],
+) -> Report:
+    """The report with conventions at kinks taken as right where the claim is right at points beside them."""
+    open_ = [
+        part for part in report.parts if part.conventional and claims.get(part.kind) is not None
+    ]
+    if not open_:
+        return report
+    right: set[tuple[str, str, str]] = {(p.kind, p.output, p.wrt) for p in open_}
+    for seed in range(_BESIDE):
+        try:
+            there = _checked(
+                f, beside(args, seed), wrt, kwargs, options._replace(told=False), **claims
+            )
+        except Exception:  # what f does not take there
+            return report
+        right &= {(p.kind, p.output, p.wrt) for p in there.parts if p.verdict == "right"}
+    parts = [
+        part._replace(failed=0, findings=(), worst=None, notes=(*part.notes, _CONVENTION))
+        if (part.kind, part.output, part.wrt) in right and part in open_
+        else part
+        for part in report.parts
+    ]
+    return Report(report.name, tuple(parts), report.notes, report.seed, report.unjudged)
 
 
 def _decided(

@@ -1,5 +1,6 @@
 """One claim on trial: what it says, what is right, where they differ, and why."""
 
+from dataclasses import replace
 from functools import cached_property, partial
 from math import prod
 from typing import Any
@@ -38,6 +39,7 @@ from jacobians.verification.telling import (
 from jacobians.verification.verdicts import (
     Tolerance,
     Verdict,
+    at_kinks_alone,
     beside_the_lost,
     held,
     ignores_a_triangle,
@@ -137,6 +139,7 @@ class Trial:
             failed=int(np.count_nonzero(verdict.fails)),
             kinks=int(np.count_nonzero(verdict.kinks)),
             undecided=int(np.count_nonzero(verdict.lost)),
+            conventional=linear and at_kinks_alone(found, verdict),
             linear=linear,
             worst=worst_of(found, verdict, pair),
             findings=findings,
@@ -155,6 +158,9 @@ class Trial:
         )
         if derived:
             verdict = without_ours(found, verdict, notes)
+        if not self._subject.is_finite:
+            none = verdict.fails & ~np.isfinite(found.claimed)  # 0 · ∞ may be anywhere
+            verdict = replace(verdict, fails=verdict.fails & ~none, lost=verdict.lost | none)
         if found.way == "tensor" and np.any(verdict.lost):
             verdict = beside_the_lost(verdict, found.claimed, found.estimate, pair)
         return found, verdict, even

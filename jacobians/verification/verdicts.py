@@ -33,6 +33,7 @@ _MANY = 1 << 18  # entries
 _DIRECTIONS = 3  # along which a reference is confirmed
 _SHARE = 0.25  # of a claim's difference, that differences of f may be off by and still confirm
 _NEAR = 1e-5  # the relative difference of a reference from differences of f
+_GAPS = 4.0  # between the slopes at a kink, that a convention may be off by
 _SUMMED = 64.0  # of f, that may add up in a derivative
 
 
@@ -114,6 +115,15 @@ def beside_the_lost(verdict: Verdict, claimed: Array, estimate: Estimate, pair: 
     near = np.isnan(claimed) & (estimate.value == 0)
     near &= np.any(verdict.lost, axis=outputs, keepdims=True)
     return replace(verdict, fails=verdict.fails & ~near, lost=verdict.lost | near)
+
+
+def at_kinks_alone(found: Contest, verdict: Verdict) -> bool:
+    """Whether all that fails is at kinks, and not further off than a few times the largest gap there."""
+    fails = verdict.fails
+    if not np.any(fails) or np.any(fails & ~verdict.kinks):
+        return False
+    off = np.abs(found.claimed - found.estimate.value)[fails]
+    return bool(np.max(off) <= _GAPS * np.max(np.abs(found.estimate.gap)))
 
 
 def too_loose(estimate: Estimate, verdict: Verdict, tolerance: Tolerance) -> bool:
