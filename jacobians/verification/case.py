@@ -39,6 +39,8 @@ class Sources(NamedTuple):
         Gives, in words, other arguments that the claim is right for.
     hurried : bool
         Whether only the plain hypotheses on the graph are worth their time.
+    of_graph : bool
+        Whether all that holds on the graph is asked for, and nothing else.
     """
 
     terms: Terms | None = None
@@ -46,6 +48,7 @@ class Sources(NamedTuple):
     flow: Callable[[], Flow | None] | None = None
     arguments: Callable[[], Iterable[str]] | None = None
     hurried: bool = False
+    of_graph: bool = False
 
 
 NO_SOURCES = Sources()

@@ -319,6 +319,7 @@ def _report(
             for output in range(len(subject.outputs))
             for which in range(len(subject.points))
         ]
+        parts = trial.with_shared_reasons(parts)
     finally:
         subject.progress.done()
         if subject.is_method:

@@ -166,7 +166,8 @@ def explain_probes(
     kept = [one for one in found if one.kind not in vague]
     alarms = [one for one in found if one.kind == "nan"]
     if found or about_argument:
-        return tuple([*alarms, *about_argument, *kept][:_MOST])
+        most = None if sources.of_graph else _MOST
+        return tuple([*alarms, *about_argument, *kept][:most])
     return ()
 
 

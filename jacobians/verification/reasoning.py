@@ -160,6 +160,8 @@ def is_vague(one: Diagnosis | Finding) -> bool:
 
 def explained(case: Case) -> list[Diagnosis]:
     """What holds, ranked; a later stage is asked, and told first, where the earlier say but where."""
+    if case.sources.of_graph:
+        return sorted((one for one in _held(case, HYPOTHESES[1]) if one.full), key=_rank)
     known: list[Diagnosis] = list(_evident(case))
     for number, stage in enumerate(HYPOTHESES):
         best = known[0] if known else None

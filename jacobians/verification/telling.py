@@ -12,7 +12,7 @@ from jacobians.verification.contests import Contest
 from jacobians.verification.parts import Worst
 from jacobians.verification.reasoning import Finding
 from jacobians.verification.subject import Pair, Subject, eps_of
-from jacobians.verification.verdicts import Tolerance, Verdict, too_loose
+from jacobians.verification.verdicts import Tolerance, Verdict, by_rounding, too_loose
 
 Array = NDArray[Any]
 
@@ -29,11 +29,18 @@ def without_ours(found: Contest, verdict: Verdict, notes: list[str]) -> Verdict:
     return replace(verdict, fails=verdict.fails & ~none, lost=verdict.lost | none)
 
 
-def zero_would_pass(found: Contest, verdict: Verdict, tolerance: Tolerance) -> str:
+def zero_would_pass(first: Contest, found: Contest, verdict: Verdict, tolerance: Tolerance) -> str:
     """Why what passes tells nothing: a tolerance under which zero would pass; empty where it tells."""
-    if not too_loose(found.estimate, verdict, tolerance):
-        return ""
     size = np.max(np.abs(found.estimate.value), initial=0.0, where=~verdict.lost)
+    if by_rounding(verdict, found.estimate, tolerance):
+        return (
+            f"it differs by no more than rounding of f may make, {tolerance.of_rounding:.2g}, but no entry of the "
+            f"derivative is above {size:.2g}. Check where f is smaller beside its derivative"
+        )
+    if not too_loose(
+        first.estimate if first.fits_with(found) else found.estimate, verdict, tolerance
+    ):
+        return ""
     given = [
         f"{name}={value:g}"
         for name, value in (("rtol", tolerance.rtol), ("atol", tolerance.atol))

@@ -1,5 +1,7 @@
 """One claim on trial: what it says, what is right, where they differ, and why."""
 
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from math import prod
@@ -22,7 +24,7 @@ from jacobians.verification.diagnosis import Map, diagnose, explain_probes
 from jacobians.verification.differences import Estimate
 from jacobians.verification.flow import Flow, Told, flow_of
 from jacobians.verification.otherwise import as_if
-from jacobians.verification.parts import Part
+from jacobians.verification.parts import Part, by_reason
 from jacobians.verification.rearrangements import misshapen
 from jacobians.verification.reasoning import Finding, is_vague, without_entries
 from jacobians.verification.references import ByTracing, Numerical, Reference
@@ -55,6 +57,7 @@ Array = NDArray[Any]
 _TINY = 1e-4  # below this the size of an argument says nothing of how f is rounded
 _MOST_EXPLAINED = 1 << 20  # entries of a tensor that is asked for whole because something is wrong
 _MANY_COLUMNS = 64  # entries of an argument, above which numbers are asked along directions first
+_MOST_SHARING = 8  # parts that are asked for a reason in common
 _MOST_UNEXPLAINED = 4  # parts, after which intricate mistakes are not looked for in others
 _MOST_SUMS = 1024  # results that a Taylor remainder is measured in one by one
 
@@ -95,6 +98,7 @@ class Trial:
         self._subject, self._reference, self._traced = subject, reference, traced
         self._rtol, self._atol, self._seed, self._automatic = rtol, atol, seed, automatic
         self._told, self._unexplained = told, 0
+        self._explained_by: dict[str, Callable[..., tuple[Finding, ...]]] = {}
         self._walks: dict[tuple[int, bytes], Walk] = {}
 
     @cached_property
@@ -109,7 +113,7 @@ class Trial:
         sample = claim.sample(pair, random, most)
         if self._subject.unsteady:
             return self._made(claim, pair, open_to=self._subject.unsteady, asked="nothing")
-        found = self._contest(sample, pair, random)
+        first = found = self._contest(sample, pair, random)
         if not found.fits:
             return self._misshapen(claim, sample, found, pair)
         tolerance = self._tolerance(sample, pair)
@@ -123,15 +127,18 @@ class Trial:
             return self.part(claim, pair, MOST_EXPLAINED)  # every entry is worth its time now
         findings: tuple[Finding, ...] = ()
         if wrong:
-            findings = self._of_another(sample, pair) or self._findings(
-                claim, sample, found, verdict, pair, even=even, linear=linear, derived=derived
-            )
+            explain = partial(
+                self._findings, claim, sample, found, verdict, pair,
+                even=even, linear=linear, derived=derived,
+            )  # fmt: skip
+            findings = self._of_another(sample, pair) or explain()
+            self._explained_by[pair.title] = explain
             self._unexplained += is_vague(findings[0]) if findings else 1
         errors = found.estimate.error[~found.estimate.lost]
         return self._made(
             claim,
             pair,
-            open_to=zero_would_pass(found, verdict, tolerance),
+            open_to=zero_would_pass(first, found, verdict, tolerance),
             precision=precision_of(sample, self._subject),
             way=found.way,
             asked=found.asked,
@@ -147,6 +154,25 @@ class Trial:
             reference_error=float(np.max(errors, initial=0.0)),
             notes=tuple(notes),
         )
+
+    def with_shared_reasons(self, parts: Sequence[Part]) -> list[Part]:
+        """The parts, those of which each is explained in words of its own with a reason that they share."""
+        alone = [group[0] for group in by_reason(parts) if len(group) == 1]
+        alone = [p for p in alone if p.failed and p.title in self._explained_by]
+        if len(alone) < 2:
+            return list(parts)
+        known = {
+            id(p): {one.text: one for one in self._explained_by[p.title](of_graph=True)}
+            for p in alone[:_MOST_SHARING]
+        }
+        counts = Counter(text for texts in known.values() for text in texts)
+        shared = [text for text, count in counts.most_common() if count > 1]
+        found = list(parts)
+        for n, part in enumerate(parts):
+            texts = [t for t in shared if t in known.get(id(part), ())]
+            if texts and not any(one.text == texts[0] for one in part.findings):
+                found[n] = part._replace(findings=(*part.findings, known[id(part)][texts[0]]))
+        return found
 
     def _heard(
         self, first: Contest, tolerance: Tolerance, pair: Pair, notes: list[str], *, derived: bool
@@ -297,6 +323,7 @@ class Trial:
         even: bool,
         linear: bool,
         derived: bool,
+        of_graph: bool = False,
     ) -> tuple[Finding, ...]:
         """The diagnosis of wrong entries; of what is no linear map, without its graph."""
         if even and sample.whole and linear:
@@ -315,7 +342,8 @@ class Trial:
             sources = sources._replace(
                 flow=partial(self._flow, pair, said),
                 arguments=partial(as_if, self._subject, pair, said),
-                hurried=self._unexplained >= _MOST_UNEXPLAINED,
+                hurried=of_graph or self._unexplained >= _MOST_UNEXPLAINED,
+                of_graph=of_graph,
             )
         if found.way == "pairing" or (sample.way == "tensor" and found.way != "tensor"):
             return without_entries(sources)

@@ -33,6 +33,9 @@ _MANY = 1 << 18  # entries
 _DIRECTIONS = 3  # along which a reference is confirmed
 _SHARE = 0.25  # of a claim's difference, that differences of f may be off by and still confirm
 _NEAR = 1e-5  # the relative difference of a reference from differences of f
+_CLEAR = (
+    0.01  # the share of a derivative that rounding may be for a claim that differs to be judged
+)
 _GAPS = 4.0  # between the slopes at a kink, that a convention may be off by
 _SUMMED = 64.0  # of f, that may add up in a derivative
 
@@ -61,13 +64,18 @@ class Tolerance:
         """The relative tolerance in use."""
         return self.rtol if self.rtol is not None else self.eps**0.5
 
+    @property
+    def of_rounding(self) -> float:
+        """What is allowed for the rounding of f."""
+        return _ROUNDING * self.eps * self.natural
+
     def of(self, estimate: Estimate) -> Array:
         """The absolute difference that each entry may have."""
         sizes = np.abs(np.where(np.isfinite(estimate.value), estimate.value, 0.0))
         largest = float(np.max(sizes, initial=0.0))
         atol = self.atol
         if atol is None:
-            atol = self.eps ** (2 / 3) * largest + _ROUNDING * self.eps * self.natural
+            atol = self.eps ** (2 / 3) * largest + self.of_rounding
         error = np.where(estimate.lost, 0.0, estimate.error)
         allowed: Array = atol + self.relative * sizes + _SAFETY * error
         return allowed
@@ -127,14 +135,23 @@ def at_kinks_alone(found: Contest, verdict: Verdict) -> bool:
 
 
 def too_loose(estimate: Estimate, verdict: Verdict, tolerance: Tolerance) -> bool:
-    """Whether zero would pass too, although the reference is not zero to its own error."""
+    """Whether zero would pass too, although the reference, as it was first, is not zero to its own error."""
     known = ~verdict.lost
     if not np.any(known):
         return False
     size = np.abs(np.where(known, estimate.value, 0.0))
     error = np.where(known, estimate.error, 0.0) + np.abs(np.where(known, estimate.gap, 0.0)) / 2
-    floor = _SAFETY * error + _ROUNDING * tolerance.eps * tolerance.natural
+    floor = _SAFETY * error + tolerance.of_rounding
     return bool(np.all(size <= verdict.allowed) and np.any(size > floor))
+
+
+def by_rounding(verdict: Verdict, estimate: Estimate, tolerance: Tolerance) -> bool:
+    """Whether a claim passes by what is allowed for the rounding of f alone, a share of the derivative."""
+    size = np.abs(np.where(verdict.lost, 0.0, estimate.value))
+    if tolerance.atol is not None or tolerance.of_rounding <= _CLEAR * np.max(size, initial=0.0):
+        return False
+    sharp = verdict.allowed - tolerance.of_rounding
+    return bool(np.any((verdict.difference > sharp) & ~verdict.lost & ~verdict.kinks & (size > 0)))
 
 
 def is_linear(sample: Sample, tolerance: Tolerance, pair: Pair) -> bool:
