@@ -24,6 +24,10 @@ _CONVENTION = (
     "where several kinks meet, the claim is between no two slopes, but it is right at points beside them: "
     "a convention, which is free"
 )
+_WRONG_BESIDE = (
+    "all that is not zero is at kinks, where any number between two slopes passes, and beside them the claim "
+    "is wrong: check at other arguments"
+)
 _NAMES = ("auto", "traced", "complex-step", "richardson")
 
 
@@ -163,10 +167,8 @@ def _beside_kinks(
     options: "_Options",
     claims: Mapping[str, Any],
 ) -> Report:
-    """The report with conventions at kinks taken as right where the claim is right at points beside them."""
-    open_ = [
-        part for part in report.parts if part.conventional and claims.get(part.kind) is not None
-    ]
+    """The report with what hangs on kinks decided by points beside them: a convention is right if the claim is."""
+    open_ = [part for part in report.parts if part.at_kinks and claims.get(part.kind) is not None]
     if not open_:
         return report
     right: set[tuple[str, str, str]] = {(p.kind, p.output, p.wrt) for p in open_}
@@ -178,12 +180,15 @@ def _beside_kinks(
         except Exception:  # what f does not take there
             return report
         right &= {(p.kind, p.output, p.wrt) for p in there.parts if p.verdict == "right"}
-    parts = [
-        part._replace(failed=0, findings=(), worst=None, notes=(*part.notes, _CONVENTION))
-        if (part.kind, part.output, part.wrt) in right and part in open_
-        else part
-        for part in report.parts
-    ]
+    parts = list(report.parts)
+    for n, part in enumerate(parts):
+        if part not in open_:
+            continue
+        if (part.kind, part.output, part.wrt) not in right:
+            parts[n] = part if part.failed else part._replace(open_to=_WRONG_BESIDE)
+        elif part.failed:
+            notes = (*part.notes, _CONVENTION)
+            parts[n] = part._replace(failed=0, findings=(), worst=None, notes=notes)
     return Report(report.name, tuple(parts), report.notes, report.seed, report.unjudged)
 
 

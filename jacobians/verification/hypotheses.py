@@ -201,7 +201,7 @@ def mistakes(flow: Flow, edge: Edge) -> Iterator[tuple[str, str, Array]]:
     yield "skipped", text, np.eye(len(matrix))
     yield "transposed", what + " stands transposed", matrix.T
     yield "twice", what + " is applied twice", matrix @ matrix
-    if slope is None or edge.node.shape != edge.operand.shape:
+    if slope is None or len(edge.node.operands) > 1:
         return
     for name, node, at in (("x", edge.operand, "its argument"), ("y", edge.node, "its result")):
         value = np.asarray(flow.values[node], np.float64).reshape(-1)

@@ -111,7 +111,7 @@ def _picks(flow: Flow, edge: Edge) -> Array | None:
 
 def _not_added(flow: Flow, family: list[Edge]) -> Iterator[Guess]:
     """An entry that is picked several times, and gets one of its gradients."""
-    stacked = np.concatenate([flow.matrix(e) for e in family])  # type: ignore[arg-type]
+    stacked = np.concatenate([flow.matrix(e) for e in family])
     if stacked.sum(0).max(initial=0) <= 1:
         return
     of, ends = flow.said(family[0].operand), np.cumsum([prod(e.node.shape) for e in family])[:-1]

@@ -41,8 +41,8 @@ from jacobians.verification.telling import (
 from jacobians.verification.verdicts import (
     Tolerance,
     Verdict,
-    at_kinks_alone,
     beside_the_lost,
+    hangs_on_kinks,
     held,
     ignores_a_triangle,
     is_linear,
@@ -146,7 +146,7 @@ class Trial:
             failed=int(np.count_nonzero(verdict.fails)),
             kinks=int(np.count_nonzero(verdict.kinks)),
             undecided=int(np.count_nonzero(verdict.lost)),
-            conventional=linear and at_kinks_alone(found, verdict),
+            at_kinks=linear and hangs_on_kinks(found, verdict),
             linear=linear,
             worst=worst_of(found, verdict, pair),
             findings=findings,

@@ -74,8 +74,8 @@ def brief(
     parts = [brief(n, names, formula, deep - 1) for n in node.operands]
     name = node.operation.name
     if name in ("slice", "take", "gather", "index") and formula(node):
-        text = formula(node)
-    elif name == "negative" and len(parts) == 1:
+        return formula(node)
+    if name == "negative" and len(parts) == 1:
         text = f"−{parts[0]}" if " " not in parts[0] else f"−({parts[0]})"
     elif name in _INFIX and len(parts) == 2:
         own = [p if " " not in p or "(" in p[:1] else f"({p})" for p in parts]
@@ -95,5 +95,4 @@ def brief(
         text = f"{name}({', '.join(parts)})"
     if len(text) <= _LONGEST:
         return text
-    short = formula(node)
-    return short if short and len(short) <= _LONGEST else f"{name}(…)"
+    return brief(node, names, formula, deep - 1) if deep > 1 else f"{name}(…)"

@@ -125,13 +125,16 @@ def beside_the_lost(verdict: Verdict, claimed: Array, estimate: Estimate, pair: 
     return replace(verdict, fails=verdict.fails & ~near, lost=verdict.lost | near)
 
 
-def at_kinks_alone(found: Contest, verdict: Verdict) -> bool:
-    """Whether all that fails is at kinks, and not further off than a few times the largest gap there."""
-    fails = verdict.fails
-    if not np.any(fails) or np.any(fails & ~verdict.kinks):
+def hangs_on_kinks(found: Contest, verdict: Verdict) -> bool:
+    """Whether what fails is at kinks, by no more than a few times a gap there; or all that is not zero is."""
+    fails, gap = verdict.fails, np.abs(found.estimate.gap)
+    if not np.any(verdict.kinks) or np.any(fails & ~verdict.kinks):
         return False
-    off = np.abs(found.claimed - found.estimate.value)[fails]
-    return bool(np.max(off) <= _GAPS * np.max(np.abs(found.estimate.gap)))
+    off = np.abs(found.claimed - found.estimate.value)
+    if np.any(fails):
+        return bool(np.max(off[fails]) <= _GAPS * np.max(gap))
+    size = np.abs(np.where(verdict.lost, 0.0, found.estimate.value))
+    return bool(np.all((size <= verdict.allowed) | verdict.kinks))
 
 
 def too_loose(estimate: Estimate, verdict: Verdict, tolerance: Tolerance) -> bool:
@@ -148,7 +151,8 @@ def too_loose(estimate: Estimate, verdict: Verdict, tolerance: Tolerance) -> boo
 def by_rounding(verdict: Verdict, estimate: Estimate, tolerance: Tolerance) -> bool:
     """Whether a claim passes by what is allowed for the rounding of f alone, a share of the derivative."""
     size = np.abs(np.where(verdict.lost, 0.0, estimate.value))
-    if tolerance.atol is not None or tolerance.of_rounding <= _CLEAR * np.max(size, initial=0.0):
+    share = tolerance.of_rounding / max(float(np.max(size, initial=0.0)), np.finfo(float).tiny)
+    if tolerance.atol is not None or not _CLEAR < share < 1:  # from 1 on, the reference is 0
         return False
     sharp = verdict.allowed - tolerance.of_rounding
     return bool(np.any((verdict.difference > sharp) & ~verdict.lost & ~verdict.kinks & (size > 0)))

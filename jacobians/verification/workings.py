@@ -58,6 +58,7 @@ class Workings:
         self._slopes: dict[int, Array | None] = {}
         self._reads: dict[int, frozenset[Node]] = {}
         self._said: dict[Node, str] = {}
+        self._formulas: dict[Node, str] = {}
         self._likes: dict[Any, tuple[int, str]] = {}
         for one, name in names.items():
             if one.operation is not None:
@@ -121,11 +122,14 @@ class Workings:
 
     def formula(self, node: Node) -> str:
         """A node as the formulas write it; empty where it has no notation of its own."""
-        try:
-            axes = "ijklmnopq"[: node.ndim]
-            return str(written_out(lambda: label(node, axes, "text").text, self.values))
-        except Exception:  # what has no notation of its own
-            return ""
+        if node not in self._formulas:
+            try:
+                axes = "ijklmnopq"[: node.ndim]
+                text = str(written_out(lambda: label(node, axes, "text").text, self.values))
+            except Exception:  # what has no notation of its own
+                text = ""
+            self._formulas[node] = text
+        return self._formulas[node]
 
     def remade(
         self, remade: dict[Node, Callable[[list[Node]], Node]], given: dict[Node, Any]
