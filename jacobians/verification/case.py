@@ -31,8 +31,6 @@ class Sources(NamedTuple):
     ----------
     terms : callable, optional
         Gives the terms whose sum is right, as pairs of text and array.
-    formula : callable, optional
-        Gives mistakes in the formula, as pairs of a clause and the tensor that it would give.
     flow : callable, optional
         Gives what runs along the function's graph.
     arguments : callable, optional
@@ -44,7 +42,6 @@ class Sources(NamedTuple):
     """
 
     terms: Terms | None = None
-    formula: Terms | None = None
     flow: Callable[[], Flow | None] | None = None
     arguments: Callable[[], Iterable[str]] | None = None
     hurried: bool = False

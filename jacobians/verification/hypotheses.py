@@ -179,7 +179,8 @@ def scalars(flow: Flow) -> Iterator[Guess]:
             predicted = (G * np.stack([number for _, number in forms])[:, None]) @ down - share
             for (form, _), adds in zip(forms, predicted, strict=True):
                 text = f"{what} is taken as {form.format(name)}, where {name} is {at}, {flow.said(node)}"
-                weight = 1.6 + 0.002 * len(form) + 0.4 * affine
+                known = (after in flow.names or after is flow.output) + (before in flow.names)
+                weight = 1.6 + 0.002 * len(form) + 0.4 * affine - 0.005 * known
                 yield added("scalar", text, adds, weight)
 
 

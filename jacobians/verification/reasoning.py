@@ -135,7 +135,7 @@ _INTRICATE = (
 
 HYPOTHESES: tuple[Stage, ...] = (
     Stage((
-        *(Hypothesis(h) for h in _MAPS), Hypothesis(values.by_formula, 1.99), Hypothesis(values.axis_factors, 2.0),
+        *(Hypothesis(h) for h in _MAPS), Hypothesis(values.axis_factors, 2.0),
         Hypothesis(values.noise, np.inf),
     )),
     Stage((

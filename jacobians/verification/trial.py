@@ -335,7 +335,7 @@ class Trial:
             allowed = np.max(allowed, axis=0)
         sources = Sources()
         if self._traced is not None and not derived:
-            sources = Sources(self._traced.terms(pair), self._traced.variants(pair))
+            sources = Sources(self._traced.terms(pair))
         if linear and not derived:
             eps = max(self._subject.eps, *(eps_of(array) for array in sample.got))
             said = told(sample, pair, eps)._replace(symmetric=even, beside=claim.arrays())

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.verification import arrangements, places
-from jacobians.verification.case import Array, Case, allowance, norm, numbers, positive, taken
+from jacobians.verification.case import Array, Case, allowance, norm, numbers, positive
 from jacobians.verification.judging import Diagnosis, Guess, Judge, is_earned
 
 _FEW_TERMS = 8
@@ -125,29 +125,6 @@ def _several_terms(
         if n != 1
     ]
     return Diagnosis("term", tuple(clauses), 1.3 + 0.1 * len(clauses))
-
-
-def by_formula(case: Case) -> Iterator[Guess]:
-    """A mistake in the formula that gives the whole claimed tensor."""
-    if not case.same_shape:
-        return
-    seen: list[Array] = []
-    for clause, array in case.sources.formula() if case.sources.formula is not None else ():
-        found = numbers(array)
-        if found is None or found.shape != case.expected.shape or not np.isfinite(found).all():
-            continue
-        predicted = found / case.unit
-        if not (np.abs(predicted - case.expected) > case.tol).any():
-            continue  # a factor of ones, a symmetric matrix
-
-        def instead(_: Array, predicted: Array = predicted) -> Array:
-            return predicted
-
-        sample = taken(predicted, case.sample)
-        if any(np.allclose(sample, other, rtol=1e-9, atol=0) for other in seen):
-            continue  # the same in other words
-        seen.append(sample)
-        yield Guess("term", clause, 1.5, instead, tolerance=lambda tol: tol, scaled=False)
 
 
 def local(case: Case) -> Iterator[Diagnosis]:

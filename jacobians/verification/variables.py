@@ -11,7 +11,15 @@ from typing import Any
 from jacobians.graph.node import Node
 from jacobians.tracing.traced import Traced
 
-_INFIX = {"add": "+", "subtract": "−", "multiply": "·", "divide": "/", "matmul": "@", "power": "**"}
+_INFIX = {
+    "add": "+",
+    "subtract": "−",
+    "multiply": "·",
+    "divide": "/",
+    "ratio": "/",
+    "matmul": "@",
+    "power": "**",
+}
 _OURS = str(Path(__file__).parent.parent)
 UNNAMED = "a constant"  # what is said of an array that no variable holds
 _DEEP = 5  # operations that are written out, of a value without a name
@@ -77,6 +85,8 @@ def brief(
         return formula(node)
     if name == "negative" and len(parts) == 1:
         text = f"−{parts[0]}" if " " not in parts[0] else f"−({parts[0]})"
+    elif name == "square":
+        text = f"{parts[0]}²" if " " not in parts[0] or parts[0].endswith(")") else f"({parts[0]})²"
     elif name in _INFIX and len(parts) == 2:
         own = [p if " " not in p or "(" in p[:1] else f"({p})" for p in parts]
         text = f" {_INFIX[name]} ".join(own)
