@@ -346,7 +346,7 @@ class Trial:
                 of_graph=of_graph,
             )
         if found.way == "pairing" or (sample.way == "tensor" and found.way != "tensor"):
-            return without_entries(sources)
+            return without_entries(sources) or (_UNSEEN,)
         return self._explained(sample, found, expected, allowed, pair, sources)
 
     def _flow(self, pair: Pair, said: Told) -> Flow | None:
@@ -451,4 +451,10 @@ def _inner_shape(sample: Sample, pair: Pair) -> tuple[int, ...]:
     return sample.got[0].shape if sample.way == "backward" else sample.given[0].shape
 
 
+_UNSEEN = Finding(
+    "unexplained",
+    "So large a gradient of a function that is not traced is known along directions alone: to have it explained, "
+    "check at smaller shapes, where every entry is compared.",
+    1.0,
+)
 _SHAPELESS = Slope(None, "not known: the shape is wrong")

@@ -24,7 +24,6 @@ Standin = tuple[str, str, Array, float]
 """What stands in the place of a value: its kind, the words, the array, and how plain it is."""
 
 _SAME_ENTRIES = ("permute", "transpose", "reshape", "alias", "expand_dims", "squeeze")
-_SUM = "sum_over"  # the operation with axes
 _MOST_VALUES = 40  # whose values may be a factor
 _MOST_INSIDE = 24  # nodes of one local derivative
 _MOST_PARTS = 6  # of which a value is made
