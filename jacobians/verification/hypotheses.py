@@ -79,7 +79,7 @@ def _of_path(where: str, sizes: Sequence[int], factor: float) -> str:
 
 
 def skipped(flow: Flow) -> Iterator[Guess]:
-    """From a node to one before it the gradient passes as it is, or through another matrix."""
+    """From a node to one before it the gradient passes as it is, or through another matrix or function."""
     for after, before in _spans(flow):
         G, down = flow.up[after], flow.down[before]
         share = G @ flow.down[after]
@@ -91,6 +91,7 @@ def skipped(flow: Flow) -> Iterator[Guess]:
         if slope is not None and _is_number(flow, direct[0]):
             text = _forgotten_number(flow, direct[0], flow.said(after))
         yield added("skipped", text, G @ down - share, 1.4 if alone else 1.5)
+        yield from _scalars(flow, after, before, what)
         local = flow.matrix(direct[0]) if alone else None
         if local is None:
             slopes = _elementwise(flow, after, before)
@@ -158,30 +159,28 @@ _SCALARS: dict[str, Callable[[Array], Array]] = {
 """Scalar derivatives that people write, as functions of the argument or the result."""
 
 
-def scalars(flow: Flow) -> Iterator[Guess]:
+def _scalars(flow: Flow, after: Node, before: Node, what: str) -> Iterator[Guess]:
     """A scalar derivative taken as another: at the result instead of the argument, or the reverse."""
-    for after, before in _spans(flow):
-        G, down = flow.up[after], flow.down[before]
-        share = G @ flow.down[after]
-        what = _derivative_of(flow, after, before)
-        direct = [e for e in flow.into(after) if e.operand is before]
-        slope = flow.slope(direct[0]) if len(direct) == 1 else None
-        affine = slope is not None and slope.size > 1 and np.ptp(slope) == 0
-        for name, node, at in (("x", before, "its argument"), ("y", after, "its result")):
-            value = np.asarray(flow.values[node], np.float64).reshape(-1)
-            with np.errstate(all="ignore"):
-                forms = [(form, function(value)) for form, function in _SCALARS.items()]
-            forms = [
-                (f, number) for f, number in forms if np.isfinite(number).all() and number.any()
-            ]
-            if not forms:
-                continue
-            predicted = (G * np.stack([number for _, number in forms])[:, None]) @ down - share
-            for (form, _), adds in zip(forms, predicted, strict=True):
-                text = f"{what} is taken as {form.format(name)}, where {name} is {at}, {flow.said(node)}"
-                known = (after in flow.names or after is flow.output) + (before in flow.names)
-                weight = 1.6 + 0.002 * len(form) + 0.4 * affine - 0.005 * known
-                yield added("scalar", text, adds, weight)
+    G, down = flow.up[after], flow.down[before]
+    share = G @ flow.down[after]
+    direct = [e for e in flow.into(after) if e.operand is before]
+    slope = flow.slope(direct[0]) if len(direct) == 1 else None
+    affine = slope is not None and slope.size > 1 and np.ptp(slope) == 0
+    known = (after in flow.names or after is flow.output) + (before in flow.names)
+    for name, node, at in (("x", before, "its argument"), ("y", after, "its result")):
+        value = np.asarray(flow.values[node], np.float64).reshape(-1)
+        with np.errstate(all="ignore"):
+            forms = [(form, function(value)) for form, function in _SCALARS.items()]
+        forms = [(f, number) for f, number in forms if np.isfinite(number).all() and number.any()]
+        if not forms:
+            continue
+        predicted = (G * np.stack([number for _, number in forms])[:, None]) @ down - share
+        for (form, _), adds in zip(forms, predicted, strict=True):
+            text = (
+                f"{what} is taken as {form.format(name)}, where {name} is {at}, {flow.said(node)}"
+            )
+            weight = 1.6 + 0.002 * len(form) + 0.4 * affine - 0.005 * known
+            yield added("scalar", text, adds, weight)
 
 
 def mistakes(flow: Flow, edge: Edge) -> Iterator[tuple[str, str, Array]]:

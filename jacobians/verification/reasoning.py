@@ -123,7 +123,7 @@ _MAPS = (
     arrangements.unsummed, values.pointwise, shifts.shifts, shifts.strides,
 )  # fmt: skip
 _PLAIN = (
-    hypotheses.paths, hypotheses.skipped, hypotheses.scalars, within.operands, within.branches,
+    hypotheses.paths, hypotheses.skipped, within.operands, within.branches,
     within.triangles, within.picked, rearrangements.reduced,
 )  # fmt: skip
 _INTRICATE = (

@@ -82,21 +82,16 @@ def _places(mask: Array, axes: str, way: str) -> str:
 
 def note_kinks(verdict: Verdict, notes: list[str], axes: str, way: str) -> None:
     """Say where f has no derivative."""
-    count = int(np.count_nonzero(verdict.kinks))
-    if count:
-        which = "an entry has" if count == 1 else f"{count:,} entries have"
-        notes.append(
-            f"not differentiable here: {which} another slope on each side (a kink); any number between "
-            "the two is right"
-        )
-    count = int(np.count_nonzero(verdict.lost))
-    if count:
-        which = "an entry was" if count == 1 else f"{count:,} entries were"
-        notes.append(
-            f"not differentiable here: {which} not judged{_places(verdict.lost, axes, way)}, since the "
-            "reference is nan or infinite there, or differences of f approach no number (a jump, an "
-            "infinite slope, the edge of where f is defined)"
-        )
+    for mask, one, several, why in (
+        (verdict.kinks, "has", "have",
+         " another slope on each side (a kink); any number between the two is right"),
+        (verdict.lost, "was", "were",
+         f" not judged{_places(verdict.lost, axes, way)}, since the reference is nan or infinite there, or "
+         "differences of f approach no number (a jump, an infinite slope, the edge of where f is defined)"),
+    ):  # fmt: skip
+        count = int(np.count_nonzero(mask))
+        which = f"an entry {one}" if count == 1 else f"{count:,} entries {several}"
+        notes += [f"not differentiable here: {which}{why}"] * (count > 0)
 
 
 def worst_of(found: Contest, verdict: Verdict, pair: Pair) -> Worst | None:
