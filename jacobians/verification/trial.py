@@ -247,7 +247,10 @@ class Trial:
         sizes = [np.abs(array) for array in (pair.out, pair.inner)]
         above, below = (float(np.max(a, initial=0.0, where=np.isfinite(a))) for a in sizes)
         eps = max([self._reference.eps, *(eps_of(array) for array in sample.got)])
-        return Tolerance(self._rtol, self._atol, eps, above / max(below, _TINY))
+        rows = {pair.shape: pair.out.ndim}
+        if sample.way == "backward":
+            rows.setdefault((len(sample.given), *pair.inner.shape), 1)
+        return Tolerance(self._rtol, self._atol, eps, above / max(below, _TINY), rows)
 
     # Verdicts
 

@@ -8,6 +8,7 @@ derivative is never refused: where f has a kink, where f itself is rounded so mu
 means nothing, or where differences of f side with the claim, the reference gives way.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -47,17 +48,21 @@ class Tolerance:
     Attributes
     ----------
     rtol, atol : float or None
-        The user's; None for √ε of the coarsest dtype, and ε^⅔ of the largest entry.
+        The user's; None for √ε of the coarsest dtype, and ε^⅔ of the largest entry by the same result (or of
+        the same gradient), beside what rounding of the largest of all may be.
     eps : float
         The coarsest unit of rounding.
     natural : float
         The size of an entry that rounding of f alone would make: ``|f| / |x|``.
+    rows : dict of tuple of int to int
+        By the shapes of what is compared, how many leading axes count results or gradients.
     """
 
     rtol: float | None
     atol: float | None
     eps: float
     natural: float
+    rows: Mapping[tuple[int, ...], int]
 
     @property
     def relative(self) -> float:
@@ -72,10 +77,12 @@ class Tolerance:
     def of(self, estimate: Estimate) -> Array:
         """The absolute difference that each entry may have."""
         sizes = np.abs(np.where(np.isfinite(estimate.value), estimate.value, 0.0))
-        largest = float(np.max(sizes, initial=0.0))
-        atol = self.atol
+        atol: Any = self.atol
         if atol is None:
+            own = tuple(range(self.rows.get(sizes.shape, 0), sizes.ndim))
+            largest = np.max(sizes, axis=own, initial=0.0, keepdims=True)
             atol = self.eps ** (2 / 3) * largest + self.of_rounding
+            atol = atol + _ROUNDING * self.eps * np.max(sizes, initial=0.0)
         error = np.where(estimate.lost, 0.0, estimate.error)
         allowed: Array = atol + self.relative * sizes + _SAFETY * error
         return allowed
