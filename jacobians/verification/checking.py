@@ -76,7 +76,8 @@ def check(
         gives the full Jacobian.
     rtol, atol : float, optional
         The relative and absolute difference that an entry may have, on top of the reference's own
-        error. By default they follow dtype and scale: √ε, and ε^⅔ of the largest entry.
+        error. By default they follow dtype and scale: √ε, and ε^⅔ of the largest entry
+        by the same result.
     seed : int
         Of the random upstreams and directions.
     kwargs : mapping, optional

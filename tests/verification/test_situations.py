@@ -404,3 +404,12 @@ def test_a_reason_in_common_is_told_once_though_each_part_has_words_of_its_own()
     text = str(jb.check(head, *arrays, vjp=backward))
     assert text.splitlines()[0].startswith("vjp of head by x, W, b")
     assert "The gradient through s is missing" in text
+
+
+def test_a_large_result_hides_no_mistake_in_another() -> None:
+    scales = np.array([1e10, 1.0, 1e3])
+    x = np.array([0.3, -0.7, 1.1])
+    claim = scales * np.array([1, 1.01, 1])
+    report = jb.check(lambda x: scales * x, x, vjp=lambda G, x: G * claim)
+    assert (report.verdict, report.parts[0].failed) == ("WRONG", 1)
+    assert jb.check(lambda x: scales * x, x, vjp=lambda G, x: G * scales).ok
