@@ -36,11 +36,13 @@ def _cofactor(X: Any) -> Any:
 
 def _singular_cofactor(X: Any) -> Any:
     # X = U S Vᵀ gives cof X = det U det V · U cof(S) Vᵀ: exact in spirit where X is singular.
-    U, s, Vt = np.linalg.svd(X)
-    n = s.shape[-1]
+    n = X.shape[-1]
+    bad = ~np.isfinite(X).all(axis=(-1, -2), keepdims=True)  # the SVD of an infinity may never end
+    U, s, Vt = np.linalg.svd(np.where(bad, np.eye(n), X))
     others = np.where(np.eye(n, dtype=bool), 1, s[..., None, :]).prod(axis=-1)
     sign = np.linalg.det(U) * np.linalg.det(Vt)
-    return (sign[..., None, None] * (U * others[..., None, :]) @ Vt).astype(X.dtype, copy=False)
+    found = sign[..., None, None] * (U * others[..., None, :]) @ Vt
+    return np.where(bad, np.nan, found).astype(X.dtype, copy=False)
 
 
 def _reciprocal_det(X: Any) -> Any:

@@ -8,6 +8,7 @@ functions and objects that these are.
 import functools
 import random
 import sys
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import CodeType, FrameType, FunctionType, MethodType, ModuleType
@@ -23,78 +24,83 @@ KINDS = (
     np.random.Generator, np.random.RandomState, np.random.BitGenerator, random.Random,
 )  # fmt: skip
 GLOBAL: Any = np.random.rand.__self__  # type: ignore[attr-defined] # NumPy's own
-_PLAIN = (str, bytes, int, float, complex, type(None), np.ndarray, np.generic, range)
+_PLAIN = (str, bytes, int, float, complex, type(None), np.generic, range)
 
 
 def generators(function: Callable[..., Any], args: Iterable[Any]) -> list[Any]:
     """The random generators that a call can reach by names, the two global ones first."""
-    found: list[Any] = [random, GLOBAL]
+    found = (value for _, value in within_reach(function, *args) if isinstance(value, KINDS))
+    return [*{id(one): one for one in (random, GLOBAL, *found)}.values()]
+
+
+def within_reach(*roots: Any) -> Iterator[tuple[str, Any]]:
+    """What functions and objects reach by names, each thing once with the first of its names, near ones first."""
     seen: dict[int, Any] = {}
-    waiting: list[Any] = [function, *args]
+    waiting = deque(("", root) for root in roots)
     while waiting and len(seen) < _MOST:
-        value = waiting.pop(0)
+        name, value = waiting.popleft()
         if isinstance(value, _PLAIN) or id(value) in seen:
             continue
         seen[id(value)] = value  # kept: an identity is one as long as its object lives
-        if isinstance(value, KINDS):
-            found.append(value)
-        else:
-            waiting += _parts(value)
-    return [*{id(one): one for one in found}.values()]
+        yield name, value
+        if not isinstance(value, (*KINDS, np.ndarray)):
+            waiting += _parts(name, value)
 
 
-def _parts(value: Any) -> Iterator[Any]:
-    """What a function or an object reaches by names."""
+def _parts(name: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """What a function or an object reaches by names; parts without one have that of the whole."""
     if isinstance(value, FunctionType):
+        yield from vars(value).items()  # what it wraps, too
         yield from _named(value)
     elif isinstance(value, MethodType):
-        yield from (value.__func__, value.__self__)
+        yield from ((name, value.__func__), (name, value.__self__))
     elif isinstance(value, functools.partial):
-        yield from (value.func, *value.args, *value.keywords.values())
+        yield from ((name, part) for part in (value.func, *value.args))
+        yield from value.keywords.items()
     elif isinstance(value, Mapping):
-        yield from value.values()
+        yield from ((str(key), part) for key, part in value.items())
     elif isinstance(value, list | tuple | set | frozenset):
-        yield from value
+        yield from ((name, part) for part in value)
     elif not isinstance(value, ModuleType):
         owner = getattr(getattr(value, "__self__", None), "__class__", None)
         if isinstance(owner, type) and issubclass(owner, np.random.Generator | random.Random):
-            yield value.__self__  # draw = generator.normal
+            yield name, value.__self__  # draw = generator.normal
         yield from _attributes(value)
 
 
-def _attributes(value: Any) -> Iterator[Any]:
+def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
     kind = value if isinstance(value, type) else type(value)
     if from_library(getattr(sys.modules.get(kind.__module__), "__file__", None) or ""):
         return
     held = getattr(value, "__dict__", None)
     if isinstance(held, Mapping):
-        yield from held.values()
-    yield from slots_of(value).values()
+        yield from held.items()
+    yield from slots_of(value).items()
     if not isinstance(value, type):
-        yield from (one for one in vars(kind).values() if isinstance(one, FunctionType))
+        yield from ((n, one) for n, one in vars(kind).items() if isinstance(one, FunctionType))
 
 
-def _named(function: FunctionType) -> Iterator[Any]:
+def _named(function: FunctionType) -> Iterator[tuple[str, Any]]:
     """What a function closes over, has as defaults, and names in its module and in other modules."""
-    if from_library(function.__code__.co_filename):
+    code = function.__code__
+    if from_library(code.co_filename):
         return
-    for cell in function.__closure__ or ():
+    for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
         try:
-            yield cell.cell_contents
+            yield name, cell.cell_contents
         except ValueError:
             continue  # a variable that is not assigned yet
-    yield from function.__defaults__ or ()
-    yield from (function.__kwdefaults__ or {}).values()
-    names = _names(function.__code__)
+    defaults = function.__defaults__ or ()
+    first = code.co_argcount - len(defaults)
+    yield from zip(code.co_varnames[first : code.co_argcount], defaults, strict=True)
+    yield from (function.__kwdefaults__ or {}).items()
+    names = _names(code)
     for name in names:
         value = function.__globals__.get(name)
         if isinstance(value, ModuleType):
-            yield from (vars(value)[inner] for inner in names if inner in vars(value))
+            yield from ((inner, vars(value)[inner]) for inner in names if inner in vars(value))
         elif value is not None:
-            yield value
-    wrapped = getattr(function, "__wrapped__", None)
-    if wrapped is not None:
-        yield wrapped
+            yield name, value
 
 
 def _names(code: CodeType) -> set[str]:

@@ -10,12 +10,13 @@ what fails once more, ``taylor`` measures remainders, and ``report`` tells: its 
 Why something is wrong is told by ``reasoning``: one table of hypotheses, each a function from a ``case``
 (what is compared, and what else is known of the function) to guesses, and one rule that ranks what
 ``judging`` finds to hold. Guesses at entries are ``arrangements``, ``shifts`` and ``values``, in the words
-of ``places`` and ``factors``; guesses at the function's own graph, along which a ``flow`` runs, are
-``hypotheses`` (paths and whole derivatives), ``within`` (any value that a derivative is computed from),
-``rearrangements`` (sums and shifts) and ``loops`` (every step at once), in the names of ``variables``;
-``forgotten`` reads the formula, and ``otherwise`` evaluates the function at other arguments. ``diagnosis`` is
-the pure face: arrays in, findings out. Points of other sizes, in ``elsewhere``, decide between readings.
+of ``places`` and ``factors``. Guesses at the function's own graph, its ``workings``, along which a ``flow`` runs,
+are ``hypotheses`` (paths and whole derivatives), ``within`` (any value that a derivative is computed from),
+``rearrangements`` (sums and shifts), ``loops`` (every step at once) and ``remade`` (another function: its
+arrays, numbers and conditions), in the names of ``variables``; ``variations`` are what people make of an
+array. ``otherwise`` evaluates the function at other arguments. ``diagnosis`` is the pure face: arrays in,
+findings out. Points of other sizes, or beside a kink, in ``elsewhere``, decide between readings.
 
-Floor 10. Imports errors, ground, notation, graph, operations, derivation, tracing, display, tensor,
+Floor 10. Imports errors, ground, notation, graph, derivation, tracing, display, tensor,
 transforms.
 """

@@ -31,18 +31,21 @@ class Sources(NamedTuple):
     ----------
     terms : callable, optional
         Gives the terms whose sum is right, as pairs of text and array.
-    formula : callable, optional
-        Gives mistakes in the formula, as pairs of a clause and the tensor that it would give.
     flow : callable, optional
         Gives what runs along the function's graph.
     arguments : callable, optional
         Gives, in words, other arguments that the claim is right for.
+    hurried : bool
+        Whether only the plain hypotheses on the graph are worth their time.
+    of_graph : bool
+        Whether all that holds on the graph is asked for, and nothing else.
     """
 
     terms: Terms | None = None
-    formula: Terms | None = None
     flow: Callable[[], Flow | None] | None = None
     arguments: Callable[[], Iterable[str]] | None = None
+    hurried: bool = False
+    of_graph: bool = False
 
 
 NO_SOURCES = Sources()

@@ -11,7 +11,7 @@ from jacobians.ground.trees import flatten, is_tree, parameters
 from jacobians.tracing.running import Wrt
 from jacobians.transforms.flattening import flattened
 from jacobians.verification.claims import Backward, Claim, Forward, Full, Ours, gradients_of
-from jacobians.verification.elsewhere import decided, is_open, other_sizes
+from jacobians.verification.elsewhere import beside, decided, is_open, other_sizes
 from jacobians.verification.guests import backward_of, forward_of, is_guest
 from jacobians.verification.parts import Part
 from jacobians.verification.references import ByTracing, Given, Numerical, Reference
@@ -19,6 +19,15 @@ from jacobians.verification.report import Report
 from jacobians.verification.subject import Subject
 from jacobians.verification.trial import Trial
 
+_BESIDE = 2  # points beside a kink at which a claim must be right
+_CONVENTION = (
+    "where several kinks meet, the claim is between no two slopes, but it is right at points beside them: "
+    "a convention, which is free"
+)
+_WRONG_BESIDE = (
+    "all that is not zero is at kinks, where any number between two slopes passes, and beside them the claim "
+    "is wrong: check at other arguments"
+)
 _NAMES = ("auto", "traced", "complex-step", "richardson")
 
 
@@ -67,7 +76,8 @@ def check(
         gives the full Jacobian.
     rtol, atol : float, optional
         The relative and absolute difference that an entry may have, on top of the reference's own
-        error. By default they follow dtype and scale: √ε, and ε^⅔ of the largest entry.
+        error. By default they follow dtype and scale: √ε, and ε^⅔ of the largest entry
+        by the same result.
     seed : int
         Of the random upstreams and directions.
     kwargs : mapping, optional
@@ -142,71 +152,99 @@ def check(
             jacobian = flat.jacobian(jacobian, flat.result(kwargs or {}), "jacobian")
         if not isinstance(against, str):
             against = flat.jacobian(against, flat.result(kwargs or {}), "against")
-    options = _Options(against, rtol, atol, int(seed))
-    report = _checked(f, args, wrt, kwargs or {}, options, jacobian, vjp, jvp)
-    return _decided(report, f, args, wrt, kwargs or {}, options, vjp, jvp)
+    question = _Question(
+        f, args, wrt, kwargs or {}, against, rtol, atol, int(seed), jacobian, vjp, jvp
+    )
+    return _decided(_beside_kinks(_checked(question), question), question)
 
 
-def _decided(
-    report: Report,
-    f: Callable[..., Any],
-    args: Sequence[Any],
-    wrt: Wrt | None,
-    kwargs: Mapping[str, Any],
-    options: "_Options",
-    vjp: Callable[..., Any] | None,
-    jvp: Callable[..., Any] | None,
-) -> Report:
+class _Question(NamedTuple):
+    """What is asked, as of ``check``; ``told`` is whether somebody reads the answer."""
+
+    f: Callable[..., Any]
+    args: Sequence[Any]
+    wrt: Wrt | None
+    kwargs: Mapping[str, Any]
+    against: str | Callable[..., Any]
+    rtol: float | None
+    atol: float | None
+    seed: int
+    jacobian: Any
+    vjp: Callable[..., Any] | None
+    jvp: Callable[..., Any] | None
+    told: bool = True
+
+    def at(self, args: Sequence[Any]) -> dict[tuple[str, str, str], Part]:
+        """The parts of the answer at other arguments, as far as it is a function that claims."""
+        jacobian = self.jacobian if callable(self.jacobian) else None
+        try:
+            there = _checked(self._replace(args=args, jacobian=jacobian, told=False))
+        except Exception:  # what f or a claim does not take there
+            return {}
+        return {(p.kind, p.output, p.wrt): p for p in there.parts}
+
+
+def _with(report: Report, change: Callable[[Part], Part]) -> Report:
+    """The report with other parts."""
+    parts = tuple(map(change, report.parts))
+    return Report(report.name, parts, report.notes, report.seed, report.unjudged)
+
+
+def _beside_kinks(report: Report, question: _Question) -> Report:
+    """The report with what hangs on kinks decided by points beside them: a convention is right if the claim is."""
+    claims = {"vjp": question.vjp, "jvp": question.jvp, "jacobian": question.jacobian}
+    if not any(p.at_kinks and callable(claims.get(p.kind)) for p in report.parts):
+        return report
+    there = [question.at(beside(question.args, seed)) for seed in range(_BESIDE)]
+
+    def change(part: Part) -> Part:
+        twins = [parts.get((part.kind, part.output, part.wrt)) for parts in there]
+        if not part.at_kinks or not callable(claims.get(part.kind)) or None in twins:
+            return part
+        if all(twin is not None and twin.ok for twin in twins):
+            notes = (*part.notes, _CONVENTION) if part.failed else part.notes
+            return part._replace(
+                failed=0, findings=() if part.failed else part.findings, notes=notes
+            )
+        return part if part.failed else part._replace(open_to=_WRONG_BESIDE)
+
+    return _with(report, change)
+
+
+def _decided(report: Report, question: _Question) -> Report:
     """The report with readings that fit here alone left out: a point of other sizes tells."""
     claimed = [part for part in report.parts if part.kind in ("vjp", "jvp")]
-    if options.against != "auto" or not any(p.failed and is_open(p.findings) for p in claimed):
+    if question.against != "auto" or not any(p.failed and is_open(p.findings) for p in claimed):
         return report
-    other = other_sizes(f, args, kwargs)
-    if other is None:
-        return report
-    try:
-        there = _checked(f, other, wrt, kwargs, options._replace(told=False), None, vjp, jvp)
-    except Exception:  # a claim that knows its sizes
-        return report
-    known = {(p.kind, p.output, p.wrt): p for p in there.parts}
-    parts = list(report.parts)
-    for n, part in enumerate(parts):
+    other = other_sizes(question.f, question.args, question.kwargs)
+    known = question._replace(jacobian=None).at(other) if other is not None else {}
+
+    def change(part: Part) -> Part:
         twin = known.get((part.kind, part.output, part.wrt))
         if twin is None or not part.failed or not twin.failed or not is_open(part.findings):
-            continue
+            return part
         found = decided(part.findings, twin.findings, f"∂ of shape {twin.shape}")
-        if found is not None:
-            parts[n] = part._replace(findings=found)
-    return Report(report.name, tuple(parts), report.notes, report.seed, report.unjudged)
+        return part if found is None else part._replace(findings=found)
+
+    return _with(report, change)
 
 
-def _checked(
-    f: Callable[..., Any],
-    args: Sequence[Any],
-    wrt: Wrt | None,
-    kwargs: Mapping[str, Any],
-    options: "_Options",
-    jacobian: Any,
-    vjp: Callable[..., Any] | None,
-    jvp: Callable[..., Any] | None,
-) -> Report:
+def _checked(question: _Question) -> Report:
     """The report at these arguments."""
-    against = options.against
-    subject = Subject(f, args, kwargs or {}, 0 if wrt is None else wrt)
+    f, args, wrt, kwargs, against, *_ = question
+    subject = Subject(f, args, kwargs, 0 if wrt is None else wrt)
     subject.listen_for_noise()
-    if wrt is None and vjp is not None:
-        returned = gradients_of(subject, vjp, options.seed)
+    if wrt is None and question.vjp is not None:
+        returned = gradients_of(subject, question.vjp, question.seed)
         if callable(against) and not _gives(subject, against, returned):
-            returned = (
-                0  # the reference has no more; what is returned besides is named as not judged
-            )
+            returned = 0  # the reference has no more; what is returned besides is named
         if returned not in (0, (0,)):
-            rest = jacobian is not None or jvp is not None
-            first = _report(subject, options, jacobian, None, jvp) if rest else None
             several = subject.by(returned)
-            second = _report(several, options, None, vjp, None)
-            return second if first is None else _joined(first, second)
-    return _report(subject, options, jacobian, vjp, jvp)
+            second = _report(several, question._replace(jacobian=None, jvp=None))
+            if question.jacobian is None and question.jvp is None:
+                return second
+            return _joined(_report(subject, question._replace(vjp=None)), second)
+    return _report(subject, question)
 
 
 def _returned(
@@ -238,27 +276,11 @@ def _gives(subject: Subject, against: Callable[..., Any], returned: tuple[int, .
     return isinstance(found, tuple | list) and len(found) == len(returned)
 
 
-class _Options(NamedTuple):
-    """How a claim is judged; see ``check``."""
-
-    against: str | Callable[..., Any]
-    rtol: float | None
-    atol: float | None
-    seed: int
-    told: bool = True
-
-
-def _report(
-    subject: Subject,
-    options: _Options,
-    jacobian: Any,
-    vjp: Callable[..., Any] | None,
-    jvp: Callable[..., Any] | None,
-) -> Report:
+def _report(subject: Subject, question: _Question) -> Report:
     """The verdicts on all claims about one function."""
-    against = options.against
+    against = question.against
     traced, reason = _traced(subject)
-    claims = _claims(subject, traced, reason, jacobian, vjp, jvp)
+    claims = _claims(subject, traced, reason, question.jacobian, question.vjp, question.jvp)
     reference = _reference(subject, against, traced, reason, derived=claims[0].kind == "derived")
     if reason and against == "auto":
         subject.notes.append(f"{subject.name} was not traced: {reason.split('; ')[0]}")
@@ -266,11 +288,11 @@ def _report(
         subject,
         reference,
         traced,
-        rtol=options.rtol,
-        atol=options.atol,
-        seed=options.seed,
+        rtol=question.rtol,
+        atol=question.atol,
+        seed=question.seed,
         automatic=against == "auto",
-        told=options.told,
+        told=question.told,
     )
     try:
         parts: list[Part] = [
@@ -279,12 +301,13 @@ def _report(
             for output in range(len(subject.outputs))
             for which in range(len(subject.points))
         ]
+        parts = trial.with_shared_reasons(parts)
     finally:
         subject.progress.done()
         if subject.is_method:
             subject.refresh()
     notes, unjudged = tuple(subject.notes), tuple(subject.unjudged)
-    return Report(subject.name, tuple(parts), notes, options.seed, unjudged)
+    return Report(subject.name, tuple(parts), notes, question.seed, unjudged)
 
 
 def _joined(first: Report, second: Report) -> Report:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.tensor.jacobian_tensor import JacobianTensor
+from jacobians.tracing.generators import within_reach
 from jacobians.verification.references import (
     MOST_ENTRIES,
     ByTracing,
@@ -28,6 +29,7 @@ MOST_BASIS = 256  # upstreams or directions of a basis
 MOST_EXPLAINED = 1024  # of them, where something is wrong
 RANDOM = 4  # of them otherwise
 _BESIDE = 2  # random ones beside a basis
+_MOST_ARRAYS = 32  # that are looked at, of those in reach
 _LARGE = 20.0  # the size of one of them: what clips or takes signs is not linear
 
 
@@ -59,9 +61,21 @@ class Sample(NamedTuple):
 
 
 class Claim:
-    """What is said about the derivative: ``kind``, and a sample for a result and an argument."""
+    """What is said about the derivative: ``kind``, and a sample for a result and an argument.
+
+    ``made_by`` is the user's function that says it, where there is one.
+    """
 
     kind: ClaimKind
+    made_by: Callable[..., Any] | None = None
+
+    def arrays(self) -> list[tuple[str, Array]]:
+        """What the user's function reaches by names: it may stand in another's place."""
+        found = within_reach(self.made_by) if self.made_by is not None else ()
+        return [
+            (name, thing.astype(np.float64)) for name, thing in found
+            if isinstance(thing, np.ndarray) and thing.dtype.kind in "fiub" and thing.size > 1
+        ][:_MOST_ARRAYS]  # fmt: skip
 
     def sample(self, pair: Pair, random: np.random.Generator, most: int = MOST_BASIS) -> Sample:
         """What is said; to a basis of at most so many upstreams or directions."""
@@ -88,6 +102,7 @@ class Full(Claim):
 
     def __init__(self, subject: Subject, claimed: Any) -> None:
         if callable(claimed):
+            self.made_by = claimed
             claimed = subject.given_to("jacobian", claimed)
         self._table = arranged(subject, claimed, "jacobian")
 
@@ -141,7 +156,7 @@ class Backward(Asked):
 
     def __init__(self, subject: Subject, vjp: Callable[..., Any]) -> None:
         super().__init__(subject)
-        self._vjp = vjp
+        self.made_by = self._vjp = vjp
 
     def sample(self, pair: Pair, random: np.random.Generator, most: int = MOST_BASIS) -> Sample:
         """Gradients for a basis, or for random upstreams."""
@@ -194,7 +209,7 @@ class Forward(Asked):
 
     def __init__(self, subject: Subject, jvp: Callable[..., Any]) -> None:
         super().__init__(subject)
-        self._jvp = jvp
+        self.made_by = self._jvp = jvp
 
     def sample(self, pair: Pair, random: np.random.Generator, most: int = MOST_BASIS) -> Sample:
         """Changes along a basis, or along random directions."""

@@ -43,6 +43,10 @@ class Contest(NamedTuple):
     asked: str
     given: Sequence[Array] = ()
 
+    def fits_with(self, other: "Contest") -> bool:
+        """Whether the same was compared."""
+        return self.way == other.way and self.claimed.shape == other.claimed.shape
+
     @property
     def fits(self) -> bool:
         """Whether the shapes are the same."""

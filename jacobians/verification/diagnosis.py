@@ -106,7 +106,6 @@ def diagnose_backward(
     in_shape: Sequence[int],
     tolerance: float | NDArray[Any],
     terms: Terms | None = None,
-    sources: Sources | None = None,
 ) -> tuple[Finding, ...]:
     """Explanations of a wrong backward, best first, from what it gave for some upstreams.
 
@@ -124,19 +123,7 @@ def diagnose_backward(
     'upstream'
     """
     which = Map(True, tuple(out_shape), tuple(in_shape))
-    return explain_probes(probes, which, tolerance, sources or Sources(terms))
-
-
-def diagnose_forward(
-    probes: Probes,
-    *,
-    out_shape: Sequence[int],
-    in_shape: Sequence[int],
-    tolerance: float | NDArray[Any],
-) -> tuple[Finding, ...]:
-    """Explanations of a wrong forward: of ``(dX, got, want)``, as those of a backward."""
-    which = Map(False, tuple(out_shape), tuple(in_shape))
-    return explain_probes(probes, which, tolerance, Sources())
+    return explain_probes(probes, which, tolerance, Sources(terms))
 
 
 def explain_probes(
@@ -166,7 +153,8 @@ def explain_probes(
     kept = [one for one in found if one.kind not in vague]
     alarms = [one for one in found if one.kind == "nan"]
     if found or about_argument:
-        return tuple([*alarms, *about_argument, *kept][:_MOST])
+        most = None if sources.of_graph else _MOST
+        return tuple([*alarms, *about_argument, *kept][:most])
     return ()
 
 
@@ -220,7 +208,7 @@ def _stacked(
     own = which.names[count:] if which.backward else which.names[:count]
     extents = list(zip(which.names, (*which.out_shape, *which.in_shape), strict=True))
     out_ndim = 1 if which.backward else 1 + count
-    sources = sources._replace(terms=None, formula=None)
+    sources = sources._replace(terms=None)
     return explain(got, want, ("probe", *own), out_ndim, 1, tolerance, sources, extents)
 
 

@@ -12,6 +12,7 @@ from jacobians.verification.reasoning import Finding, is_vague
 
 _SIZES = (5, 7, 3, 11, 13)  # no one a power or a product of others
 _LARGEST = 1 << 11  # entries of an argument, or a result, of another size
+_NEAR = 1e-3  # how far beside, as a share of the largest entry
 _NUMBER = re.compile(r"[\d.,]+(?:e-?\d+)?")
 _REMARK = re.compile(r" \((?:a |an |n |it |or )[^()]*\)")
 _FACTORS = ("factor", "mean")
@@ -42,9 +43,9 @@ def other_sizes(
         shape = tuple(into[n] for n in array.shape)
         if array.dtype.kind not in "fiub" or prod(shape) > _LARGEST or not array.size:
             return None
-        drawn = random.choice(array.ravel(), shape)
+        drawn = np.asarray(random.choice(array.ravel(), shape))
         if array.dtype.kind == "f" and not np.isin(array, (0, 1)).all():
-            drawn = (drawn * random.uniform(0.8, 1.2, shape)).astype(array.dtype)
+            drawn = np.asarray(drawn * random.uniform(0.8, 1.2, shape), array.dtype)
         found.append(_like(array, drawn))
     try:
         before, _ = flatten(f(*[_copied(a) for a in args], **kwargs))
@@ -55,6 +56,23 @@ def other_sizes(
     ranks = [np.ndim(y) for y in before] == [y.ndim for y in ends]
     finite = all(y.size <= _LARGEST and np.isfinite(y).all() for y in ends)
     return found if ranks and finite else None
+
+
+def beside(args: Sequence[Any], seed: int) -> list[Any]:
+    """Arguments near by, at which kinks come apart; what is symmetric stays so."""
+    random = np.random.default_rng([6, seed])
+    found: list[Any] = []
+    for value in args:
+        array = np.asarray(value)
+        if not isinstance(value, np.ndarray | list) or array.dtype.kind != "f":
+            found.append(value)
+            continue
+        size = float(np.max(np.abs(array), initial=0.0, where=np.isfinite(array))) or 1.0
+        move = _NEAR * size * random.uniform(-1, 1, array.shape)
+        if array.ndim == 2 and array.shape[0] == array.shape[1] and np.array_equal(array, array.T):
+            move = (move + move.T) / 2
+        found.append((array + move).astype(array.dtype))
+    return found
 
 
 def _like(array: Any, drawn: Any) -> Any:

@@ -1,13 +1,11 @@
-"""A function's graph with what runs along it: gradients by each node, and changes of each.
+"""What runs along a function's graph: gradients by each node, and changes of each.
 
 A derivative is a sum over paths of products of local Jacobians. For some upstreams and directions a
 :class:`Flow` holds the gradient that reaches each node (``up``) and the change that each node makes
 (``down``); the derivative contracted with both is ``up[a] @ down[a]`` at any node that all paths cross.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from math import prod
 from typing import Any, NamedTuple
 
@@ -15,34 +13,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.derivation.chain_rule import between
-from jacobians.display.expressions import label
-from jacobians.display.formulas import written_out
-from jacobians.graph.node import Node, apply, evaluate, ordered
-from jacobians.notation.terms import Sum
+from jacobians.graph.node import Node, evaluate, ordered
 from jacobians.tensor.jacobian_tensor import JacobianTensor
-from jacobians.tracing.running import Run, output_node, traced
-from jacobians.verification.subject import Pair, Subject, copied
-from jacobians.verification.variables import brief, variables_seen
+from jacobians.verification.subject import Pair
+from jacobians.verification.workings import Edge, Workings, tensor_of
 
 Array = NDArray[Any]
 
 _MOST_NODES = 160  # between the argument and the result
 _UPSTREAMS, _DIRECTIONS, _FEW_DIRECTIONS = 4, 24, 6
 _MANY = 1 << 12  # entries of an argument, of which few directions are looked at
-_LARGEST = 1 << 18  # entries of a local Jacobian that is made dense
 _EXACT = 1e-6  # the relative error of a prediction that holds
 _CLEAR = 1e-3  # the share of a small error that may be left of it
 _FEW_RESULTS = 4  # that are looked at one by one
 _IDLE = 1e-12  # the share of the derivative that runs through a path that cancels
-
-
-class Edge(NamedTuple):
-    """A node, one of its operands, and the local Jacobian between them."""
-
-    node: Node
-    position: int
-    operand: Node
-    local: JacobianTensor
 
 
 class Told(NamedTuple):
@@ -58,6 +42,8 @@ class Told(NamedTuple):
         The unit of rounding.
     symmetric : bool
         Whether it is judged along symmetric changes of the argument alone.
+    beside : sequence of (str, ndarray)
+        Arrays that what is claimed reaches by names.
     """
 
     matrix: Array
@@ -65,6 +51,7 @@ class Told(NamedTuple):
     directions: Array | None
     eps: float
     symmetric: bool = False
+    beside: Sequence[tuple[str, Array]] = ()
 
     def along(self, upstreams: Array, directions: Array) -> Array:
         """What it says to both; on the probed side to those that it was probed with."""
@@ -89,43 +76,51 @@ class Flow:
         (size, directions): the change of the node, flat.
     error, allowed : ndarray, float
         What the claim differs by, of the shape of ``right``, and what an explanation may leave of it.
+    beside : sequence of (str, ndarray)
+        Arrays that what is claimed reaches by names.
     tried : list
         Of what has been tried, the mistakes that hold with no free number; two may hold together.
     """
 
     def __init__(
-        self, output: Node, start: Node, values: dict[Node, Any], names: dict[Node, str],
-        upstreams: Array, directions: Array, told: Told,
-    ) -> None:  # fmt: skip
-        self.output, self.start, self.names = output, start, names
+        self,
+        workings: Workings,
+        output: Node,
+        start: Node,
+        upstreams: Array,
+        directions: Array,
+        told: Told,
+    ) -> None:
+        self.workings, self.output, self.start = workings, output, start
+        self.names, self.values = workings.names, workings.values
+        self.matrix, self.slope, self.said = workings.matrix, workings.slope, workings.said
+        self.read_by = workings.read_by
         self.nodes = between(output, [start])
-        self.values = values
-        self.edges: list[Edge] = []
         inside = set(self.nodes)
-        needed: dict[Node, Any] = dict(values)
-        for node in self.nodes:
-            if node.operation is None or node is start:
-                continue
-            for position, operand in enumerate(node.operands):
-                if operand in inside:
-                    tensor = node.operation.local(node, position)
-                    known = evaluate(tensor.operands, needed)
-                    self.edges.append(Edge(node, position, operand, _tensor(tensor, node, known)))
-        self._said: dict[Node, str] = {}
-        self._matrices: dict[int, Array | None] = {}
-        self._run(upstreams, directions)
+        edges = [
+            workings.edge(node, position)
+            for node in self.nodes
+            for position, operand in enumerate(node.operands)
+            if operand in inside and node is not start
+        ]
+        self._thin: dict[bytes, dict[Node, Array]] = {}
+        self._run(edges, upstreams, directions)
         # A path whose share cancels, a maximum that is subtracted, is no part of what people write.
         size = np.abs(self.right).max(initial=0.0)
-        idle = [
+        silent = set[Node]()  # behind a state that starts at zero, which may stand for another
+        for node in reversed(self.nodes[:-1]):
+            if all(e.node in silent or self._is_zero(e) for e in self.users(node)):
+                silent.add(node)
+        kept = [
             e
-            for e in self.edges
-            if np.abs(self.through(e)).max(initial=0.0) <= _IDLE * size and not self._is_zero(e)
+            for e in edges
+            if np.abs(self.through(e)).max(initial=0.0) > _IDLE * size
+            or self._is_zero(e)
+            or e.node in silent
         ]
-        if idle and size > 0:
-            self.edges = [e for e in self.edges if all(e is not other for other in idle)]
-            self._matrices.clear()
-            self._run(upstreams, directions)
-        self._told = told
+        if len(kept) < len(edges) and size > 0:
+            self._run(kept, upstreams, directions)
+        self._told, self.beside = told, told.beside
         claimed = told.along(upstreams, directions)
         size = sum(float(np.max(np.abs(a), initial=0.0)) for a in (claimed, self.right))
         self.error = claimed - self.right
@@ -150,68 +145,94 @@ class Flow:
     def rebuilt(
         self, remade: dict[Node, Callable[[list[Node]], Node]], given: dict[Node, Any] | None = None
     ) -> tuple["Flow", dict[Node, Node]]:
-        """The same of a function of which some nodes are made anew, and what each node has become.
-
-        ``remade`` takes a node's new operands; ``given`` has the values of inputs that it makes.
-        """
-        new: dict[Node, Node] = {}
-        for node in ordered([self.output]):
-            operands = [new[o] for o in node.operands]
-            if node in remade:
-                new[node] = remade[node](operands)
-            elif all(o is p for o, p in zip(operands, node.operands, strict=True)):
-                new[node] = node
-            else:
-                assert node.operation is not None
-                new[node] = apply(node.operation, operands, **dict(node.parameters))
-        known = {**self.values, **(given or {})}
-        leaves = [n for n in ordered([new[self.output]]) if n.operation is None]
-        values = evaluate([new[self.output]], {n: known.get(n, n.value) for n in leaves})
-        names = {new[n]: name for n, name in self.names.items() if n in new}
+        """The same of a function of which some nodes are made anew, and what each node has become."""
+        workings, new = self.workings.remade(remade, given or {})
         ends = self.up[self.output], self.down[self.start]
-        return Flow(new[self.output], new[self.start], values, names, *ends, self._told), new
+        return Flow(workings, new[self.output], new[self.start], *ends, self._told), new
 
     def adds_with(
-        self, given: dict[Node, Any], picks: tuple[Edge, Array] | None = None
+        self, given: dict[Node, Any], picks: Mapping[int, Array] | None = None
     ) -> Array | None:
         """What other values of some nodes add to the right numbers, with all that follows from them.
 
-        ``picks`` has an edge with another matrix. None where they are no numbers.
+        ``picks`` has other matrices besides, by the ids of their edges. None where they are no numbers.
         """
-        leaves = [n for n in ordered([self.output]) if n.operation is None]
-        known = {n: self.values.get(n, n.value) for n in leaves}
+        moved, order = set(given), ordered([self.output])
+        for node in order:
+            if not moved.isdisjoint(node.operands):
+                moved.add(node)
+        known = {n: self.values.get(n, n.value) for n in order if n not in moved}
         try:
-            values = evaluate([*self.nodes, self.output], {**known, **given})
+            values = evaluate([n for n in order if n in moved], {**known, **given})
         except np.linalg.LinAlgError:
             return None
-        return self.adds_where({id(edge): values for edge in self.edges}, picks)
+        own = {**self.values, **values}
+        return self.adds_where(
+            {id(e): own for e in self.edges if not moved.isdisjoint(self.read_by(e))}, picks
+        )
 
     def adds_where(
-        self,
-        values: dict[int, dict[Node, Any]],
-        picks: tuple[Edge, Array] | None = None,
+        self, values: dict[int, dict[Node, Any]], picks: Mapping[int, Array] | None = None
     ) -> Array | None:
         """What it adds that some local derivatives, by the ids of their edges, are computed from other values."""
-        down = {self.start: self.down[self.start]}
+        others: dict[int, Array | JacobianTensor] = {}
+        try:
+            for edge in self.edges:
+                if id(edge) in values:
+                    own = evaluate(edge.local.terms.operands, values[id(edge)])
+                    others[id(edge)] = tensor_of(edge.local.terms, edge.node, own)
+        except np.linalg.LinAlgError:
+            return None
+        return self.adds_by({**others, **(picks or {})})
+
+    def adds_by(
+        self, others: Mapping[int, Array | JacobianTensor], weights: Array | None = None
+    ) -> Array | None:
+        """What it adds that some local Jacobians, by the ids of their edges, are others.
+
+        Along all directions, or along the one that is their sum with ``weights``.
+        """
+        down = self.down if weights is None else self._along(weights)
+        now: dict[Node, Array] = {}
         for node in self.nodes[1:]:
-            down[node] = np.zeros_like(self.down[node])
-            for edge in self.into(node):
-                if picks is not None and edge is picks[0]:
-                    down[node] = down[node] + picks[1] @ down[edge.operand]
+            into = self.into(node)
+            change = None
+            for e in into:
+                other, moved = others.get(id(e)), now.get(e.operand)
+                if other is None and moved is not None:
+                    part = self.pushed(e, moved - down[e.operand])
+                elif other is not None:
+                    below = down[e.operand] if moved is None else moved
+                    if isinstance(other, np.ndarray):
+                        part = other @ below
+                    else:
+                        part = self.pushed(e._replace(local=other), below)
+                    part = part - self.pushed(e, down[e.operand])
+                else:
                     continue
-                own, tops = values.get(id(edge)), edge.local.terms.operands
-                if own is not None:
-                    try:
-                        local = _tensor(edge.local.terms, node, evaluate(tops, own))
-                    except np.linalg.LinAlgError:
-                        return None
-                    edge = edge._replace(local=local)
-                down[node] = down[node] + self.pushed(edge, down[edge.operand])
-        adds = self.up[self.output] @ down[self.output] - self.right
+                change = part if change is None else change + part
+            if change is not None:
+                now[node] = down[node] + change
+        if self.output not in now:
+            return np.zeros_like(self.right)
+        adds: Array = self.up[self.output] @ (now[self.output] - down[self.output])
         return adds if np.isfinite(adds).all() else None
 
-    def _run(self, upstreams: Array, directions: Array) -> None:
-        """Fill in ``up`` and ``down`` along the edges."""
+    def _along(self, weights: Array) -> dict[Node, Array]:
+        """The changes of all nodes along a sum of the directions."""
+        key = weights.tobytes()
+        if key not in self._thin:
+            self._thin[key] = {node: down @ weights for node, down in self.down.items()}
+        return self._thin[key]
+
+    def _run(self, edges: list[Edge], upstreams: Array, directions: Array) -> None:
+        """Take these edges, and fill in ``up`` and ``down`` along them."""
+        self.edges = edges
+        self._into: dict[Node, list[Edge]] = {}
+        self._users: dict[Node, list[Edge]] = {}
+        for edge in edges:
+            self._into.setdefault(edge.node, []).append(edge)
+            self._users.setdefault(edge.operand, []).append(edge)
         self.down: dict[Node, Array] = {}
         for node in self.nodes:
             parts = [self.pushed(e, self.down[e.operand]) for e in self.into(node)]
@@ -227,21 +248,14 @@ class Flow:
 
     def into(self, node: Node) -> list[Edge]:
         """The edges from a node to its operands."""
-        return [edge for edge in self.edges if edge.node is node]
+        return self._into.get(node, [])
 
-    def matrix(self, edge: Edge) -> Array | None:
-        """The local Jacobian as a matrix, None where it is large."""
-        if id(edge) in self._matrices:
-            return self._matrices[id(edge)]
-        shape = prod(edge.node.shape), prod(edge.operand.shape)
-        small = edge.local.size <= _LARGEST
-        found = edge.local.dense().reshape(shape) if small else None
-        if any(edge is own for own in self.edges):  # of a mistake, it is used once
-            self._matrices[id(edge)] = found
-        return found
+    def users(self, node: Node) -> list[Edge]:
+        """The edges to a node from what is computed with it."""
+        return self._users.get(node, [])
 
     def _is_zero(self, edge: Edge) -> bool:
-        """Whether nothing runs through an edge here, behind a state that starts at zero."""
+        """Whether nothing runs through an edge here."""
         matrix = self.matrix(edge)
         return not self.down[edge.operand].any() or (matrix is not None and not matrix.any())
 
@@ -274,30 +288,14 @@ class Flow:
         """The share of the derivative that runs through an edge."""
         return self.pulled(edge, self.up[edge.node]) @ self.down[edge.operand]
 
-    def said(self, node: Node) -> str:
-        """A node in words."""
-        if node not in self._said:
-            self._said[node] = brief(node, self.names, self.formula)
-        return self._said[node]
 
-    def formula(self, node: Node) -> str:
-        """A node as the formulas write it; empty where it has no notation of its own."""
-        try:
-            axes = "ijklmnopq"[: node.ndim]
-            return str(written_out(lambda: label(node, axes, "text").text, self.values))
-        except Exception:  # what has no notation of its own
-            return ""
-
-
-def _tensor(tensor: Sum, node: Node, values: dict[Node, Any]) -> JacobianTensor:
-    own = {n: np.asarray(values[n], np.float64) for n in tensor.operands}
-    return JacobianTensor(tensor, node.ndim, own, dtype=np.float64)
-
-
-def flow_of(subject: Subject, pair: Pair, told: Told) -> Flow | None:
-    """The flow of a function that traces; None where its graph is too large, or there is none."""
+def flow_of(workings: Workings, pair: Pair, told: Told) -> Flow | None:
+    """The flow between an argument and a result; None where its graph is too large, or there is none."""
+    start, output = workings.inputs[pair.which], workings.outputs[pair.output]
+    nodes = between(output, [start])
+    if start not in nodes or output is start or len(nodes) > _MOST_NODES:
+        return None
     upstreams, directions = told.upstreams, told.directions
-    args, kwargs = copied(subject.args), copied(subject.kwargs)
     random = np.random.default_rng(11)
     if upstreams is None:
         few = pair.out.size <= _FEW_RESULTS
@@ -308,60 +306,7 @@ def flow_of(subject: Subject, pair: Pair, told: Told) -> Flow | None:
         size = pair.inner.size
         count = _DIRECTIONS if size <= _MANY else _FEW_DIRECTIONS
         directions = np.eye(size) if size <= count else random.normal(size=(size, count))
-    names: dict[Node, str] = {}
-    with ExitStack() as stack:
-        with variables_seen(names):
-            run = stack.enter_context(_run_by_all(subject, args, kwargs))
-        start, output = run.inputs[pair.which], output_node(run.outputs[pair.output])
-        nodes = between(output, [start])
-        if start not in nodes or output is start or len(nodes) > _MOST_NODES:
-            return None
-        values = evaluate([*nodes, output], run.here.values)
-        if told.directions is None and told.symmetric:
-            shape = pair.inner.shape
-            both = directions.reshape(*shape, -1)
+        if told.symmetric:
+            both = directions.reshape(*pair.inner.shape, -1)
             directions = (both + np.swapaxes(both, 0, 1)).reshape(directions.shape)
-        labels = [*subject.names, *run.names[len(subject.names) :]]
-        several = {n for n, count in Counter(names.values()).items() if count > 1}
-        names = {
-            n: name
-            for n, name in names.items()
-            if name not in labels and name not in several and n is not output
-        }
-        names.update(zip(run.inputs, labels, strict=True))
-        return Flow(output, start, values, names, upstreams, directions, told)
-
-
-@contextmanager
-def _run_by_all(subject: Subject, args: list[Any], kwargs: dict[str, Any]) -> Iterator[Run]:
-    """The function with all float arrays among its arguments traced, so that all values have names.
-
-    By the asked for alone where it takes no more.
-    """
-    others = [
-        n
-        for n, value in enumerate(args)
-        if n not in subject.places and isinstance(value, np.ndarray) and value.dtype.kind == "f"
-    ]
-    with ExitStack() as stack:
-        try:
-            run = stack.enter_context(
-                traced(
-                    subject.f, args, kwargs, (*subject.places, *others) if others else subject.wrt
-                )
-            )
-        except Exception:  # an argument that decides a branch, or is a table
-            run = stack.enter_context(traced(subject.f, args, kwargs, subject.wrt))
-        yield run
-
-
-def slope_of(edge: Edge) -> Array | None:
-    """The scalar derivative of an elementwise node by an operand, in the node's shape."""
-    if edge.node.operation is None or not edge.node.operation.elementwise:
-        return None
-    try:
-        terms = tuple(t._replace(slots=t.slots[: edge.node.ndim]) for t in edge.local.terms.terms)
-        own = Sum(edge.node.shape, terms)
-        return JacobianTensor(own, edge.node.ndim, edge.local.operands, dtype=np.float64).dense()
-    except Exception:  # slots that letters of the operand alone would fill
-        return None
+    return Flow(workings, output, start, upstreams, directions, told)

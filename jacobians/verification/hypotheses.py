@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.graph.node import Node
-from jacobians.verification.flow import Edge, Flow, slope_of
+from jacobians.verification.flow import Flow
 from jacobians.verification.judging import CLOSE, PLAIN, Guess, added
 from jacobians.verification.within import valued
+from jacobians.verification.workings import Edge
 
 Array = NDArray[Any]
 
@@ -38,7 +39,7 @@ def _shares(flow: Flow) -> list[tuple[str, Array]]:
         if not share.any() or _alike(share, flow.right):
             continue
         whole = operand is node  # all that runs through it, however often it is used
-        alone = operand is not flow.start and (whole or len(_users(flow, operand)) == 1)
+        alone = operand is not flow.start and (whole or len(flow.users(operand)) == 1)
         plain = alone and operand in flow.names
         name = flow.said(operand)
         if not alone or (forks and not plain):
@@ -48,10 +49,6 @@ def _shares(flow: Flow) -> list[tuple[str, Array]]:
             groups.append((share, group := []))
         group.append((not plain, -node.serial, name))
     return [(min(names)[2], share) for share, names in groups]
-
-
-def _users(flow: Flow, node: Node) -> list[Edge]:
-    return [edge for edge in flow.edges if edge.operand is node]
 
 
 def paths(flow: Flow) -> Iterator[Guess]:
@@ -82,7 +79,7 @@ def _of_path(where: str, sizes: Sequence[int], factor: float) -> str:
 
 
 def skipped(flow: Flow) -> Iterator[Guess]:
-    """From a node to one before it the gradient passes as it is, or through another matrix."""
+    """From a node to one before it the gradient passes as it is, or through another matrix or function."""
     for after, before in _spans(flow):
         G, down = flow.up[after], flow.down[before]
         share = G @ flow.down[after]
@@ -90,20 +87,39 @@ def skipped(flow: Flow) -> Iterator[Guess]:
         direct = [e for e in flow.into(after) if e.operand is before]
         alone = len(direct) == len(flow.into(after)) == 1
         text = f"{what} is forgotten: the gradient passes as it is"
-        slope = slope_of(direct[0]) if len(direct) == 1 else None
-        if slope is not None and slope.size and np.ptp(slope) == 0 and 0 < abs(slope.flat[0]) < 1:
-            text = _forgotten_division(flow, float(slope.flat[0]), flow.said(after))
+        slope = flow.slope(direct[0]) if len(direct) == 1 else None
+        if slope is not None and _is_number(flow, direct[0]):
+            text = _forgotten_number(flow, direct[0], flow.said(after))
         yield added("skipped", text, G @ down - share, 1.4 if alone else 1.5)
+        yield from _scalars(flow, after, before, what)
         local = flow.matrix(direct[0]) if alone else None
+        if local is None:
+            slopes = _elementwise(flow, after, before)
+            local = None if slopes is None else np.diag(slopes)
         if local is None or local.shape[0] != local.shape[1]:
             continue
-        yield added("twice", f"{what} is applied twice", G @ local @ local @ down - share, 1.5)
+        weight = 1.5 if alone else 1.52
+        yield added("twice", f"{what} is applied twice", G @ local @ local @ down - share, weight)
         yield added("transposed", f"{what} stands transposed", G @ local.T @ down - share, 1.7)
         with suppress(np.linalg.LinAlgError):
             text = f"{what} is divided by, where it is a factor"
             plain = np.count_nonzero(local) <= len(local)
             adds = G @ np.linalg.inv(local) @ down - share
             yield added("inverse", text, adds, 1.75 if plain else 2.1)
+
+
+def _elementwise(flow: Flow, after: Node, before: Node) -> Array | None:
+    """The derivative of each entry by its own, where all operations in between are elementwise."""
+    slopes = {after: np.ones(after.shape)}
+    for node in reversed(flow.nodes):
+        if node is before or node not in slopes:
+            continue
+        for edge in flow.into(node):
+            slope = flow.slope(edge)
+            if slope is None or edge.operand.shape != after.shape:
+                return None
+            slopes[edge.operand] = slopes.get(edge.operand, 0) + slopes[node] * slope
+    return slopes[before].ravel() if prod(after.shape) > 1 else None
 
 
 def _derivative_of(flow: Flow, after: Node, before: Node) -> str:
@@ -143,33 +159,73 @@ _SCALARS: dict[str, Callable[[Array], Array]] = {
 """Scalar derivatives that people write, as functions of the argument or the result."""
 
 
-def scalars(flow: Flow) -> Iterator[Guess]:
+def _scalars(flow: Flow, after: Node, before: Node, what: str) -> Iterator[Guess]:
     """A scalar derivative taken as another: at the result instead of the argument, or the reverse."""
-    for after, before in _spans(flow):
-        G, down = flow.up[after], flow.down[before]
-        share = G @ flow.down[after]
-        what = _derivative_of(flow, after, before)
-        direct = [e for e in flow.into(after) if e.operand is before]
-        slope = slope_of(direct[0]) if len(direct) == 1 else None
-        affine = slope is not None and slope.size > 1 and np.ptp(slope) == 0
-        for name, node, at in (("x", before, "its argument"), ("y", after, "its result")):
-            value = np.asarray(flow.values[node], np.float64).reshape(-1)
-            with np.errstate(all="ignore"):
-                forms = [(form, function(value)) for form, function in _SCALARS.items()]
-            forms = [
-                (f, number) for f, number in forms if np.isfinite(number).all() and number.any()
-            ]
-            if not forms:
-                continue
-            predicted = (G * np.stack([number for _, number in forms])[:, None]) @ down - share
-            for (form, _), adds in zip(forms, predicted, strict=True):
-                text = f"{what} is taken as {form.format(name)}, where {name} is {at}, {flow.said(node)}"
-                weight = 1.6 + 0.002 * len(form) + 0.4 * affine
-                yield added("scalar", text, adds, weight)
+    G, down = flow.up[after], flow.down[before]
+    share = G @ flow.down[after]
+    direct = [e for e in flow.into(after) if e.operand is before]
+    slope = flow.slope(direct[0]) if len(direct) == 1 else None
+    affine = slope is not None and slope.size > 1 and np.ptp(slope) == 0
+    known = (after in flow.names or after is flow.output) + (before in flow.names)
+    for name, node, at in (("x", before, "its argument"), ("y", after, "its result")):
+        value = np.asarray(flow.values[node], np.float64).reshape(-1)
+        with np.errstate(all="ignore"):
+            forms = [(form, function(value)) for form, function in _SCALARS.items()]
+        forms = [(f, number) for f, number in forms if np.isfinite(number).all() and number.any()]
+        if not forms:
+            continue
+        predicted = (G * np.stack([number for _, number in forms])[:, None]) @ down - share
+        for (form, _), adds in zip(forms, predicted, strict=True):
+            text = (
+                f"{what} is taken as {form.format(name)}, where {name} is {at}, {flow.said(node)}"
+            )
+            weight = 1.6 + 0.002 * len(form) + 0.4 * affine - 0.005 * known
+            yield added("scalar", text, adds, weight)
 
 
-def _forgotten_division(flow: Flow, slope: float, of: str) -> str:
+def mistakes(flow: Flow, edge: Edge) -> Iterator[tuple[str, str, Array]]:
+    """What may stand in the place of a local Jacobian: the kind, words for node and operand, the matrix."""
+    matrix = flow.matrix(edge)
+    if matrix is None:
+        return
+    yield "path", "the gradient through {1} in {0} is missing", np.zeros_like(matrix)
+    yield "path", "the gradient through {1} in {0} has the wrong sign", -matrix
+    yield "path", "the gradient through {1} in {0} is there twice", 2 * matrix
+    yield "path", "the gradient through {1} in {0} is half of what it should be", matrix / 2
+    if matrix.shape[0] != matrix.shape[1]:
+        return
+    what, slope = "the derivative of {0} by {1}", flow.slope(edge)
+    text = what + " is forgotten: the gradient passes as it is"
+    if slope is not None and _is_number(flow, edge):
+        text = _forgotten_number(flow, edge, "{0}")
+    yield "skipped", text, np.eye(len(matrix))
+    yield "transposed", what + " stands transposed", matrix.T
+    yield "twice", what + " is applied twice", matrix @ matrix
+    if slope is None or len(edge.node.operands) > 1:
+        return
+    for name, node, at in (("x", edge.operand, "its argument"), ("y", edge.node, "its result")):
+        value = np.asarray(flow.values[node], np.float64).reshape(-1)
+        with np.errstate(all="ignore"):
+            for form, function in _SCALARS.items():
+                number = function(value)
+                if np.isfinite(number).all() and (number != 1).any():
+                    text = f"{what} is taken as {form.format(name)}, where {name} is {at}"
+                    yield "scalar", text, np.diag(number)
+
+
+def _is_number(flow: Flow, edge: Edge) -> bool:
+    """Whether a derivative is one number, which a person multiplies or divides by."""
+    slope = flow.slope(edge)
+    if slope is None or not slope.size or np.ptp(slope) or float(slope.flat[0]) in (0, 1, -1):
+        return False
+    return all(n.operation is None and not n.ndim for n in flow.read_by(edge))
+
+
+def _forgotten_number(flow: Flow, edge: Edge, of: str) -> str:
     """The words for a constant that is forgotten: a size divided by is a mean."""
+    slope = float(flow.slope(edge).flat[0])  # type: ignore[union-attr]
+    if edge.node.operation is None or edge.node.operation.name != "divide":
+        return f"the factor {slope:.6g} in {of} is forgotten".replace("-", "−")
     number = 1 / slope
     sizes = {n for a in flow.nodes for n in (*a.shape, prod(a.shape))}
     mean = (
@@ -261,7 +317,7 @@ def exchanged(flow: Flow) -> Iterator[Guess]:
 def one_for_all(flow: Flow) -> Iterator[Guess]:
     """The gradient by one of several uses of a value stands for that by each: ``3 X²`` of a matrix."""
     for operand in flow.nodes:
-        edges = _users(flow, operand)
+        edges = flow.users(operand)
         shares = [flow.through(edge) for edge in edges] if 1 < len(edges) <= _MOST_STEPS else []
         total = np.sum(shares, axis=0)
         for edge, share in zip(edges, shares, strict=False):
@@ -280,7 +336,7 @@ def one_for_all(flow: Flow) -> Iterator[Guess]:
 def reordered(flow: Flow) -> Iterator[Guess]:
     """Three or four gradients of one shape that are put back in another order: gates."""
     for operand in flow.nodes:
-        edges = [edge for edge in _users(flow, operand) if edge.node.ndim][:_MOST_USES]
+        edges = [edge for edge in flow.users(operand) if edge.node.ndim][:_MOST_USES]
         if len(edges) < 3 or len({edge.node.shape for edge in edges}) > 1:
             continue
         down = flow.down[operand]

@@ -281,7 +281,9 @@ def _along(guess: Guess, adds: Array, flow: Flow) -> Diagnosis | None:
         c = float(np.vdot(adds, flow.error)) / below if below > 0 else 0.0
         adds, words = c * adds, guess.words(c + 1)
         plain = any(abs(c + 1 - n) <= CLOSE for n in PLAIN)
-        weight += -0.2 if plain else 0.15 if " meant" in words else 0.6
+        weight += (
+            -0.2 + 0.001 * (abs(c + 1) > CLOSE) if plain else 0.15 if " meant" in words else 0.6
+        )
         free = 0 if plain else 1
     if not np.abs(adds - flow.error).max() <= flow.allowed:
         return None

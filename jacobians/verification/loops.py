@@ -7,13 +7,75 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.graph.node import Node
-from jacobians.verification.flow import Edge, Flow
+from jacobians.verification.flow import Flow
+from jacobians.verification.hypotheses import mistakes
 from jacobians.verification.judging import Guess, added
 from jacobians.verification.within import valued
+from jacobians.verification.workings import Edge
 
 Array = NDArray[Any]
 
-_MOST_KINDS = 12  # kinds of derivatives that are taken again and again
+_MOST_KINDS = 48  # kinds of derivatives that are taken again and again
+_CHAIN = 7  # operations below a derivative by which it is told from others of its operation
+_DIFFERS = 1e-6  # a relative difference along one direction, from which a mistake is another one
+
+
+def kinds(flow: Flow) -> list[list[Edge]]:
+    """Derivatives that are taken at every step of a loop, each set of them once.
+
+    Two are of one kind if their operations are, and those below, as far as these have one operand: how far
+    is not known, so that a set is found with every depth at which it is another one.
+    """
+    found: dict[tuple[int, ...], list[Edge]] = {}
+    for depth in range(_CHAIN):
+        sets: dict[Any, list[Edge]] = {}
+        for edge in flow.edges:
+            key = edge.position, edge.node.shape, _chain(flow, edge, depth)
+            sets.setdefault(key, []).append(edge)
+        for edges in sets.values():
+            if len(edges) > 1:
+                found.setdefault(tuple(map(id, edges)), edges)
+    return list(found.values())[:_MOST_KINDS]
+
+
+def _chain(flow: Flow, edge: Edge, depth: int) -> tuple[Any, ...]:
+    """The operations from a derivative's node down to where several values come together."""
+    found: list[Any] = [edge.node.operation and edge.node.operation.name]
+    node = edge.operand
+    for _ in range(depth):
+        found.append((node.operation and node.operation.name, str(node.parameters)))
+        below = flow.into(node)
+        if len(below) != 1:
+            break
+        node = below[0].operand
+    return tuple(found)
+
+
+def at_each_step(flow: Flow) -> Iterator[Guess]:
+    """A derivative that is mistaken in the same way at every step: dropped, forgotten, another function.
+
+    It is tried along one direction first.
+    """
+    weights: Array = np.asarray(np.random.default_rng(5).normal(size=flow.error.shape[1]))
+    error = flow.error @ weights
+    slack = flow.allowed * np.abs(weights).sum() + _DIFFERS * np.abs(error).max(initial=0.0)
+    for edges in kinds(flow):
+        tables = [{words: (kind, other) for kind, words, other in mistakes(flow, e)} for e in edges]
+        for words, (kind, _) in tables[-1].items():
+            if not all(words in table for table in tables):
+                continue
+            others = {id(e): table[words][1] for e, table in zip(edges, tables, strict=True)}
+            near = flow.adds_by(others, weights)
+            if near is None or np.abs(near - error).max() > slack:
+                continue
+            adds = flow.adds_by(others)
+            if adds is not None:
+                last = edges[-1]
+                said = words.format(flow.said(last.node), flow.said(last.operand))
+                text = f"{said}, as in all {len(edges)} derivatives of that kind"
+                yield added(
+                    kind, text, adds, (1.85 if len(edges) < 3 else 1.7) + 0.002 * len(words)
+                )
 
 
 def everywhere(flow: Flow) -> Iterator[Guess]:
@@ -39,24 +101,20 @@ def everywhere(flow: Flow) -> Iterator[Guess]:
 
 def other_steps(flow: Flow) -> Iterator[Guess]:
     """In a loop, the state of the step before or after stands in each derivative of one kind."""
-    kinds: dict[Any, list[Edge]] = {}
-    for edge in flow.edges:
-        operation = edge.node.operation
-        kinds.setdefault((operation and operation.name, edge.position, edge.node.shape), []).append(
-            edge
-        )
-    states: dict[Any, list[Node]] = {}
-    for node in flow.nodes:
-        if node.operation is not None and node.ndim:
-            states.setdefault((node.operation.name, node.shape), []).append(node)
-    steps = [nodes for nodes in states.values() if len(nodes) > 1]
-    for edges in [e for e in kinds.values() if len(e) > 1][:_MOST_KINDS]:
+    states = dict.fromkeys(tuple(dict.fromkeys(e.node for e in edges)) for edges in kinds(flow))
+    steps = [nodes for nodes in states if len(nodes) > 1]
+    for edges in kinds(flow):
+        read = frozenset[Node]().union(*map(flow.read_by, edges))
         for nodes in steps:
+            if read.isdisjoint(nodes):
+                continue
             for later in (True, False):
                 yield from _of_steps(flow, edges, nodes, later=later)
 
 
-def _of_steps(flow: Flow, edges: list[Edge], nodes: list[Node], *, later: bool) -> Iterator[Guess]:
+def _of_steps(
+    flow: Flow, edges: list[Edge], nodes: tuple[Node, ...], *, later: bool
+) -> Iterator[Guess]:
     """The values of one state, each put in the place of the one before or after, in derivatives of a kind."""
     values = [np.asarray(flow.values[n]) for n in nodes]
     beside = [*values[1:], values[-1]] if later else [_initial(flow, nodes[0]), *values[:-1]]
@@ -64,7 +122,7 @@ def _of_steps(flow: Flow, edges: list[Edge], nodes: list[Node], *, later: bool) 
     chosen: dict[int, dict[Node, Any]] = {}
     for edge in edges:
         own: dict[Node, Any] = {}
-        for operand in _read_by(edge):
+        for operand in flow.read_by(edge):
             first = later and operand.operation is None and operand.value is not None
             if operand in table:
                 own[operand] = table[operand]
@@ -87,17 +145,3 @@ def _initial(flow: Flow, state: Node) -> Array:
     constants = [o for n in flow.nodes for o in n.operands if o.operation is None]
     known = [o.value for o in constants if o.value is not None and o.shape == state.shape]
     return np.asarray(known[0] if known else np.zeros(state.shape))
-
-
-def _read_by(edge: Edge) -> list[Node]:
-    """The values of the function that a local derivative is computed from."""
-    found: list[Node] = []
-    stack = list(edge.local.terms.operands)
-    inside = {edge.node, *edge.node.operands}
-    while stack:
-        node = stack.pop()
-        if node in inside:
-            found.append(node)
-        else:
-            stack += node.operands
-    return list(dict.fromkeys(found))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from jacobians.verification.flow import Told
 from jacobians.verification.judging import is_earned
 from jacobians.verification.subject import Pair, Subject, copied, leaves_of
-from jacobians.verification.within import axes_of, axes_said
+from jacobians.verification.variations import far, variations
 
 Array = NDArray[Any]
 
@@ -48,7 +48,7 @@ def as_if(subject: Subject, pair: Pair, told: Told) -> Iterator[str]:
             _agree(_change(subject, pair, other, step * d, upstreams), s, step)
             for d, s in zip(directions, said, strict=True)
         ):
-            yield f"it is right for another {other.words}"
+            yield f"the array {other.words}"
             return
 
 
@@ -94,26 +94,13 @@ def _others(subject: Subject, pair: Pair) -> Iterator[Other]:
     own = subject.places[pair.which]
     yield from _tables(subject)
     for n, name, value in arrays:
-        if value.ndim > 1 and value.shape[-1] == value.shape[-2]:
-            yield Other(n, f"{name}: transposed", np.swapaxes(value, -1, -2))
-        if n == own:
-            continue
-        for axes in axes_of(value.ndim):
-            which = "" if value.ndim == 1 else f" along {axes_said(axes)}"
-            clause = f"turned round{which} (a kernel: convolution for correlation)"
-            yield Other(n, f"{name}: {clause}", np.flip(value, axes))
-            for by in (1, -1):
-                moved = np.roll(value, (by,) * len(axes), axes)
-                yield Other(n, f"{name}: off by one{which}, going round", moved)
-                cut = moved.copy()
-                for axis in axes:
-                    edge = [slice(None)] * value.ndim
-                    edge[axis] = slice(0, 1) if by > 0 else slice(-1, None)
-                    cut[tuple(edge)] = 0
-                yield Other(n, f"{name}: off by one{which}, with zeros at the end", cut)
+        for kind, words, other, _ in variations(value, nearest=2):
+            if n != own or kind == "transposed":
+                kernel = " (a kernel: convolution for correlation)" * (kind == "turned")
+                yield Other(n, f"{name} is {words}{kernel}", other)
         for m, another, array in arrays:
-            if m != n and array.shape == value.shape:
-                yield Other(n, f"{name}: {another} stands in its place", array)
+            if m != n != own and array.shape == value.shape:
+                yield Other(n, f"{another} stands where {name} is meant", array)
 
 
 def _tables(subject: Subject) -> Iterator[Other]:
@@ -125,6 +112,6 @@ def _tables(subject: Subject) -> Iterator[Other]:
         name = subject.known[n] if n < len(subject.known) else f"number {n}"
         for size in sorted(s for s in sizes if value.max() < s <= _MOST_LABELS):
             for step in range(1, size):
-                far = step if step <= size // 2 else step - size
-                words = f"{name}: {'one' if abs(far) == 1 else abs(far)} off, going round"
+                off = far(step if step <= size // 2 else step - size)
+                words = f"{name} is off by {off}, going round"
                 yield Other(n, words, (value + step) % size)

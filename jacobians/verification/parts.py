@@ -68,6 +68,9 @@ class Part(NamedTuple):
         How many numbers were compared, and how many are wrong.
     kinks, undecided : int
         How many have no derivative but two slopes, and how many have no reference at all.
+    at_kinks : bool
+        Whether the verdict hangs on kinks: what fails is there alone, and may be a convention (a mask
+        ``z > 0`` for several units at 0) that lies between no two slopes; or all that is not zero is there.
     linear : bool
         False where a backward or forward is not linear in what it is given.
     worst : Worst or None
@@ -102,6 +105,7 @@ class Part(NamedTuple):
     failed: int = 0
     kinks: int = 0
     undecided: int = 0
+    at_kinks: bool = False
     linear: bool = True
     worst: Worst | None = None
     slope: Slope = Slope(None, "not known: nothing was compared")

@@ -2,16 +2,14 @@
 
 import random
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.tracing.generators import GLOBAL, KINDS, same_state, state_of
+from jacobians.tracing.generators import GLOBAL, KINDS, same_state, state_of, within_reach
 
 Array = NDArray[Any]
 
@@ -38,41 +36,14 @@ def randomness(f: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, 
     if "torch" in sys.modules:
         torch = sys.modules["torch"]
         found["PyTorch's global generator"] = lambda: torch.get_rng_state().numpy().tobytes()
-    for name, thing in _within_reach(f):
-        if isinstance(thing, KINDS):
-            found.setdefault(f"the generator {name}", partial(state_of, thing))
-    for name, thing in (*((f"in argument {n}", a) for n, a in enumerate(args)), *kwargs.items()):
-        if isinstance(thing, KINDS):
-            found[f"the generator {name}"] = partial(state_of, thing)
+    given = {id(a): f"in argument {n}" for n, a in enumerate(args)} | {
+        id(a): key for key, a in kwargs.items()
+    }
+    for name, thing in within_reach(*args, *kwargs.values(), f):
+        if isinstance(thing, KINDS) and thing is not GLOBAL:
+            named = f"the generator {given.get(id(thing), name)}"
+            found.setdefault(named, partial(state_of, thing))
     return Randomness({name: (state, state()) for name, state in found.items()})
-
-
-def _within_reach(f: Any, depth: int = 2) -> Iterator[tuple[str, Any]]:
-    """What a function or an object names: globals, closure, defaults, attributes, and what these name."""
-    function = getattr(f, "__func__", f)
-    code = getattr(function, "__code__", None)
-    named: list[tuple[str, Any]] = []
-    if code is not None:
-        names = getattr(function, "__globals__", {})
-        named += [(name, names[name]) for name in code.co_names if name in names]
-        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
-            with suppress(ValueError):  # not bound yet
-                named.append((name, cell.cell_contents))
-        defaults = function.__defaults__ or ()
-        first = code.co_argcount - len(defaults)
-        named += zip(code.co_varnames[first : code.co_argcount], defaults, strict=True)
-        named += (getattr(function, "__kwdefaults__", None) or {}).items()
-    owner = getattr(f, "__self__", f)
-    if not isinstance(owner, type | ModuleType | np.ndarray | np.ufunc):
-        named += getattr(owner, "__dict__", {}).items()
-    if depth and hasattr(type(owner), "forward"):
-        named.append(("forward", type(owner).forward))
-    for name, thing in named:
-        yield name, thing
-        parts = thing if isinstance(thing, tuple | list) and len(thing) < 8 else [thing]
-        for part in parts if depth else ():
-            if callable(part) or hasattr(part, "__dict__"):
-                yield from _within_reach(part, depth - 1)
 
 
 def distance(first: Sequence[Array], again: Sequence[Array]) -> float:

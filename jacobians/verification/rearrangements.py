@@ -9,16 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.graph.node import Node
-from jacobians.verification.flow import Edge, Flow, slope_of
+from jacobians.verification.flow import Flow
 from jacobians.verification.judging import Guess, added
-from jacobians.verification.within import axes_of, axes_said, valued
+from jacobians.verification.variations import axes_of, axes_said, far, steps_of, variations
+from jacobians.verification.within import valued
+from jacobians.verification.workings import Edge
 
 Array = NDArray[Any]
 Rearranged = tuple[str, str, Array, float]
 """A gradient that stands in another's place: the kind of mistake, the words, the array, how plain it is."""
 
 _TABLES = ("pick",)  # operations with a table of indices
-_MOST_STEPS = 16  # along an axis
+_MOST_STRIDE = 3
+_MOST_VALUES = 16  # whose product with a gradient is looked at
 _MOST_OUTSIDE = 17  # factors of a sum that may stand outside of it
 
 
@@ -38,29 +41,29 @@ def rearranged(flow: Flow) -> Iterator[Guess]:
 
 
 def _moved(G: Array, shape: tuple[int, ...], where: str) -> Iterator[Rearranged]:
-    if len(shape) >= 2 and shape[-1] == shape[-2]:
-        yield "transposed", f"{where} is transposed", np.swapaxes(G, -1, -2), 1.65
+    for kind, words, value, weight in variations(G, 1):
+        cut = ": padding is cut at the wrong end" * ("zeros" in words)
+        yield (
+            kind,
+            f"{where} is {words.removesuffix(', with zeros at the end')}{cut}",
+            value,
+            weight,
+        )
     for axes in axes_of(len(shape)):
         own, which = tuple(a + 1 for a in axes), axes_said(axes)
-        yield "turned", f"{where} is turned round along {which}", np.flip(G, own), 1.75
         mean = np.mean(G, axis=own, keepdims=True)
         total = np.broadcast_to(np.sum(G, axis=own, keepdims=True), G.shape)
         yield "reduced", f"{where} is replaced by its sum over {which}", total, 1.7
         text = f"{where} is replaced by its mean over {which}"
         yield "reduced", text, np.broadcast_to(mean, G.shape), 1.7
         yield "reduced", f"the mean of {where} over {which} is subtracted", G - mean, 1.8
-        for step in _steps(min(shape[a] for a in axes)):
-            text = f"{where} is off by {'one' if abs(step) == 1 else abs(step)} along {which}"
-            yield "shift", f"{text}, going round", np.roll(G, (step,) * len(own), own), 1.7
-            cut = _shifted(G, own, step)
-            yield "shift", f"{text}: padding is cut at the wrong end", cut, 1.7
 
 
 def _without_products(flow: Flow, node: Node, G: Array, where: str) -> list[Rearranged]:
     """Gradients less a value times the mean of its product with them, as through a variance of it."""
     found: list[Rearranged] = []
     for other, value in valued(flow):
-        if other.shape != node.shape or len(found) > _MOST_STEPS:
+        if other.shape != node.shape or len(found) > _MOST_VALUES:
             continue
         for axis in range(node.ndim):
             mean = np.mean(G * value, axis=axis + 1, keepdims=True)
@@ -88,59 +91,99 @@ def turned_edges(flow: Flow) -> Iterator[Guess]:
 
 
 def moved_entries(flow: Flow) -> Iterator[Guess]:
-    """Entries that are picked out of an array, labels or a slice: one off."""
-    for edge in flow.edges:
-        matrix = flow.matrix(edge)
-        operation = edge.node.operation
-        if matrix is None or operation is None or operation.elementwise or not edge.operand.shape:
+    """Entries that are picked out of an array, labels, slices or windows: not added up, or one off."""
+    for operand in flow.nodes:
+        family = [e for e in flow.users(operand) if operand.shape and _picks(flow, e) is not None]
+        if family:
+            yield from _not_added(flow, family)
+            yield from _other_starts(flow, family)
+        for edge in family:
+            yield from _off(flow, edge)
+
+
+def _picks(flow: Flow, edge: Edge) -> Array | None:
+    """The local Jacobian where each entry is one of the operand's."""
+    matrix, operation = flow.matrix(edge), edge.node.operation
+    if matrix is None or operation is None or operation.elementwise:
+        return None
+    return matrix if np.isin(matrix, (0, 1)).all() and (matrix.sum(1) == 1).all() else None
+
+
+def _not_added(flow: Flow, family: list[Edge]) -> Iterator[Guess]:
+    """An entry that is picked several times, and gets one of its gradients."""
+    stacked = np.concatenate([flow.matrix(e) for e in family])
+    if stacked.sum(0).max(initial=0) <= 1:
+        return
+    of, ends = flow.said(family[0].operand), np.cumsum([prod(e.node.shape) for e in family])[:-1]
+    once = np.flip(np.cumsum(np.flip(stacked, 0), 0), 0) <= 1
+    for kept, which in ((once, "last"), (np.cumsum(stacked, 0) <= 1, "first")):
+        parts = np.split(stacked * kept, ends)
+        text = f"an entry of {of} that is picked several times gets the {which} gradient alone"
+        yield added("picked", f"{text}, where their sum is meant", _put(flow, family, parts), 1.5)
+
+
+def _put(flow: Flow, family: list[Edge], matrices: Sequence[Array]) -> Array:
+    """What it adds that entries are picked by other matrices."""
+    total = np.zeros_like(flow.right)
+    for edge, matrix in zip(family, matrices, strict=True):
+        total += flow.up[edge.node] @ matrix @ flow.down[edge.operand] - flow.through(edge)
+    return total
+
+
+def _other_starts(flow: Flow, family: list[Edge]) -> Iterator[Guess]:
+    """Slices of one size that start elsewhere: all at the beginning, or by another stride."""
+    shape = family[0].operand.shape
+    sizes = {edge.node.shape for edge in family}
+    if len(family) < 2 or len(sizes) > 1:
+        return
+    places = [np.stack(np.unravel_index(flow.matrix(e).argmax(1), shape)) for e in family]  # type: ignore[union-attr]
+    starts = np.stack([p.min(axis=1) for p in places])
+    stride = int(np.gcd.reduce(starts.ravel()))
+    of = flow.said(family[0].operand)
+    for number in range(_MOST_STRIDE + 1) if stride else ():
+        if number == stride:
             continue
-        if not np.isin(matrix, (0, 1)).all() or not (matrix.sum(1) == 1).all():
-            continue
-        if matrix.sum(0).max(initial=0) > 1:
-            of = flow.said(edge.operand)
-            once = np.flip(np.cumsum(np.flip(matrix, 0), 0), 0) <= 1
-            for kept, which in ((once, "last"), (np.cumsum(matrix, 0) <= 1, "first")):
-                adds = flow.up[edge.node] @ (matrix * kept) @ flow.down[edge.operand]
-                text = (
-                    f"an entry of {of} that is picked several times gets the {which} gradient alone"
-                )
-                yield added(
-                    "picked", f"{text}, where their sum is meant", adds - flow.through(edge), 1.5
-                )
-        table = matrix.reshape(-1, *edge.operand.shape)
-        for axis, size in enumerate(edge.operand.shape):
-            for step in _steps(size):
-                other = np.roll(table, step, axis + 1).reshape(matrix.shape)
-                far = "one" if abs(step) == 1 else f"{abs(step)}"
-                text = f"what is picked out of {flow.said(edge.operand)} is off by {far} along axis {axis}"
-                adds = flow.up[edge.node] @ other @ flow.down[edge.operand] - flow.through(edge)
-                yield added("shift", text, adds, 1.7)
-                if operation.name in _TABLES:
-                    yield from _of_others(flow, edge, other, text)
+        text = f"slices of {of} are taken by a stride of {number}, where {stride} is meant"
+        if number == 0:
+            text = f"each slice of {of} is taken at the beginning: where it starts is forgotten"
+        yield added("shift", text, _put(flow, family, [
+            _picking(p + ((number - stride) * start // stride)[:, None], shape)
+            for p, start in zip(places, starts, strict=True)
+        ]), 1.6)  # fmt: skip
+
+
+def _picking(places: Array, shape: Sequence[int]) -> Array:
+    """The matrix that picks entries at these indices, none beyond the end."""
+    inside = (places < np.array(shape)[:, None]).all(axis=0)
+    matrix = np.zeros((places.shape[1], prod(shape)))
+    flat = np.ravel_multi_index(tuple(places[:, inside]), shape)
+    matrix[np.flatnonzero(inside), flat] = 1
+    return matrix
+
+
+def _off(flow: Flow, edge: Edge) -> Iterator[Guess]:
+    """What is picked is the entry beside."""
+    matrix, operation = flow.matrix(edge), edge.node.operation
+    assert matrix is not None
+    assert operation is not None
+    table = matrix.reshape(-1, *edge.operand.shape)
+    for axis, size in enumerate(edge.operand.shape):
+        for step in steps_of(size):
+            other = np.roll(table, step, axis + 1).reshape(matrix.shape)
+            text = f"what is picked out of {flow.said(edge.operand)} is off by {far(step)} along axis {axis}"
+            yield added("shift", text, _put(flow, [edge], [other]), 1.7)
+            if operation.name in _TABLES:
+                yield from _of_others(flow, edge, other, text)
 
 
 def _of_others(flow: Flow, edge: Edge, matrix: Array, text: str) -> Iterator[Guess]:
     """The derivative of what is picked by another table: labels that are off in the value too."""
     value = np.ravel(np.asarray(flow.values[edge.operand], np.float64))
-    adds = flow.adds_with({edge.node: (matrix @ value).reshape(edge.node.shape)}, (edge, matrix))
+    adds = flow.adds_with(
+        {edge.node: (matrix @ value).reshape(edge.node.shape)}, {id(edge): matrix}
+    )
     if adds is not None:
         yield added("shift", f"{text} (labels)", adds, 1.6)
-
-
-def _steps(size: int) -> list[int]:
-    """How far entries may be off along an axis, going round: the nearest first."""
-    steps = [s for n in range(1, size // 2 + 1) for s in (n, -n)]
-    return steps[:_MOST_STEPS]
-
-
-def _shifted(G: Array, axes: Sequence[int], step: int) -> Array:
-    result = G
-    for axis in axes:
-        result = np.roll(result, step, axis)
-        edge = [slice(None)] * G.ndim
-        edge[axis] = slice(0, step) if step > 0 else slice(step, None)
-        result[tuple(edge)] = 0
-    return result
 
 
 def reduced(flow: Flow) -> Iterator[Guess]:
@@ -152,10 +195,10 @@ def reduced(flow: Flow) -> Iterator[Guess]:
             continue
         padded = (1,) * (len(shape) - len(small)) + small
         summed = [a for a in range(len(shape)) if padded[a] == 1 and shape[a] > 1]
-        slope = slope_of(edge)
+        slope = flow.slope(edge)
         if slope is None or not summed:
             continue
-        users = [e for e in flow.edges if e.operand is edge.node]
+        users = flow.users(edge.node)
         each = [flow.pulled(e, flow.up[e.node]) for e in users] if 1 < len(users) < 4 else []
         for up in (flow.up[edge.node], *each):  # all that reaches it, or what one use of it gives
             yield from _reduced_by(flow, edge, up.reshape(-1, *shape) * slope, summed)
@@ -176,14 +219,11 @@ def _reduced_by(flow: Flow, edge: Edge, U: Array, summed: list[int]) -> Iterator
         flat @ down / count - right,
         1.5,
     )
-    if len(summed) < len(shape):
-        everything = np.broadcast_to(U.sum(axis=tuple(range(1, U.ndim)), keepdims=True), sums.shape)
-        yield added(
-            "reduced",
-            f"the gradient by {by} is summed over all axes, where {axes} is meant",
-            everything.reshape(len(U), -1) @ down - right,
-            1.5,
-        )
+    for which, total in _sums(U, summed):
+        if total[0].size in (1, prod(edge.operand.shape)):
+            other = np.broadcast_to(total.reshape(len(U), -1), flat.shape)
+            text = f"the gradient by {by} is summed over {which}, where {axes} is meant"
+            yield added("reduced", text, other @ down - right, 1.5)
     first = U[
         (slice(None), *(slice(0, 1) if a in summed else slice(None) for a in range(len(shape))))
     ]
@@ -194,6 +234,40 @@ def _reduced_by(flow: Flow, edge: Edge, U: Array, summed: list[int]) -> Iterator
         1.7,
     )
     yield from _over_other_axes(flow, edge, U, summed)
+
+
+def _sums(U: Array, summed: list[int]) -> Iterator[tuple[str, Array]]:
+    """Sums over others than these axes, in words."""
+    for count in range(1, U.ndim):
+        for other in combinations(range(U.ndim - 1), count):
+            if list(other) != summed:
+                which = "all axes" if count == U.ndim - 1 > 1 else axes_said(other)
+                yield which, U.sum(axis=tuple(a + 1 for a in other))
+
+
+def misshapen(flow: Flow, got: Array) -> Iterator[tuple[str, str]]:
+    """Why a gradient has another shape: the kind and the words. ``got`` has one for each upstream."""
+    node = flow.start
+    while len(users := flow.users(node)) == 1 and prod(users[0].node.shape) == prod(node.shape):
+        node = users[0].node
+    for edge in users:
+        shape, slope = edge.node.shape, flow.slope(edge)
+        padded = (1,) * (len(shape) - edge.operand.ndim) + edge.operand.shape
+        summed = [a for a in range(len(shape)) if padded[a] == 1 and shape[a] > 1]
+        if slope is None or not summed or len(users) > 1:
+            continue
+        U = flow.up[edge.node].reshape(-1, *shape) * slope
+        for which, total in _sums(U, summed):
+            for mean in (1, U[0].size // max(total[0].size, 1)):
+                told = np.squeeze(total / mean)
+                if told.shape == np.squeeze(got).shape and np.allclose(
+                    told, np.squeeze(got), rtol=1e-6, atol=1e-9 * np.abs(told).max(initial=0.0)
+                ):
+                    how = "summed" if mean == 1 else "averaged"
+                    text = f"the gradient by {flow.said(flow.start)} is {how} over {which}, where a sum over "
+                    text += f"{axes_said(summed)} is meant: its shape is {got.shape[1:]}, where "
+                    yield "reduced", f"{text}{flow.start.shape} is meant"
+                    return
 
 
 def _over_other_axes(flow: Flow, edge: Edge, U: Array, summed: list[int]) -> Iterator[Guess]:

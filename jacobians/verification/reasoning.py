@@ -19,6 +19,7 @@ from jacobians.verification import (
     loops,
     places,
     rearrangements,
+    remade,
     shifts,
     values,
     within,
@@ -87,19 +88,21 @@ def two_at_once(flow: Flow) -> Iterator[Diagnosis]:
     A random sum of the entries of each is sorted, so that a partner is looked up.
     """
     error, allowed = flow.error, flow.allowed
-    sizes = [float(np.abs(m.adds).max(initial=0.0)) for m in flow.tried]
-    telling = [m for m, n in zip(flow.tried, sizes, strict=True) if 10 * allowed < n < _LARGEST]
-    if len(telling) < 2 or not is_earned(_FREE, flow.explained_by(error)):
+    if not flow.tried or not is_earned(_FREE, flow.explained_by(error)):
         return
+    adds = np.stack([m.adds.ravel() for m in flow.tried])
+    sizes = np.abs(adds).max(axis=1, initial=0.0)
+    telling = np.flatnonzero((10 * allowed < sizes) & (sizes < _LARGEST))
     weights = np.random.default_rng(3).normal(size=error.size)
-    sums = np.array([m.adds.ravel() @ weights for m in telling])
+    sums = adds[telling] @ weights
     slack = 8 * allowed * np.sqrt(error.size)
     order = np.argsort(sums)
-    for first, mistake in enumerate(telling):
-        wanted = error.ravel() @ weights - sums[first]
-        low, high = np.searchsorted(sums[order], (wanted - slack, wanted + slack))
-        for second in order[low : min(high, low + _PARTNERS)]:
-            other = telling[second]
+    wanted = error.ravel() @ weights - sums
+    low, high = (np.searchsorted(sums[order], wanted + s) for s in (-slack, slack))
+    for first in np.flatnonzero(low < high):
+        mistake = flow.tried[telling[first]]
+        for second in order[low[first] : min(high[first], low[first] + _PARTNERS)]:
+            other = flow.tried[telling[second]]
             if second <= first or np.abs(mistake.adds + other.adds - error).max() > allowed:
                 continue
             apart = 0.0 if mistake.kind == other.kind else 0.3
@@ -115,28 +118,33 @@ def at_other_arguments(case: Case) -> Iterator[Diagnosis]:
         yield Diagnosis("argument", (text,), 1.9)
 
 
+_MAPS = (
+    whole, values.local, values.by_terms, arrangements.moved, arrangements.summed, arrangements.deltas,
+    arrangements.unsummed, values.pointwise, shifts.shifts, shifts.strides,
+)  # fmt: skip
+_PLAIN = (
+    hypotheses.paths, hypotheses.skipped, within.operands, within.branches,
+    within.triangles, within.picked, rearrangements.reduced,
+)  # fmt: skip
+_INTRICATE = (
+    hypotheses.exchanged, hypotheses.reordered, hypotheses.one_for_all, rearrangements.turned_edges,
+    rearrangements.moved_entries, rearrangements.rearranged, within.other_nodes, within.taken_elsewhere,
+    hypotheses.factors, hypotheses.two_paths, remade.other_axes, remade.arrays, remade.conditions,
+    loops.everywhere, loops.at_each_step, loops.other_steps,
+)  # fmt: skip
+
 HYPOTHESES: tuple[Stage, ...] = (
     Stage((
-        Hypothesis(whole), Hypothesis(values.local), Hypothesis(values.by_terms), Hypothesis(arrangements.moved),
-        Hypothesis(arrangements.summed), Hypothesis(arrangements.deltas), Hypothesis(arrangements.unsummed),
-        Hypothesis(values.pointwise), Hypothesis(shifts.shifts), Hypothesis(values.by_formula, 1.99),
-        Hypothesis(values.axis_factors, 2.0), Hypothesis(values.noise, np.inf),
+        *(Hypothesis(h) for h in _MAPS), Hypothesis(values.axis_factors, 2.0),
+        Hypothesis(values.noise, np.inf),
     )),
     Stage((
-        *(Hypothesis(h, of_graph=True) for h in (
-            hypotheses.paths, hypotheses.skipped, hypotheses.scalars, within.operands, within.branches,
-            within.picked, rearrangements.reduced,
-        )),
-        *(Hypothesis(h, _SURE, of_graph=True) for h in (
-            hypotheses.exchanged, hypotheses.reordered, hypotheses.one_for_all,
-            rearrangements.turned_edges, rearrangements.moved_entries, rearrangements.rearranged,
-            within.other_nodes, hypotheses.factors, hypotheses.two_paths,
-            within.other_axes, loops.everywhere, loops.other_steps,
-        )),
-        Hypothesis(within.constants, 2.2, of_graph=True),
+        *(Hypothesis(h, of_graph=True) for h in _PLAIN),
+        *(Hypothesis(h, _SURE, of_graph=True) for h in _INTRICATE),
+        Hypothesis(remade.constants, 2.05, of_graph=True),
     )),
     Stage((Hypothesis(two_at_once, of_graph=True),), ("factor", "term", "pointwise", "zeros")),
-    Stage((Hypothesis(at_other_arguments),)),
+    Stage((Hypothesis(at_other_arguments), Hypothesis(shifts.starts))),
 )  # fmt: skip
 """What is tried, in this order."""
 
@@ -152,6 +160,8 @@ def is_vague(one: Diagnosis | Finding) -> bool:
 
 def explained(case: Case) -> list[Diagnosis]:
     """What holds, ranked; a later stage is asked, and told first, where the earlier say but where."""
+    if case.sources.of_graph:
+        return sorted((one for one in _held(case, HYPOTHESES[1]) if one.full), key=_rank)
     known: list[Diagnosis] = list(_evident(case))
     for number, stage in enumerate(HYPOTHESES):
         best = known[0] if known else None
@@ -176,6 +186,8 @@ def _held(case: Case, stage: Stage) -> list[Diagnosis]:
     for row in stage.rows:
         about = case.flow if row.of_graph else case
         if about is None or any(one.full and one.weight <= row.until for one in found):
+            continue
+        if row.until == _SURE and case.sources.hurried:
             continue
         found += _of_row(judge, row, about)
     return found

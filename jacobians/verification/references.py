@@ -12,14 +12,15 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from jacobians.display.formulas import formula_of
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.ground.arguments import real_array
+from jacobians.notation.terms import Sum
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.transforms.functional import jacobian
 from jacobians.transforms.library import LibraryOperation
 from jacobians.verification.case import Terms
 from jacobians.verification.differences import Estimate, exact
-from jacobians.verification.forgotten import Variants, terms_of, variants
 from jacobians.verification.stepping import RICHARDSON, Method, Pointwise
 from jacobians.verification.subject import Pair, Subject, copied, eps_of
 
@@ -29,7 +30,6 @@ Side = Literal["backward", "forward"]
 MOST_ENTRIES = 1 << 22  # of a tensor that is compared entry by entry
 MOST_COLUMNS = 1 << 10  # of an argument that is moved entry by entry, to explain what is wrong
 _MOST_AT_FIRST = 1 << 8  # and before anything is known to be wrong
-_MOST_VARIED = 1 << 18  # of a tensor of which wrong ones are made
 _LONGEST = 200  # characters of a formula in a report
 
 
@@ -108,7 +108,6 @@ class ByTracing(Known):
         if [J.out_shape for J, *_ in self._tensors] != [y.shape for y in subject.outputs]:
             raise UnsupportedError("its results have other shapes when it is traced")
         self.eps = subject.eps
-        self._inputs = {**dict(zip(subject.known, args, strict=False)), **kwargs}
 
     def of(self, pair: Pair) -> JacobianTensor:
         """The structured tensor."""
@@ -126,17 +125,19 @@ class ByTracing(Known):
 
     def terms(self, pair: Pair) -> Terms | None:
         """Gives the terms of the formula, each with its text and its dense array."""
-        return partial(terms_of, self.of(pair)) if self._is_told(pair) else None
-
-    def variants(self, pair: Pair) -> Variants | None:
-        """Gives mistakes in the formula, each with what it would give."""
-        told = self._is_told(pair) and pair.size <= _MOST_VARIED
-        return partial(variants, self.of(pair), self._inputs) if told else None
-
-    def _is_told(self, pair: Pair) -> bool:
-        """Whether the formula can be written, and its terms be made dense."""
         J = self.of(pair)
-        return J.size * len(J.terms.terms) <= MOST_ENTRIES and pair.axes is not None
+        told = J.size * len(J.terms.terms) <= MOST_ENTRIES and pair.axes is not None
+        return partial(_terms_of, J) if told else None
+
+
+def _terms_of(J: JacobianTensor) -> list[tuple[str, Array]]:
+    """The terms with their texts, as dense tensors."""
+    found = []
+    for term in J.terms.terms:
+        alone = Sum(J.shape, (term,))
+        array = JacobianTensor(alone, J.out_ndim, J.operands, dtype=J.dtype).dense()
+        found.append((str(formula_of(alone, J.axes, J.operands)), array))
+    return found
 
 
 class Numerical(Reference):

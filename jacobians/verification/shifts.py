@@ -2,12 +2,18 @@
 
 from collections.abc import Iterator
 from functools import partial
+from itertools import product
+from math import gcd, prod
+from typing import NamedTuple
 
 import numpy as np
 
 from jacobians.verification.case import Array, Case
 from jacobians.verification.judging import Guess
 from jacobians.verification.places import listed
+
+_LARGEST = 1 << 16  # entries of a tensor in which windows are looked for
+_MOST_STRIDE = 3
 
 
 def shifts(case: Case) -> Iterator[Guess]:
@@ -29,6 +35,140 @@ def shifts(case: Case) -> Iterator[Guess]:
             yield _reordered(case, axis, found)
     yield from _kernels(case)
     yield from _cut(case)
+
+
+class _Windows(NamedTuple):
+    """An output and an input axis between which a window moves: entries depend on ``stride o + spacing k`` alone.
+
+    ``stride`` is negative where the input is what the window moves over, not the kernel.
+    """
+
+    out: int
+    inner: int
+    stride: int
+    spacing: int
+
+
+def strides(case: Case) -> Iterator[Guess]:
+    """A window that moves by another stride, or whose entries stand at another distance (a dilation)."""
+    if not case.same_shape or case.expected.size > _LARGEST:
+        return
+    ends = list(zip(case.out_axes[::-1], case.in_axes[::-1], strict=False))
+    ends += [(a, b) for a in case.out_axes for b in case.in_axes if (a, b) not in ends]
+    found: list[_Windows] = []
+    for a, b in ends:
+        if all(a != w.out and b != w.inner for w in found):
+            found += list(_windows(case, a, b))[:1]
+    groups = [found[:2]] * (len(found) > 1) + [[w] for w in found]
+    for group in groups:
+        tables = [list(_moved_otherwise(case, w)) for w in group]
+        for words in [w for w, *_ in tables[0] if all(w in [o for o, *_ in t] for t in tables)]:
+            chosen = [next(t for t in table if t[0] == words) for table in tables]
+            yield _of_windows(case, group, words, [(o, k, known) for _, o, k, known in chosen])
+
+
+def starts(case: Case) -> Iterator[Guess]:
+    """What stands where a window begins: at the beginning, its start forgotten; or overwritten, not added."""
+    if not case.same_shape or case.expected.size > _LARGEST or not case.out_ndim > case.fixed:
+        return
+    ends = list(zip(case.out_axes[::-1], case.in_axes[::-1], strict=False))[:2]
+    for group in [ends] * (len(ends) > 1) + [[pair] for pair in ends]:
+        for stride in range(1, _MOST_STRIDE + 1):
+            maps = []
+            for a, b in group:
+                n, m = case.expected.shape[a], case.expected.shape[b]
+                o, k = np.indices((n, m))
+                maps.append((o, np.minimum(k + stride * o, m - 1), k + stride * o < m))
+            words = f"where a window starts, at {stride} times its index, is forgotten"
+            yield _of_windows(case, [_Windows(a, b, -stride, 1) for a, b in group], words, maps)
+    count = prod(case.expected.shape[a] for a in case.out_axes)
+    used = (case.size > case.tol).reshape(*case.expected.shape[: case.fixed], count, -1)
+    later = np.flip(np.cumsum(np.flip(used, -2), -2), -2)
+    last = (used & (later == 1)).reshape(case.expected.shape)
+    if used.sum(-2).max(initial=0) > 1:
+        clause = "an entry that goes into several outputs gets the gradient of the last alone: it is overwritten, "
+        clause += "where a sum is meant"
+        yield Guess("picked", clause, 1.7, lambda a: np.where(last, a, 0), scaled=False)
+
+
+def _windows(case: Case, a: int, b: int) -> Iterator[_Windows]:
+    """How a window moves along two axes, if it does."""
+    E = np.moveaxis(np.nan_to_num(case.expected), (a, b), (0, 1))
+    n, m = E.shape[:2]
+    if min(n, m) < 2:
+        return
+    flat, slack = E.reshape(n * m, -1), 1e-9 * np.abs(E).max(initial=0.0)
+    o, k = (index.ravel() for index in np.indices((n, m)))
+    for stride, spacing in product((-1, -2, -3, 1, 2, 3), (1, 2, 3)):
+        if gcd(stride, spacing) > 1:
+            continue
+        _, first, back = np.unique(stride * o + spacing * k, return_index=True, return_inverse=True)
+        alike = np.abs(flat - flat[first[back]]).max(initial=0.0) <= slack
+        told = np.abs(flat).max(axis=1, initial=0.0) > slack
+        if alike and np.count_nonzero(told) > len(np.unique(back[told])) > 1:
+            yield _Windows(a, b, stride, spacing)
+
+
+def _moved_otherwise(case: Case, w: _Windows) -> Iterator[tuple[str, Array, Array, Array]]:
+    """Words, and where each entry would be from: by its indices of both axes, and whether it is known."""
+    n, m = case.expected.shape[w.out], case.expected.shape[w.inner]
+    o, k = np.indices((n, m))
+    keys = w.stride * o + w.spacing * k
+    places = {int(key): divmod(place, m) for place, key in enumerate(keys.ravel())}
+    other = tuple(a for a in range(case.expected.ndim) if a not in (w.out, w.inner))
+    there = np.unique(keys[np.any(case.size > case.tol, axis=other).reshape(n, m)])
+    dilation = w.spacing if w.stride > 0 else int(np.gcd.reduce(np.diff(there))) or 1
+    turned = 1 if w.stride > 0 else -1
+    for number in range(1, _MOST_STRIDE + 1):
+        if number != abs(w.stride):
+            words = f"stride {number} stands where {abs(w.stride)} is meant"
+            yield words, *_from(turned * number * o + w.spacing * k, places)
+        if number != dilation:
+            words = f"dilation {number} stands where {dilation} is meant"
+            if w.stride > 0:
+                yield words, *_from(w.stride * o + number * k, places)
+            else:
+                wanted = keys * dilation / number
+                yield words, *_from(np.where(wanted % 1 == 0, wanted, np.inf), places)
+
+
+def _from(keys: Array, places: dict[int, tuple[int, int]]) -> tuple[Array, Array, Array]:
+    found = [places.get(int(key)) if np.isfinite(key) else None for key in keys.ravel()]
+    known = np.array([f is not None for f in found]).reshape(keys.shape)
+    o, k = (
+        np.array([f[n] if f is not None else 0 for f in found]).reshape(keys.shape) for n in (0, 1)
+    )
+    return o, k, known
+
+
+def _of_windows(
+    case: Case, group: list[_Windows], words: str, maps: list[tuple[Array, Array, Array]]
+) -> Guess:
+    """The right tensor with windows that move otherwise; beside its kernel it is zero."""
+
+    def apply(array: Array) -> Array:
+        for w, (o, k, known) in zip(group, maps, strict=True):
+            front = np.moveaxis(array, (w.out, w.inner), (0, 1))
+            shown = known.reshape(known.shape + (1,) * (front.ndim - 2))
+            array = np.moveaxis(np.where(shown, front[o, k], 0), (0, 1), (w.out, w.inner))
+        return array
+
+    unknown = np.zeros(case.expected.shape, bool)
+    for w, (_, _, known) in zip(group, maps, strict=True):
+        if w.stride > 0:  # what the kernel would meet there is not seen
+            shown = known.reshape(known.shape + (1,) * (unknown.ndim - 2))
+            unknown |= np.moveaxis(
+                np.broadcast_to(~shown, np.moveaxis(unknown, (w.out, w.inner), (0, 1)).shape),
+                (0, 1),
+                (w.out, w.inner),
+            )
+    which = listed(sorted(case.names[w.out] for w in group))
+    clause = f"{words}, along axis {which}" if len(group) == 1 else f"{words}, along axes {which}"
+    free = int(np.count_nonzero(np.abs(case.claimed[unknown]) > case.tol[unknown]))
+    return Guess(
+        "stride", clause, 1.7, lambda a: apply(a)[~unknown], lambda c: c[~unknown], scaled=False,
+        free=1 + free, tolerance=lambda t: t[~unknown],
+    )  # fmt: skip
 
 
 def _cut(case: Case) -> Iterator[Guess]:

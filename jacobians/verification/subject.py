@@ -327,6 +327,12 @@ class Subject:
         return np.concatenate([y.ravel() for y in self.outputs]).astype(np.float64)
 
     @cached_property
+    def is_finite(self) -> bool:
+        """Whether all arguments and results are numbers."""
+        arrays = [*self.outputs, *(np.asarray(a) for a in flatten([self.args, self.kwargs])[0])]
+        return all(np.isfinite(a).all() for a in arrays if a.dtype.kind in "fc")
+
+    @cached_property
     def eps(self) -> float:
         """The unit of rounding of the results."""
         return max(eps_of(array) for array in (*self.outputs, *self.points))

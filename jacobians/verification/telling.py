@@ -12,7 +12,7 @@ from jacobians.verification.contests import Contest
 from jacobians.verification.parts import Worst
 from jacobians.verification.reasoning import Finding
 from jacobians.verification.subject import Pair, Subject, eps_of
-from jacobians.verification.verdicts import Tolerance, Verdict, too_loose
+from jacobians.verification.verdicts import Tolerance, Verdict, by_rounding, too_loose
 
 Array = NDArray[Any]
 
@@ -29,11 +29,18 @@ def without_ours(found: Contest, verdict: Verdict, notes: list[str]) -> Verdict:
     return replace(verdict, fails=verdict.fails & ~none, lost=verdict.lost | none)
 
 
-def zero_would_pass(found: Contest, verdict: Verdict, tolerance: Tolerance) -> str:
+def zero_would_pass(first: Contest, found: Contest, verdict: Verdict, tolerance: Tolerance) -> str:
     """Why what passes tells nothing: a tolerance under which zero would pass; empty where it tells."""
-    if not too_loose(found.estimate, verdict, tolerance):
-        return ""
     size = np.max(np.abs(found.estimate.value), initial=0.0, where=~verdict.lost)
+    if by_rounding(verdict, found.estimate, tolerance):
+        return (
+            f"it differs by no more than rounding of f may make, {tolerance.of_rounding:.2g}, but no entry of the "
+            f"derivative is above {size:.2g}. Check where f is smaller beside its derivative"
+        )
+    if not too_loose(
+        first.estimate if first.fits_with(found) else found.estimate, verdict, tolerance
+    ):
+        return ""
     given = [
         f"{name}={value:g}"
         for name, value in (("rtol", tolerance.rtol), ("atol", tolerance.atol))
@@ -75,21 +82,16 @@ def _places(mask: Array, axes: str, way: str) -> str:
 
 def note_kinks(verdict: Verdict, notes: list[str], axes: str, way: str) -> None:
     """Say where f has no derivative."""
-    count = int(np.count_nonzero(verdict.kinks))
-    if count:
-        which = "an entry has" if count == 1 else f"{count:,} entries have"
-        notes.append(
-            f"not differentiable here: {which} another slope on each side (a kink); any number between "
-            "the two is right"
-        )
-    count = int(np.count_nonzero(verdict.lost))
-    if count:
-        which = "an entry was" if count == 1 else f"{count:,} entries were"
-        notes.append(
-            f"not differentiable here: {which} not judged{_places(verdict.lost, axes, way)}, since the "
-            "reference is nan or infinite there, or differences of f approach no number (a jump, an "
-            "infinite slope, the edge of where f is defined)"
-        )
+    for mask, one, several, why in (
+        (verdict.kinks, "has", "have",
+         " another slope on each side (a kink); any number between the two is right"),
+        (verdict.lost, "was", "were",
+         f" not judged{_places(verdict.lost, axes, way)}, since the reference is nan or infinite there, or "
+         "differences of f approach no number (a jump, an infinite slope, the edge of where f is defined)"),
+    ):  # fmt: skip
+        count = int(np.count_nonzero(mask))
+        which = f"an entry {one}" if count == 1 else f"{count:,} entries {several}"
+        notes += [f"not differentiable here: {which}{why}"] * (count > 0)
 
 
 def worst_of(found: Contest, verdict: Verdict, pair: Pair) -> Worst | None:

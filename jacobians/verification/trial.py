@@ -1,5 +1,8 @@
 """One claim on trial: what it says, what is right, where they differ, and why."""
 
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from math import prod
 from typing import Any
@@ -21,8 +24,9 @@ from jacobians.verification.diagnosis import Map, diagnose, explain_probes
 from jacobians.verification.differences import Estimate
 from jacobians.verification.flow import Flow, Told, flow_of
 from jacobians.verification.otherwise import as_if
-from jacobians.verification.parts import Part
-from jacobians.verification.reasoning import Finding, without_entries
+from jacobians.verification.parts import Part, by_reason
+from jacobians.verification.rearrangements import misshapen
+from jacobians.verification.reasoning import Finding, is_vague, without_entries
 from jacobians.verification.references import ByTracing, Numerical, Reference
 from jacobians.verification.subject import Pair, Subject, eps_of
 from jacobians.verification.taylor import Slope, Walk
@@ -38,6 +42,7 @@ from jacobians.verification.verdicts import (
     Tolerance,
     Verdict,
     beside_the_lost,
+    hangs_on_kinks,
     held,
     ignores_a_triangle,
     is_linear,
@@ -45,12 +50,15 @@ from jacobians.verification.verdicts import (
     reconsidered,
     symmetric,
 )
+from jacobians.verification.workings import Workings, workings_of
 
 Array = NDArray[Any]
 
 _TINY = 1e-4  # below this the size of an argument says nothing of how f is rounded
 _MOST_EXPLAINED = 1 << 20  # entries of a tensor that is asked for whole because something is wrong
 _MANY_COLUMNS = 64  # entries of an argument, above which numbers are asked along directions first
+_MOST_SHARING = 8  # parts that are asked for a reason in common
+_MOST_UNEXPLAINED = 4  # parts, after which intricate mistakes are not looked for in others
 _MOST_SUMS = 1024  # results that a Taylor remainder is measured in one by one
 
 
@@ -89,7 +97,8 @@ class Trial:
     ) -> None:
         self._subject, self._reference, self._traced = subject, reference, traced
         self._rtol, self._atol, self._seed, self._automatic = rtol, atol, seed, automatic
-        self._told = told
+        self._told, self._unexplained = told, 0
+        self._explained_by: dict[str, Callable[..., tuple[Finding, ...]]] = {}
         self._walks: dict[tuple[int, bytes], Walk] = {}
 
     @cached_property
@@ -104,7 +113,7 @@ class Trial:
         sample = claim.sample(pair, random, most)
         if self._subject.unsteady:
             return self._made(claim, pair, open_to=self._subject.unsteady, asked="nothing")
-        found = self._contest(sample, pair, random)
+        first = found = self._contest(sample, pair, random)
         if not found.fits:
             return self._misshapen(claim, sample, found, pair)
         tolerance = self._tolerance(sample, pair)
@@ -118,14 +127,18 @@ class Trial:
             return self.part(claim, pair, MOST_EXPLAINED)  # every entry is worth its time now
         findings: tuple[Finding, ...] = ()
         if wrong:
-            findings = self._of_another(sample, pair) or self._findings(
-                sample, found, verdict, pair, even=even, linear=linear, derived=derived
-            )
+            explain = partial(
+                self._findings, claim, sample, found, verdict, pair,
+                even=even, linear=linear, derived=derived,
+            )  # fmt: skip
+            findings = self._of_another(sample, pair) or explain()
+            self._explained_by[pair.title] = explain
+            self._unexplained += is_vague(findings[0]) if findings else 1
         errors = found.estimate.error[~found.estimate.lost]
         return self._made(
             claim,
             pair,
-            open_to=zero_would_pass(found, verdict, tolerance),
+            open_to=zero_would_pass(first, found, verdict, tolerance),
             precision=precision_of(sample, self._subject),
             way=found.way,
             asked=found.asked,
@@ -133,6 +146,7 @@ class Trial:
             failed=int(np.count_nonzero(verdict.fails)),
             kinks=int(np.count_nonzero(verdict.kinks)),
             undecided=int(np.count_nonzero(verdict.lost)),
+            at_kinks=linear and hangs_on_kinks(found, verdict),
             linear=linear,
             worst=worst_of(found, verdict, pair),
             findings=findings,
@@ -140,6 +154,25 @@ class Trial:
             reference_error=float(np.max(errors, initial=0.0)),
             notes=tuple(notes),
         )
+
+    def with_shared_reasons(self, parts: Sequence[Part]) -> list[Part]:
+        """The parts, those of which each is explained in words of its own with a reason that they share."""
+        alone = [group[0] for group in by_reason(parts) if len(group) == 1]
+        alone = [p for p in alone if p.failed and p.title in self._explained_by]
+        if len(alone) < 2:
+            return list(parts)
+        known = {
+            id(p): {one.text: one for one in self._explained_by[p.title](of_graph=True)}
+            for p in alone[:_MOST_SHARING]
+        }
+        counts = Counter(text for texts in known.values() for text in texts)
+        shared = [text for text, count in counts.most_common() if count > 1]
+        found = list(parts)
+        for n, part in enumerate(parts):
+            texts = [t for t in shared if t in known.get(id(part), ())]
+            if texts and not any(one.text == texts[0] for one in part.findings):
+                found[n] = part._replace(findings=(*part.findings, known[id(part)][texts[0]]))
+        return found
 
     def _heard(
         self, first: Contest, tolerance: Tolerance, pair: Pair, notes: list[str], *, derived: bool
@@ -151,6 +184,9 @@ class Trial:
         )
         if derived:
             verdict = without_ours(found, verdict, notes)
+        if not self._subject.is_finite:
+            none = verdict.fails & ~np.isfinite(found.claimed)  # 0 · ∞ may be anywhere
+            verdict = replace(verdict, fails=verdict.fails & ~none, lost=verdict.lost | none)
         if found.way == "tensor" and np.any(verdict.lost):
             verdict = beside_the_lost(verdict, found.claimed, found.estimate, pair)
         return found, verdict, even
@@ -189,7 +225,7 @@ class Trial:
         if found.way in ("backward", "forward"):
             outer, inner = pair.out.shape, pair.inner.shape
             shape = outer + shape[1:] if found.way == "backward" else shape[1:] + inner
-        findings = self._of_another(sample, pair)
+        findings = self._of_another(sample, pair) or self._of_other_axes(sample, pair)
         if not findings and found.way != "shape":
             expected = found.estimate.value
             largest = np.max(np.abs(expected), initial=0.0, where=np.isfinite(expected))
@@ -211,7 +247,10 @@ class Trial:
         sizes = [np.abs(array) for array in (pair.out, pair.inner)]
         above, below = (float(np.max(a, initial=0.0, where=np.isfinite(a))) for a in sizes)
         eps = max([self._reference.eps, *(eps_of(array) for array in sample.got)])
-        return Tolerance(self._rtol, self._atol, eps, above / max(below, _TINY))
+        rows = {pair.shape: pair.out.ndim}
+        if sample.way == "backward":
+            rows.setdefault((len(sample.given), *pair.inner.shape), 1)
+        return Tolerance(self._rtol, self._atol, eps, above / max(below, _TINY), rows)
 
     # Verdicts
 
@@ -278,6 +317,7 @@ class Trial:
 
     def _findings(
         self,
+        claim: Claim,
         sample: Sample,
         found: Contest,
         verdict: Verdict,
@@ -286,6 +326,7 @@ class Trial:
         even: bool,
         linear: bool,
         derived: bool,
+        of_graph: bool = False,
     ) -> tuple[Finding, ...]:
         """The diagnosis of wrong entries; of what is no linear map, without its graph."""
         if even and sample.whole and linear:
@@ -297,24 +338,41 @@ class Trial:
             allowed = np.max(allowed, axis=0)
         sources = Sources()
         if self._traced is not None and not derived:
-            sources = Sources(self._traced.terms(pair), self._traced.variants(pair))
+            sources = Sources(self._traced.terms(pair))
         if linear and not derived:
             eps = max(self._subject.eps, *(eps_of(array) for array in sample.got))
-            claim = told(sample, pair, eps)._replace(symmetric=even)
+            said = told(sample, pair, eps)._replace(symmetric=even, beside=claim.arrays())
             sources = sources._replace(
-                flow=partial(self._flow, pair, claim),
-                arguments=partial(as_if, self._subject, pair, claim),
+                flow=partial(self._flow, pair, said),
+                arguments=partial(as_if, self._subject, pair, said),
+                hurried=of_graph or self._unexplained >= _MOST_UNEXPLAINED,
+                of_graph=of_graph,
             )
         if found.way == "pairing" or (sample.way == "tensor" and found.way != "tensor"):
-            return without_entries(sources)
+            return without_entries(sources) or (_UNSEEN,)
         return self._explained(sample, found, expected, allowed, pair, sources)
 
-    def _flow(self, pair: Pair, claim: Told) -> Flow | None:
+    def _flow(self, pair: Pair, said: Told) -> Flow | None:
         """What runs along the function's own graph."""
+        return flow_of(self._workings, pair, said) if self._workings is not None else None
+
+    @cached_property
+    def _workings(self) -> Workings | None:
+        """The function's own graph; None of what has no nodes that can be evaluated by themselves."""
         try:
-            return None if self._traced is None else flow_of(self._subject, pair, claim)
-        except Exception:  # what has no graph of nodes that can be evaluated by itself
+            return None if self._traced is None else workings_of(self._subject)
+        except Exception:
             return None
+
+    def _of_other_axes(self, sample: Sample, pair: Pair) -> tuple[Finding, ...]:
+        """Whether a gradient of another shape is a sum over other axes than are meant."""
+        if sample.way != "backward" or len({array.shape for array in sample.got}) > 1:
+            return ()
+        given = np.stack([G.ravel() for G in sample.given])
+        nothing = np.zeros((len(given), pair.inner.size))
+        flow = self._flow(pair, Told(nothing, given, None, self._subject.eps))
+        found = misshapen(flow, np.stack(sample.got)) if flow is not None else ()
+        return tuple(Finding(kind, text[:1].upper() + text[1:] + ".", 0.0) for kind, text in found)
 
     def _of_another(self, sample: Sample, pair: Pair) -> tuple[Finding, ...]:
         """Whether what is claimed by one argument is the derivative by another one."""
@@ -396,4 +454,10 @@ def _inner_shape(sample: Sample, pair: Pair) -> tuple[int, ...]:
     return sample.got[0].shape if sample.way == "backward" else sample.given[0].shape
 
 
+_UNSEEN = Finding(
+    "unexplained",
+    "So large a gradient of a function that is not traced is known along directions alone: to have it explained, "
+    "check at smaller shapes, where every entry is compared.",
+    1.0,
+)
 _SHAPELESS = Slope(None, "not known: the shape is wrong")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.verification import arrangements, places
-from jacobians.verification.case import Array, Case, allowance, norm, numbers, positive, taken
+from jacobians.verification.case import Array, Case, allowance, norm, numbers, positive
 from jacobians.verification.judging import Diagnosis, Guess, Judge, is_earned
 
 _FEW_TERMS = 8
@@ -125,29 +125,6 @@ def _several_terms(
         if n != 1
     ]
     return Diagnosis("term", tuple(clauses), 1.3 + 0.1 * len(clauses))
-
-
-def by_formula(case: Case) -> Iterator[Guess]:
-    """A mistake in the formula that gives the whole claimed tensor."""
-    if not case.same_shape:
-        return
-    seen: list[Array] = []
-    for clause, array in case.sources.formula() if case.sources.formula is not None else ():
-        found = numbers(array)
-        if found is None or found.shape != case.expected.shape or not np.isfinite(found).all():
-            continue
-        predicted = found / case.unit
-        if not (np.abs(predicted - case.expected) > case.tol).any():
-            continue  # a factor of ones, a symmetric matrix
-
-        def instead(_: Array, predicted: Array = predicted) -> Array:
-            return predicted
-
-        sample = taken(predicted, case.sample)
-        if any(np.allclose(sample, other, rtol=1e-9, atol=0) for other in seen):
-            continue  # the same in other words
-        seen.append(sample)
-        yield Guess("term", clause, 1.5, instead, tolerance=lambda tol: tol, scaled=False)
 
 
 def local(case: Case) -> Iterator[Diagnosis]:
@@ -297,20 +274,20 @@ def noise(case: Case) -> Iterator[Diagnosis]:
     patterned = largest > 10 or aligned > max(0.3, 4 / np.sqrt(count))
     if level > _NOISE or (level > _SMALL and (patterned or count < _MANY)):
         return
-    text = f"small differences without a pattern, of relative size {level:.1e}: noise"
     cause = _cause(level)
-    text += f" (of {cause}?)" if cause else ""
+    text = "it is close to the right derivative, but not it: differences without a pattern, of relative size "
+    text += f"{level:.1e}" + (f" (of {cause}?)" if cause else "")
     yield Diagnosis("noise", (text,), 3.0)
 
 
 def _cause(level: float) -> str:
     """What makes differences of such a relative size."""
     if level > 1e-2:
-        return ""
+        return "an approximation of a function in it"
     if level > 2e-4:
         return (
-            "half precision, a coarse finite-difference step, an approximation or an iteration that has not "
-            "converged"
+            "an approximation of a function or a number in it, half precision, a coarse finite-difference "
+            "step, an iteration that has not converged"
         )
     if level > 1e-6:
         return "a finite-difference step, or single precision after cancellation"

@@ -1,6 +1,7 @@
 """What the user calls the values of a function: its local variables, seen as it returns."""
 
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +11,15 @@ from typing import Any
 from jacobians.graph.node import Node
 from jacobians.tracing.traced import Traced
 
-_INFIX = {"add": "+", "subtract": "−", "multiply": "·", "divide": "/", "matmul": "@", "power": "**"}
+_INFIX = {
+    "add": "+",
+    "subtract": "−",
+    "multiply": "·",
+    "divide": "/",
+    "ratio": "/",
+    "matmul": "@",
+    "power": "**",
+}
 _OURS = str(Path(__file__).parent.parent)
 UNNAMED = "a constant"  # what is said of an array that no variable holds
 _DEEP = 5  # operations that are written out, of a value without a name
@@ -19,10 +28,14 @@ _LONGEST = 48
 
 @contextmanager
 def variables_seen(known: dict[Node, str]) -> Iterator[None]:
-    """Fill in the names of traced values from the local variables of the user's functions."""
+    """Fill in the names of traced values from the local variables of the user's functions.
+
+    A name that several values have is told of none, but of that in the outermost function.
+    """
     if sys.getprofile() is not None:  # a profiler is at work, and cannot be put back
         yield
         return
+    seen: dict[Node, tuple[int, str]] = {}
 
     def see(frame: FrameType, event: str, _: Any) -> None:
         file = frame.f_code.co_filename
@@ -30,13 +43,28 @@ def variables_seen(known: dict[Node, str]) -> Iterator[None]:
             return
         for name, value in frame.f_locals.items():
             if isinstance(value, Traced):
-                known.setdefault(value.node, name)
+                place = _depth(frame), name
+                seen[value.node] = min(seen.get(value.node, place), place)
 
     sys.setprofile(see)
     try:
         yield
     finally:
         sys.setprofile(None)
+    places = Counter(seen.values())
+    outermost: dict[str, int] = {}
+    for depth, name in places:
+        outermost[name] = min(depth, outermost.get(name, depth))
+    for node, (depth, name) in seen.items():
+        if depth == outermost[name] and places[depth, name] == 1:
+            known[node] = name
+
+
+def _depth(frame: FrameType | None) -> int:
+    count = 0
+    while frame is not None:
+        frame, count = frame.f_back, count + 1
+    return count
 
 
 def brief(
@@ -54,9 +82,11 @@ def brief(
     parts = [brief(n, names, formula, deep - 1) for n in node.operands]
     name = node.operation.name
     if name in ("slice", "take", "gather", "index") and formula(node):
-        text = formula(node)
-    elif name == "negative" and len(parts) == 1:
+        return formula(node)
+    if name == "negative" and len(parts) == 1:
         text = f"−{parts[0]}" if " " not in parts[0] else f"−({parts[0]})"
+    elif name == "square":
+        text = f"{parts[0]}²" if " " not in parts[0] or parts[0].endswith(")") else f"({parts[0]})²"
     elif name in _INFIX and len(parts) == 2:
         own = [p if " " not in p or "(" in p[:1] else f"({p})" for p in parts]
         text = f" {_INFIX[name]} ".join(own)
@@ -75,5 +105,4 @@ def brief(
         text = f"{name}({', '.join(parts)})"
     if len(text) <= _LONGEST:
         return text
-    short = formula(node)
-    return short if short and len(short) <= _LONGEST else f"{name}(…)"
+    return brief(node, names, formula, deep - 1) if deep > 1 else f"{name}(…)"

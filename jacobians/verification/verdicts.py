@@ -8,6 +8,7 @@ derivative is never refused: where f has a kink, where f itself is rounded so mu
 means nothing, or where differences of f side with the claim, the reference gives way.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,6 +34,10 @@ _MANY = 1 << 18  # entries
 _DIRECTIONS = 3  # along which a reference is confirmed
 _SHARE = 0.25  # of a claim's difference, that differences of f may be off by and still confirm
 _NEAR = 1e-5  # the relative difference of a reference from differences of f
+_CLEAR = (
+    0.01  # the share of a derivative that rounding may be for a claim that differs to be judged
+)
+_GAPS = 4.0  # between the slopes at a kink, that a convention may be off by
 _SUMMED = 64.0  # of f, that may add up in a derivative
 
 
@@ -43,30 +48,41 @@ class Tolerance:
     Attributes
     ----------
     rtol, atol : float or None
-        The user's; None for √ε of the coarsest dtype, and ε^⅔ of the largest entry.
+        The user's; None for √ε of the coarsest dtype, and ε^⅔ of the largest entry by the same result (or of
+        the same gradient), beside what rounding of the largest of all may be.
     eps : float
         The coarsest unit of rounding.
     natural : float
         The size of an entry that rounding of f alone would make: ``|f| / |x|``.
+    rows : dict of tuple of int to int
+        By the shapes of what is compared, how many leading axes count results or gradients.
     """
 
     rtol: float | None
     atol: float | None
     eps: float
     natural: float
+    rows: Mapping[tuple[int, ...], int]
 
     @property
     def relative(self) -> float:
         """The relative tolerance in use."""
         return self.rtol if self.rtol is not None else self.eps**0.5
 
+    @property
+    def of_rounding(self) -> float:
+        """What is allowed for the rounding of f."""
+        return _ROUNDING * self.eps * self.natural
+
     def of(self, estimate: Estimate) -> Array:
         """The absolute difference that each entry may have."""
         sizes = np.abs(np.where(np.isfinite(estimate.value), estimate.value, 0.0))
-        largest = float(np.max(sizes, initial=0.0))
-        atol = self.atol
+        atol: Any = self.atol
         if atol is None:
-            atol = self.eps ** (2 / 3) * largest + _ROUNDING * self.eps * self.natural
+            own = tuple(range(self.rows.get(sizes.shape, 0), sizes.ndim))
+            largest = np.max(sizes, axis=own, initial=0.0, keepdims=True)
+            atol = self.eps ** (2 / 3) * largest + self.of_rounding
+            atol = atol + _ROUNDING * self.eps * np.max(sizes, initial=0.0)
         error = np.where(estimate.lost, 0.0, estimate.error)
         allowed: Array = atol + self.relative * sizes + _SAFETY * error
         return allowed
@@ -116,15 +132,37 @@ def beside_the_lost(verdict: Verdict, claimed: Array, estimate: Estimate, pair: 
     return replace(verdict, fails=verdict.fails & ~near, lost=verdict.lost | near)
 
 
+def hangs_on_kinks(found: Contest, verdict: Verdict) -> bool:
+    """Whether what fails is at kinks, by no more than a few times a gap there; or all that is not zero is."""
+    fails, gap = verdict.fails, np.abs(found.estimate.gap)
+    if not np.any(verdict.kinks) or np.any(fails & ~verdict.kinks):
+        return False
+    off = np.abs(found.claimed - found.estimate.value)
+    if np.any(fails):
+        return bool(np.max(off[fails]) <= _GAPS * np.max(gap))
+    size = np.abs(np.where(verdict.lost, 0.0, found.estimate.value))
+    return bool(np.all((size <= verdict.allowed) | verdict.kinks))
+
+
 def too_loose(estimate: Estimate, verdict: Verdict, tolerance: Tolerance) -> bool:
-    """Whether zero would pass too, although the reference is not zero to its own error."""
+    """Whether zero would pass too, although the reference, as it was first, is not zero to its own error."""
     known = ~verdict.lost
     if not np.any(known):
         return False
     size = np.abs(np.where(known, estimate.value, 0.0))
     error = np.where(known, estimate.error, 0.0) + np.abs(np.where(known, estimate.gap, 0.0)) / 2
-    floor = _SAFETY * error + _ROUNDING * tolerance.eps * tolerance.natural
+    floor = _SAFETY * error + tolerance.of_rounding
     return bool(np.all(size <= verdict.allowed) and np.any(size > floor))
+
+
+def by_rounding(verdict: Verdict, estimate: Estimate, tolerance: Tolerance) -> bool:
+    """Whether a claim passes by what is allowed for the rounding of f alone, a share of the derivative."""
+    size = np.abs(np.where(verdict.lost, 0.0, estimate.value))
+    share = tolerance.of_rounding / max(float(np.max(size, initial=0.0)), np.finfo(float).tiny)
+    if tolerance.atol is not None or not _CLEAR < share < 1:  # from 1 on, the reference is 0
+        return False
+    sharp = verdict.allowed - tolerance.of_rounding
+    return bool(np.any((verdict.difference > sharp) & ~verdict.lost & ~verdict.kinks & (size > 0)))
 
 
 def is_linear(sample: Sample, tolerance: Tolerance, pair: Pair) -> bool:

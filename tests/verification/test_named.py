@@ -1,6 +1,6 @@
 """Mistakes in more layers are named first in words that were chosen beforehand; right twins are never refused.
 
-``CHECK_POINTS=10`` asks at ten random points, the default at one (three for what is right).
+``CHECK_POINTS=10`` asks at ten random points, the default at one; of the rows a part, all with ``ROWS=all``.
 """
 
 import os
@@ -9,14 +9,15 @@ from functools import wraps
 from typing import Any
 
 import numpy as np
-import pytest
 
 import jacobians as jb
+from tests.grouping import in_groups
 from tests.verification.named import TABLE, Told
 from tests.verification.tried import TRIED
+from tests.verification.written import WRITTEN
 
 POINTS = int(os.environ.get("CHECK_POINTS", "1"))
-LAYERS = {**TABLE, **TRIED}
+LAYERS = {**TABLE, **TRIED, **WRITTEN}
 WRONG = [(name, bad) for name, one in LAYERS.items() for bad in one.words]
 MOST = 700  # evaluations of f, of up to 24 entries, that an explanation may take
 
@@ -35,15 +36,16 @@ def checked(one: Told, bad: str, seed: int) -> jb.Report:
     return report
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@in_groups("name", LAYERS, str)
 def test_what_is_right_is_never_refused(name: str) -> None:
-    for seed in range(max(POINTS, 3)):
+    for seed in range(POINTS):
         report = checked(LAYERS[name], "", seed)
         assert report.ok, report
 
 
-@pytest.mark.parametrize(("name", "bad"), WRONG)
-def test_what_is_wrong_is_named_first(name: str, bad: str) -> None:
+@in_groups("row", WRONG, " ".join, every=1 if POINTS > 1 else 2)
+def test_what_is_wrong_is_named_first(row: tuple[str, str]) -> None:
+    name, bad = row
     for seed in range(POINTS):
         report = checked(LAYERS[name], bad, seed)
         assert report.verdict == "WRONG"

@@ -27,7 +27,8 @@ def test_parts_that_fail_for_one_reason_are_told_once() -> None:
     assert len(report.parts) == 3
     assert text.splitlines()[0].split() == ["vjp", "of", "layer", "by", "x,", "W,", "b", "WRONG"]
     assert "60 of 240 entries of ∂layer_ij/∂W_kl are wrong" in text
-    assert text.count("is missing") == text.count("one reason") == 1
+    assert text.count("one reason") == 1
+    assert "forgotten" in text
     assert text.count("worst entry") == 1
 
 

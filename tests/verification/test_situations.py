@@ -327,3 +327,89 @@ def test_sizes_that_are_fixed_inside_leave_all_readings() -> None:
     )
     assert "the size of" in report.findings[0].text
     assert " or " in report.findings[0].text
+
+
+def relu_net(x: Any) -> Any:
+    return np.maximum(x @ WEIGHTS[0], 0) @ WEIGHTS[1]
+
+
+WEIGHTS = [np.random.default_rng(1).normal(size=shape) for shape in ((4, 5), (5, 3))]
+
+
+@pytest.mark.parametrize("mask", [np.greater, np.greater_equal])
+def test_where_kinks_meet_a_convention_is_right_if_it_is_right_beside_them(mask: Any) -> None:
+    x = np.random.default_rng(2).normal(size=(3, 4))
+    x[1] = 0  # all five units at once
+    V, W = WEIGHTS[1], WEIGHTS[0]
+    right = jb.check(relu_net, x, vjp=lambda G, x: ((G @ V.T) * mask(x @ W, 0)) @ W.T)
+    assert right.ok
+    assert "convention" in str(right)
+    wrong = jb.check(relu_net, x, vjp=lambda G, x: (G @ V.T) @ W.T)
+    assert wrong.verdict == "WRONG"
+
+
+def test_where_all_is_at_kinks_a_wrong_claim_is_undecided() -> None:
+    x, W = np.random.default_rng(3).normal(size=(3, 4)), np.zeros((4, 5))
+
+    def layer(W: Any) -> Any:
+        return np.maximum(x @ W, 0)
+
+    assert jb.check(layer, W, vjp=lambda G, W: x.T @ (G * (x @ W > 0))).verdict == "right"
+    report = jb.check(layer, W, vjp=lambda G, W: x.T @ G)
+    assert report.verdict == "undecided"
+    assert "beside them the claim is wrong" in report.parts[0].open_to
+
+
+def test_what_passes_by_the_rounding_of_f_alone_is_undecided() -> None:
+    def divergence(v: Any) -> Any:  # differences of numbers near 1, with a derivative near 0
+        return -0.5 * np.sum(1 + v - np.exp(v))
+
+    v = 1e-8 * np.array([1.0, -0.6, 0.8, 1.1])
+    assert jb.check(divergence, v, vjp=lambda G, v: G * 0.5 * np.expm1(v)).verdict == "right"
+    report = jb.check(divergence, v, vjp=lambda G, v: -G * 0.5 * np.expm1(v))
+    assert report.verdict == "undecided"
+
+
+def test_no_number_beside_an_argument_that_is_none_is_not_judged() -> None:
+    u = np.array([np.nan, 1.0, 2.0, 3.0])
+    stencil = np.eye(4) + 0.2 * np.eye(4, k=1)  # 0 · nan is everywhere
+    report = jb.check(
+        lambda u: (stencil @ u) ** 2, u, vjp=lambda G, u: 2 * stencil.T @ (stencil @ u * G)
+    )
+    assert report.verdict == "undecided"
+
+
+def test_the_shape_of_a_sum_over_another_axis_is_explained() -> None:
+    x, b = np.random.default_rng(4).normal(size=(5, 3)), np.arange(3.0)
+    report = jb.check(lambda b, x: np.tanh(x + b), b, x, wrt=0, vjp=lambda G, b, x: (
+        G * (1 - np.tanh(x + b) ** 2)).sum(1))  # fmt: skip
+    assert report.findings[0].text == (
+        "The gradient by b is summed over axis 1, where a sum over axis 0 is meant: its shape is (5,), "
+        "where (3,) is meant."
+    )
+
+
+def test_a_reason_in_common_is_told_once_though_each_part_has_words_of_its_own() -> None:
+    def head(x: Any, W: Any, b: Any) -> Any:
+        e = np.exp(x @ W + b)
+        s = e.sum(1, keepdims=True)
+        return e / s
+
+    def backward(G: Any, x: Any, W: Any, b: Any) -> Any:
+        d = head(x, W, b) * G  # its sum is not subtracted
+        return d @ W.T, x.T @ d, d.sum(0)
+
+    random = np.random.default_rng(5)
+    arrays = [random.normal(size=shape) for shape in ((4, 3), (3, 5), (5,))]
+    text = str(jb.check(head, *arrays, vjp=backward))
+    assert text.splitlines()[0].startswith("vjp of head by x, W, b")
+    assert "The gradient through s is missing" in text
+
+
+def test_a_large_result_hides_no_mistake_in_another() -> None:
+    scales = np.array([1e10, 1.0, 1e3])
+    x = np.array([0.3, -0.7, 1.1])
+    claim = scales * np.array([1, 1.01, 1])
+    report = jb.check(lambda x: scales * x, x, vjp=lambda G, x: G * claim)
+    assert (report.verdict, report.parts[0].failed) == ("WRONG", 1)
+    assert jb.check(lambda x: scales * x, x, vjp=lambda G, x: G * scales).ok

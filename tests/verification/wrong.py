@@ -51,7 +51,7 @@ def rows(x: Any) -> Any:
     (3, 4),
     (4, 5),
     (5,),
-    mask="term: The factor 1 − tanh((x W)_ij + b_j)² is missing",
+    mask="skipped: In the derivative of tanh((x @ W) + b) by (x @ W) + b, the fact",
     turned="shift: Axis l is reversed",
     bias="scalar: The derivative of tanh((x @ W) + b) by x @ W is taken as 1 − x",
     twice="twice: The derivative of tanh((x @ W) + b) by (x @ W) + b is applied ",
@@ -74,7 +74,7 @@ def dense_tanh() -> Any:
 @row(
     (5, 5),
     (5, 5),
-    turned="term: V_lj stands transposed",
+    turned="transposed: In the derivative of h @ V by h, V stands transposed",
     mask="skipped: The derivative of h by V @ W is forgotten",
     argument="scalar: The derivative of tanh(h @ V) by h @ V is taken as 1 − x²",
     square="twice: The derivative of tanh(h @ V) by h @ V is applied twice",
@@ -103,8 +103,8 @@ def two_layers() -> Any:
     (4, 3),
     x_for_y="scalar: The derivative of 1 / (1 + exp(−x)) is taken as x (1 − x)",
     forgotten="skipped: The derivative of 1 / (1 + exp(−x)) is forgotten",
-    one_minus="term: The factor 1 / (1 + exp(−x_ij)) is missing",
-    half="term: The factor exp(−x_ij) / (1 + exp(−x_ij)) is missing",
+    one_minus="scalar: The derivative of 1 / (1 + exp(−x)) is taken as 1 − y, where y i",
+    half="scalar: The derivative of 1 / (1 + exp(−x)) is taken as y, where y is it",
     times_x="factor: A factor x too many",
     sign="sign: The sign is wrong",
 )
@@ -125,7 +125,7 @@ def sigmoid() -> Any:
 @row(
     (4, 3),
     second="path: The gradient through s is missing",
-    first="term: The summand 1 / (1 + exp(−x_ij)) is missing",
+    first="path: The gradient through x in x · s is missing (it is held constant, o",
     sigma_forgotten="scalar: The derivative of s by x is taken as y",
     sign="path: The gradient through s has the wrong sign",
 )
@@ -150,7 +150,7 @@ def swish() -> Any:
     (4, 3),
     chain="skipped: The derivative of inner by x is forgotten",
     inner="path: The gradient through 0.044715 · (x ** 3) in x + (0.044715 · (x",
-    tanh="skipped: In the derivative of t by inner, the factor 1 − square(t) is f",
+    tanh="skipped: In the derivative of t by inner, the factor 1 − t² is forgotten",
     half="factor: It is 2 × the right derivative",
     second="path: The gradient through t is missing",
 )
@@ -376,11 +376,11 @@ def squared_error() -> Any:
     (6, 4),
     (6,),
     half="path: The gradient through penalty is half of what it should be",
-    none="term: The summand 0.6 w_k is missing",
+    none="path: The gradient through penalty is missing (it is held constant, or f",
     double="path: The gradient through penalty is there twice",
     mean="path: The gradient through r is 0.1667 × what it should be (a mean o",
     sign="path: The gradient through penalty has the wrong sign",
-    data="term: The summand (Xᵀ (X w − t))_k is missing",
+    data="path: The gradient through r is missing (it is held constant, or forgott",
 )
 def ridge() -> Any:
     def f(w, X, t):
@@ -476,7 +476,7 @@ def glu() -> Any:
     (2, 3),
     swapped="exchanged: The gradients by (h W)_ij and (h W)_(i,j+3) are exchanged",
     forget="path: The gradient through k is missing",
-    tanh="skipped: In the derivative of tanh(n) by n, the factor 1 − square(tanh(",
+    tanh="skipped: In the derivative of tanh(n) by n, the factor 1 − tanh(n)² is f",
     output="path: The gradient through o is missing",
     sigma="skipped: The derivative of i by (h W)_ij is forgotten",
 )
@@ -563,8 +563,8 @@ def attention() -> Any:
 
 @row(
     (4, 6),
-    scale="skipped: The derivative of (x · keep) / 0.6 by x · keep is forgotten",
-    mask="term: The factor keep_ij is missing",
+    scale="skipped: The division by 0.6 in (x · keep) / 0.6 is forgotten",
+    mask="skipped: In the derivative of x · keep by x, the factor keep is forgotte",
     inverse="inverse: The derivative of (x · keep) / 0.6 by x · keep is divided by",
 )
 def dropout() -> Any:
@@ -607,8 +607,8 @@ def inverse() -> Any:
     (4,),
     (4, 4),
     symmetric="exchanged: The gradient through x @ A in (x @ A) @ x stands for that thro",
-    half="term: The summand (Aᵀ x)_k is missing",
-    turned="term: The summand (A x)_k is missing",
+    half="path: The gradient through x in (x @ A) @ x is missing (it is held const",
+    turned="path: The gradient through x @ A in (x @ A) @ x is missing (it is held c",
 )
 def quadratic() -> Any:
     def f(x, A):
@@ -625,7 +625,7 @@ def quadratic() -> Any:
 @row(
     (3, 3),
     transposed="order: Axes k and l are swapped (a transpose)",
-    determinant="term: The factor 1 / det(A + c) is missing",
+    determinant="skipped: In the derivative of log(det(A + (a constant))) by det(A + (a c",
     sign="sign: The sign is wrong",
 )
 def log_determinant() -> Any:

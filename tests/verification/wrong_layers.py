@@ -220,9 +220,9 @@ def gru() -> Any:
     (8,),
     (2,),
     exchanged="exchanged: The gradients by a_i and a_(i+2) are exchanged",
-    candidate="skipped: In the derivative of g by a_(i+6), the factor 1 − square(g) is",
+    candidate="skipped: In the derivative of g by a_(i+6), the factor 1 − g² is forgo",
     state="instead: In the derivative of forget · c by forget, new stands where c i",
-    tanh="skipped: In the derivative of tanh(new) by new, the factor 1 − square(ta",
+    tanh="skipped: In the derivative of tanh(new) by new, the factor 1 − tanh(ne",
 )
 def lstm() -> Any:
     def f(a, c):
@@ -250,8 +250,8 @@ MASK = np.array([[1.0, 0, 1, 1], [0, 1, 1, 0], [1, 1, 0, 1]])
 
 @layer(
     (3, 4),
-    scale="skipped: The derivative of (x · MASK) / 0.6 by x · MASK is forgotten: th",
-    mask="term: The factor MASK_ij is missing",
+    scale="skipped: The division by 0.6 in (x · MASK) / 0.6 is forgotten",
+    mask="skipped: In the derivative of x · MASK by x, the factor MASK is forgot",
     inverse="instead: In the derivative of x · MASK by x, 1 − MASK stands where MASK",
     twice="twice: The derivative of (x · MASK) / 0.6 by x · MASK is applied twice",
 )
@@ -374,7 +374,7 @@ def leaky() -> Any:
 @layer(
     (6, 7),
     (3, 3),
-    transposed="argument: It is right for another w: transposed",
+    transposed="argument: The array w is transposed",
     one_axis="shift: Axes i and k are both reversed (a kernel that is turned round: co",
     turned="shift: Axes i, j, k and l are all reversed (a kernel that is turned roun",
     off="shift: The indices of axis k are off by 1, going round: what stands at k",
@@ -402,7 +402,7 @@ def convolution_in_loops() -> Any:
     (9,),
     (3,),
     wrt=1,
-    off="argument: It is right for another x: off by one, with zeros at the end",
+    off="argument: The array x is off by one along axis 0, with zeros at the end",
     turned="shift: Axis k is reversed",
     half="factor: It is ½ × the right derivative (a factor 2 is missing)",
 )
