@@ -29,7 +29,7 @@ from jacobians.display.form_sums import scaled
 from jacobians.display.forms import CallForm, Inv, MatrixForm, Name, turned
 from jacobians.display.matrix_forms import written_name
 from jacobians.display.networks import Item, Network, NoForm
-from jacobians.display.numpy_names import CODES
+from jacobians.display.numpy_names import CODES, softmax_code
 from jacobians.display.summing import sum_form
 
 _LISTED = 12  # positions of a selection that are written
@@ -255,15 +255,18 @@ class Arranger:
         form = self.form(atom.of)
         ndim = sum(n != 1 for n in atom.of.shape)
         if len(atom.axes) == len(atom.of.shape):
-            code = "np.exp({0} - np.max({0})) / np.sum(np.exp({0} - np.max({0})))"
-            return CallForm("softmax", (form,), ndim, "\\operatorname{softmax}", code)
+            if ndim == 2:  # softmax(X) is that of the rows
+                powers = CallForm("exp", (form,), 2, "\\exp", "np.exp", True)
+                total = CallForm("sum", (powers,), 0, "\\operatorname{sum}", "np.sum")
+                return scaled(Fraction(1), (), (total,), powers)
+            return CallForm("softmax", (form,), ndim, "\\operatorname{softmax}", softmax_code())
         long = [n for n, size in enumerate(atom.of.shape) if size != 1]
         own = [long.index(a) for a in atom.axes if a in long]
         if ndim != 2 or len(own) != 1:
             raise NoForm("a softmax along axes that are neither one nor all")
-        code = "np.exp({0}) / np.sum(np.exp({0}), axis=1, keepdims=True)"
         columns = own == [0]
         rows = turned(form) if columns else form
+        code = softmax_code(", axis=1, keepdims=True")
         found = CallForm("softmax", (rows,), 2, "\\operatorname{softmax}", code)
         return turned(found) if columns else found
 

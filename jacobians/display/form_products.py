@@ -62,6 +62,7 @@ class Raised(MatrixForm):
 
     of: MatrixForm
     exponent: Any
+    entrywise: bool = True
 
     @property
     def ndim(self) -> int:  # type: ignore[override]

@@ -129,6 +129,24 @@ def position_text(atom: Atom, names: Sequence[str]) -> str:
     return write_slot(Slot(0, ((0, atom.shape[2]), (1, 1))), {0: names[0], 1: names[1]})
 
 
+def over(
+    sign: str, pieces: Sequence[str], bottom: Sequence[str], below: Sequence[Written], style: Style
+) -> Written:
+    """A product, over a number and others where there are any."""
+    top = " ".join(pieces) or "1"
+    if not below:
+        return Written(sign + top, SUM if sign else PRODUCT if len(pieces) > 1 else ATOM)
+    binds = SUM if sign else PRODUCT
+    alone = len(below) == 1 and not bottom
+    if style == "latex":
+        parts = [*bottom, *(w.text if alone else w.inside(PRODUCT) for w in below)]
+        return Written(f"{sign}\\frac{{{top}}}{{{' '.join(parts)}}}", binds)
+    if alone:
+        return Written(f"{sign}{top} / {below[0].inside(ATOM)}", binds)
+    under = " ".join([*bottom, *(w.inside(PRODUCT) for w in below)])
+    return Written(f"{sign}{top} / ({under})", binds)
+
+
 class Indexer:
     """Expressions at letters, in a style."""
 
@@ -172,15 +190,7 @@ class Indexer:
         if named.sums and summed:
             pieces.append(subscript("Σ", named.sums, self._style))
         pieces += deltas + [w.inside(PRODUCT) for w in above]
-        top = " ".join(pieces) or "1"
-        if not below:
-            return Written(sign + top, SUM if sign else PRODUCT if len(pieces) > 1 else ATOM)
-        under = " ".join([*([bottom] if bottom else []), *(w.inside(PRODUCT) for w in below)])
-        if self._style == "latex":
-            return Written(f"{sign}\\frac{{{top}}}{{{under}}}", SUM if sign else PRODUCT)
-        if bottom or len(below) > 1 or below[0].binds < ATOM:
-            under = f"({under})"
-        return Written(f"{sign}{top} / {under}", SUM if sign else PRODUCT)
+        return over(sign, pieces, [bottom] if bottom else [], below, self._style)
 
     def powered(
         self, atom: Atom, letters: Sequence[str], power: Fraction, fresh: Iterator[str]

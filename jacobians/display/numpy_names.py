@@ -8,12 +8,12 @@ CODES = {
     "log1p": "np.log1p", "expm1": "np.expm1", "exp2": "np.exp2", "log2": "np.log2", "log10": "np.log10",
     "maximum": "np.maximum", "minimum": "np.minimum", "cbrt": "np.cbrt", "arctan2": "np.arctan2",
     "sigmoid": "1 / (1 + np.exp(-{0}))", "relu": "np.maximum({0}, 0)", "expit": "1 / (1 + np.exp(-{0}))",
-    "greater": "({0} > {1})", "less": "({0} < {1})", "greater_equal": "({0} >= {1})",
-    "less_equal": "({0} <= {1})", "equal": "({0} == {1})", "not_equal": "({0} != {1})",
-    "logical_not": "np.logical_not({0})", "where": "np.where", "maximum_takes": "({0} >= {1})",
-    "minimum_takes": "({0} <= {1})", "share": "np.where({0} == {1}, 0.5, 1.0)",
-    "attains": "({0} == {1})", "sum": "np.sum", "max": "np.max", "min": "np.min",
-    "inside": "(({0} >= {1}) & ({0} <= {2}))", "clip": "np.clip", "sinc": "np.sinc",
+    "greater": "1.0 * ({0} > {1})", "less": "1.0 * ({0} < {1})", "greater_equal": "1.0 * ({0} >= {1})",
+    "less_equal": "1.0 * ({0} <= {1})", "equal": "1.0 * ({0} == {1})", "not_equal": "1.0 * ({0} != {1})",
+    "logical_not": "1.0 - {0}", "where": "np.where", "maximum_takes": "1.0 * ({0} >= {1})",
+    "minimum_takes": "1.0 * ({0} <= {1})", "share": "np.where({0} == {1}, 0.5, 1.0)",
+    "attains": "1.0 * ({0} == {1})", "sum": "np.sum", "max": "np.max", "min": "np.min",
+    "inside": "1.0 * (({0} >= {1}) & ({0} <= {2}))", "clip": "np.clip", "sinc": "np.sinc",
     "erf": "_erf({0})", "erfc": "(1 - _erf({0}))", "ndtr": "((1 + _erf({0} / np.sqrt(2))) / 2)",
     "gamma": "_gamma({0})", "gammaln": "_gammaln({0})", "digamma": "_digamma({0})",
     **{f"polygamma{n}": f"_polygamma({n}, {{0}})" for n in range(1, 6)},
@@ -25,3 +25,9 @@ CODES = {
     "xlog1py": "np.where({0} == 0, 0.0, {0} * np.log1p({1}))",
     "entr": "-{0} * np.log({0})",
 }  # fmt: skip
+
+
+def softmax_code(along: str = "") -> str:
+    """What computes a softmax without overflow; ``along`` says over which axis."""
+    powers = f"np.exp({{0}} - np.max({{0}}{along}))"
+    return f"{powers} / np.sum({powers}{along})"

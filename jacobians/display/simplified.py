@@ -16,7 +16,7 @@ from jacobians.display.arranging import Arranger
 from jacobians.display.entrywise import power_form
 from jacobians.display.form_rewriting import spelled, subforms
 from jacobians.display.forms import MatrixForm, Name, turned
-from jacobians.display.indices import Indexer, named_letters
+from jacobians.display.indices import Indexer, named_letters, over
 from jacobians.display.naming import Names
 from jacobians.display.networks import NoForm
 from jacobians.graph.node import Node, ordered
@@ -24,7 +24,6 @@ from jacobians.notation.terms import Sum
 from jacobians.notation.writing import (
     ATOM,
     PRODUCT,
-    SUM,
     Style,
     Written,
     exact_number,
@@ -161,23 +160,7 @@ def _term(
         number = int(number) if number.denominator == 1 else float(number)
     sign, size = write_number(number, style)
     pieces = ([size] if size else []) + named.deltas + [text for _, text in above]
-    return _over(sign, pieces, ([bottom] if bottom else []), below, style)
-
-
-def _over(
-    sign: str, pieces: Sequence[str], bottom: Sequence[str], below: Sequence[Written], style: Style
-) -> Written:
-    """A product, over what stands below."""
-    top = " ".join(pieces) or "1"
-    under = [*bottom, *(w.inside(PRODUCT) for w in below)]
-    if not under:
-        return Written(sign + top, SUM if sign else PRODUCT if len(pieces) > 1 else ATOM)
-    if style == "latex":
-        return Written(f"{sign}\\frac{{{top}}}{{{' '.join(under)}}}", SUM if sign else PRODUCT)
-    text = " ".join(under)
-    if len(under) > 1 or (below and below[0].binds < ATOM):
-        text = f"({text})"
-    return Written(f"{sign}{top} / {text}", SUM if sign else PRODUCT)
+    return over(sign, pieces, [bottom] if bottom else [], below, style)
 
 
 def _single(f: AtomAt, power: Fraction, here: _Here) -> Written:

@@ -17,6 +17,7 @@ _MANY = 7  # terms among which pairs are looked for
 
 def sum_form(parts: Sequence[MatrixForm]) -> MatrixForm:
     """The sum, with common factors out where that is shorter."""
+    parts = _together(parts)
     if len(parts) == 1:
         return parts[0]
     if any(isinstance(p, Ones) for p in parts) and not all(_is_ones(p) for p in parts):
@@ -26,6 +27,21 @@ def sum_form(parts: Sequence[MatrixForm]) -> MatrixForm:
         if merged is not None:
             return min(merged, _whole_sum(parts), key=lambda f: f.cost)
     return _whole_sum(parts)
+
+
+def _together(parts: Sequence[MatrixForm]) -> Sequence[MatrixForm]:
+    """Equal terms as one, by their numbers."""
+    found: dict[tuple[object, ...], MatrixForm] = {}
+    for p in parts:
+        whole = p if isinstance(p, Scaled) else Scaled(Fraction(1), (), (), p)
+        key = (whole.above, whole.below, whole.body)
+        known = found.get(key)
+        if known is not None:
+            had = known.coefficient if isinstance(known, Scaled) else Fraction(1)
+            p = scaled(had + whole.coefficient, *key)
+        found[key] = p
+    left = [p for p in found.values() if not (isinstance(p, Scaled) and p.coefficient == 0)]
+    return left if left and len(left) < len(parts) else parts
 
 
 def _paired(parts: Sequence[MatrixForm]) -> MatrixForm | None:
