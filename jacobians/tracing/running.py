@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from numbers import Integral, Number
 from types import TracebackType
@@ -29,6 +29,8 @@ Wrt = int | str | Sequence[int | str]
 # A variable that stands for a traced array of an outer function; each call has its own.
 _alias = elementwise("alias", lambda X, token: X, X="1", notation="{0}", how=lambda _: ByViews(()))  # noqa: ARG005
 _tokens = count()
+_MOST_APART = 60
+"""Operations on arrays that nothing is differentiated by, above which these have names in formulas."""
 # The inputs of all functions that are being differentiated now, in any thread.
 _ACTIVE: set[Node] = set()
 
@@ -211,11 +213,12 @@ def name_of(function: Any) -> str:
 @contextmanager
 def traced(
     function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], wrt: Wrt,
-    moves: Callable[[Any], bool] | None = None,
+    moves: Callable[[Any], bool] | None = None, others: Sequence[int | str] = (),
 ) -> Iterator[Run]:  # fmt: skip
     """Run a function with some arguments traced; the session lives as long as the block.
 
     ``moves`` says which leaves of arguments that are trees are traced: by default those that are numbers.
+    ``others`` are arrays that are traced although nothing is differentiated by them.
     """
     names = parameter_names(function, args, kwargs)
     places, labels, values = chosen(function, args, kwargs, wrt)
@@ -253,6 +256,10 @@ def traced(
                 new_args[place] = structure.restore(leaves)
             else:
                 new_kwargs[place] = structure.restore(leaves)
+        for other in others:
+            given: Any = new_args if isinstance(other, int) else new_kwargs
+            name = names[other] if isinstance(other, int) else other
+            given[other] = _input(here, name, given[other], f"{name_of(function)}: argument {name}")
         wanted = Wanted(
             isinstance(wrt, Integral | str),
             tuple(structure for structure, _ in found),
@@ -269,6 +276,39 @@ def traced(
             yield Run(here, inputs, leaves, treedef, labels, title, wanted)
         finally:
             _ACTIVE.difference_update(inputs)
+
+
+@contextmanager
+def traced_whole(
+    function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], wrt: Wrt
+) -> Iterator[Run]:
+    """As ``traced``, with all arrays traced where that goes: so formulas see what is computed of the others."""
+    places, _, _ = chosen(function, args, kwargs, wrt)
+    others: list[int | str] = [n for n, value in enumerate(args) if _is_passive(value)]
+    others += [name for name, value in kwargs.items() if _is_passive(value)]
+    others = [place for place in others if place not in places]
+    with ExitStack() as stack:
+        run = None
+        if others:
+            with suppress(Exception):  # what it does with one of them may have no Jacobian
+                whole = stack.enter_context(traced(function, args, kwargs, wrt, others=others))
+                run = whole if _apart(whole) <= _MOST_APART else None
+        yield run or stack.enter_context(traced(function, args, kwargs, wrt))
+
+
+def _apart(run: Run) -> int:
+    """How many operations are on arrays that nothing is differentiated by."""
+    moving = set(run.inputs)
+    nodes = ordered([o.node for o in run.outputs if isinstance(o, Traced)])
+    for node in nodes:
+        if not moving.isdisjoint(node.operands):
+            moving.add(node)
+    return sum(node.operation is not None and node not in moving for node in nodes)
+
+
+def _is_passive(value: Any) -> bool:
+    """Whether a value is an array that can be traced."""
+    return type(value) is np.ndarray and value.dtype.kind == "f"
 
 
 def _called(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:

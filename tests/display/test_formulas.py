@@ -252,9 +252,9 @@ def test_a_kronecker_form_names_its_scalars_and_its_parts() -> None:
     scaled = jb.ops.scale.jacobian(7.006961234, SQUARE, wrt="X").kron()
     assert str(scaled) == "c (I_3 ⊗ I_3)"
     np.testing.assert_array_equal(scaled.matrix(), 7.006961234 * np.eye(9))
-    norm = jb.jacobian(lambda a, X: np.linalg.norm(a) * X, wrt="X")(
-        np.array([0.3, 0.9]), SQUARE
-    ).kron()
+    norm = jb.jacobian(lambda X: np.linalg.norm([0.3, 0.9]) * X)(SQUARE).kron()
+    seen = jb.jacobian(lambda a, X: np.linalg.norm(a) * X, wrt="X")(SQUARE[0], SQUARE).kron()
+    assert str(seen) == "‖a‖ (I_3 ⊗ I_3)"
     odd = jb.jacobian(lambda X: abs(SQUARE[0, 0]) * X * 3)(SQUARE).kron()
     assert re.fullmatch(r"3 c \(I_3 ⊗ I_3\), where c = [\d.]+", str(odd))
     assert str(norm) == "(3 √(10)/10) (I_3 ⊗ I_3)"

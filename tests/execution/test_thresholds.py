@@ -494,6 +494,7 @@ NO_SIZE = {
     "transforms.deriving.layouts._REPEATED": "text",
     "transforms.deriving.programs._LITERAL": "text",
     "transforms.deriving.typesetting._LINE": "text",
+    "tracing.running._MOST_APART": "both sides in tests/transforms/deriving/test_derive.py",
     "execution.building._FIRST": "a number in names",
     "execution.interpret._STEP": "bytes of a cache's entry",
     "execution.jax.MOSTLY_ZERO": "both sides in tests/execution/test_jax.py",

@@ -91,6 +91,40 @@ def test_matrix_notation(f, argument, matrix) -> None:
     )
 
 
+B = RNG.normal(size=(4, 4))
+
+
+@pytest.mark.parametrize(
+    ("f", "arrays", "index"),
+    [
+        (lambda X, A: np.trace(X @ (A + 2 * A.T)), (S, A), "A_lk + 2 A_kl"),
+        (lambda x, A: x @ (A.T @ A) @ x, (x, A), "2 (Aᵀ A x)_k"),
+        (lambda x, t: np.sum((x - t**2) ** 2), (x, A[0]), "2 (x_k − t_k^2)"),
+        (lambda X, a: np.linalg.norm(a) * X, (W, x), "δ_ik δ_jl ‖a‖"),
+        (lambda x, A: A @ A @ np.tanh(x), (x, A), "(A A)_ik (1 − tanh(x_k)²)"),
+        (lambda x, m: np.sum(x * np.argsort(m)), (x, A[0]), None),  # it takes no traced array
+    ],
+)
+def test_what_is_computed_of_other_arrays_is_seen_by_all(f, arrays, index) -> None:
+    d, J = jb.derive(f, *arrays), jb.jacobian(f)(*arrays)
+    assert d.index == J.formula()
+    assert index is None or d.index == index
+    H = jb.hessian(f)(*arrays) if J.out_shape == () else None
+    assert H is None or H.formula() == jb.derive(f, *arrays, order=2).index
+
+
+@pytest.mark.parametrize(("count", "seen"), [(30, True), (31, False)])
+def test_long_programs_of_other_arrays_have_a_name(count: int, seen: bool) -> None:
+    def f(x, A):
+        for _ in range(count):
+            A = A / (1 + A)
+        return np.sum(A * x)
+
+    J = jb.jacobian(f)(x, np.ones(4))
+    np.testing.assert_allclose(J.dense(), 1 / (1 + count))
+    assert (J.terms.terms[0].factors[0].operand.operation is not None) == seen
+
+
 def test_hessian_of_log_sum_exp() -> None:
     d = jb.derive(lambda z: np.log(np.sum(np.exp(z))), x, order=2)
     p = np.exp(x) / np.exp(x).sum()
