@@ -18,6 +18,7 @@ from jacobians.graph.node import WEAK, Node, apply, constant, input_node, ordere
 from jacobians.ground.arguments import float_array, held_arrays
 from jacobians.ground.trees import TreeDef, flatten, leaf_names, parameters
 from jacobians.operations.declare import elementwise
+from jacobians.tracing.closed_over import expressed
 from jacobians.tracing.culprits import culprit, framework_message
 from jacobians.tracing.numpy.basics import call_astype
 from jacobians.tracing.session import Session, closure_names, is_users, place_of, session, trace
@@ -213,12 +214,13 @@ def name_of(function: Any) -> str:
 @contextmanager
 def traced(
     function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], wrt: Wrt,
-    moves: Callable[[Any], bool] | None = None, others: Sequence[int | str] = (),
+    moves: Callable[[Any], bool] | None = None, others: Sequence[int | str] | None = None,
 ) -> Iterator[Run]:  # fmt: skip
     """Run a function with some arguments traced; the session lives as long as the block.
 
     ``moves`` says which leaves of arguments that are trees are traced: by default those that are numbers.
-    ``others`` are arrays that are traced although nothing is differentiated by them.
+    ``others`` are arrays that are traced although nothing is differentiated by them; where it is given, what
+    the function computes of arrays that it closes over is read from its source.
     """
     names = parameter_names(function, args, kwargs)
     places, labels, values = chosen(function, args, kwargs, wrt)
@@ -228,7 +230,7 @@ def traced(
             leaves, structure = parameters(value)
             for leaf, label in zip(leaves, leaf_names(structure, name, names), strict=True):
                 if isinstance(leaf, np.ndarray):
-                    here.names[id(leaf)] = label
+                    here.names.setdefault(id(leaf), label)  # a closed-over one keeps its own name
         # A float of its own, which the function's own numbers are not, can have a name.
         new_args: list[Any] = [1.0 * value if type(value) is float else value for value in args]
         here.names.update(
@@ -256,7 +258,7 @@ def traced(
                 new_args[place] = structure.restore(leaves)
             else:
                 new_kwargs[place] = structure.restore(leaves)
-        for other in others:
+        for other in others or ():
             given: Any = new_args if isinstance(other, int) else new_kwargs
             name = names[other] if isinstance(other, int) else other
             given[other] = _input(here, name, given[other], f"{name_of(function)}: argument {name}")
@@ -269,12 +271,15 @@ def traced(
             raise _no_numbers(function, known, values)
         _ACTIVE.update(inputs)
         try:
+            here.expressed = None if others is None else expressed
             result = _called(function, new_args, new_kwargs)
+            here.expressed = None
             leaves, treedef = real_leaves(result, f"{name_of(function)}: its result")
             title = name_of(function)
             title = title if title.isidentifier() else "Y"
             yield Run(here, inputs, leaves, treedef, labels, title, wanted)
         finally:
+            here.expressed = None
             _ACTIVE.difference_update(inputs)
 
 
@@ -293,7 +298,7 @@ def traced_whole(
             with suppress(Exception):  # what it does with one of them may have no Jacobian
                 whole = stack.enter_context(traced(function, args, kwargs, wrt, others=others))
                 run = whole if _apart(whole) <= _MOST_APART else None
-        yield run or stack.enter_context(traced(function, args, kwargs, wrt))
+        yield run or stack.enter_context(traced(function, args, kwargs, wrt, others=()))
 
 
 def _apart(run: Run) -> int:

@@ -192,15 +192,21 @@ def test_numbers_are_what_they_are() -> None:
         assert sorted(jb.jacobian(f)(x).formula().split(" ")) == sorted(formula.split(" ")), formula
 
 
+def more(array: Any) -> Any:
+    return array + 1
+
+
 def test_constants_without_a_name_are_told_apart() -> None:
     a, b = np.array([0.3, 0.7]), np.array([1.5, 2.5])
-    J = jb.jacobian(lambda x: x * (a + 1) + np.sin(x) * (b + 1) + np.cos(x) * (a + 1))(np.ones(2))
+    J = jb.jacobian(lambda x: x * more(a) + np.sin(x) * more(b) + np.cos(x) * more(a))(np.ones(2))
     text, given = written(J)
     assert {"c", "c1"} <= set(re.findall(r"\bc\d*(?=_)", text))
     assert "c2" not in text
     np.testing.assert_array_equal(leaves(J, given)["c"], a + 1)
-    taken = jb.jacobian(lambda x, c: x * c + x * (a + 1))(np.ones(2), b)
+    taken = jb.jacobian(lambda x, c: x * c + x * more(a))(np.ones(2), b)
     assert taken.formula() == "δ_ik (c1_i + c_i)"
+    seen = jb.jacobian(lambda x, c: x * c + x * (a + 1))(np.ones(2), b)
+    assert seen.formula() == "δ_ik (a_i + 1 + c_i)"
 
 
 def test_transposes_and_inverses_cancel() -> None:

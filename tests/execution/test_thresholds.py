@@ -494,6 +494,8 @@ NO_SIZE = {
     "transforms.deriving.layouts._REPEATED": "text",
     "transforms.deriving.programs._LITERAL": "text",
     "transforms.deriving.typesetting._LINE": "text",
+    "tracing.closed_over._REMEMBERED": "entries of a cache",
+    "tracing.session._MOST_READ": "both sides in tests/transforms/deriving/test_derive.py",
     "tracing.running._MOST_APART": "both sides in tests/transforms/deriving/test_derive.py",
     "execution.building._FIRST": "a number in names",
     "execution.interpret._STEP": "bytes of a cache's entry",

@@ -125,6 +125,59 @@ def test_long_programs_of_other_arrays_have_a_name(count: int, seen: bool) -> No
     assert (J.terms.terms[0].factors[0].operand.operation is not None) == seen
 
 
+class Layer:
+    def __init__(self, weight):
+        self.weight = weight
+
+    def __call__(self, z):
+        return self.weight @ z
+
+
+def helped(z):
+    M = A.T @ A
+    return z @ M @ z
+
+
+layers = [Layer(A), {"scale": B}]
+
+
+@pytest.mark.parametrize(
+    ("f", "index", "matrix"),
+    [
+        (lambda z: z @ (A + B) @ z, None, "(A + B + Aᵀ + Bᵀ) z"),
+        (lambda z: np.sum((z - 2 * x) ** 2), "2 (z_k − 2 x_k)", "2 z − 4 x"),
+        (lambda z: np.trace(np.outer(z, x) @ np.linalg.inv(A)), "(A⁻¹ᵀ x)_k", "A⁻ᵀ x"),
+        (helped, "(Mᵀ z)_k + (M z)_k", "(M + Mᵀ) z"),
+        (Layer(A), "weight_ik", "weight"),
+        (lambda z: layers[0].weight @ z, "weight_ik", "weight"),
+        (lambda z: layers[1]["scale"] @ z, "scale_ik", "scale"),
+        (lambda z: z @ np.array([1.0, 2.0, 3.0, 4.0]), "c_k", "c"),
+        (lambda z: z @ np.random.default_rng(3).normal(size=4), "c_k", "c"),  # never called again
+        (lambda z: np.sum(z) * np.sum(A[1] * B[:, 0]), None, None),
+    ],
+)
+def test_what_is_closed_over_is_read_from_the_source(f, index, matrix) -> None:
+    d, J = jb.derive(f, B[2]), jb.jacobian(f)(B[2])
+    assert d.index == J.formula()
+    assert index is None or d.index == index
+    assert matrix is None or d.matrix == matrix
+    for found in (run_program(d.numpy)(B[2]), J.dense()):
+        np.testing.assert_allclose(found, jb.numerical.jacobian(f, B[2]), rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize(("count", "seen"), [(39, True), (40, False)])
+def test_not_too_many_sources_are_read(count: int, seen: bool) -> None:
+    def f(z):
+        total = 0.0
+        for _ in range(count):
+            total = total + (A[0] + B[0]) * z
+        return total + (A[0] - B[0]) * z
+
+    J = jb.jacobian(f)(x)
+    np.testing.assert_allclose(J.dense(), np.diag(count * (A[0] + B[0]) + A[0] - B[0]))
+    assert ("c" not in J.formula()) is seen
+
+
 def test_hessian_of_log_sum_exp() -> None:
     d = jb.derive(lambda z: np.log(np.sum(np.exp(z))), x, order=2)
     p = np.exp(x) / np.exp(x).sum()
