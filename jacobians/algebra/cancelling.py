@@ -220,7 +220,9 @@ def _beside(
         return None
     if len(inner.terms) != 1:
         scale, common, group, _ = grouped(inner)
-        chain = [(group, scale)] if isinstance(group, Group) and not common else []
+        if not isinstance(group, Group) or common:
+            return None
+        chain = [(group, scale)]
     else:
         chain = []
     holders: dict[int, list[AtomAt]] = {}

@@ -75,7 +75,7 @@ def built(
     A sum stays in parentheses, unless it is alone, or ``expand`` says to write it out.
     """
     pieces = list(pieces)
-    if any(isinstance(t, Expr) and t.is_zero and e > 0 for t, _, e in pieces):
+    if any(_vanishes(t) and e > 0 for t, _, e in pieces):
         return Expr(shape, ())
     many = [n for n, piece in enumerate(pieces) if _is_sum(piece)]
     alone = len(many) == 1 and pieces[many[0]][2] == 1 and all(
@@ -93,6 +93,11 @@ def built(
     if one is None or one.coefficient == 0:
         return Expr(shape, ())
     return _opened(one, shape)
+
+
+def _vanishes(thing: Expr | Atom) -> bool:
+    """Whether it is 0; a group is where what it is of turned out to be."""
+    return thing.is_zero if isinstance(thing, Expr) else type(thing) is Group and thing.of.is_zero
 
 
 def _is_sum(piece: Piece) -> bool:

@@ -22,6 +22,10 @@ from jacobians.algebra.constants import Fixed, Selector, Splitting, Unit
 from jacobians.algebra.moments import Std
 from jacobians.algebra.recognising import LogSumExp, Softmax
 from jacobians.display.arranging import Arranger
+from jacobians.display.form_products import DiagonalOf, Had, Raised
+from jacobians.display.form_rewriting import subforms
+from jacobians.display.form_statistics import CentringForm
+from jacobians.display.forms import CallForm, MatrixForm, Ones
 from jacobians.display.matrix_forms import written_name
 from jacobians.display.networks import NoForm
 from jacobians.notation.slots import Slot, letter_slot
@@ -38,7 +42,7 @@ from jacobians.notation.writing import (
     write_slot,
 )  # fmt: skip
 
-_POWERS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+_RAISED = {"2": "²", "3": "³", "4": "⁴", "-1": "⁻¹", "-2": "⁻²", "-3": "⁻³", "-4": "⁻⁴"}
 
 
 def by_name(pair: tuple[AtomAt, Fraction]) -> tuple[bool, str, str]:
@@ -147,6 +151,16 @@ def over(
     return Written(f"{sign}{top} / ({under})", binds)
 
 
+def unsaid(form: MatrixForm) -> bool:
+    """Whether a form has what index notation has no sign for: entrywise products and powers, ones."""
+    return any(
+        isinstance(f, Had | Ones | DiagonalOf | CentringForm)
+        or (isinstance(f, Raised) and f.ndim > 0 and not isinstance(f.of, CallForm))
+        or (isinstance(f, CallForm) and (f.name == "dg" or (f.ndim > 0 and f.name == "|{0}|")))
+        for f in subforms(form)
+    )
+
+
 class Indexer:
     """Expressions at letters, in a style."""
 
@@ -206,9 +220,9 @@ class Indexer:
         if self._style == "latex":
             return Written(f"{{{inner}}}^{{{power}}}")
         text = str(power)
-        return Written(
-            inner + (text.translate(_POWERS) if power.denominator == 1 else f"^({text})")
-        )
+        if text in _RAISED:
+            return Written(inner + _RAISED[text])
+        return Written(f"{inner}^{text if text.isdigit() else f'({text})'}")
 
     def atom(self, atom: Atom, letters: Sequence[str], fresh: Iterator[str]) -> Written:
         """An atom at letters."""
@@ -217,7 +231,10 @@ class Indexer:
             return Written(subscript(written_name(atom.name, style), letters, style))
         if isinstance(atom, Inverse | Det | LogSumExp | Softmax | Std | Whole):
             try:
-                whole = self._arranger.atom(atom).write(style)
+                form = self._arranger.atom(atom)
+                if self._inner is not None and unsaid(form):
+                    raise NoForm("index notation has no sign for it")
+                whole = form.write(style)
                 text = whole.text if not letters or whole.text.endswith(")") else f"({whole.text})"
                 return Written(subscript(text, letters, style))
             except NoForm:

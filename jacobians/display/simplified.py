@@ -1,6 +1,5 @@
 """Index notation of simplified derivatives: ``δ_ik p_i − p_i p_k``, ``(X⁻¹)_lk``, ``(W x − t)_k x_l``."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -16,7 +15,7 @@ from jacobians.display.arranging import Arranger
 from jacobians.display.entrywise import power_form
 from jacobians.display.form_rewriting import spelled, subforms
 from jacobians.display.forms import MatrixForm, Name, turned
-from jacobians.display.indices import Indexer, named_letters, over
+from jacobians.display.indices import Indexer, named_letters, over, unsaid
 from jacobians.display.naming import Names
 from jacobians.display.networks import NoForm
 from jacobians.graph.node import Node, ordered
@@ -56,29 +55,10 @@ def simpler(
         text = simplified(expr, axes, style).text
     except NoForm:
         return None
-    # A power of a matrix, and |…| beside parentheses, have no place in index notation.
-    if "|" in text or re.search(r"(?<![_\w])[^\W\d_][^\W_]*?([²³⁴]|\^\{\d\})", text):
-        return None
-    return None if any(sign in text for sign in _MATRIX_SIGNS) else text
+    return text
 
 
 _MADE = ("np.eye(", "np.tri(")  # what NumPy makes constant matrices by
-_MATRIX_SIGNS = (
-    *"⁵⁶⁷⁸⁹",
-    "⁻²",
-    "⊙",
-    "⊘",
-    "𝟏",
-    "∘",
-    "Σ",
-    "^(",
-    "\\circ",
-    "\\odot",
-    "\\oslash",
-    "mathbf",
-    "\\sum",
-    "dg(",
-)
 
 
 def _within(expr: Expr) -> Iterator[Expr]:
@@ -169,7 +149,9 @@ def _single(f: AtomAt, power: Fraction, here: _Here) -> Written:
         raise NoForm("a letter is summed in a place of its own")
     if not [a for a in f.letters if a is not None]:
         try:
-            return power_form(here.arranger.atom(f.atom), power).write(here.style)
+            form = here.arranger.atom(f.atom)
+            if not unsaid(form):
+                return power_form(form, power).write(here.style)
         except NoForm:
             pass
     return here.indexer.powered(f.atom, [here.names[a] for a in f.letters], power, here.fresh)
@@ -189,10 +171,9 @@ def _part(part: list[AtomAt], free: list[int], here: _Here) -> str:
             other = turned(form)
             if (other.text.count("ᵀ"), other.text) < (form.text.count("ᵀ"), form.text):
                 form, letters = other, letters[::-1]
-        text = _at(form, letters, here.style)
         constants = any(isinstance(f, Name) and f.code.startswith(_MADE) for f in subforms(form))
-        if not constants and not any(sign in text for sign in _MATRIX_SIGNS):
-            return text
+        if not constants and not unsaid(form):
+            return _at(form, letters, here.style)
         if len(part) == 1:
             return _single(first, here.exponents[first], here).inside(PRODUCT)
     except NoForm:
@@ -202,6 +183,8 @@ def _part(part: list[AtomAt], free: list[int], here: _Here) -> str:
 
 def _letter_by_letter(part: list[AtomAt], here: _Here) -> str:
     """Factors that share summed letters, with names for these."""
+    if any(here.exponents[f] < 0 for f in part):
+        raise NoForm("something is summed over what stands below")
     own = dict(here.names)
     new = sorted({a for f in part for a in f.letters if a not in own and a is not None})
     for a in new:

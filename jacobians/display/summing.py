@@ -12,6 +12,7 @@ from jacobians.display.form_sums import Add, Scaled, scaled
 from jacobians.display.forms import CallForm, Diag, Eye, MatrixForm, Name, Ones, turned
 
 _HIGHEST = 4  # power that is written as a product
+_ONE = Name("1", 1, "1", symmetric=True)  # beside others in a sum, each entry of a column or a row
 _MANY = 7  # terms among which pairs are looked for
 
 
@@ -21,7 +22,7 @@ def sum_form(parts: Sequence[MatrixForm]) -> MatrixForm:
     if len(parts) == 1:
         return parts[0]
     if any(isinstance(p, Ones) for p in parts) and not all(_is_ones(p) for p in parts):
-        parts = [Name("1", 1, "1") if isinstance(p, Ones) else p for p in parts]
+        parts = [_ONE if isinstance(p, Ones) else p for p in parts]
     if 2 < len(parts) < _MANY:
         merged = _paired(parts)
         if merged is not None:
@@ -175,7 +176,7 @@ def _diagonal_left(
     """What is left of ``A + diag(x) A``, None where that is no diagonal matrix."""
     if not any(left) or any(len(b) > 1 or not isinstance(b[0], Diag) for b in left if b):
         return None
-    columns = [b[0].of if b and isinstance(b[0], Diag) else Name("1", 1, "1") for b in left]
+    columns = [b[0].of if b and isinstance(b[0], Diag) else _ONE for b in left]
     return Diag(
         sum_form(
             [
@@ -210,7 +211,7 @@ def _entries_out(whole: Sequence[Scaled]) -> MatrixForm | None:
     if not any(others):
         return None
     ndim = whole[0].ndim
-    one: list[MatrixForm] = [Name("1", 1, "1")]
+    one: list[MatrixForm] = [_ONE]
     inner = sum_form([_beside(p, o or one, ndim) for p, o in zip(whole, others, strict=True)])
     if isinstance(inner, Scaled) and inner.body is not None:
         body = Had((*shared, inner.body), (), ndim)
@@ -283,7 +284,7 @@ def _shared(numbers: Sequence[Number]) -> Number:
 def _beside(part: Scaled, others: Sequence[MatrixForm], ndim: int) -> MatrixForm:
     """What is left of a term, entry by entry; where that is a number, the number alone."""
     body = others[0] if len(others) == 1 else Had(tuple(others), (), ndim)
-    if body == Name("1", 1, "1") and part.above:
+    if body == _ONE and part.above:
         return scaled(part.coefficient, part.above, part.below, None)
     return scaled(part.coefficient, part.above, part.below, body)
 

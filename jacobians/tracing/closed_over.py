@@ -36,6 +36,8 @@ class _Unknown(Exception):
 def expressed(here: Session, value: Any) -> Node | None:
     """The node of an array that the user's line computes, or that a variable holds; None where neither is seen."""
     frame = user_frame()
+    if _is_identity(value):
+        return _identity(here, value)
     if frame is None:
         return None
     reading = _Reading(here, frame)
@@ -47,6 +49,20 @@ def expressed(here: Session, value: Any) -> Node | None:
         if isinstance(found, Traced) and _same(found.value, value):
             return found.node
     return None
+
+
+def _is_identity(value: Any) -> bool:
+    """Whether it is a multiple of an identity matrix."""
+    square = value.ndim == 2 and value.shape[0] == value.shape[1] > 1 and value.dtype.kind == "f"
+    return square and value[0, 0] and np.array_equal(value, value[0, 0] * np.eye(len(value)))
+
+
+def _identity(here: Session, value: Any) -> Node:
+    """``I`` under its name, and times its number."""
+    identity = np.eye(len(value), dtype=value.dtype)
+    here.names[id(identity)] = "I"
+    found = Traced(here.constant_node(identity), identity)
+    return found.node if value[0, 0] == 1 else (float(value[0, 0]) * found).node
 
 
 def _same(found: Any, value: Any) -> bool:

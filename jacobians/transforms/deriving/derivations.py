@@ -32,7 +32,7 @@ from jacobians.display.simplified import simplified
 from jacobians.errors import UnsupportedError
 from jacobians.graph.node import Node, ordered
 from jacobians.notation.explicit import axis_names
-from jacobians.notation.writing import Style
+from jacobians.notation.writing import Style, subscript
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.transforms.deriving.layouts import Arranged, arranged, check_layout
 from jacobians.transforms.deriving.literal_terms import TermsProgram
@@ -294,22 +294,19 @@ class Derivation:
         value = self._value
         leaf = J.names[1]
         local = {n: name for n, name in s.locals.items() if n is not s.start and n is not s.output}
-        if s.order == 2:
-            self._second(story)
-        elif value is not None and is_polynomial(value, leaf):
-            story.by_factors(value, leaf)
-        else:
-            try:
+        try:
+            if s.order == 2:
+                self._second(story)
+            elif value is not None and is_polynomial(value, leaf):
+                story.by_factors(value, leaf)
+            else:
                 story.by_chain(s.output, s.start, local, self._reader)
-            except (Unread, NoForm):
-                story.steps = []
-                own = axis_names(s.output.ndim, 0)
-                story.add(
-                    "coordinate form",
-                    f"{s.title}_{own} as recorded: {len(ordered([s.output]))} operations",
-                    "",
-                )
-                story.add("derivative", f"{J.title}, the chain rule along the record", "")
+        except (Unread, NoForm):
+            story.steps = []
+            own = subscript(s.title, axis_names(s.output.ndim, 0), "text")
+            count = len(ordered([s.output]))
+            story.add("coordinate form", f"{own} as recorded: {count} operations", "")
+            story.add("derivative", f"{J.title}, the chain rule along the record", "")
         latex, index = J.latex(), J.formula()
         if self._depends_on_sizes:
             assert self.expression is not None
@@ -341,18 +338,15 @@ class Derivation:
                 f"{s.title} = {line.text}",
                 f"{latex_name(s.title, '')} = {line.latex}",
             )
-        try:
-            (first,) = reverse(s.output, [s.start])
-            axes = axis_names(s.output.ndim, s.start.ndim)
-            line = story.both(self._reader().tensor(first), axes)
-            title = Story((s.title, J.names[1]), axes, s.output.ndim, {})
-            story.add(
-                "derivative",
-                f"{title.title('text')} = {line.text}",
-                f"{title.title('latex')} = {line.latex}",
-            )
-        except (Unread, NoForm):
-            story.add("derivative", "the gradient, by the chain rule", "")
+        (first,) = reverse(s.output, [s.start])
+        axes = axis_names(s.output.ndim, s.start.ndim)
+        line = story.both(self._reader().tensor(first), axes)
+        title = Story((s.title, J.names[1]), axes, s.output.ndim, {})
+        story.add(
+            "derivative",
+            f"{title.title('text')} = {line.text}",
+            f"{title.title('latex')} = {line.latex}",
+        )
         if self.expression is not None:
             line = story.both(self.expression, J.axes)
             story.add("differentiated again", f"{J.title} = {line.text}", f"= {line.latex}")
