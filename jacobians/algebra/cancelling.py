@@ -117,6 +117,12 @@ def _without_constant(made: Collected) -> bool:
             return True
         if made.factors[f] != 1:
             continue
+        if isinstance(f.atom, Unit) and any(
+            isinstance(g.atom, Unit) and g.atom != f.atom and g.letters == f.letters
+            for g in made.factors
+        ):  # two places are not one
+            made.coefficient = Fraction(0)
+            return False
         if isinstance(f.atom, Centring):
             if _centred_twice(f, made):
                 return True

@@ -11,7 +11,6 @@ from jacobians.algebra.atoms import (
     Group,
     Letters,
     Monomial,
-    Whole,
 )
 from jacobians.algebra.averages import added
 from jacobians.algebra.common_factors import leading
@@ -83,7 +82,7 @@ def _inside(atom: Atom) -> Atom:
         found = _summed_exp(atom.arguments[0])
         if found is not None and len(found[1]) == len(found[0].shape):
             return LogSumExp(recognised(found[0]))
-    return atom if isinstance(atom, Whole) else remade(atom, recognised)
+    return remade(atom, recognised)
 
 
 def _summed_exp(expr: Expr) -> tuple[Expr, tuple[int, ...]] | None:

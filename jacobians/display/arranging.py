@@ -26,7 +26,7 @@ from jacobians.display.entrywise import power_form
 from jacobians.display.form_products import Raised
 from jacobians.display.form_statistics import CentringForm, StandardisedForm
 from jacobians.display.form_sums import scaled
-from jacobians.display.forms import CallForm, Inv, MatrixForm, Name, turned
+from jacobians.display.forms import CallForm, Inv, MatrixForm, Name, turned, upright
 from jacobians.display.matrix_forms import written_name
 from jacobians.display.networks import Item, Network, NoForm
 from jacobians.display.numpy_names import CODES, softmax_code
@@ -154,14 +154,14 @@ class Arranger:
         if isinstance(atom, Fixed):
             return self._fixed(atom)
         if isinstance(atom, LogSumExp):
-            form = self.form(atom.of)
+            form = upright(self.form(atom.of))
             return CallForm(
                 "logsumexp", (form,), 0, "\\operatorname{logsumexp}", "np.log(np.sum(np.exp({0})))"
             )
         if isinstance(atom, Inverse):
             return Inv(self.form(atom.of))
         if isinstance(atom, Det):
-            return CallForm("det", (self.form(atom.of),), 0, "\\det", "np.linalg.det")
+            return CallForm("det", (upright(self.form(atom.of)),), 0, "\\det", "np.linalg.det")
         if isinstance(atom, Softmax):
             return self._softmax(atom)
         if isinstance(atom, Std):
@@ -257,7 +257,7 @@ class Arranger:
         if len(atom.axes) == len(atom.of.shape):
             if ndim == 2:  # softmax(X) is that of the rows
                 powers = CallForm("exp", (form,), 2, "\\exp", "np.exp", True)
-                total = CallForm("sum", (powers,), 0, "\\operatorname{sum}", "np.sum")
+                total = CallForm("sum", (upright(powers),), 0, "\\operatorname{sum}", "np.sum")
                 return scaled(Fraction(1), (), (total,), powers)
             return CallForm("softmax", (form,), ndim, "\\operatorname{softmax}", softmax_code())
         long = [n for n, size in enumerate(atom.of.shape) if size != 1]

@@ -161,6 +161,13 @@ def turned(form: MatrixForm) -> MatrixForm:
     return form.transposed()
 
 
+def upright(form: MatrixForm) -> MatrixForm:
+    """The form or its transpose, whichever has fewer signs of one: for what is the same of both."""
+    if form.ndim != 2:
+        return form
+    return min(form, turned(form), key=lambda f: (f.text.count("ᵀ"), len(f.text), f.text))
+
+
 def is_row(form: MatrixForm) -> bool:
     """Whether it is a row: the transpose of a column."""
     return form.is_row

@@ -77,7 +77,7 @@ def _whole_sum(parts: Sequence[MatrixForm]) -> MatrixForm:
         and any(isinstance(h, CallForm) for h in ways[1].above[:-1])
     ):
         return ways[1]
-    return min(ways, key=lambda f: f.cost)
+    return min(ways, key=lambda f: (f.cost[0], not isinstance(f, Diag), f.cost))
 
 
 def _factored(parts: Sequence[MatrixForm]) -> list[MatrixForm]:
