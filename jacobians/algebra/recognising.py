@@ -13,7 +13,7 @@ from jacobians.algebra.atoms import (
     Monomial,
 )
 from jacobians.algebra.averages import added
-from jacobians.algebra.common_factors import leading
+from jacobians.algebra.common_factors import dependent_axes, leading
 from jacobians.algebra.functions_of import EXP, LOG, SIGMOID
 from jacobians.algebra.letter_order import ONE, canonical, closed, plain, sizes_of
 from jacobians.algebra.normal_form import (
@@ -233,6 +233,7 @@ def _softmaxes(group: AtomAt, factors: dict[AtomAt, Fraction], pieces: list[Piec
         return
     (term,) = group.atom.of.terms
     of, axes = found
+    of = _along(of, axes)
     letters = term.factors[0][0].letters if len(term.factors) == 1 else _letters_of(term)
     known = dict(zip(term.slots, group.letters, strict=True))
     while factors.get(group, 0) < 0:
@@ -245,6 +246,12 @@ def _softmaxes(group: AtomAt, factors: dict[AtomAt, Fraction], pieces: list[Piec
         _take(factors, group, Fraction(-1))
         at = tuple(None if a is None else found_at[a] for a in letters)
         pieces.append((Softmax(recognised(of), axes), at, 1))
+
+
+def _along(expr: Expr, axes: tuple[int, ...]) -> Expr:
+    """The terms that are not the same along the axes: what is cancels in a softmax."""
+    kept = [t for t in expr.terms if {*dependent_axes(Expr(expr.shape, (t,)))} & {*axes}]
+    return Expr(expr.shape, tuple(kept))
 
 
 _Renamed = dict[int | None, int | None]

@@ -23,6 +23,7 @@ from jacobians.notation.terms import Sum
 from jacobians.notation.writing import (
     ATOM,
     PRODUCT,
+    SUM,
     Style,
     Written,
     exact_number,
@@ -182,19 +183,26 @@ def _part(part: list[AtomAt], free: list[int], here: _Here) -> str:
 
 
 def _letter_by_letter(part: list[AtomAt], here: _Here) -> str:
-    """Factors that share summed letters, with names for these."""
-    if any(here.exponents[f] < 0 for f in part):
-        raise NoForm("something is summed over what stands below")
+    """Factors that share summed letters, with names for these; what one alone has is summed where it stands."""
     own = dict(here.names)
-    new = sorted({a for f in part for a in f.letters if a not in own and a is not None})
-    for a in new:
-        if sum(a in f.letters for f in part) < 2:
-            raise NoForm("a letter is summed over one factor alone")
-        own[a] = next(here.fresh)
-    return " ".join(
-        here.indexer.powered(f.atom, [own[a] for a in f.letters], here.exponents[f], here.fresh).inside(PRODUCT)
-        for f in part
-    )  # fmt: skip
+    letters = {f: [a for a in f.letters if a is not None] for f in part}
+    new = sorted({a for f in part for a in letters[f]} - own.keys())
+    own.update((a, next(here.fresh)) for a in new)
+    texts = []
+    for f in part:
+        e = here.exponents[f]
+        written = here.indexer.powered(f.atom, [own[a] for a in f.letters], abs(e), here.fresh)
+        alone = [own[a] for a in letters[f] if a in new and sum(a in letters[g] for g in part) < 2]
+        if alone and e < 0:
+            raise NoForm("something is summed over what stands below")
+        if alone:
+            sign = subscript("Σ", alone, here.style)
+            written = Written(f"{sign} {written.inside(PRODUCT)}", SUM)
+        if e < 0:
+            written = over("", [], [], [written], here.style)
+            written = Written(written.text, SUM)
+        texts.append(written.inside(PRODUCT))
+    return " ".join(texts)
 
 
 def _better_whole(f: AtomAt) -> bool:
