@@ -180,11 +180,11 @@ class _Stacker:
             if a == column:
                 blocks.append(Eye(self._arranger.length(self._t.sizes[a])))
                 continue
-            mine = [p for p in parts if self._letters(p) == {a, column}]
-            if len(mine) != 1:
+            mine = [p for p in parts if a in self._letters(p) <= {a, column}]
+            if not any(column in self._letters(p) for p in mine):
                 raise NoForm("a part has more than two axes")
-            parts.remove(mine[0])
-            factors = [(f, self._exponents[f]) for f in mine[0]]
+            parts = [p for p in parts if p not in mine]
+            factors = [(f, self._exponents[f]) for p in mine for f in p]
             blocks.append(self._arranger.network_form([a, column], factors, self._t))
         rest = [(f, self._exponents[f]) for p in parts for f in p]
         if any(self._letters(p) - {column} for p in parts):

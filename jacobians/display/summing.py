@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from math import gcd, lcm
 
 from jacobians.algebra.atoms import Number
-from jacobians.display.entrywise import HALF, power_form
+from jacobians.display.entrywise import HALF, had, power_form
 from jacobians.display.form_products import Had, Mul, Raised, mul
 from jacobians.display.form_sums import Add, Scaled, scaled
 from jacobians.display.forms import CallForm, Diag, Eye, MatrixForm, Name, Ones, turned
@@ -23,11 +24,36 @@ def sum_form(parts: Sequence[MatrixForm]) -> MatrixForm:
         return parts[0]
     if any(isinstance(p, Ones) for p in parts) and not all(_is_ones(p) for p in parts):
         parts = [_ONE if isinstance(p, Ones) else p for p in parts]
+    if any(map(_is_slope, parts)):
+        parts = [_with_one(p) for p in parts]
     if 2 < len(parts) < _MANY:
         merged = _paired(parts)
         if merged is not None:
             return min(merged, _whole_sum(parts), key=lambda f: f.cost)
     return _whole_sum(parts)
+
+
+def _bare(form: MatrixForm) -> MatrixForm | None:
+    """What a number stands before."""
+    return form.body if isinstance(form, Scaled) else form
+
+
+def _is_slope(form: MatrixForm) -> bool:
+    """Whether it is a function of a matrix entry by entry, beside which 𝟏 𝟏ᵀ is 1: ``1 − tanh(X)²``."""
+    body = _bare(form)
+    base = body.of if isinstance(body, Raised) else body
+    return isinstance(base, CallForm) and base.entrywise and base.ndim == 2
+
+
+def _with_one(form: MatrixForm) -> MatrixForm:
+    """A form with 1 in place of 𝟏 𝟏ᵀ."""
+    body = _bare(form)
+    if not isinstance(body, Mul) or len(body.parts) != 2 or not isinstance(body.parts[0], Ones):
+        return form
+    if not isinstance(turned(body.parts[1]), Ones):
+        return form
+    one = Name("1", 2, "1", symmetric=True)
+    return replace(form, body=one) if isinstance(form, Scaled) else one
 
 
 def _together(parts: Sequence[MatrixForm]) -> Sequence[MatrixForm]:
@@ -223,7 +249,7 @@ def _heads(body: MatrixForm | None) -> tuple[MatrixForm, ...]:
     """What a body is a product of, entry by entry."""
     if isinstance(body, Had) and not body.below:
         return tuple(g for f in body.above for g in _repeated(f))
-    if body is None or body.ndim != 1:
+    if body is None or not body.ndim or body.is_row:
         return ()
     return _repeated(body)
 
@@ -283,7 +309,7 @@ def _shared(numbers: Sequence[Number]) -> Number:
 
 def _beside(part: Scaled, others: Sequence[MatrixForm], ndim: int) -> MatrixForm:
     """What is left of a term, entry by entry; where that is a number, the number alone."""
-    body = others[0] if len(others) == 1 else Had(tuple(others), (), ndim)
+    body = had(others, ndim)
     if body == _ONE and part.above:
         return scaled(part.coefficient, part.above, part.below, None)
     return scaled(part.coefficient, part.above, part.below, body)
