@@ -60,7 +60,8 @@ def inside(form: MatrixForm, binds: float, style: str) -> str:
 def _inverted(form: MatrixForm, style: str) -> str:
     """What stands before the sign of an inverse: ``(tanh(X))⁻¹``, since ``tanh(x)²`` is entry by entry."""
     written = form.write(style)
-    return f"({written.text})" if form.entrywise else written.inside(ATOM)
+    function = form.entrywise or isinstance(form, CallForm)
+    return f"({written.text})" if function else written.inside(ATOM)
 
 
 @dataclass(frozen=True)

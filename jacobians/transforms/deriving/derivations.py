@@ -282,7 +282,7 @@ class Derivation:
         found: dict[str, None] = {}
         for expr in (self._value, self.expression):
             if expr is not None:
-                for condition in _conditions(expr):
+                for condition in _conditions(with_moments(recognised(expr))):
                     found.setdefault(condition)
         return tuple(c for c in found if c.replace("≠", ">") not in found or "≠" not in c)
 

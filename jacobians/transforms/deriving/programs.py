@@ -257,6 +257,8 @@ class Programmer:
         if isinstance(atom, Power):
             return f"({self.expr(atom.base)})**({self.expr(atom.exponent)})"
         assert isinstance(atom, Function | Whole)
+        if isinstance(atom, Whole) and atom.operation.name == "share" and atom.shape == ():
+            return f"(1 / np.sum({self.expr(atom.arguments[0])}))"
         code = CODES.get(atom.operation.name)
         if code is None or (isinstance(atom, Whole) and atom.shape != ()):
             raise NoForm(f"{atom.operation.name} has no name in NumPy")

@@ -186,10 +186,12 @@ def test_no_decimal_stands_for_a_fraction_or_a_root() -> None:
     assert "0.4" not in attention.matrix
 
 
-def test_cross_entropy_by_hand() -> None:
+@pytest.mark.parametrize("shift", [lambda Z: 0, lambda Z: np.max(Z, axis=1, keepdims=True)])
+def test_cross_entropy_by_hand(shift) -> None:
     def loss(W, X, Y):
         Z = X @ W
-        P = np.exp(Z) / np.exp(Z).sum(axis=1, keepdims=True)
+        powers = np.exp(Z - shift(Z))
+        P = powers / powers.sum(axis=1, keepdims=True)
         return -np.sum(Y * np.log(P))
 
     Y, W = np.eye(3)[[0, 2, 1, 1]], np.random.default_rng(5).normal(size=(5, 3))
@@ -197,6 +199,33 @@ def test_cross_entropy_by_hand() -> None:
     assert d.matrix == "Xᵀ (diag(Y 𝟏) softmax(X W) − Y)"
     P = np.exp(X @ W) / np.exp(X @ W).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(run_program(d.numpy)(W, X, Y), X.T @ (P - Y), rtol=1e-12)
+
+
+def logistic(w, X, t):
+    s = 1 / (1 + np.exp(-(X @ w)))
+    return -np.sum(t * np.log(s) + (1 - t) * np.log(1 - s))
+
+
+w, t = np.random.default_rng(6).normal(size=5), np.array([0.0, 1, 1, 0])
+G = np.random.default_rng(7).normal(size=(4, 3))
+
+
+@pytest.mark.parametrize(
+    ("f", "given", "order", "matrix"),
+    [
+        (logistic, (w, X, t), 1, "Xᵀ (σ(X w) − t)"),
+        (logistic, (w, X, t), 2, "Xᵀ diag(σ(X w) ⊙ (1 − σ(X w))) X"),
+        (lambda W, X, G: np.sum(G * np.tanh(X @ W)), (X[:3].T, X, G), 1, "Xᵀ (G ⊙ (1 − tanh(X W)²))"),
+        (lambda W, X, v: np.tanh(X @ W) @ v, (X[:3].T, X, G[0]), 1, None),
+    ],
+)  # fmt: skip
+def test_learning_as_it_is_written_with_numpy(f, given, order, matrix) -> None:
+    d = jb.derive(f, *given, order=order)
+    assert d.matrix == matrix if matrix else d.matrix is not None
+    slope = f if order == 1 else lambda *a: jb.grad(f)(*a)
+    want = jb.numerical.jacobian(slope, *given)
+    np.testing.assert_allclose(run_program(d.numpy)(*given), want, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(d.full.dense(), want, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize(
