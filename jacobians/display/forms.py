@@ -241,6 +241,8 @@ def _open(template: str) -> bool:
 
 
 def _closed(template: str, number: int) -> bool:
+    if template.startswith("[") and template.endswith("]"):  # a comparison
+        return True
     place = template.find(f"{{{number}}}")
     before = template[:place].rstrip()
     return before.endswith(("(", "|", "‖", "{", ",", "\\lVert", "["))

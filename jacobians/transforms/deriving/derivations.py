@@ -14,11 +14,13 @@ from jacobians.algebra.atoms import Atom, Expr, Function, Group, Inverse, Leaf
 from jacobians.algebra.common_factors import positive_expr
 from jacobians.algebra.constants import Centring
 from jacobians.algebra.moments import Std, with_moments
+from jacobians.algebra.normal_form import sum_of
 from jacobians.algebra.of_nodes import Reader
 from jacobians.algebra.recognising import Softmax, recognised
 from jacobians.algebra.reshaping import reshaped
 from jacobians.algebra.sizes import lettered
 from jacobians.algebra.slot_letters import Unread
+from jacobians.algebra.ties import is_tie, untied
 from jacobians.derivation.chain_rule import reverse
 from jacobians.display.arranging import Arranger
 from jacobians.display.entrywise import power_form
@@ -191,7 +193,7 @@ class Derivation:
             return None
         taken = {*self._signature[0], *self._titles, *self._signature[1]}
         try:
-            expr = self.expression
+            expr = untied(self.expression)
             if self._structured is not None:
                 expr = projection(expr, self._structured)
             sizes = {n: leaf.name for n, leaf in self._letters.items()}
@@ -478,6 +480,8 @@ def _conditions(expr: Expr) -> Iterator[str]:
             inner = atom.arguments[0]
             if not positive_expr(inner) and not _between_0_and_1(inner):
                 text = f"{said(inner)} > 0"
+        elif isinstance(atom, Function) and is_tie(atom):
+            text = f"{said(sum_of(atom.arguments, [Fraction(-1), Fraction(1)]))} ≠ 0"
         elif isinstance(atom, Function) and atom.operation.name in ("absolute", "sign", "relu"):
             text = f"{said(atom.arguments[0])} ≠ 0"
         elif exponent.denominator != 1 and type(atom) is Group:

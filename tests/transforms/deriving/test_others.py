@@ -216,6 +216,7 @@ G = np.random.default_rng(7).normal(size=(4, 3))
         (logistic, (w, X, t), 1, "Xᵀ (σ(X w) − t)"),
         (logistic, (w, X, t), 2, "Xᵀ diag(σ(X w) ⊙ (1 − σ(X w))) X"),
         (lambda W, X, G: np.sum(G * np.tanh(X @ W)), (X[:3].T, X, G), 1, "Xᵀ (G ⊙ (1 − tanh(X W)²))"),
+        (lambda w, X, t: np.sum(np.maximum(0, 1 - t * (X @ w))), (w, X, 2 * t - 1), 1, "−Xᵀ ([1 − (t ⊙ (X w)) > 0] ⊙ t)"),  # noqa: E501
         (lambda W, X, v: np.tanh(X @ W) @ v, (X[:3].T, X, G[0]), 1, None),
     ],
 )  # fmt: skip
