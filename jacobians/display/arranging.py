@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from jacobians.algebra.atoms import (
+    ACTIVE,
     Atom,
     AtomAt,
     Det,
@@ -293,16 +294,24 @@ class Arranger:
         return CallForm(name, tuple(forms), ndim, latex, code, True)
 
 
-def facing(t: Monomial) -> Monomial:
-    """A term that is minus a difference from a number, −c (σ − 1), as c (1 − σ)."""
+def facing(t: Monomial, from_numbers: bool = True) -> Monomial:
+    """A term that is minus a difference, −c (σ − 1), as c (1 − σ): one from a number; else any
+    that is alone, and does not begin with what is differentiated by.
+    """
     if not t.coefficient < 0:
         return t
+    atoms = [f.atom for f, _ in t.factors]
     for n, (f, e) in enumerate(t.factors):
         if type(f.atom) is not Group or e.denominator != 1 or e % 2 == 0:
             continue
         terms = f.atom.of.terms
-        ones = [s for s in terms if not s.factors]
-        if len(terms) == 2 and len(ones) == 1 and ones[0].coefficient < 0:
+        negative = [s for s in terms if s.coefficient < 0]
+        number = any(not s.factors for s in negative)
+        if len(terms) != 2 or len(negative) != 1:
+            continue
+        (first,) = (s for s in terms if s is not negative[0])
+        other = not from_numbers and atoms.count(f.atom) == 1 and ACTIVE not in first.key
+        if number or other:
             turned_round = Expr(
                 f.atom.of.shape, tuple(s._replace(coefficient=-s.coefficient) for s in terms)
             )

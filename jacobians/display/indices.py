@@ -21,7 +21,7 @@ from jacobians.algebra.atoms import (
 from jacobians.algebra.constants import Fixed, Selector, Splitting, Unit
 from jacobians.algebra.moments import Std
 from jacobians.algebra.recognising import LogSumExp, Softmax
-from jacobians.display.arranging import Arranger
+from jacobians.display.arranging import Arranger, facing
 from jacobians.display.form_products import DiagonalOf, Had, Raised
 from jacobians.display.form_rewriting import subforms
 from jacobians.display.form_statistics import CentringForm
@@ -187,6 +187,7 @@ class Indexer:
         self, t: Monomial, axes: Sequence[str], fresh: Iterator[str], summed: bool = True
     ) -> Written:
         """One term: number, sum sign, deltas, factors, over what stands below."""
+        t = facing(t, from_numbers=False)
         named = named_letters(t, axes, fresh, self._style)
         names, deltas = named.letters, named.deltas
         above: list[Written] = []

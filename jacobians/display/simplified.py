@@ -11,7 +11,7 @@ from jacobians.algebra.moments import with_moments
 from jacobians.algebra.of_nodes import Reader
 from jacobians.algebra.recognising import Softmax, recognised
 from jacobians.algebra.slot_letters import Unread
-from jacobians.display.arranging import Arranger
+from jacobians.display.arranging import Arranger, facing
 from jacobians.display.entrywise import power_form
 from jacobians.display.form_rewriting import spelled, subforms
 from jacobians.display.forms import MatrixForm, Name, turned
@@ -119,6 +119,7 @@ class _Here(NamedTuple):
 def _term(
     t: Monomial, axes: Sequence[str], style: Style, arranger: Arranger, indexer: Indexer
 ) -> Written:
+    t = facing(t, from_numbers=False)
     fresh = fresh_letters("".join(axes))
     named = named_letters(t, axes, fresh, style, summed=False)
     names, exponents = named.letters, dict(named.factors)

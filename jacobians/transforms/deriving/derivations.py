@@ -295,7 +295,8 @@ class Derivation:
         story = Story(J.names, J.axes, J.out_ndim, self._letters)
         value = self._value
         leaf = J.names[1]
-        local = {n: name for n, name in s.locals.items() if n is not s.start and n is not s.output}
+        taken = {*s.parameters, *J.names}
+        local = {n: name for n, name in s.locals.items() if n is not s.output and name not in taken}
         try:
             if s.order == 2:
                 self._second(story)

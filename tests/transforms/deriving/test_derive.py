@@ -91,6 +91,26 @@ def test_matrix_notation(f, argument, matrix) -> None:
     )
 
 
+def layer_norm(V, z, gain):
+    mu = np.mean(z)
+    xhat = (z - mu) / np.sqrt(np.mean((z - mu) ** 2) + 1e-5)
+    h = np.maximum(V @ (gain * xhat), 0)
+    z = h + 1
+    return np.sum(z**2)
+
+
+def test_the_users_names_of_what_stands_beside() -> None:
+    d = jb.derive(layer_norm, W, x, A[0])
+    first = d.steps[0].expression.splitlines()
+    assert first[:2] == ["mu = ¼ Σ_r z_r", "xhat_i = (z_i − mu) / √(¼ Σ_r (mu − z_r)² + 1e-05)"]
+    assert first[2:4] == ["u_i = Σ_r V_ir gain_r xhat_r", "h_i = maximum(u_i, 0)"]
+    assert not any(line.startswith("z_i =") for line in first)  # z is an argument
+    assert "∂u_i/∂V_kl = δ_ik gain_l xhat_l" in d.steps[1].expression
+    kron = jb.derive(lambda X: np.kron(A, X), W)
+    assert "split" not in str(kron)
+    assert "share" not in str(jb.derive(lambda z: np.max(z), x))
+
+
 B = RNG.normal(size=(4, 4))
 
 
