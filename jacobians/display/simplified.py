@@ -200,8 +200,8 @@ def _letter_by_letter(part: list[AtomAt], here: _Here) -> str:
             sign = subscript("Σ", alone, here.style)
             written = Written(f"{sign} {written.inside(PRODUCT)}", SUM)
         if e < 0:
-            written = over("", [], [], [written], here.style)
-            written = Written(written.text, SUM)
+            quotient = over("", [], [], [written], here.style).text
+            written = Written(quotient, SUM if here.style == "text" else ATOM)
         texts.append(written.inside(PRODUCT))
     return " ".join(texts)
 
