@@ -30,7 +30,7 @@ from jacobians.display.form_sums import scaled
 from jacobians.display.forms import CallForm, Inv, MatrixForm, Name, turned, upright
 from jacobians.display.matrix_forms import written_name
 from jacobians.display.networks import Item, Network, NoForm
-from jacobians.display.numpy_names import CODES, softmax_code
+from jacobians.display.numpy_names import code_of, softmax_code
 from jacobians.display.summing import sum_form
 
 _LISTED = 12  # positions of a selection that are written
@@ -186,13 +186,14 @@ class Arranger:
         ndim = sum(n != 1 for n in atom.shape)
         if ndim > 2:
             raise NoForm(f"{atom.operation.name} has {ndim} axes")
-        if atom.operation.name not in CODES or atom.shape != ():
+        code = code_of(atom.operation.name, atom.parameters)
+        if code is None or atom.shape != ():
             raise NoForm(f"{atom.operation.name} has no notation")
         return CallForm(
             atom.operation.notation or atom.operation.name,
             tuple(map(self.form, atom.arguments)), ndim,
             atom.operation.latex or written_name(atom.operation.name, "latex"),
-            CODES.get(atom.operation.name, "?"),
+            code,
         )  # fmt: skip
 
     def _fixed(self, atom: Fixed) -> MatrixForm:
@@ -277,7 +278,7 @@ class Arranger:
         ndim = max(f.ndim for f in forms)
         latex = operation.latex or operation.notation
         name = operation.notation or operation.name
-        code = CODES.get(operation.name, "")
+        code = code_of(operation.name, atom.parameters)
         if not code:
             raise NoForm(f"{operation.name} has no name in NumPy")
         if (

@@ -253,7 +253,8 @@ class Indexer:
                 if style == "latex"
                 else f"{base.inside(ATOM)}^({text})"
             )
-        assert isinstance(atom, Function)
+        if not isinstance(atom, Function):
+            raise NoForm("its axes are read as two")
         operation = atom.operation
         texts = [self._at(e, letters, fresh) for e in atom.arguments]
         template = (operation.latex if style == "latex" else "") or operation.notation

@@ -97,6 +97,8 @@ class _Stacker:
     def plain(self) -> MatrixForm:
         """As a Kronecker product; with the commutation matrix where axes are in another order."""
         blocks, above, below = self._blocks()
+        if not blocks:  # one number by one
+            return scaled(self._t.coefficient, above, below, None)
         for outs, left in self._orders():
             for commuted in (False, True) if len(self._ins) == 2 and len(outs) == 2 else (False,):
                 ins = self._ins[::-1] if commuted else self._ins

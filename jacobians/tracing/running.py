@@ -30,6 +30,7 @@ Wrt = int | str | Sequence[int | str]
 # A variable that stands for a traced array of an outer function; each call has its own.
 _alias = elementwise("alias", lambda X, token: X, X="1", notation="{0}", how=lambda _: ByViews(()))  # noqa: ARG005
 _tokens = count()
+_TITLES = ("Y", "F", "Z", "result")  # of a function without a name
 _MOST_APART = 60
 """Operations on arrays that nothing is differentiated by, above which these have names in formulas."""
 # The inputs of all functions that are being differentiated now, in any thread.
@@ -276,7 +277,8 @@ def traced(
             here.expressed = None
             leaves, treedef = real_leaves(result, f"{name_of(function)}: its result")
             title = name_of(function)
-            title = title if title.isidentifier() else "Y"
+            if not title.isidentifier():
+                title = next(name for name in _TITLES if name not in {*names, *kwargs})
             yield Run(here, inputs, leaves, treedef, labels, title, wanted)
         finally:
             here.expressed = None

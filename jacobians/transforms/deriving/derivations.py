@@ -148,8 +148,8 @@ class Derivation:
         )
 
     @cached_property
-    def expression(self) -> Expr | None:
-        """The derivative as an expression, None where it is not read."""
+    def _derivative(self) -> Expr | None:
+        """The derivative with its axes as they are, and numbers for sizes."""
         try:
             tensor = self._subject.terms
             values = {n.name: n for n in tensor.operands if n.operation is None}
@@ -158,11 +158,15 @@ class Derivation:
             reader = self._reader()
             if stand_in is not None and self._subject.values.get(stand_in) is None:
                 reader.known_as(stand_in, self._reader().expression(own))
-            return lettered(
-                reshaped(with_moments(recognised(reader.tensor(tensor)))), self._letters
-            )
+            return with_moments(recognised(reader.tensor(tensor)))
         except (Unread, NoForm):
             return None
+
+    @cached_property
+    def expression(self) -> Expr | None:
+        """The derivative as an expression, None where it is not read."""
+        read = self._derivative
+        return None if read is None else lettered(reshaped(read), self._letters)
 
     @cached_property
     def _value(self) -> Expr | None:
@@ -350,8 +354,8 @@ class Derivation:
             f"{title.title('text')} = {line.text}",
             f"{title.title('latex')} = {line.latex}",
         )
-        if self.expression is not None:
-            line = story.both(self.expression, J.axes)
+        if self._derivative is not None:
+            line = story.both(self._derivative, J.axes)
             story.add("differentiated again", f"{J.title} = {line.text}", f"= {line.latex}")
 
     def latex(self) -> str:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 from jacobians.display.networks import NoForm
-from jacobians.display.numpy_names import CODES, softmax_code
+from jacobians.display.numpy_names import code_of, softmax_code
 from jacobians.graph.node import Node, ordered
 from jacobians.notation.slots import Slot, Table
 from jacobians.notation.terms import Sum, relabelled
@@ -65,9 +65,10 @@ class TermsProgram:
             return self._terms(
                 relabelled(tensor, lambda k: node.operands[k]), lambda n: self._names[n]
             )
-        code = self._along_last(node) or {**CODES, **_MORE}.get(node.operation.name)
+        name = node.operation.name
+        code = self._along_last(node) or code_of(name, node.parameters) or _MORE.get(name)
         if code is None:
-            raise NoForm(f"{node.operation.name} has no name in NumPy")
+            raise NoForm(f"{name} has no name in NumPy")
         text = code.format(*operands) if "{0}" in code else f"{code}({', '.join(operands)})"
         return self._variable(text)
 

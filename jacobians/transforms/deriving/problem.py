@@ -92,8 +92,6 @@ def problem_of(f: Callable[..., Any], args: tuple[Any, ...], wrt: Any, order: in
                 f"derive: {name_of(f)} returns {len(derived.outputs)} arrays; a derivation is of one"
             )
         (block,) = derived.blocks
-        title = name_of(f) if name_of(f).isidentifier() else ""
-        title = title or ("L" if derived.outputs[0].shape == () else "Y")
         jacobian = _tensor(run, block)
         values = dict(run.here.values)
         leaves = {
@@ -103,7 +101,7 @@ def problem_of(f: Callable[..., Any], args: tuple[Any, ...], wrt: Any, order: in
         }
         local = {n: found[id(n)] for n in ordered([derived.outputs[0]]) if id(n) in found}
         return Problem(
-            title,
+            run.title,
             derived.outputs[0],
             block.start,
             jacobian,

@@ -32,7 +32,7 @@ from jacobians.display.form_rewriting import replaced, subforms
 from jacobians.display.form_sums import Add, Scaled
 from jacobians.display.forms import NUMPY, CallForm, Inv, MatrixForm, Name
 from jacobians.display.networks import NoForm
-from jacobians.display.numpy_names import CODES
+from jacobians.display.numpy_names import code_of
 from jacobians.transforms.deriving.helpers import helpers_of
 
 _LETTERS = "ijklmnpqrstuvwxyzabcdefghoABCDEFGH"
@@ -259,7 +259,7 @@ class Programmer:
         assert isinstance(atom, Function | Whole)
         if isinstance(atom, Whole) and atom.operation.name == "share" and atom.shape == ():
             return f"(1 / np.sum({self.expr(atom.arguments[0])}))"
-        code = CODES.get(atom.operation.name)
+        code = code_of(atom.operation.name, atom.parameters)
         if code is None or (isinstance(atom, Whole) and atom.shape != ()):
             raise NoForm(f"{atom.operation.name} has no name in NumPy")
         inner_codes = [self.expr(e) for e in atom.arguments]
