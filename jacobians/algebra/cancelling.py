@@ -156,6 +156,8 @@ def _centred_twice(f: AtomAt, made: Collected) -> bool:
 def _triangular(f: AtomAt, made: Collected) -> bool:
     """Two selections by one summed letter, of the places on and below a diagonal: cumulative sums."""
     row = f.letters[0]
+    if row is None:
+        return False
     others = [g for g in made.readers(row) if g != f]
     if not isinstance(f.atom, Selector) or not made.is_summed(row) or len(others) != 1:
         return False
@@ -171,7 +173,7 @@ def _triangular(f: AtomAt, made: Collected) -> bool:
         return False
     made.take(f)
     made.take(g)
-    made.sizes.pop(row, None)  # type: ignore[arg-type]
+    made.sizes.pop(row, None)
     ends = (f.letters[1], g.letters[1])
     at = AtomAt(triangle(shape[0]), ends if lower else ends[::-1])
     made.factors[at] = made.factors.get(at, Fraction(0)) + 1

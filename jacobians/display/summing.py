@@ -301,10 +301,10 @@ def _is_ones(form: MatrixForm) -> bool:
 
 def _shared(numbers: Sequence[Number]) -> Number:
     """The largest number of which all are multiples."""
-    if not all(isinstance(n, Fraction) for n in numbers):
+    exact = [n for n in numbers if isinstance(n, Fraction)]
+    if len(exact) < len(numbers):
         return Fraction(1)
-    top = gcd(*(abs(n.numerator) for n in numbers))  # type: ignore[union-attr]
-    return Fraction(top, lcm(*(n.denominator for n in numbers)))  # type: ignore[union-attr]
+    return Fraction(gcd(*(abs(n.numerator) for n in exact)), lcm(*(n.denominator for n in exact)))
 
 
 def _beside(part: Scaled, others: Sequence[MatrixForm], ndim: int) -> MatrixForm:
