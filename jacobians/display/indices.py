@@ -42,6 +42,7 @@ from jacobians.notation.writing import (
     write_slot,
 )  # fmt: skip
 
+_MOST_TERMS = 2000  # written, inside and out
 _RAISED = {"2": "²", "3": "³", "4": "⁴", "-1": "⁻¹", "-2": "⁻²", "-3": "⁻³", "-4": "⁻⁴"}
 
 
@@ -172,6 +173,7 @@ class Indexer:
         self._style: Style = style
         self._inner = inner
         self._arranger = Arranger()
+        self._written = 0
 
     def write(self, expr: Expr, axes: Sequence[str], summed: bool = True) -> Written:
         """The expression at the names of its axes; ``summed`` says whether sum signs are written."""
@@ -187,6 +189,9 @@ class Indexer:
         self, t: Monomial, axes: Sequence[str], fresh: Iterator[str], summed: bool = True
     ) -> Written:
         """One term: number, sum sign, deltas, factors, over what stands below."""
+        self._written += 1
+        if self._written > _MOST_TERMS:
+            raise NoForm("it is too long to be read")
         t = facing(t, from_numbers=False)
         named = named_letters(t, axes, fresh, self._style)
         names, deltas = named.letters, named.deltas

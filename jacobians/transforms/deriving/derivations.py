@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from fractions import Fraction
 from functools import cached_property
 from textwrap import wrap
@@ -355,8 +356,9 @@ class Derivation:
             f"{title.title('latex')} = {line.latex}",
         )
         if self._derivative is not None:
-            line = story.both(self._derivative, J.axes)
-            story.add("differentiated again", f"{J.title} = {line.text}", f"= {line.latex}")
+            with suppress(NoForm):  # it is too long
+                line = story.both(self._derivative, J.axes)
+                story.add("differentiated again", f"{J.title} = {line.text}", f"= {line.latex}")
 
     def latex(self) -> str:
         """The steps as an ``align*`` environment."""
