@@ -515,7 +515,6 @@ NO_SIZE = {
     "ground.stopwatch._REPEATS": "of a measurement",
     "operations.declare._MOST": "bytes of a cache",
     "tracing.culprits._LONGEST": "text",
-    "display.indices._MOST_TERMS": "text",
     "tensor.jacobian_tensor._LONGEST": "text",
     "tensor.jacobian_tensor._LONGEST_LATEX": "text",
     "tensor.jacobian_tensor._TERMS": "text",
