@@ -625,7 +625,7 @@ def quadratic() -> Any:
 @row(
     (3, 3),
     transposed="order: Axes k and l are swapped (a transpose)",
-    determinant="term: The factor 1 / det(A + c) is missing",
+    determinant="term: The factor 1 / det(M), where M_ij = A_ij + 4 I_ij is missing",
     sign="sign: The sign is wrong",
 )
 def log_determinant() -> Any:
