@@ -121,8 +121,8 @@ class Leaf(Atom):
 
 
 @dataclass(frozen=True, eq=False)
-class Group(Atom):
-    """A sum in parentheses, or a number that is a sum over letters."""
+class Unary(Atom):
+    """What is of one expression."""
 
     of: Expr
 
@@ -131,12 +131,17 @@ class Group(Atom):
 
     @property
     def inner(self) -> tuple[Expr, ...]:
-        """The sum."""
+        """The expression."""
         return (self.of,)
 
-    def with_inner(self, inner: tuple[Expr, ...]) -> "Group":
-        """The same of other expressions."""
+    def with_inner(self, inner: tuple[Expr, ...]) -> "Unary":
+        """The same of another expression."""
         return type(self)(*inner)
+
+
+@dataclass(frozen=True, eq=False)
+class Group(Unary):
+    """A sum in parentheses, or a number that is a sum over letters."""
 
 
 @dataclass(frozen=True, eq=False)

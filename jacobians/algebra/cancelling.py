@@ -117,6 +117,12 @@ def _without_constant(made: Collected) -> bool:
             return True
         if made.factors[f] != 1:
             continue
+        if isinstance(f.atom, Unit) and any(
+            isinstance(g.atom, Unit) and g.atom != f.atom and g.letters == f.letters
+            for g in made.factors
+        ):  # two places are not one
+            made.coefficient = Fraction(0)
+            return False
         if isinstance(f.atom, Centring):
             if _centred_twice(f, made):
                 return True
@@ -150,6 +156,8 @@ def _centred_twice(f: AtomAt, made: Collected) -> bool:
 def _triangular(f: AtomAt, made: Collected) -> bool:
     """Two selections by one summed letter, of the places on and below a diagonal: cumulative sums."""
     row = f.letters[0]
+    if row is None:
+        return False
     others = [g for g in made.readers(row) if g != f]
     if not isinstance(f.atom, Selector) or not made.is_summed(row) or len(others) != 1:
         return False
@@ -165,7 +173,7 @@ def _triangular(f: AtomAt, made: Collected) -> bool:
         return False
     made.take(f)
     made.take(g)
-    made.sizes.pop(row, None)  # type: ignore[arg-type]
+    made.sizes.pop(row, None)
     ends = (f.letters[1], g.letters[1])
     at = AtomAt(triangle(shape[0]), ends if lower else ends[::-1])
     made.factors[at] = made.factors.get(at, Fraction(0)) + 1
@@ -220,7 +228,9 @@ def _beside(
         return None
     if len(inner.terms) != 1:
         scale, common, group, _ = grouped(inner)
-        chain = [(group, scale)] if isinstance(group, Group) and not common else []
+        if not isinstance(group, Group) or common:
+            return None
+        chain = [(group, scale)]
     else:
         chain = []
     holders: dict[int, list[AtomAt]] = {}

@@ -114,11 +114,11 @@ def square_chain(expr: Expr) -> tuple[Number, list[tuple[Atom, bool]]] | None:
     here = term.slots[0]
     waiting = []
     for f, e in term.factors:
-        if e.denominator != 1 or e < 1 or len(f.letters) != 2 or None in f.letters:
+        if e != 1 or len(f.letters) != 2 or None in f.letters:  # a power is one entry by entry
             return None
         if not isinstance(f.atom, Leaf | Inverse) and type(f.atom) is not Group:
             return None
-        waiting += [f] * int(e)
+        waiting.append(f)
     if len(waiting) == 1 and type(waiting[0].atom) is Group:
         return None
     while waiting:

@@ -94,9 +94,9 @@ def closed(
 
 def settled(atom: Atom, letters: Letters) -> AtomAt:
     """A factor in its one form: the letters of a symmetric matrix in order."""
-    if len(letters) == 2 and None not in letters:
+    if len(letters) == 2:
         first, second = letters
-        if first > second and is_symmetric(atom):  # type: ignore[operator]
+        if first is not None and second is not None and first > second and is_symmetric(atom):
             return AtomAt(atom, (second, first))
     return AtomAt(atom, letters)
 

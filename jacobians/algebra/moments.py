@@ -6,7 +6,7 @@ Contract: every function keeps the tensor that its argument denotes.
 from dataclasses import dataclass
 from fractions import Fraction
 
-from jacobians.algebra.atoms import Atom, AtomAt, Expr, Group, Monomial
+from jacobians.algebra.atoms import AtomAt, Expr, Group, Monomial, Unary
 from jacobians.algebra.averages import added
 from jacobians.algebra.constants import Centring
 from jacobians.algebra.letter_order import canonical, components
@@ -17,22 +17,8 @@ _SEVERAL = 2  # standardised factors from which they have a name
 
 
 @dataclass(frozen=True, eq=False)
-class Std(Atom):
+class Std(Unary):
     """The standard deviation along the last axis of what it is of, at its other letters."""
-
-    of: Expr
-
-    def __post_init__(self) -> None:
-        self._keyed(self.of.key)
-
-    @property
-    def inner(self) -> tuple[Expr, ...]:
-        """What it is of."""
-        return (self.of,)
-
-    def with_inner(self, inner: tuple[Expr, ...]) -> "Std":
-        """The same of something else."""
-        return type(self)(*inner)
 
     @property
     def is_positive(self) -> bool:
@@ -89,11 +75,12 @@ def _named(t: Monomial, shape: tuple[int, ...]) -> Expr:
     coefficient = t.coefficient
     gone: set[int] = set()
     for f in [f for f in factors if isinstance(f.atom, Centring)]:
+        assert isinstance(f.atom, Centring)
         halves = _halves(f, factors, t)
         if halves is None:
             continue
         of, letters, used = halves
-        size = f.atom.shape[0]  # type: ignore[attr-defined]
+        size = f.atom.shape[0]
         for g in used:
             factors.pop(g, None)
         gone |= {a for g in used for a in g.letters if a is not None and a not in t.slots}

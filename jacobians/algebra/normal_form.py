@@ -5,6 +5,7 @@ cancels is taken to be finite and not 0, a matrix that is inverted to be regular
 logarithm or of a root to be positive.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
 from itertools import count, permutations, product
@@ -75,16 +76,17 @@ def built(
     A sum stays in parentheses, unless it is alone, or ``expand`` says to write it out.
     """
     pieces = list(pieces)
-    if any(isinstance(t, Expr) and t.is_zero and e > 0 for t, _, e in pieces):
+    if any(_vanishes(t) and e > 0 for t, _, e in pieces):
         return Expr(shape, ())
     many = [n for n, piece in enumerate(pieces) if _is_sum(piece)]
     alone = len(many) == 1 and pieces[many[0]][2] == 1 and all(
         n in many or (isinstance(t, Expr) and not t.shape and not t.terms[0].factors)
         for n, (t, _, _) in enumerate(pieces)
     )  # fmt: skip
-    if many and (alone or expand):
+    placed = not alone and _meet_in_places([pieces[n] for n in many], slots)
+    if many and (alone or expand or placed):
         ways = _written_out(pieces)
-        if alone or prod(map(len, ways)) <= _EXPANDED:
+        if alone or placed or prod(map(len, ways)) <= _EXPANDED:
             found = [
                 _monomial(chosen, slots, dict(sizes), coefficient) for chosen in product(*ways)
             ]
@@ -93,6 +95,27 @@ def built(
     if one is None or one.coefficient == 0:
         return Expr(shape, ())
     return _opened(one, shape)
+
+
+def _meet_in_places(sums: Sequence[Piece], slots: Letters) -> bool:
+    """Whether two sums, each term of which is at one place of a summed letter, share that letter."""
+    found: Counter[int] = Counter()
+    for thing, letters, _ in sums:
+        assert isinstance(thing, Expr)
+        for axis, a in enumerate(letters):
+            if a is not None and a not in slots and all(_has_place(t, axis) for t in thing.terms):
+                found[a] += 1
+    return any(count > 1 for count in found.values())
+
+
+def _has_place(t: Monomial, axis: int) -> bool:
+    """Whether an axis of a term is one entry."""
+    return any(isinstance(f.atom, Unit) and f.letters[0] == t.slots[axis] for f, _ in t.factors)
+
+
+def _vanishes(thing: Expr | Atom) -> bool:
+    """Whether it is 0; a group is where what it is of turned out to be."""
+    return thing.is_zero if isinstance(thing, Expr) else type(thing) is Group and thing.of.is_zero
 
 
 def _is_sum(piece: Piece) -> bool:

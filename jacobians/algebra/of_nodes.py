@@ -135,8 +135,10 @@ class Reader:
             if array.size and (array == array.flat[0]).all():
                 return at(number(array.flat[0].item()), plain(node.shape), node.shape, ())
         square = node.ndim == 2 and node.shape[0] == node.shape[1] > 1
-        if node.value is not None and square and np.array_equal(node.value, np.eye(node.shape[0])):
-            return built([], (0, 0), {0: node.shape[0]}, node.shape)
+        if node.value is not None and square:
+            scale = 1 if node.name else np.asarray(node.value)[0, 0]
+            if np.array_equal(node.value, scale * np.eye(node.shape[0])):
+                return built([], (0, 0), {0: node.shape[0]}, node.shape, exact(float(scale)))
         return self._named(self._leaf(node), node)
 
     def _terms(self, tensor: Sum, read: Callable[[Node], Expr]) -> Expr:

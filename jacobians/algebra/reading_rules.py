@@ -229,20 +229,29 @@ def _logsumexp(node: Node, operands: list[Expr]) -> Expr:
     return logarithm(summed(exponential(X), axes))
 
 
-def _matrix(operand: Expr) -> None:
-    if len(operand.shape) != 2:
-        raise Unread("matrices in a batch")
+def _matrix_rule(
+    name: str,
+) -> Callable[[Callable[[list[Expr]], Expr]], Callable[[list[Expr]], Expr]]:
+    """For what depends on the operands only, the first of them one matrix."""
+
+    def enter(rule: Callable[[list[Expr]], Expr]) -> Callable[[list[Expr]], Expr]:
+        def checked(operands: list[Expr]) -> Expr:
+            if len(operands[0].shape) != 2:
+                raise Unread("matrices in a batch")
+            return rule(operands)
+
+        return _plain_rule(name)(checked)
+
+    return enter
 
 
-@_plain_rule("inv")
+@_matrix_rule("inv")
 def _inv(operands: list[Expr]) -> Expr:
-    _matrix(operands[0])
     return inverse_of(operands[0])
 
 
-@_plain_rule("solve")
+@_matrix_rule("solve")
 def _solve(operands: list[Expr]) -> Expr:
-    _matrix(operands[0])
     A, b = operands
     if len(b.shape) > 2:
         raise Unread("matrices in a batch")
@@ -256,27 +265,23 @@ def _solve(operands: list[Expr]) -> Expr:
     )
 
 
-@_plain_rule("det")
+@_matrix_rule("det")
 def _det(operands: list[Expr]) -> Expr:
-    _matrix(operands[0])
     return det_of(operands[0])
 
 
-@_plain_rule("reciprocal_det")
+@_matrix_rule("reciprocal_det")
 def _reciprocal_det(operands: list[Expr]) -> Expr:
-    _matrix(operands[0])
     return built([(det_of(operands[0]), (), -1)], (), {}, ())
 
 
-@_plain_rule("log_abs_det")
+@_matrix_rule("log_abs_det")
 def _log_abs_det(operands: list[Expr]) -> Expr:
-    _matrix(operands[0])
     return function_of(LOG, [function_of(NUMPY[np.absolute], [det_of(operands[0])], ())], ())
 
 
-@_plain_rule("cofactor")
+@_matrix_rule("cofactor")
 def _cofactor(operands: list[Expr]) -> Expr:
-    _matrix(operands[0])
     n = operands[0].shape[0]
     if n == 1:
         return at(number(1), (None, None), operands[0].shape, ())

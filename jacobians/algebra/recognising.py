@@ -11,17 +11,17 @@ from jacobians.algebra.atoms import (
     Group,
     Letters,
     Monomial,
-    Whole,
 )
 from jacobians.algebra.averages import added
-from jacobians.algebra.common_factors import leading
-from jacobians.algebra.functions_of import EXP, LOG, SIGMOID
+from jacobians.algebra.common_factors import dependent_axes, leading
+from jacobians.algebra.functions_of import EXP, LOG, SIGMOID, sigmoid
 from jacobians.algebra.letter_order import ONE, canonical, closed, plain, sizes_of
 from jacobians.algebra.normal_form import (
     Piece,
     built,
     expanded,
     function_of,
+    multiplied,
     number,
     powered,
     sum_of,
@@ -70,7 +70,56 @@ def recognised(expr: Expr) -> Expr:
             if not any(_normalises(f, e) for t in others for f, e in t.factors):
                 found = tuple(others)
         terms += found
-    return added(expr.shape, terms)
+    whole = added(expr.shape, terms)
+    if not any(_has_sigmoids(t) for t in terms):
+        return whole
+    written_out = [new for one in expanded(expr).terms for new in _term(one, expr.shape).terms]
+    plainer = _in_sigmoids(added(expr.shape, written_out))
+    return plainer if _weight(plainer) < _weight(whole) else whole
+
+
+def _has_sigmoids(t: Monomial) -> bool:
+    """Whether a term is a product of a sum and of logistic functions, or of two of these."""
+    sigmoids = [f.atom for f, _ in t.factors if _is_sigmoid(f.atom)]
+    sums = [f for f, e in t.factors if type(f.atom) is Group and (e < 0 or len(sigmoids) > 1)]
+    return bool(sigmoids and sums)
+
+
+def _is_sigmoid(atom: Atom) -> bool:
+    return isinstance(atom, Function) and atom.operation is SIGMOID
+
+
+def _weight(expr: Expr) -> int:
+    """How much there is in an expression."""
+    return sum(
+        1 + sum(1 + sum(map(_weight, f.atom.inner)) for f, _ in t.factors) for t in expr.terms
+    )
+
+
+def _in_sigmoids(expr: Expr) -> Expr:
+    """The expression with σ(−x) as 1 − σ(x) and 1 + exp(−x) as 1 / σ(x), sums written out."""
+    terms: list[Monomial] = []
+    for t in expr.terms:
+        pieces: list[Piece] = []
+        for f, e in t.factors:
+            atom = remade(f.atom, _in_sigmoids)
+            pieces.append((_upright(atom) or atom, f.letters, e))
+        sizes = dict(enumerate(t.sizes))
+        found = built(pieces, t.slots, sizes, expr.shape, t.coefficient)
+        terms += found.terms
+    return expanded(added(expr.shape, terms))
+
+
+def _upright(atom: Atom) -> Expr | None:
+    """1 − σ(x) for σ(−x), 1 / σ(x) for 1 + exp(−x); None for all else."""
+    if isinstance(atom, Function) and atom.operation is SIGMOID:
+        (argument,) = atom.arguments
+        return sigmoid(argument) if leading(argument).coefficient < 0 else None
+    other = _logistic(atom.of) if type(atom) is Group else None
+    if other is None:
+        return None
+    argument = sum_of([_argument(other, atom.inner[0].shape)], [Fraction(-1)])
+    return multiplied([(sigmoid(argument), -1)]) if leading(argument).coefficient > 0 else None
 
 
 def _normalises(f: AtomAt, e: Fraction) -> bool:
@@ -83,7 +132,7 @@ def _inside(atom: Atom) -> Atom:
         found = _summed_exp(atom.arguments[0])
         if found is not None and len(found[1]) == len(found[0].shape):
             return LogSumExp(recognised(found[0]))
-    return atom if isinstance(atom, Whole) else remade(atom, recognised)
+    return remade(atom, recognised)
 
 
 def _summed_exp(expr: Expr) -> tuple[Expr, tuple[int, ...]] | None:
@@ -234,6 +283,7 @@ def _softmaxes(group: AtomAt, factors: dict[AtomAt, Fraction], pieces: list[Piec
         return
     (term,) = group.atom.of.terms
     of, axes = found
+    of = _along(of, axes)
     letters = term.factors[0][0].letters if len(term.factors) == 1 else _letters_of(term)
     known = dict(zip(term.slots, group.letters, strict=True))
     while factors.get(group, 0) < 0:
@@ -246,6 +296,12 @@ def _softmaxes(group: AtomAt, factors: dict[AtomAt, Fraction], pieces: list[Piec
         _take(factors, group, Fraction(-1))
         at = tuple(None if a is None else found_at[a] for a in letters)
         pieces.append((Softmax(recognised(of), axes), at, 1))
+
+
+def _along(expr: Expr, axes: tuple[int, ...]) -> Expr:
+    """The terms that are not the same along the axes: what is cancels in a softmax."""
+    kept = [t for t in expr.terms if {*dependent_axes(Expr(expr.shape, (t,)))} & {*axes}]
+    return Expr(expr.shape, tuple(kept))
 
 
 _Renamed = dict[int | None, int | None]

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from fractions import Fraction
 
 from jacobians.algebra.atoms import (
+    ACTIVE,
     Atom,
     AtomAt,
     Det,
@@ -26,10 +27,10 @@ from jacobians.display.entrywise import power_form
 from jacobians.display.form_products import Raised
 from jacobians.display.form_statistics import CentringForm, StandardisedForm
 from jacobians.display.form_sums import scaled
-from jacobians.display.forms import CallForm, Inv, MatrixForm, Name, turned
+from jacobians.display.forms import CallForm, Inv, MatrixForm, Name, turned, upright
 from jacobians.display.matrix_forms import written_name
 from jacobians.display.networks import Item, Network, NoForm
-from jacobians.display.numpy_names import CODES
+from jacobians.display.numpy_names import code_of, softmax_code
 from jacobians.display.summing import sum_form
 
 _LISTED = 12  # positions of a selection that are written
@@ -154,14 +155,14 @@ class Arranger:
         if isinstance(atom, Fixed):
             return self._fixed(atom)
         if isinstance(atom, LogSumExp):
-            form = self.form(atom.of)
+            form = upright(self.form(atom.of))
             return CallForm(
                 "logsumexp", (form,), 0, "\\operatorname{logsumexp}", "np.log(np.sum(np.exp({0})))"
             )
         if isinstance(atom, Inverse):
             return Inv(self.form(atom.of))
         if isinstance(atom, Det):
-            return CallForm("det", (self.form(atom.of),), 0, "\\det", "np.linalg.det")
+            return CallForm("det", (upright(self.form(atom.of)),), 0, "\\det", "np.linalg.det")
         if isinstance(atom, Softmax):
             return self._softmax(atom)
         if isinstance(atom, Std):
@@ -185,13 +186,14 @@ class Arranger:
         ndim = sum(n != 1 for n in atom.shape)
         if ndim > 2:
             raise NoForm(f"{atom.operation.name} has {ndim} axes")
-        if atom.operation.name not in CODES or atom.shape != ():
+        code = code_of(atom.operation.name, atom.parameters)
+        if code is None or atom.shape != ():
             raise NoForm(f"{atom.operation.name} has no notation")
         return CallForm(
             atom.operation.notation or atom.operation.name,
             tuple(map(self.form, atom.arguments)), ndim,
             atom.operation.latex or written_name(atom.operation.name, "latex"),
-            CODES.get(atom.operation.name, "?"),
+            code,
         )  # fmt: skip
 
     def _fixed(self, atom: Fixed) -> MatrixForm:
@@ -255,15 +257,18 @@ class Arranger:
         form = self.form(atom.of)
         ndim = sum(n != 1 for n in atom.of.shape)
         if len(atom.axes) == len(atom.of.shape):
-            code = "np.exp({0} - np.max({0})) / np.sum(np.exp({0} - np.max({0})))"
-            return CallForm("softmax", (form,), ndim, "\\operatorname{softmax}", code)
+            if ndim == 2:  # softmax(X) is that of the rows
+                powers = CallForm("exp", (form,), 2, "\\exp", "np.exp", True)
+                total = CallForm("sum", (upright(powers),), 0, "\\operatorname{sum}", "np.sum")
+                return scaled(Fraction(1), (), (total,), powers)
+            return CallForm("softmax", (form,), ndim, "\\operatorname{softmax}", softmax_code())
         long = [n for n, size in enumerate(atom.of.shape) if size != 1]
         own = [long.index(a) for a in atom.axes if a in long]
         if ndim != 2 or len(own) != 1:
             raise NoForm("a softmax along axes that are neither one nor all")
-        code = "np.exp({0}) / np.sum(np.exp({0}), axis=1, keepdims=True)"
         columns = own == [0]
         rows = turned(form) if columns else form
+        code = softmax_code(", axis=1, keepdims=True")
         found = CallForm("softmax", (rows,), 2, "\\operatorname{softmax}", code)
         return turned(found) if columns else found
 
@@ -273,7 +278,7 @@ class Arranger:
         ndim = max(f.ndim for f in forms)
         latex = operation.latex or operation.notation
         name = operation.notation or operation.name
-        code = CODES.get(operation.name, "")
+        code = code_of(operation.name, atom.parameters)
         if not code:
             raise NoForm(f"{operation.name} has no name in NumPy")
         if (
@@ -290,16 +295,24 @@ class Arranger:
         return CallForm(name, tuple(forms), ndim, latex, code, True)
 
 
-def facing(t: Monomial) -> Monomial:
-    """A term that is minus a difference from a number, −c (σ − 1), as c (1 − σ)."""
+def facing(t: Monomial, from_numbers: bool = True) -> Monomial:
+    """A term that is minus a difference, −c (σ − 1), as c (1 − σ): one from a number; else any
+    that is alone, and does not begin with what is differentiated by.
+    """
     if not t.coefficient < 0:
         return t
+    atoms = [f.atom for f, _ in t.factors]
     for n, (f, e) in enumerate(t.factors):
         if type(f.atom) is not Group or e.denominator != 1 or e % 2 == 0:
             continue
         terms = f.atom.of.terms
-        ones = [s for s in terms if not s.factors]
-        if len(terms) == 2 and len(ones) == 1 and ones[0].coefficient < 0:
+        negative = [s for s in terms if s.coefficient < 0]
+        number = any(not s.factors for s in negative)
+        if len(terms) != 2 or len(negative) != 1:
+            continue
+        (first,) = (s for s in terms if s is not negative[0])
+        other = not from_numbers and atoms.count(f.atom) == 1 and ACTIVE not in first.key
+        if number or other:
             turned_round = Expr(
                 f.atom.of.shape, tuple(s._replace(coefficient=-s.coefficient) for s in terms)
             )

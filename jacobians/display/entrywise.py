@@ -1,6 +1,5 @@
 """Products and powers, entry by entry; the root of ``xᵀ x`` is ``‖x‖``."""
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -30,8 +29,12 @@ def had(forms: Sequence[MatrixForm], ndim: int) -> MatrixForm:
             below.append(power_form(f.of, -f.exponent))
         else:
             above.append(f)
-    counts = Counter(above)
-    above = [f if n == 1 else power_form(f, Fraction(n)) for f, n in counts.items()]
+    powers: dict[MatrixForm, Fraction] = {}
+    for f in above:
+        whole = isinstance(f, Raised) and isinstance(f.exponent, Fraction) and f.exponent > 1
+        base, e = (f.of, f.exponent) if whole and isinstance(f, Raised) else (f, Fraction(1))
+        powers[base] = powers.get(base, Fraction(0)) + e
+    above = [power_form(f, e) for f, e in powers.items()]
     if not below and len(above) == 1:
         return above[0]
     return Had(tuple(sorted(above, key=_order)), tuple(sorted(below, key=_order)), ndim)

@@ -23,8 +23,7 @@ from jacobians.display.matrix_forms import (
 )
 from jacobians.display.naming import names, structure_of
 from jacobians.graph.node import Node, input_node
-from jacobians.notation.slots import ZERO
-from jacobians.notation.terms import Sum, Term, contracted
+from jacobians.notation.terms import Sum, Term, contracted, spans
 from jacobians.notation.writing import (
     ATOM,
     PRODUCT,
@@ -83,7 +82,8 @@ def entry(node: Node, letters: Sequence[str], style: Style, fresh: Iterator[str]
     tensor = structure_of(node)
     if tensor is None or operation.notation:
         return _indexed(_whole(node, style), letters, style)
-    product = oriented(tensor.terms[0], style) if len(tensor.terms) == 1 else None
+    alone = len(tensor.terms) == 1 and spans(tensor.terms[0], tensor.shape)
+    product = oriented(tensor.terms[0], style) if alone else None
     if product is not None:
         return _indexed(product[0], _swapped(letters) if product[1] else letters, style)
     return _expanded(tensor, letters, style, fresh) or part(node, letters, style)
@@ -249,24 +249,13 @@ def aligned(operand: Node, node: Node, letters: Sequence[str]) -> list[str]:
 def _expanded(
     tensor: Sum, letters: Sequence[str], style: Style, fresh: Iterator[str]
 ) -> Written | None:
-    """A sum of products written out, with letters of its own for what it sums; None where a slot is
-    no letter.
+    """A sum of products written out, with letters of its own for what it sums; None where one of them
+    does not reach all entries.
     """
-    if not tensor.terms or any(
-        slot.plain is None and (slot != ZERO or size != 1)
-        for term in tensor.terms
-        for slot, size in zip(term.slots, tensor.shape, strict=True)
-    ):
-        return None
-    if any(_repeats(term) for term in tensor.terms):
+    if not tensor.terms or not all(spans(term, tensor.shape) for term in tensor.terms):
         return None
     pieces = [_product(term, tensor.shape, letters, style, fresh) for term in tensor.terms]
     return pieces[0] if len(pieces) == 1 else join_terms(pieces, style)
-
-
-def _repeats(term: Term) -> bool:
-    plain = [slot.plain for slot in term.slots if slot.plain is not None]
-    return len(plain) != len(set(plain))
 
 
 def _product(

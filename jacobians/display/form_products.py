@@ -62,6 +62,7 @@ class Raised(MatrixForm):
 
     of: MatrixForm
     exponent: Any
+    entrywise: bool = True
 
     @property
     def ndim(self) -> int:  # type: ignore[override]
@@ -72,6 +73,8 @@ class Raised(MatrixForm):
         """As it is written."""
         e = self.exponent
         inner = inside(self.of, ATOM, style)
+        if isinstance(self.of, Raised) and style == TEXT:
+            inner = f"({inner})"
         if style == NUMPY:
             if e == Fraction(1, 2):
                 return Written(f"np.sqrt({self.of.write(style).text})")
@@ -106,9 +109,10 @@ class Raised(MatrixForm):
 
     def transposed(self) -> MatrixForm:
         """The power of the transpose."""
-        return (
-            Raised(self.of.transposed(), self.exponent) if self.ndim == 2 else super().transposed()
-        )
+        if self.ndim != 2:
+            return super().transposed()
+        e = self.exponent
+        return Raised(self.of.transposed(), e.transposed() if isinstance(e, MatrixForm) else e)
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,8 @@ class MatrixForm:
     is_row: ClassVar[bool] = False
     is_loose: ClassVar[bool] = False
     """Whether it is put in parentheses beside other factors."""
+    entrywise: bool = False
+    """Whether a power beside it would be taken for one of its entries."""
 
     def write(self, style: str) -> Written:
         """As it is written."""
@@ -53,6 +55,13 @@ class MatrixForm:
 def inside(form: MatrixForm, binds: float, style: str) -> str:
     """The form's text in parentheses where it binds less."""
     return form.write(style).inside(binds)
+
+
+def _inverted(form: MatrixForm, style: str) -> str:
+    """What stands before the sign of an inverse: ``(tanh(X))⁻¹``, since ``tanh(x)²`` is entry by entry."""
+    written = form.write(style)
+    function = form.entrywise or isinstance(form, CallForm)
+    return f"({written.text})" if function else written.inside(ATOM)
 
 
 @dataclass(frozen=True)
@@ -125,10 +134,12 @@ class Turned(MatrixForm):
             inner = inside(self.of, ATOM, style)
             return Written(inner if self.ndim < 2 else f"{inner}.T")
         if isinstance(self.of, Inv) and style == TEXT:
-            return Written(f"{inside(self.of.of, ATOM, style)}⁻ᵀ")
+            return Written(f"{_inverted(self.of.of, style)}⁻ᵀ")
         if isinstance(self.of, Inv):
-            return Written(f"{based(inside(self.of.of, ATOM, style))}^{{-\\top}}")
+            return Written(f"{based(_inverted(self.of.of, style))}^{{-\\top}}")
         inner = inside(self.of, ATOM, style)
+        if self.of.entrywise and inner[-1] not in ")|]}":  # (x^∘2)ᵀ
+            inner = f"({inner})"
         return Written(f"{inner}ᵀ" if style == TEXT else f"{based(inner)}^{{\\top}}")
 
     @property
@@ -151,6 +162,13 @@ def turned(form: MatrixForm) -> MatrixForm:
     return form.transposed()
 
 
+def upright(form: MatrixForm) -> MatrixForm:
+    """The form or its transpose, whichever has fewer signs of one: for what is the same of both."""
+    if form.ndim != 2:
+        return form
+    return min(form, turned(form), key=lambda f: (f.text.count("ᵀ"), len(f.text), f.text))
+
+
 def is_row(form: MatrixForm) -> bool:
     """Whether it is a row: the transpose of a column."""
     return form.is_row
@@ -169,7 +187,7 @@ class Inv(MatrixForm):
             return Written(f"np.linalg.inv({self.of.write(style).text})")
         if isinstance(self.of, Turned):
             return Turned(Inv(self.of.of)).write(style)
-        inner = inside(self.of, ATOM, style)
+        inner = _inverted(self.of, style)
         return Written(f"{inner}⁻¹" if style == TEXT else f"{based(inner)}^{{-1}}")
 
     def transposed(self) -> MatrixForm:
@@ -223,6 +241,8 @@ def _open(template: str) -> bool:
 
 
 def _closed(template: str, number: int) -> bool:
+    if template.startswith("[") and template.endswith("]"):  # a comparison
+        return True
     place = template.find(f"{{{number}}}")
     before = template[:place].rstrip()
     return before.endswith(("(", "|", "‖", "{", ",", "\\lVert", "["))

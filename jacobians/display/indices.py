@@ -21,7 +21,11 @@ from jacobians.algebra.atoms import (
 from jacobians.algebra.constants import Fixed, Selector, Splitting, Unit
 from jacobians.algebra.moments import Std
 from jacobians.algebra.recognising import LogSumExp, Softmax
-from jacobians.display.arranging import Arranger
+from jacobians.display.arranging import Arranger, facing
+from jacobians.display.form_products import DiagonalOf, Had, Raised
+from jacobians.display.form_rewriting import subforms
+from jacobians.display.form_statistics import CentringForm
+from jacobians.display.forms import CallForm, MatrixForm, Ones
 from jacobians.display.matrix_forms import written_name
 from jacobians.display.networks import NoForm
 from jacobians.notation.slots import Slot, letter_slot
@@ -38,7 +42,8 @@ from jacobians.notation.writing import (
     write_slot,
 )  # fmt: skip
 
-_POWERS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+_MOST_TERMS = 2000  # written, inside and out
+_RAISED = {"2": "²", "3": "³", "4": "⁴", "-1": "⁻¹", "-2": "⁻²", "-3": "⁻³", "-4": "⁻⁴"}
 
 
 def by_name(pair: tuple[AtomAt, Fraction]) -> tuple[bool, str, str]:
@@ -129,6 +134,34 @@ def position_text(atom: Atom, names: Sequence[str]) -> str:
     return write_slot(Slot(0, ((0, atom.shape[2]), (1, 1))), {0: names[0], 1: names[1]})
 
 
+def over(
+    sign: str, pieces: Sequence[str], bottom: Sequence[str], below: Sequence[Written], style: Style
+) -> Written:
+    """A product, over a number and others where there are any."""
+    top = " ".join(pieces) or "1"
+    if not below:
+        return Written(sign + top, SUM if sign else PRODUCT if len(pieces) > 1 else ATOM)
+    binds = SUM if sign else PRODUCT
+    alone = len(below) == 1 and not bottom
+    if style == "latex":
+        parts = [*bottom, *(w.text if alone else w.inside(PRODUCT) for w in below)]
+        return Written(f"{sign}\\frac{{{top}}}{{{' '.join(parts)}}}", binds)
+    if alone:
+        return Written(f"{sign}{top} / {below[0].inside(ATOM)}", binds)
+    under = " ".join([*bottom, *(w.inside(PRODUCT) for w in below)])
+    return Written(f"{sign}{top} / ({under})", binds)
+
+
+def unsaid(form: MatrixForm) -> bool:
+    """Whether a form has what index notation has no sign for: entrywise products and powers, ones."""
+    return any(
+        isinstance(f, Had | Ones | DiagonalOf | CentringForm)
+        or (isinstance(f, Raised) and f.ndim > 0 and not isinstance(f.of, CallForm))
+        or (isinstance(f, CallForm) and (f.name == "dg" or (f.ndim > 0 and f.name == "|{0}|")))
+        for f in subforms(form)
+    )
+
+
 class Indexer:
     """Expressions at letters, in a style."""
 
@@ -140,6 +173,7 @@ class Indexer:
         self._style: Style = style
         self._inner = inner
         self._arranger = Arranger()
+        self._written = 0
 
     def write(self, expr: Expr, axes: Sequence[str], summed: bool = True) -> Written:
         """The expression at the names of its axes; ``summed`` says whether sum signs are written."""
@@ -155,6 +189,10 @@ class Indexer:
         self, t: Monomial, axes: Sequence[str], fresh: Iterator[str], summed: bool = True
     ) -> Written:
         """One term: number, sum sign, deltas, factors, over what stands below."""
+        self._written += 1
+        if self._written > _MOST_TERMS:
+            raise NoForm("it is too long to be read")
+        t = facing(t, from_numbers=False)
         named = named_letters(t, axes, fresh, self._style)
         names, deltas = named.letters, named.deltas
         above: list[Written] = []
@@ -172,15 +210,7 @@ class Indexer:
         if named.sums and summed:
             pieces.append(subscript("Σ", named.sums, self._style))
         pieces += deltas + [w.inside(PRODUCT) for w in above]
-        top = " ".join(pieces) or "1"
-        if not below:
-            return Written(sign + top, SUM if sign else PRODUCT if len(pieces) > 1 else ATOM)
-        under = " ".join([*([bottom] if bottom else []), *(w.inside(PRODUCT) for w in below)])
-        if self._style == "latex":
-            return Written(f"{sign}\\frac{{{top}}}{{{under}}}", SUM if sign else PRODUCT)
-        if bottom or len(below) > 1 or below[0].binds < ATOM:
-            under = f"({under})"
-        return Written(f"{sign}{top} / {under}", SUM if sign else PRODUCT)
+        return over(sign, pieces, [bottom] if bottom else [], below, self._style)
 
     def powered(
         self, atom: Atom, letters: Sequence[str], power: Fraction, fresh: Iterator[str]
@@ -196,9 +226,9 @@ class Indexer:
         if self._style == "latex":
             return Written(f"{{{inner}}}^{{{power}}}")
         text = str(power)
-        return Written(
-            inner + (text.translate(_POWERS) if power.denominator == 1 else f"^({text})")
-        )
+        if text in _RAISED:
+            return Written(inner + _RAISED[text])
+        return Written(f"{inner}^{text if text.isdigit() else f'({text})'}")
 
     def atom(self, atom: Atom, letters: Sequence[str], fresh: Iterator[str]) -> Written:
         """An atom at letters."""
@@ -207,7 +237,10 @@ class Indexer:
             return Written(subscript(written_name(atom.name, style), letters, style))
         if isinstance(atom, Inverse | Det | LogSumExp | Softmax | Std | Whole):
             try:
-                whole = self._arranger.atom(atom).write(style)
+                form = self._arranger.atom(atom)
+                if self._inner is not None and unsaid(form):
+                    raise NoForm("index notation has no sign for it")
+                whole = form.write(style)
                 text = whole.text if not letters or whole.text.endswith(")") else f"({whole.text})"
                 return Written(subscript(text, letters, style))
             except NoForm:
@@ -225,7 +258,8 @@ class Indexer:
                 if style == "latex"
                 else f"{base.inside(ATOM)}^({text})"
             )
-        assert isinstance(atom, Function)
+        if not isinstance(atom, Function):
+            raise NoForm("its axes are read as two")
         operation = atom.operation
         texts = [self._at(e, letters, fresh) for e in atom.arguments]
         template = (operation.latex if style == "latex" else "") or operation.notation

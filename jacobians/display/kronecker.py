@@ -97,6 +97,8 @@ class _Stacker:
     def plain(self) -> MatrixForm:
         """As a Kronecker product; with the commutation matrix where axes are in another order."""
         blocks, above, below = self._blocks()
+        if not blocks:  # one number by one
+            return scaled(self._t.coefficient, above, below, None)
         for outs, left in self._orders():
             for commuted in (False, True) if len(self._ins) == 2 and len(outs) == 2 else (False,):
                 ins = self._ins[::-1] if commuted else self._ins
@@ -129,15 +131,22 @@ class _Stacker:
                 scalars += part
         covered = {a for letters, _ in groups for a in letters}
         groups += [({a}, []) for a in dict.fromkeys([*self._outs, *self._ins]) if a not in covered]
-        own = tuple((f, self._exponents[f]) for f in scalars)
-        above, below, rest = self._arranger.items(self._t._replace(factors=own))
-        if rest:
-            self._arranger.network(rest, [], self._t.sizes, above)
+        above, below = self._scalars(scalars)
         blocks = [
             ([a for a in self._outs if a in letters], [a for a in self._ins if a in letters], part)
             for letters, part in groups
         ]
-        return blocks, tuple(above), tuple(below)
+        return blocks, above, below
+
+    def _scalars(
+        self, factors: list[AtomAt]
+    ) -> tuple[tuple[MatrixForm, ...], tuple[MatrixForm, ...]]:
+        """Factors that have no axis, above and below."""
+        own = tuple((f, self._exponents[f]) for f in factors)
+        above, below, rest = self._arranger.items(self._t._replace(factors=own))
+        if rest:
+            self._arranger.network(rest, [], self._t.sizes, above)
+        return tuple(above), tuple(below)
 
     def _product(self, order: list[_Block], commuted: bool) -> MatrixForm:
         forms = []
@@ -180,20 +189,21 @@ class _Stacker:
             if a == column:
                 blocks.append(Eye(self._arranger.length(self._t.sizes[a])))
                 continue
-            mine = [p for p in parts if self._letters(p) == {a, column}]
-            if len(mine) != 1:
+            mine = [p for p in parts if a in self._letters(p) <= {a, column}]
+            if not any(column in self._letters(p) for p in mine):
                 raise NoForm("a part has more than two axes")
-            parts.remove(mine[0])
-            factors = [(f, self._exponents[f]) for f in mine[0]]
+            parts = [p for p in parts if p not in mine]
+            factors = [(f, self._exponents[f]) for p in mine for f in p]
             blocks.append(self._arranger.network_form([a, column], factors, self._t))
-        rest = [(f, self._exponents[f]) for p in parts for f in p]
         if any(self._letters(p) - {column} for p in parts):
             raise NoForm("a part has more than two axes")
         body: MatrixForm = KhatriRao(tuple(blocks))
+        rest = [(f, self._exponents[f]) for p in parts if self._letters(p) for f in p]
         if rest:
             scale = self._arranger.network_form([column], rest, self._t)
             body = pulled_all([body, Diag(scale)])
-        return scaled(self._t.coefficient, (), (), body)
+        above, below = self._scalars([f for p in parts if not self._letters(p) for f in p])
+        return scaled(self._t.coefficient, above, below, body)
 
 
 def _order(blocks: list[_Block], outs: list[int], ins: list[int]) -> list[_Block] | None:

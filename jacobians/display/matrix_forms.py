@@ -164,72 +164,82 @@ def product_form(term: Term, style: Style) -> Written | None:
     term : Term
         Over nodes, with at most two axes in all.
     """
+    words = _Chain(term, style).words() if _is_of_matrices(term) else None
+    if words is None or None in words:
+        return None
+    alone = len(words) == 1 and term.coefficient == 1
+    written = write_product(term.coefficient, [Written(w) for w in words if w is not None], style)
+    return written._replace(binds=SUM if term.coefficient < 0 else ATOM if alone else PRODUCT)
+
+
+def _is_of_matrices(term: Term) -> bool:
+    """Whether it is a number that can be written times whole matrices and vectors, placed by plain letters."""
     ends = [slot.plain for slot in term.slots]
     if len(ends) > 2 or len(set(ends)) != len(ends) or None in ends:
-        return None
-    waiting = list(term.factors)
-    if any(f.mask or len(f.slots) > 2 or len(f.letters) != len(f.slots) for f in waiting):
-        return None
-    if any(
-        full_letter(slot, term.sizes, size) is None
-        for f in waiting
+        return False
+    if any(f.mask or len(f.slots) > 2 or len(f.letters) != len(f.slots) for f in term.factors):
+        return False
+    return exact_number(abs(term.coefficient)) is not None and all(
+        full_letter(slot, term.sizes, size) is not None
+        for f in term.factors
         for slot, size in zip(f.slots, f.operand.shape, strict=True)
-    ):
-        return None
-    if exact_number(abs(term.coefficient)) is None:
-        return None
+    )
 
-    def name(factor: Factor, *, flipped: bool) -> str | None:
+
+class _Chain:
+    """The factors of a term, taken one after the other along the letters that they share."""
+
+    def __init__(self, term: Term, style: Style) -> None:
+        self._ends = [slot.plain for slot in term.slots]
+        self._waiting, self._style = list(term.factors), style
+
+    def words(self) -> list[str | None] | None:
+        """The factors in order, None for one that has no form; None where they form no chain."""
+        found = self._between_ends() if self._ends else self._closed()
+        return None if self._waiting else found
+
+    def _between_ends(self) -> list[str | None] | None:
+        """From the first axis to the second, where a column may meet a row."""
+        words: list[str | None] = []
+        stop = self._walk(self._ends[0], words)
+        if len(self._ends) == 1:
+            return words if stop is None else None
+        if stop == self._ends[1]:
+            return words
+        tail: list[str | None] = []
+        if stop is not None or self._walk(self._ends[1], tail) is not None or len(tail) != 1:
+            return None
+        return words + [None if w is None else w + _TRANSPOSED[self._style] for w in tail]
+
+    def _closed(self) -> list[str | None] | None:
+        """From one vector to another."""
+        start = next((f for f in self._waiting if len(f.slots) == 1), None)
+        if start is None:
+            return None
+        self._waiting.remove(start)
+        words = [self._name(start, flipped=True)]
+        return words if self._walk(start.slots[0].plain, words) is None else None
+
+    def _name(self, factor: Factor, *, flipped: bool) -> str | None:
         node, turned = unturned(factor.operand)
-        flipped ^= turned
-        whole = transposed_form(node, style) if flipped else matrix_form(node, style)
+        form = transposed_form if flipped != turned else matrix_form
+        whole = form(node, self._style)
         return None if whole is None else whole.inside(PRODUCT)
 
-    def walk(letter: int | None, words: list[str | None]) -> int | None:
+    def _walk(self, letter: int | None, words: list[str | None]) -> int | None:
         """Follow the chain from a letter; the letter it ends at, None for a vector's end."""
         while letter is not None:
             here = letter
-            found = next((f for f in waiting if here in f.letters), None)
+            found = next((f for f in self._waiting if here in f.letters), None)
             if found is None:
                 return letter
-            waiting.remove(found)
+            self._waiting.remove(found)
             places = [slot.plain for slot in found.slots]
-            words.append(name(found, flipped=len(places) == 2 and places[0] != here))
-            others = [a for a in places if a != here]
-            letter = others[0] if others else None
-            if letter in ends:
+            words.append(self._name(found, flipped=len(places) == 2 and places[0] != here))
+            letter = next((a for a in places if a != here), None)
+            if letter in self._ends:
                 return letter
         return None
-
-    words: list[str | None] = []
-    if ends:
-        stop = walk(ends[0], words)
-        if len(ends) == 2 and stop != ends[1]:
-            tail: list[str | None] = []
-            if stop is not None or walk(ends[1], tail) is not None or len(tail) != 1:
-                return None
-            words += [None if w is None else w + _TRANSPOSED[style] for w in tail]
-        elif len(ends) == 1 and stop is not None:
-            return None
-    else:
-        start = next((f for f in waiting if len(f.slots) == 1), None)
-        if start is None:
-            return None
-        waiting.remove(start)
-        words.append(name(start, flipped=True))
-        if walk(start.slots[0].plain, words) is not None:
-            return None
-    if waiting or any(word is None for word in words):
-        return None
-    return write_product(
-        term.coefficient, [Written(w) for w in words if w is not None], style
-    )._replace(
-        binds=SUM
-        if term.coefficient < 0
-        else ATOM
-        if len(words) == 1 and term.coefficient == 1
-        else PRODUCT
-    )
 
 
 def leaf(node: Node, letters: Sequence[str], style: Style) -> Written:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from jacobians.display.entrywise import had
 from jacobians.display.form_products import DiagonalOf, Mul, mul
 from jacobians.display.form_statistics import Centred, CentringForm
-from jacobians.display.forms import CallForm, Diag, Eye, MatrixForm, Ones, turned
+from jacobians.display.forms import CallForm, Diag, Eye, MatrixForm, Ones, turned, upright
 
 Item = tuple[MatrixForm, tuple[int, ...]]
 _LAST = 6  # how hard it is to sum where a row sum is the only way
@@ -64,7 +64,11 @@ class Network:
         if matrices:
             front = [Diag(had(left, 1))] if left else []
             back = [Diag(had(right, 1))] if right else []
-            return mul(*front, had(matrices, 2), *back)
+            scaled = mul(*front, had(matrices, 2), *back)
+            if not left or not right:
+                return scaled
+            outer = had([mul(had(left, 1), turned(had(right, 1))), *matrices], 2)
+            return min(scaled, outer, key=lambda f: (f.cost[0], len(f.text)))
         first = had(left, 1) if left else self._ones(row)
         second = had(right, 1) if right else self._ones(column)
         return mul(first, turned(second))
@@ -95,7 +99,7 @@ class Network:
         m, ls = matrix
         other = ls[0] if ls[1] == a else ls[1]
         if not forms and other in summed and not any(other in ks for _, ks in items):
-            above.append(CallForm("sum", (m,), 0, "\\operatorname{sum}", "np.sum"))
+            above.append(CallForm("sum", (upright(m),), 0, "\\operatorname{sum}", "np.sum"))
             return
         column = had(forms, 1) if forms else self._ones(a)
         items.append((_times(m if ls[1] == a else turned(m), column), (other,)))

@@ -1,6 +1,5 @@
 """Index notation of simplified derivatives: ``δ_ik p_i − p_i p_k``, ``(X⁻¹)_lk``, ``(W x − t)_k x_l``."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -12,11 +11,11 @@ from jacobians.algebra.moments import with_moments
 from jacobians.algebra.of_nodes import Reader
 from jacobians.algebra.recognising import Softmax, recognised
 from jacobians.algebra.slot_letters import Unread
-from jacobians.display.arranging import Arranger
+from jacobians.display.arranging import Arranger, facing
 from jacobians.display.entrywise import power_form
 from jacobians.display.form_rewriting import spelled, subforms
 from jacobians.display.forms import MatrixForm, Name, turned
-from jacobians.display.indices import Indexer, named_letters
+from jacobians.display.indices import Indexer, named_letters, over, unsaid
 from jacobians.display.naming import Names
 from jacobians.display.networks import NoForm
 from jacobians.graph.node import Node, ordered
@@ -57,29 +56,10 @@ def simpler(
         text = simplified(expr, axes, style).text
     except NoForm:
         return None
-    # A power of a matrix, and |…| beside parentheses, have no place in index notation.
-    if "|" in text or re.search(r"(?<![_\w])[^\W\d_][^\W_]*?([²³⁴]|\^\{\d\})", text):
-        return None
-    return None if any(sign in text for sign in _MATRIX_SIGNS) else text
+    return text
 
 
 _MADE = ("np.eye(", "np.tri(")  # what NumPy makes constant matrices by
-_MATRIX_SIGNS = (
-    *"⁵⁶⁷⁸⁹",
-    "⁻²",
-    "⊙",
-    "⊘",
-    "𝟏",
-    "∘",
-    "Σ",
-    "^(",
-    "\\circ",
-    "\\odot",
-    "\\oslash",
-    "mathbf",
-    "\\sum",
-    "dg(",
-)
 
 
 def _within(expr: Expr) -> Iterator[Expr]:
@@ -139,6 +119,7 @@ class _Here(NamedTuple):
 def _term(
     t: Monomial, axes: Sequence[str], style: Style, arranger: Arranger, indexer: Indexer
 ) -> Written:
+    t = facing(t, from_numbers=False)
     fresh = fresh_letters("".join(axes))
     named = named_letters(t, axes, fresh, style, summed=False)
     names, exponents = named.letters, dict(named.factors)
@@ -161,23 +142,7 @@ def _term(
         number = int(number) if number.denominator == 1 else float(number)
     sign, size = write_number(number, style)
     pieces = ([size] if size else []) + named.deltas + [text for _, text in above]
-    return _over(sign, pieces, ([bottom] if bottom else []), below, style)
-
-
-def _over(
-    sign: str, pieces: Sequence[str], bottom: Sequence[str], below: Sequence[Written], style: Style
-) -> Written:
-    """A product, over what stands below."""
-    top = " ".join(pieces) or "1"
-    under = [*bottom, *(w.inside(PRODUCT) for w in below)]
-    if not under:
-        return Written(sign + top, SUM if sign else PRODUCT if len(pieces) > 1 else ATOM)
-    if style == "latex":
-        return Written(f"{sign}\\frac{{{top}}}{{{' '.join(under)}}}", SUM if sign else PRODUCT)
-    text = " ".join(under)
-    if len(under) > 1 or (below and below[0].binds < ATOM):
-        text = f"({text})"
-    return Written(f"{sign}{top} / {text}", SUM if sign else PRODUCT)
+    return over(sign, pieces, [bottom] if bottom else [], below, style)
 
 
 def _single(f: AtomAt, power: Fraction, here: _Here) -> Written:
@@ -186,7 +151,9 @@ def _single(f: AtomAt, power: Fraction, here: _Here) -> Written:
         raise NoForm("a letter is summed in a place of its own")
     if not [a for a in f.letters if a is not None]:
         try:
-            return power_form(here.arranger.atom(f.atom), power).write(here.style)
+            form = here.arranger.atom(f.atom)
+            if not unsaid(form):
+                return power_form(form, power).write(here.style)
         except NoForm:
             pass
     return here.indexer.powered(f.atom, [here.names[a] for a in f.letters], power, here.fresh)
@@ -206,10 +173,9 @@ def _part(part: list[AtomAt], free: list[int], here: _Here) -> str:
             other = turned(form)
             if (other.text.count("ᵀ"), other.text) < (form.text.count("ᵀ"), form.text):
                 form, letters = other, letters[::-1]
-        text = _at(form, letters, here.style)
         constants = any(isinstance(f, Name) and f.code.startswith(_MADE) for f in subforms(form))
-        if not constants and not any(sign in text for sign in _MATRIX_SIGNS):
-            return text
+        if not constants and not unsaid(form):
+            return _at(form, letters, here.style)
         if len(part) == 1:
             return _single(first, here.exponents[first], here).inside(PRODUCT)
     except NoForm:
@@ -218,17 +184,26 @@ def _part(part: list[AtomAt], free: list[int], here: _Here) -> str:
 
 
 def _letter_by_letter(part: list[AtomAt], here: _Here) -> str:
-    """Factors that share summed letters, with names for these."""
+    """Factors that share summed letters, with names for these; what one alone has is summed where it stands."""
     own = dict(here.names)
-    new = sorted({a for f in part for a in f.letters if a not in own and a is not None})
-    for a in new:
-        if sum(a in f.letters for f in part) < 2:
-            raise NoForm("a letter is summed over one factor alone")
-        own[a] = next(here.fresh)
-    return " ".join(
-        here.indexer.powered(f.atom, [own[a] for a in f.letters], here.exponents[f], here.fresh).inside(PRODUCT)
-        for f in part
-    )  # fmt: skip
+    letters = {f: [a for a in f.letters if a is not None] for f in part}
+    new = sorted({a for f in part for a in letters[f]} - own.keys())
+    own.update((a, next(here.fresh)) for a in new)
+    texts = []
+    for f in part:
+        e = here.exponents[f]
+        written = here.indexer.powered(f.atom, [own[a] for a in f.letters], abs(e), here.fresh)
+        alone = [own[a] for a in letters[f] if a in new and sum(a in letters[g] for g in part) < 2]
+        if alone and e < 0:
+            raise NoForm("something is summed over what stands below")
+        if alone:
+            sign = subscript("Σ", alone, here.style)
+            written = Written(f"{sign} {written.inside(PRODUCT)}", SUM)
+        if e < 0:
+            quotient = over("", [], [], [written], here.style).text
+            written = Written(quotient, SUM if here.style == "text" else ATOM)
+        texts.append(written.inside(PRODUCT))
+    return " ".join(texts)
 
 
 def _better_whole(f: AtomAt) -> bool:

@@ -2,30 +2,73 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from math import gcd, lcm
 
 from jacobians.algebra.atoms import Number
-from jacobians.display.entrywise import HALF, power_form
+from jacobians.display.entrywise import HALF, had, power_form
 from jacobians.display.form_products import Had, Mul, Raised, mul
 from jacobians.display.form_sums import Add, Scaled, scaled
 from jacobians.display.forms import CallForm, Diag, Eye, MatrixForm, Name, Ones, turned
 
 _HIGHEST = 4  # power that is written as a product
+_ONE = Name("1", 1, "1", symmetric=True)  # beside others in a sum, each entry of a column or a row
 _MANY = 7  # terms among which pairs are looked for
 
 
 def sum_form(parts: Sequence[MatrixForm]) -> MatrixForm:
     """The sum, with common factors out where that is shorter."""
+    parts = _together(parts)
     if len(parts) == 1:
         return parts[0]
     if any(isinstance(p, Ones) for p in parts) and not all(_is_ones(p) for p in parts):
-        parts = [Name("1", 1, "1") if isinstance(p, Ones) else p for p in parts]
+        parts = [_ONE if isinstance(p, Ones) else p for p in parts]
+    if any(map(_is_slope, parts)):
+        parts = [_with_one(p) for p in parts]
     if 2 < len(parts) < _MANY:
         merged = _paired(parts)
         if merged is not None:
             return min(merged, _whole_sum(parts), key=lambda f: f.cost)
     return _whole_sum(parts)
+
+
+def _bare(form: MatrixForm) -> MatrixForm | None:
+    """What a number stands before."""
+    return form.body if isinstance(form, Scaled) else form
+
+
+def _is_slope(form: MatrixForm) -> bool:
+    """Whether it is a function of a matrix entry by entry, beside which 𝟏 𝟏ᵀ is 1: ``1 − tanh(X)²``."""
+    body = _bare(form)
+    base = body.of if isinstance(body, Raised) else body
+    return isinstance(base, CallForm) and base.entrywise and base.ndim == 2
+
+
+def _with_one(form: MatrixForm) -> MatrixForm:
+    """A form with 1 in place of 𝟏 𝟏ᵀ."""
+    body = _bare(form)
+    if not isinstance(body, Mul) or len(body.parts) != 2 or not isinstance(body.parts[0], Ones):
+        return form
+    if not isinstance(turned(body.parts[1]), Ones):
+        return form
+    one = Name("1", 2, "1", symmetric=True)
+    return replace(form, body=one) if isinstance(form, Scaled) else one
+
+
+def _together(parts: Sequence[MatrixForm]) -> Sequence[MatrixForm]:
+    """Equal terms as one, by their numbers."""
+    found: dict[tuple[object, ...], MatrixForm] = {}
+    for p in parts:
+        whole = p if isinstance(p, Scaled) else Scaled(Fraction(1), (), (), p)
+        key = (whole.above, whole.below, whole.body)
+        known = found.get(key)
+        if known is not None:
+            had = known.coefficient if isinstance(known, Scaled) else Fraction(1)
+            p = scaled(had + whole.coefficient, *key)
+        found[key] = p
+    left = [p for p in found.values() if not (isinstance(p, Scaled) and p.coefficient == 0)]
+    return left if left and len(left) < len(parts) else parts
 
 
 def _paired(parts: Sequence[MatrixForm]) -> MatrixForm | None:
@@ -60,7 +103,7 @@ def _whole_sum(parts: Sequence[MatrixForm]) -> MatrixForm:
         and any(isinstance(h, CallForm) for h in ways[1].above[:-1])
     ):
         return ways[1]
-    return min(ways, key=lambda f: f.cost)
+    return min(ways, key=lambda f: (f.cost[0], not isinstance(f, Diag), f.cost))
 
 
 def _factored(parts: Sequence[MatrixForm]) -> list[MatrixForm]:
@@ -159,7 +202,7 @@ def _diagonal_left(
     """What is left of ``A + diag(x) A``, None where that is no diagonal matrix."""
     if not any(left) or any(len(b) > 1 or not isinstance(b[0], Diag) for b in left if b):
         return None
-    columns = [b[0].of if b and isinstance(b[0], Diag) else Name("1", 1, "1") for b in left]
+    columns = [b[0].of if b and isinstance(b[0], Diag) else _ONE for b in left]
     return Diag(
         sum_form(
             [
@@ -194,7 +237,7 @@ def _entries_out(whole: Sequence[Scaled]) -> MatrixForm | None:
     if not any(others):
         return None
     ndim = whole[0].ndim
-    one: list[MatrixForm] = [Name("1", 1, "1")]
+    one: list[MatrixForm] = [_ONE]
     inner = sum_form([_beside(p, o or one, ndim) for p, o in zip(whole, others, strict=True)])
     if isinstance(inner, Scaled) and inner.body is not None:
         body = Had((*shared, inner.body), (), ndim)
@@ -206,7 +249,7 @@ def _heads(body: MatrixForm | None) -> tuple[MatrixForm, ...]:
     """What a body is a product of, entry by entry."""
     if isinstance(body, Had) and not body.below:
         return tuple(g for f in body.above for g in _repeated(f))
-    if body is None or body.ndim != 1:
+    if body is None or not body.ndim or body.is_row:
         return ()
     return _repeated(body)
 
@@ -258,16 +301,16 @@ def _is_ones(form: MatrixForm) -> bool:
 
 def _shared(numbers: Sequence[Number]) -> Number:
     """The largest number of which all are multiples."""
-    if not all(isinstance(n, Fraction) for n in numbers):
+    exact = [n for n in numbers if isinstance(n, Fraction)]
+    if len(exact) < len(numbers):
         return Fraction(1)
-    top = gcd(*(abs(n.numerator) for n in numbers))  # type: ignore[union-attr]
-    return Fraction(top, lcm(*(n.denominator for n in numbers)))  # type: ignore[union-attr]
+    return Fraction(gcd(*(abs(n.numerator) for n in exact)), lcm(*(n.denominator for n in exact)))
 
 
 def _beside(part: Scaled, others: Sequence[MatrixForm], ndim: int) -> MatrixForm:
     """What is left of a term, entry by entry; where that is a number, the number alone."""
-    body = others[0] if len(others) == 1 else Had(tuple(others), (), ndim)
-    if body == Name("1", 1, "1") and part.above:
+    body = had(others, ndim)
+    if body == _ONE and part.above:
         return scaled(part.coefficient, part.above, part.below, None)
     return scaled(part.coefficient, part.above, part.below, body)
 

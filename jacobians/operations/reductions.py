@@ -40,6 +40,7 @@ _attained: Rule = rule(
 _share_of_all: Rule = rule(
     "share", lambda M, y: _equal_share(M, y, None),
     "s = share(M_…, y)", "∂s/∂M_… = 0", "∂s/∂y = 0",
+    notation="(1 / sum({0}))", latex="(1 / \\operatorname{{sum}}({0}))",
 )  # fmt: skip
 _share: Rule = rule(
     "share", _equal_share, "s_… = share(M_…n, y_…)", "∂s_…/∂M_…k = 0", "∂s_…/∂y_… = 0"

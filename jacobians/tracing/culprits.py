@@ -138,14 +138,14 @@ def culprit(frame: FrameType | None = None, instruction: int | None = None) -> C
     if frame is None:
         return Culprit("an unknown line")
     at = frame.f_lasti if instruction is None else instruction
-    text, line = _source(frame, at)
+    text, line = source_of(frame, at)
     place = place_of(frame, line)
     try:
         running = ast.parse(f"({text}\n)", mode="eval").body if text else None
     except SyntaxError:  # a statement, ``y += x``
         return Culprit(place, _short(text))
     read = {node.id for node in ast.walk(running) if isinstance(node, ast.Name)} if running else ()
-    touched = any(holds_traced(_variable(frame, name)) for name in read)
+    touched = any(holds_traced(variable(frame, name)) for name in read)
     if isinstance(running, ast.Subscript):
         return Culprit(place, _short(text), ast.unparse(running.value), touches_traced=touched)
     if not isinstance(running, ast.Call):
@@ -178,7 +178,7 @@ def _operand(function: ast.expr) -> str:
     return ast.unparse(function.value) if plain else f"({ast.unparse(function.value)})"
 
 
-def _source(frame: FrameType, instruction: int) -> tuple[str, int]:
+def source_of(frame: FrameType, instruction: int) -> tuple[str, int]:
     """The source of an instruction, and its first line; empty where there is none."""
     positions = list(frame.f_code.co_positions())
     line, last, start, end = positions[instruction // 2]
@@ -197,7 +197,7 @@ def _source(frame: FrameType, instruction: int) -> tuple[str, int]:
 def _resolved(frame: FrameType, name: ast.expr) -> tuple[Any, Any]:
     """What a dotted name stands for, and what it begins with: looked up, without running anything."""
     if isinstance(name, ast.Name):
-        found = _variable(frame, name.id)
+        found = variable(frame, name.id)
         return found, found
     if not isinstance(name, ast.Attribute):
         return None, None
@@ -207,7 +207,8 @@ def _resolved(frame: FrameType, name: ast.expr) -> tuple[Any, Any]:
     return getattr(value, "__dict__", {}).get(name.attr), root  # never what would be computed
 
 
-def _variable(frame: FrameType, name: str) -> Any:
+def variable(frame: FrameType, name: str) -> Any:
+    """What a name stands for in a frame, None where there is no such."""
     for names in (frame.f_locals, frame.f_globals, frame.f_builtins):
         if name in names:
             return names[name]

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import count
 from numbers import Integral, Number
 from types import TracebackType
@@ -19,6 +19,7 @@ from jacobians.ground.arguments import float_array, held_arrays
 from jacobians.ground.collecting import collected_seldom
 from jacobians.ground.trees import TreeDef, flatten, leaf_names, parameters
 from jacobians.operations.declare import elementwise
+from jacobians.tracing.closed_over import expressed
 from jacobians.tracing.culprits import culprit, framework_message
 from jacobians.tracing.numpy.basics import call_astype
 from jacobians.tracing.session import Session, closure_names, is_users, place_of, session, trace
@@ -30,6 +31,9 @@ Wrt = int | str | Sequence[int | str]
 # A variable that stands for a traced array of an outer function; each call has its own.
 _alias = elementwise("alias", lambda X, token: X, X="1", notation="{0}", how=lambda _: ByViews(()))  # noqa: ARG005
 _tokens = count()
+_TITLES = ("Y", "F", "Z", "result")  # of a function without a name
+_MOST_APART = 60
+"""Operations on arrays that nothing is differentiated by, above which these have names in formulas."""
 # The inputs of all functions that are being differentiated now, in any thread.
 _ACTIVE: set[Node] = set()
 
@@ -212,11 +216,13 @@ def name_of(function: Any) -> str:
 @contextmanager
 def traced(
     function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], wrt: Wrt,
-    moves: Callable[[Any], bool] | None = None,
+    moves: Callable[[Any], bool] | None = None, others: Sequence[int | str] | None = None,
 ) -> Iterator[Run]:  # fmt: skip
     """Run a function with some arguments traced; the session lives as long as the block.
 
     ``moves`` says which leaves of arguments that are trees are traced: by default those that are numbers.
+    ``others`` are arrays that are traced although nothing is differentiated by them; where it is given, what
+    the function computes of arrays that it closes over is read from its source.
     """
     names = parameter_names(function, args, kwargs)
     places, labels, values = chosen(function, args, kwargs, wrt)
@@ -226,7 +232,7 @@ def traced(
             leaves, structure = parameters(value)
             for leaf, label in zip(leaves, leaf_names(structure, name, names), strict=True):
                 if isinstance(leaf, np.ndarray):
-                    here.names[id(leaf)] = label
+                    here.names.setdefault(id(leaf), label)  # a closed-over one keeps its own name
         # A float of its own, which the function's own numbers are not, can have a name.
         new_args: list[Any] = [1.0 * value if type(value) is float else value for value in args]
         here.names.update(
@@ -254,6 +260,10 @@ def traced(
                 new_args[place] = structure.restore(leaves)
             else:
                 new_kwargs[place] = structure.restore(leaves)
+        for other in others or ():
+            given: Any = new_args if isinstance(other, int) else new_kwargs
+            name = names[other] if isinstance(other, int) else other
+            given[other] = _input(here, name, given[other], f"{name_of(function)}: argument {name}")
         wanted = Wanted(
             isinstance(wrt, Integral | str),
             tuple(structure for structure, _ in found),
@@ -263,13 +273,50 @@ def traced(
             raise _no_numbers(function, known, values)
         _ACTIVE.update(inputs)
         try:
+            here.expressed = None if others is None else expressed
             result = _called(function, new_args, new_kwargs)
+            here.expressed = None
             leaves, treedef = real_leaves(result, f"{name_of(function)}: its result")
             title = name_of(function)
-            title = title if title.isidentifier() else "Y"
+            if not title.isidentifier():
+                title = next(name for name in _TITLES if name not in {*names, *kwargs})
             yield Run(here, inputs, leaves, treedef, labels, title, wanted)
         finally:
+            here.expressed = None
             _ACTIVE.difference_update(inputs)
+
+
+@contextmanager
+def traced_whole(
+    function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], wrt: Wrt
+) -> Iterator[Run]:
+    """As ``traced``, with all arrays traced where that goes: so formulas see what is computed of the others."""
+    places, _, _ = chosen(function, args, kwargs, wrt)
+    others: list[int | str] = [n for n, value in enumerate(args) if _is_passive(value)]
+    others += [name for name, value in kwargs.items() if _is_passive(value)]
+    others = [place for place in others if place not in places]
+    with ExitStack() as stack:
+        run = None
+        if others:
+            with suppress(Exception):  # what it does with one of them may have no Jacobian
+                whole = stack.enter_context(traced(function, args, kwargs, wrt, others=others))
+                run = whole if _apart(whole) <= _MOST_APART else None
+        yield run or stack.enter_context(traced(function, args, kwargs, wrt, others=()))
+
+
+def _apart(run: Run) -> int:
+    """How many operations are on arrays that nothing is differentiated by."""
+    moving = set(run.inputs)
+    nodes = ordered([o.node for o in run.outputs if isinstance(o, Traced)])
+    for node in nodes:
+        if not moving.isdisjoint(node.operands):
+            moving.add(node)
+    return sum(node.operation is not None and node not in moving for node in nodes)
+
+
+def _is_passive(value: Any) -> bool:
+    """Whether a value is an array that can be traced."""
+    return type(value) is np.ndarray and value.dtype.kind == "f"
 
 
 def _called(function: Callable[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:

@@ -39,6 +39,8 @@ _ARRAYS = (PACKAGE, _NUMPY, _SCIPY, str(contextlib.__file__), "<__array_function
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}", "<frozen ")
 _STANDARD = tuple({_folder(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")})
 
+_MOST_READ = 40  # arrays without a name whose source is read; a longer formula is not read
+
 
 class Trace:
     """One run of a function on traced arrays; ``over`` when it has ended.
@@ -68,6 +70,8 @@ class Session:
         self.guards: list[str] = []
         self.names: dict[int, str] = {}
         self.traces: list[Trace] = []
+        self.expressed: Callable[[Session, Any], Node | None] | None = None
+        self.readings, self.folds = 0, True  # of sources; operations on constants are constants
         self._constants: dict[int, tuple[Any, Node]] = {}
         self._numbers: dict[Hashable, Node] = {}
 
@@ -84,12 +88,25 @@ class Session:
             node = apply(transpose, [self.constant_node(array.base)])
             self.values[node] = self.values[node.operands[0]].T
             return node
+        if self.expressed is not None and array.ndim and id(value) not in self.names:
+            found = self._read(array)
+            if found is not None:
+                return found
         kept = array.copy()
         kept.setflags(write=False)
         node = constant(kept, self.names.get(id(value), ""))
         self.values[node] = kept
         self._constants[id(value)] = (value, node)
         return node
+
+    def _read(self, value: Any) -> Node | None:
+        """What the user's line computes an array from, while there are not too many such."""
+        read, self.expressed, self.folds = self.expressed, None, False
+        assert read is not None
+        found = read(self, value)
+        self.folds, self.readings = True, self.readings + 1
+        self.expressed = read if self.readings < _MOST_READ else None
+        return found
 
     def _number(self, value: int | float) -> Node:
         """A Python number; under its name, and itself, where it is an argument."""

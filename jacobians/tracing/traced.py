@@ -466,7 +466,7 @@ def recorded(head: Any, operands: Sequence[Any]) -> Traced:
             nodes.append(node)
             values.append(operand if node.operation else node.value)
             fixed = fixed and type(operand) in (int, float)
-    if fixed and nodes:
+    if fixed and nodes and here.folds:
         value = np.asarray(operation.evaluate(values, parameters))
         return Traced(here.constant_node(value), value, number=not value.ndim, trace=trace)
     node = applied(head, tuple(nodes)) if nodes else apply(operation, nodes, **parameters)

@@ -135,7 +135,7 @@ def _derived(
             f"compile {name}: no example argument holds floats; pass arrays of floats by which to differentiate"
         )
     states = States(generators(f, args))
-    with traced(f, args, {}, holders, is_input) as run:
+    with traced(f, args, {}, holders, is_input, others=()) as run:
         if states.changed():
             _refuse_drawing(f, args, holders, states)
         if run.here.guards:

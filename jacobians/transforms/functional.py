@@ -29,6 +29,7 @@ from jacobians.tracing.running import (
     positions_of,
     real_places,
     traced,
+    traced_whole,
 )
 from jacobians.tracing.session import session, surrounding
 from jacobians.tracing.traced import Traced
@@ -87,7 +88,8 @@ def _transform(f: Callable[..., Any], kind: Kind, wrt: Wrt, strategy: Strategy =
         if any(isinstance(a, Structured) for a in args):
             inner, arrays = unwrapped(f, args, positions_of(f, args, wrt))
             return _transform(inner, kind, wrt, strategy)(*arrays, **kwargs)
-        with traced(f, args, kwargs, wrt) as run:
+        run_with = traced if kind.gradient else traced_whole
+        with run_with(f, args, kwargs, wrt) as run:
             derived = Derived(f, kind, run, run.arguments, strategy)
             if not kind.gradient:
                 return derived.structured([_tensor(run, block) for block in derived.blocks])

@@ -17,6 +17,7 @@ from jacobians.transforms.deriving.language import (
     literals,
     parsed,
 )
+from jacobians.transforms.deriving.programs import run_program
 from jacobians.transforms.structured import diagonal as as_diagonal
 from jacobians.transforms.structured import symmetric as as_symmetric
 
@@ -225,7 +226,17 @@ def _one_formula(a: Derivation, b: Derivation) -> bool:
     one, other = a.expression, b.expression
     if one is None or other is None:
         return one is other and a.index == b.index
-    return _agree(one, other)
+    return _agree(one, other) or _computes(a, b)
+
+
+def _computes(a: Derivation, b: Derivation) -> bool:
+    """Whether the program of one is right at the other's arguments: terms may stand in another order there."""
+    try:
+        found = run_program(a.numpy)(**b.arguments)
+        want = b.full.dense()
+    except Exception:  # it has sizes of its own
+        return False
+    return np.shape(found) == want.shape and np.allclose(found, want, rtol=1e-9, atol=1e-12)
 
 
 def _draws(letters: Sequence[str], numbers: Iterable[float]) -> Iterator[dict[str, int]]:

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from fractions import Fraction
 from functools import cached_property
 from textwrap import wrap
@@ -14,11 +15,13 @@ from jacobians.algebra.atoms import Atom, Expr, Function, Group, Inverse, Leaf
 from jacobians.algebra.common_factors import positive_expr
 from jacobians.algebra.constants import Centring
 from jacobians.algebra.moments import Std, with_moments
+from jacobians.algebra.normal_form import sum_of
 from jacobians.algebra.of_nodes import Reader
 from jacobians.algebra.recognising import Softmax, recognised
 from jacobians.algebra.reshaping import reshaped
 from jacobians.algebra.sizes import lettered
 from jacobians.algebra.slot_letters import Unread
+from jacobians.algebra.ties import is_tie, untied
 from jacobians.derivation.chain_rule import reverse
 from jacobians.display.arranging import Arranger
 from jacobians.display.entrywise import power_form
@@ -32,7 +35,7 @@ from jacobians.display.simplified import simplified
 from jacobians.errors import UnsupportedError
 from jacobians.graph.node import Node, ordered
 from jacobians.notation.explicit import axis_names
-from jacobians.notation.writing import Style
+from jacobians.notation.writing import Style, subscript
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.transforms.deriving.layouts import Arranged, arranged, check_layout
 from jacobians.transforms.deriving.literal_terms import TermsProgram
@@ -146,8 +149,8 @@ class Derivation:
         )
 
     @cached_property
-    def expression(self) -> Expr | None:
-        """The derivative as an expression, None where it is not read."""
+    def _derivative(self) -> Expr | None:
+        """The derivative with its axes as they are, and numbers for sizes."""
         try:
             tensor = self._subject.terms
             values = {n.name: n for n in tensor.operands if n.operation is None}
@@ -156,11 +159,15 @@ class Derivation:
             reader = self._reader()
             if stand_in is not None and self._subject.values.get(stand_in) is None:
                 reader.known_as(stand_in, self._reader().expression(own))
-            return lettered(
-                reshaped(with_moments(recognised(reader.tensor(tensor)))), self._letters
-            )
+            return with_moments(recognised(reader.tensor(tensor)))
         except (Unread, NoForm):
             return None
+
+    @cached_property
+    def expression(self) -> Expr | None:
+        """The derivative as an expression, None where it is not read."""
+        read = self._derivative
+        return None if read is None else lettered(reshaped(read), self._letters)
 
     @cached_property
     def _value(self) -> Expr | None:
@@ -191,7 +198,7 @@ class Derivation:
             return None
         taken = {*self._signature[0], *self._titles, *self._signature[1]}
         try:
-            expr = self.expression
+            expr = untied(self.expression)
             if self._structured is not None:
                 expr = projection(expr, self._structured)
             sizes = {n: leaf.name for n, leaf in self._letters.items()}
@@ -282,7 +289,7 @@ class Derivation:
         found: dict[str, None] = {}
         for expr in (self._value, self.expression):
             if expr is not None:
-                for condition in _conditions(expr):
+                for condition in _conditions(with_moments(recognised(expr))):
                     found.setdefault(condition)
         return tuple(c for c in found if c.replace("≠", ">") not in found or "≠" not in c)
 
@@ -293,23 +300,21 @@ class Derivation:
         story = Story(J.names, J.axes, J.out_ndim, self._letters)
         value = self._value
         leaf = J.names[1]
-        local = {n: name for n, name in s.locals.items() if n is not s.start and n is not s.output}
-        if s.order == 2:
-            self._second(story)
-        elif value is not None and is_polynomial(value, leaf):
-            story.by_factors(value, leaf)
-        else:
-            try:
+        taken = {*s.parameters, *J.names}
+        local = {n: name for n, name in s.locals.items() if n is not s.output and name not in taken}
+        try:
+            if s.order == 2:
+                self._second(story)
+            elif value is not None and is_polynomial(value, leaf):
+                story.by_factors(value, leaf)
+            else:
                 story.by_chain(s.output, s.start, local, self._reader)
-            except (Unread, NoForm):
-                story.steps = []
-                own = axis_names(s.output.ndim, 0)
-                story.add(
-                    "coordinate form",
-                    f"{s.title}_{own} as recorded: {len(ordered([s.output]))} operations",
-                    "",
-                )
-                story.add("derivative", f"{J.title}, the chain rule along the record", "")
+        except (Unread, NoForm):
+            story.steps = []
+            own = subscript(s.title, axis_names(s.output.ndim, 0), "text")
+            count = len(ordered([s.output]))
+            story.add("coordinate form", f"{own} as recorded: {count} operations", "")
+            story.add("derivative", f"{J.title}, the chain rule along the record", "")
         latex, index = J.latex(), J.formula()
         if self._depends_on_sizes:
             assert self.expression is not None
@@ -341,21 +346,19 @@ class Derivation:
                 f"{s.title} = {line.text}",
                 f"{latex_name(s.title, '')} = {line.latex}",
             )
-        try:
-            (first,) = reverse(s.output, [s.start])
-            axes = axis_names(s.output.ndim, s.start.ndim)
-            line = story.both(self._reader().tensor(first), axes)
-            title = Story((s.title, J.names[1]), axes, s.output.ndim, {})
-            story.add(
-                "derivative",
-                f"{title.title('text')} = {line.text}",
-                f"{title.title('latex')} = {line.latex}",
-            )
-        except (Unread, NoForm):
-            story.add("derivative", "the gradient, by the chain rule", "")
-        if self.expression is not None:
-            line = story.both(self.expression, J.axes)
-            story.add("differentiated again", f"{J.title} = {line.text}", f"= {line.latex}")
+        (first,) = reverse(s.output, [s.start])
+        axes = axis_names(s.output.ndim, s.start.ndim)
+        line = story.both(self._reader().tensor(first), axes)
+        title = Story((s.title, J.names[1]), axes, s.output.ndim, {})
+        story.add(
+            "derivative",
+            f"{title.title('text')} = {line.text}",
+            f"{title.title('latex')} = {line.latex}",
+        )
+        if self._derivative is not None:
+            with suppress(NoForm):  # it is too long
+                line = story.both(self._derivative, J.axes)
+                story.add("differentiated again", f"{J.title} = {line.text}", f"= {line.latex}")
 
     def latex(self) -> str:
         """The steps as an ``align*`` environment."""
@@ -484,6 +487,8 @@ def _conditions(expr: Expr) -> Iterator[str]:
             inner = atom.arguments[0]
             if not positive_expr(inner) and not _between_0_and_1(inner):
                 text = f"{said(inner)} > 0"
+        elif isinstance(atom, Function) and is_tie(atom):
+            text = f"{said(sum_of(atom.arguments, [Fraction(-1), Fraction(1)]))} ≠ 0"
         elif isinstance(atom, Function) and atom.operation.name in ("absolute", "sign", "relu"):
             text = f"{said(atom.arguments[0])} ≠ 0"
         elif exponent.denominator != 1 and type(atom) is Group:

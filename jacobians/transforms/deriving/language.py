@@ -378,7 +378,7 @@ def _misfit(part: Applied, arguments: Sequence[Any], error: Exception) -> str:
     return f"{part.name} does not take {shapes}: {first[:160]}"
 
 
-def as_function(text: str, name: str = "Y") -> tuple[Callable[..., Any], list[str]]:
+def as_function(text: str) -> tuple[Callable[..., Any], list[str]]:
     """The expression as a function of its variables, in order of appearance, and their names."""
     tree = parsed(text)
     names = variables(tree)
@@ -388,5 +388,5 @@ def as_function(text: str, name: str = "Y") -> tuple[Callable[..., Any], list[st
 
     kind = inspect.Parameter.POSITIONAL_OR_KEYWORD
     function.__signature__ = inspect.Signature([inspect.Parameter(n, kind) for n in names])  # type: ignore[attr-defined]
-    function.__name__ = name
+    function.__name__ = next(name for name in ("Y", "F", "Z", "result") if name not in names)
     return function, names

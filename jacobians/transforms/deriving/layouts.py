@@ -11,13 +11,13 @@ from jacobians.algebra.letter_order import plain, sizes_of
 from jacobians.algebra.normal_form import built
 from jacobians.algebra.reshaping import whole_axes
 from jacobians.display.arranging import Arranger
-from jacobians.display.form_products import mul
 from jacobians.display.form_rewriting import replaced, subforms
 from jacobians.display.form_statistics import Centred, CentringForm, StandardisedForm, opened
 from jacobians.display.form_sums import Scaled
 from jacobians.display.forms import CallForm, MatrixForm, Name, Turned, turned
 from jacobians.display.kronecker import stacked, vec
 from jacobians.display.networks import NoForm
+from jacobians.display.summing import pulled
 from jacobians.errors import UnsupportedError
 
 LAYOUTS = ("numerator", "denominator", "vec", "operator")
@@ -132,16 +132,17 @@ def _operator(arranger: Arranger, expr: Expr, out_ndim: int, names: tuple[str, s
         [(expr, slots, 1), (change, slots[out_ndim:], 1)], slots[:out_ndim], sizes_of(slots, expr.shape), out,
         expand=True,
     )  # fmt: skip
-    if not out and inner:
-        gradient = arranger.form(expr)
-        product = mul(turned(gradient), Name(f"d{x}", len(inner)))
-        form: MatrixForm = (
-            product
-            if len(inner) == 1
-            else CallForm("tr", (product,), 0, "\\operatorname{tr}", "np.trace")
-        )
-        return Arranged(f"d{y}", form, "operator form")
+    if not out and inner and expr.terms:
+        product = pulled((turned(arranger.form(expr)), Name(f"d{x}", len(inner))))
+        return Arranged(f"d{y}", _traced(product) if len(inner) == 2 else product, "operator form")
     return Arranged(f"d{y}", arranger.form(contracted), "operator form")
+
+
+def _traced(form: MatrixForm) -> MatrixForm:
+    """The trace, its number and scalars before it."""
+    if isinstance(form, Scaled) and form.body is not None:
+        return replace(form, body=_traced(form.body))
+    return CallForm("tr", (form,), 0, "\\operatorname{tr}", "np.trace")
 
 
 _LETTERS = {"softmax": "p", "σ": "s", "tanh": "h", "exp": "e", "std": "σ"}

@@ -4,19 +4,20 @@ import re
 from collections.abc import Callable
 
 from jacobians.display.networks import NoForm
-from jacobians.display.numpy_names import CODES
+from jacobians.display.numpy_names import code_of, softmax_code
 from jacobians.graph.node import Node, ordered
 from jacobians.notation.slots import Slot, Table
 from jacobians.notation.terms import Sum, relabelled
 from jacobians.operations.declare import Multilinear
+from jacobians.operations.reductions import logsumexp_last, softmax_last
 from jacobians.transforms.deriving.programs import literal
 
 _MORE = {
     "divide": "{0} / {1}", "ratio": "{0} / {1}", "quotient": "{0} / {1}", "power": "{0} ** {1}", "sqrt": "np.sqrt",
     "square": "{0} ** 2", "reciprocal": "1 / {0}", "root": "np.sqrt", "inv": "np.linalg.inv", "det": "np.linalg.det",  # noqa: E501
     "solve": "np.linalg.solve", "norm": "np.linalg.norm", "alias": "{0}", "positive": "{0}", "nonzero_log": "np.log",  # noqa: E501
-    "logaddexp": "np.logaddexp", "hypot": "np.hypot", "softmax": "np.exp({0}) / np.sum(np.exp({0}))",
-    "logsumexp": "np.log(np.sum(np.exp({0})))", "cofactor": "np.linalg.det({0})[..., None, None] * np.swapaxes(np.linalg.inv({0}), -1, -2)",  # noqa: E501
+    "logaddexp": "np.logaddexp", "hypot": "np.hypot",
+    "cofactor": "np.linalg.det({0})[..., None, None] * np.swapaxes(np.linalg.inv({0}), -1, -2)",
     "float_power": "{0} ** {1}", "log_abs_det": "np.linalg.slogdet({0})[1]", "row_norm": "np.linalg.norm({0}, axis=-1)",  # noqa: E501
     "fabs": "np.abs", "portion": "{0} / {2}", "cholesky": "np.linalg.cholesky", "pinv": "np.linalg.pinv",
     "eigenvalues": "np.linalg.eigvalsh", "eigenvectors": "np.linalg.eigh({0})[1]",
@@ -26,6 +27,8 @@ _MORE = {
     "products_before": "_products_before", "running_others": "_transitions({0}) * _products_before({0})[..., None, :]",  # noqa: E501
     "recurrence": "_recurrence", "recurrence_back": "_recurrence(np.roll({0}[..., ::-1], 1, -1), {1}[..., ::-1])[..., ::-1]",  # noqa: E501
 }  # fmt: skip
+
+_ROWS: dict[object, str] = {softmax_last: ", axis=-1, keepdims=True", logsumexp_last: ", axis=-1"}
 
 
 class TermsProgram:
@@ -65,9 +68,10 @@ class TermsProgram:
             return self._terms(
                 relabelled(tensor, lambda k: node.operands[k]), lambda n: self._names[n]
             )
-        code = self._along_last(node) or {**CODES, **_MORE}.get(node.operation.name)
-        if code is None or (node.operation.name == "softmax" and node.ndim != 1):
-            raise NoForm(f"{node.operation.name} has no name in NumPy")
+        name = node.operation.name
+        code = self._along_last(node) or code_of(name, node.parameters) or _MORE.get(name)
+        if code is None:
+            raise NoForm(f"{name} has no name in NumPy")
         text = code.format(*operands) if "{0}" in code else f"{code}({', '.join(operands)})"
         return self._variable(text)
 
@@ -87,6 +91,11 @@ class TermsProgram:
         if name in ("max", "min", "sum", "norm") and inner > node.ndim:
             function = "np.linalg.norm" if name == "norm" else f"np.{name}"
             return f"{function}({{0}})" if whole else f"{function}({{0}}, axis=-1)"
+        if name in ("softmax", "logsumexp"):
+            rows = _ROWS.get(node.operation, "")
+            return (
+                softmax_code(rows) if name == "softmax" else f"np.log(np.sum(np.exp({{0}}){rows}))"
+            )
         if name == "order":
             k = dict(node.parameters)["k"]
             return (

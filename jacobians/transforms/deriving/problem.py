@@ -13,10 +13,9 @@ from jacobians.derivation.history import Record
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.graph.node import Node, apply, evaluate, input_node, ordered
 from jacobians.ground.arguments import owned
-from jacobians.ground.trees import LEAF
 from jacobians.notation.terms import Sum
 from jacobians.tensor.jacobian_tensor import JacobianTensor
-from jacobians.tracing.running import Wanted, name_of, parameter_names, positions_of, traced
+from jacobians.tracing.running import name_of, parameter_names, traced_whole
 from jacobians.tracing.traced import Traced
 from jacobians.transforms.derived import HESSIAN, JACOBIAN, Block, Derived
 from jacobians.transforms.library import LibraryOperation
@@ -64,33 +63,6 @@ class Problem(NamedTuple):
         return self.jacobian.terms
 
 
-def _run(
-    f: Any,
-    args: tuple[Any, ...],
-    wrt: Any,
-    position: int | None,
-    found: dict[int, str],
-    stack: ExitStack,
-) -> Any:
-    """The function run with all its arrays traced, so that all of it is seen; else with one of them."""
-    arrays = tuple(
-        n for n, a in enumerate(args) if isinstance(a, np.ndarray) and a.dtype.kind == "f"
-    )
-    if position is not None:
-        every = tuple(sorted({position, *arrays}))
-        try:
-            inner = ExitStack()
-            with _watching(f, found):
-                run = inner.enter_context(traced(f, args, {}, every))
-        except Exception:
-            found.clear()
-        else:
-            stack.push(inner)
-            return run
-    with _watching(f, found):
-        return stack.enter_context(traced(f, args, {}, wrt))
-
-
 def _one(wrt: Any) -> None:
     if not isinstance(wrt, int | str | np.integer) or isinstance(wrt, bool):
         raise UnsupportedError(
@@ -111,20 +83,15 @@ def problem_of(f: Callable[..., Any], args: tuple[Any, ...], wrt: Any, order: in
     kind = HESSIAN if order == 2 else JACOBIAN
     names = parameter_names(f, args, {})
     record: Record = []
-    (position,) = positions_of(f, args, wrt) or (None,)
     with ExitStack() as stack:
-        run = _run(f, args, wrt, position, found, stack)
-        by = names[position] if position is not None else str(wrt)
-        starts = {node: name for node, name in run.arguments.items() if name == by}
-        wanted = Wanted(True, (LEAF,), (True,))
-        derived = Derived(f, kind, run, starts, "auto", record, wanted=wanted)
+        with _watching(f, found):
+            run = stack.enter_context(traced_whole(f, args, {}, wrt))
+        derived = Derived(f, kind, run, run.arguments, "auto", record)
         if len(derived.outputs) != 1 or len(derived.blocks) != 1:
             raise ShapeError(
                 f"derive: {name_of(f)} returns {len(derived.outputs)} arrays; a derivation is of one"
             )
         (block,) = derived.blocks
-        title = name_of(f) if name_of(f).isidentifier() else ""
-        title = title or ("L" if derived.outputs[0].shape == () else "Y")
         jacobian = _tensor(run, block)
         values = dict(run.here.values)
         leaves = {
@@ -134,7 +101,7 @@ def problem_of(f: Callable[..., Any], args: tuple[Any, ...], wrt: Any, order: in
         }
         local = {n: found[id(n)] for n in ordered([derived.outputs[0]]) if id(n) in found}
         return Problem(
-            title,
+            run.title,
             derived.outputs[0],
             block.start,
             jacobian,
@@ -207,7 +174,11 @@ def _watching(f: Callable[..., Any], found: dict[int, str]) -> Iterator[None]:
     code = getattr(f, "__code__", None)
 
     def watch(frame: FrameType, event: str, _: Any) -> None:
-        if event == "return" and frame.f_code is code:
+        if frame.f_code is not code:
+            return
+        if event == "call":
+            found.clear()
+        elif event == "return":
             for name, value in frame.f_locals.items():
                 if isinstance(value, Traced):
                     found.setdefault(id(value.node), name)

@@ -27,11 +27,12 @@ from jacobians.algebra.moments import Standardised, Std
 from jacobians.algebra.recognising import LogSumExp, Softmax
 from jacobians.algebra.reshaping import Reordered, Reshaped
 from jacobians.display.arranging import Arranger
-from jacobians.display.form_products import Mul
+from jacobians.display.form_products import Had, Mul
 from jacobians.display.form_rewriting import replaced, subforms
-from jacobians.display.forms import NUMPY, CallForm, Inv, MatrixForm, Name, Turned
+from jacobians.display.form_sums import Add, Scaled
+from jacobians.display.forms import NUMPY, CallForm, Inv, MatrixForm, Name
 from jacobians.display.networks import NoForm
-from jacobians.display.numpy_names import CODES
+from jacobians.display.numpy_names import code_of
 from jacobians.transforms.deriving.helpers import helpers_of
 
 _LETTERS = "ijklmnpqrstuvwxyzabcdefghoABCDEFGH"
@@ -120,22 +121,20 @@ class Programmer:
         taken = set(self._shapes)
         while True:
             counts: dict[MatrixForm, int] = {}
+            repeated: set[MatrixForm] = set()  # by a template that says its argument several times
             for form in forms:
                 for sub in subforms(form):
                     counts[sub] = counts.get(sub, 0) + 1
-            several = [
-                f for f, n in counts.items()
-                if n > 1 and isinstance(f, Inv | CallForm | Mul) and not all(isinstance(p, Turned | Name) and isinstance(getattr(p, "of", p), Name) for p in (f.parts if isinstance(f, Mul) and len(f.parts) < 2 else ()) or (0,))  # noqa: E501
-            ]  # fmt: skip
+                    for k, part in enumerate(sub.arguments if isinstance(sub, CallForm) else ()):
+                        again = max(sub.code.count(f"{{{k}}}") - 1, 0)  # type: ignore[attr-defined]
+                        counts[part] = counts.get(part, 0) + again
+                        repeated |= (
+                            {part} if again and isinstance(part, Add | Scaled | Had) else set()
+                        )
             several = [
                 f
-                for f in several
-                if not (
-                    isinstance(f, Mul)
-                    and f.ndim == 1
-                    and isinstance(f.parts[0], Turned)
-                    and f.parts[0].ndim == 1
-                )
+                for f, n in counts.items()
+                if n > 1 and not f.is_row and (f in repeated or isinstance(f, Inv | CallForm | Mul))
             ]
             if not several:
                 return forms
@@ -258,7 +257,9 @@ class Programmer:
         if isinstance(atom, Power):
             return f"({self.expr(atom.base)})**({self.expr(atom.exponent)})"
         assert isinstance(atom, Function | Whole)
-        code = CODES.get(atom.operation.name)
+        if isinstance(atom, Whole) and atom.operation.name == "share" and atom.shape == ():
+            return f"(1 / np.sum({self.expr(atom.arguments[0])}))"
+        code = code_of(atom.operation.name, atom.parameters)
         if code is None or (isinstance(atom, Whole) and atom.shape != ()):
             raise NoForm(f"{atom.operation.name} has no name in NumPy")
         inner_codes = [self.expr(e) for e in atom.arguments]

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
+from itertools import pairwise
 from typing import NamedTuple
 
 from jacobians.algebra.atoms import Atom, AtomAt, Expr, Leaf, Monomial
-from jacobians.algebra.constants import Centring
+from jacobians.algebra.constants import Centring, Selector, Splitting, Unit
 from jacobians.algebra.normal_form import sum_of
 from jacobians.algebra.of_nodes import Reader
 from jacobians.algebra.recognising import recognised
@@ -62,7 +63,7 @@ def is_polynomial(expr: Expr, leaf: str) -> bool:
     """Whether the leaf stands in products only, in no function and no power but whole ones."""
     for t in expr.terms:
         for f, e in t.factors:
-            if isinstance(f.atom, Centring):
+            if isinstance(f.atom, Centring | Unit | Selector | Splitting):
                 return False
             if isinstance(f.atom, Leaf) and f.atom.name == leaf:
                 if e.denominator != 1 or e < 1:
@@ -210,13 +211,7 @@ class Story:
                 collapsed.append(
                     _product(t, [*own_text, *(written(g, new) for _, g in others), *rest], style)
                 )
-        join = " + " if style == "text" else " + "  # noqa: RUF034
-        return (
-            _joined(raw, style, join),
-            _joined(with_deltas, style, join),
-            removed,
-            _joined(collapsed, style, join),
-        )
+        return _joined(raw, style), _joined(with_deltas, style), removed, _joined(collapsed, style)
 
     # a chain
 
@@ -226,17 +221,17 @@ class Story:
         start: Node,
         names_of: Mapping[Node, str],
         reader_of: Callable[..., Reader],
-        most: int = 30,  # noqa: ARG002
     ) -> None:
         """Intermediate results and their local Jacobians, each once, contracted from the output."""
-        nodes = [n for n in between(output, [start]) if n.operation is not None]
-        chain = self._stations(output, start, nodes, names_of)
-        read = reader_of
-        known = {n: name for n, name in chain if n is not output}
+        reached = between(output, [start])
+        nodes = [n for n in reached if n.operation is not None]
+        chain = self._stations(output, nodes, names_of)
+        beside = [(n, names_of[n]) for n in ordered([output]) if n in names_of and n not in reached]
+        known = {n: name for n, name in (*beside, *chain) if n is not output}
         lines: list[_Line] = []
-        for node, name in chain:
+        for node, name in (*beside, *chain):
             others = {n: k for n, k in known.items() if n is not node}
-            expr = read(others).expression(node)
+            expr = reader_of(others).expression(node)
             axes = axis_names(node.ndim, 0)
             value = self.both(expr, axes)
             lines.append(
@@ -254,9 +249,9 @@ class Story:
         paths: list[tuple[str, str]] = []
         for node, name in reversed(chain):
             for operand, inner in [(start, self._names[1]), *chain]:
-                if operand is node or not self._depends(node, operand, known, start):
+                if operand is node or not self._depends(node, operand, known):
                     continue
-                tensor = self._link(node, operand, known, start, read)
+                tensor = self._link(node, operand, known, reader_of)
                 if tensor is None:
                     continue
                 axes = axis_names(node.ndim, operand.ndim)
@@ -277,14 +272,10 @@ class Story:
         )
         if direct:
             return
-        self.add("chain rule, contracted from the output", *self._contracted(chain, paths))
+        self.add("chain rule, contracted from the output", *self._contracted(paths))
 
     def _stations(
-        self,
-        output: Node,
-        start: Node,  # noqa: ARG002
-        nodes: Sequence[Node],
-        names_of: Mapping[Node, str],
+        self, output: Node, nodes: Sequence[Node], names_of: Mapping[Node, str]
     ) -> list[tuple[Node, str]]:
         """The nodes that get a name: those the user named, what a function is of, and the result."""
         leaves = (n.name for n in ordered([output]) if n.operation is None and n.name)
@@ -305,7 +296,7 @@ class Story:
         return found
 
     @staticmethod
-    def _depends(node: Node, operand: Node, known: Mapping[Node, str], start: Node) -> bool:  # noqa: ARG004
+    def _depends(node: Node, operand: Node, known: Mapping[Node, str]) -> bool:
         """Whether the node depends on the operand by no other station."""
         stack, seen = [node], set()
         while stack:
@@ -322,7 +313,6 @@ class Story:
         node: Node,
         operand: Node,
         known: Mapping[Node, str],
-        start: Node,  # noqa: ARG004
         read: Callable[..., Reader],
     ) -> Expr | None:
         """The Jacobian between two stations, the others held."""
@@ -356,11 +346,7 @@ class Story:
         found = sum_of(exprs)
         return found if found.terms else None
 
-    def _contracted(
-        self,
-        chain: Sequence[tuple[Node, str]],  # noqa: ARG002
-        paths: Sequence[tuple[str, str]],
-    ) -> tuple[str, str]:
+    def _contracted(self, paths: Sequence[tuple[str, str]]) -> tuple[str, str]:
         """``∂L/∂W = ∂L/∂r · ∂r/∂W``: by the stations on the way."""
         out, start = self._names
         routes: list[list[str]] = []
@@ -383,7 +369,7 @@ class Story:
             )
         text, latex = [], []
         for route in routes:
-            pairs = list(zip(route, route[1:], strict=False))  # noqa: RUF007
+            pairs = list(pairwise(route))
             text.append(" · ".join(f"∂{a}/∂{b}" for a, b in pairs))
             latex.append(
                 " \\cdot ".join(
@@ -411,5 +397,5 @@ def _product(t: Monomial, texts: Sequence[str], style: Style) -> str:
     return write_product(number, [Written(x, PRODUCT) for x in texts], style).text
 
 
-def _joined(texts: Sequence[str], style: Style, _: str) -> str:
+def _joined(texts: Sequence[str], style: Style) -> str:
     return join_terms([Written(x, SUM) for x in texts], style).text if texts else ""

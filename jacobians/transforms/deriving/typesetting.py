@@ -55,7 +55,7 @@ def _width(latex: str) -> int:
         below, end = _braced(text, after)
         text = text[:start] + max(above, below, key=_width) + text[end:]
     spaced = text.replace("\\sum", "xxx").replace(" + ", "xxx").replace(" - ", "xxx")
-    return len(_NAME.sub("x", _COMMAND.sub("", spaced)).replace(" ", ""))
+    return len(_NAME.sub("x", _COMMAND.sub("", spaced)).replace(" ", "")) + text.count("\\top") // 2
 
 
 def _braced(text: str, start: int) -> tuple[str, int]:
@@ -69,23 +69,34 @@ def _braced(text: str, start: int) -> tuple[str, int]:
 
 
 def _broken(latex: str) -> list[str]:
-    """A formula in lines, at signs of sums outside all brackets."""
+    """A formula in lines, at signs of sums outside all brackets; in a term that is too long, inside them."""
     if _width(latex) <= _LINE:
         return [latex]
     lines = [""]
-    for piece in _terms(latex):
+    for piece in _pieces(latex):
         if lines[-1] and _width(lines[-1] + piece) > _LINE:
             lines.append("")
         lines[-1] += piece
     return [line.strip() for line in lines]
 
 
-def _terms(latex: str) -> Iterator[str]:
-    """A formula in the terms of its sum, each with its sign; what follows ``where`` is one."""
+def _pieces(latex: str) -> Iterator[str]:
+    """What stays on one line: terms; of one that is too long the terms in its brackets, or its factors."""
+    for term in _terms(latex):
+        for part in [term] if _width(term) <= _LINE else _terms(term, "{}"):
+            yield from [part] if _width(part) <= _LINE else _terms(part, "{}", (" ",))
+
+
+def _terms(
+    latex: str, brackets: str = "([{)]}", signs: Sequence[str] = (" + ", " - ")
+) -> Iterator[str]:
+    """A formula in the terms of its sum, outside brackets, each with its sign; what follows ``where`` is one."""
+    opening, closing = brackets[: len(brackets) // 2], brackets[len(brackets) // 2 :]
     depth, start = 0, 0
     for n, sign in enumerate(latex):
-        depth += (sign in "([{") - (sign in ")]}")
-        between = latex[n - 1 : n + 2] in (" + ", " - ") or latex.startswith(
+        depth += (sign in opening) - (sign in closing)
+        before = max(n - 1, 0)
+        between = any(latex.startswith(s, before) for s in signs) or latex.startswith(
             "\\quad\\text{where", n
         )
         if not depth and between and n:

@@ -91,6 +91,113 @@ def test_matrix_notation(f, argument, matrix) -> None:
     )
 
 
+def layer_norm(V, z, gain):
+    mu = np.mean(z)
+    xhat = (z - mu) / np.sqrt(np.mean((z - mu) ** 2) + 1e-5)
+    h = np.maximum(V @ (gain * xhat), 0)
+    z = h + 1
+    return np.sum(z**2)
+
+
+def test_the_users_names_of_what_stands_beside() -> None:
+    d = jb.derive(layer_norm, W, x, A[0])
+    first = d.steps[0].expression.splitlines()
+    assert first[:2] == ["mu = ¼ Σ_r z_r", "xhat_i = (z_i − mu) / √(¼ Σ_r (mu − z_r)² + 1e-05)"]
+    assert first[2:4] == ["u_i = Σ_r V_ir gain_r xhat_r", "h_i = maximum(u_i, 0)"]
+    assert not any(line.startswith("z_i =") for line in first)  # z is an argument
+    assert "∂u_i/∂V_kl = δ_ik gain_l xhat_l" in d.steps[1].expression
+    kron = jb.derive(lambda X: np.kron(A, X), W)
+    assert "split" not in str(kron)
+    assert "share" not in str(jb.derive(lambda z: np.max(z), x))
+
+
+B = RNG.normal(size=(4, 4))
+
+
+@pytest.mark.parametrize(
+    ("f", "arrays", "index"),
+    [
+        (lambda X, A: np.trace(X @ (A + 2 * A.T)), (S, A), "A_lk + 2 A_kl"),
+        (lambda x, A: x @ (A.T @ A) @ x, (x, A), "2 (Aᵀ A x)_k"),
+        (lambda x, t: np.sum((x - t**2) ** 2), (x, A[0]), "2 (x_k − t_k^2)"),
+        (lambda X, a: np.linalg.norm(a) * X, (W, x), "δ_ik δ_jl ‖a‖"),
+        (lambda x, A: A @ A @ np.tanh(x), (x, A), "(A A)_ik (1 − tanh(x_k)²)"),
+        (lambda x, m: np.sum(x * np.argsort(m)), (x, A[0]), None),  # it takes no traced array
+    ],
+)
+def test_what_is_computed_of_other_arrays_is_seen_by_all(f, arrays, index) -> None:
+    d, J = jb.derive(f, *arrays), jb.jacobian(f)(*arrays)
+    assert d.index == J.formula()
+    assert index is None or d.index == index
+    H = jb.hessian(f)(*arrays) if J.out_shape == () else None
+    assert H is None or H.formula() == jb.derive(f, *arrays, order=2).index
+
+
+@pytest.mark.parametrize(("count", "seen"), [(30, True), (31, False)])
+def test_long_programs_of_other_arrays_have_a_name(count: int, seen: bool) -> None:
+    def f(x, A):
+        for _ in range(count):
+            A = A / (1 + A)
+        return np.sum(A * x)
+
+    J = jb.jacobian(f)(x, np.ones(4))
+    np.testing.assert_allclose(J.dense(), 1 / (1 + count))
+    assert (J.terms.terms[0].factors[0].operand.operation is not None) == seen
+
+
+class Layer:
+    def __init__(self, weight):
+        self.weight = weight
+
+    def __call__(self, z):
+        return self.weight @ z
+
+
+def helped(z):
+    M = A.T @ A
+    return z @ M @ z
+
+
+layers = [Layer(A), {"scale": B}]
+
+
+@pytest.mark.parametrize(
+    ("f", "index", "matrix"),
+    [
+        (lambda z: z @ (A + B) @ z, None, "(A + B + Aᵀ + Bᵀ) z"),
+        (lambda z: np.sum((z - 2 * x) ** 2), "2 (z_k − 2 x_k)", "2 z − 4 x"),
+        (lambda z: np.trace(np.outer(z, x) @ np.linalg.inv(A)), "(A⁻¹ᵀ x)_k", "A⁻ᵀ x"),
+        (helped, "(Mᵀ z)_k + (M z)_k", "(M + Mᵀ) z"),
+        (Layer(A), "weight_ik", "weight"),
+        (lambda z: layers[0].weight @ z, "weight_ik", "weight"),
+        (lambda z: layers[1]["scale"] @ z, "scale_ik", "scale"),
+        (lambda z: z @ np.array([1.0, 2.0, 3.0, 4.0]), "c_k", "c"),
+        (lambda z: z @ np.random.default_rng(3).normal(size=4), "c_k", "c"),  # never called again
+        (lambda z: np.sum(z) * np.sum(A[1] * B[:, 0]), None, None),
+    ],
+)
+def test_what_is_closed_over_is_read_from_the_source(f, index, matrix) -> None:
+    d, J = jb.derive(f, B[2]), jb.jacobian(f)(B[2])
+    assert d.index == J.formula()
+    assert index is None or d.index == index
+    assert matrix is None or d.matrix == matrix
+    for found in (run_program(d.numpy)(B[2]), J.dense()):
+        np.testing.assert_allclose(found, jb.numerical.jacobian(f, B[2]), rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize(("count", "seen"), [(39, True), (40, False)])
+def test_not_too_many_sources_are_read(count: int, seen: bool) -> None:
+    def f(z):
+        total = 0.0
+        for _ in range(count):
+            total = total + (A[0] + B[0]) * z
+        return total + (A[0] - B[0]) * z
+
+    J = jb.jacobian(f)(x)
+    np.testing.assert_allclose(J.dense(), np.diag(count * (A[0] + B[0]) + A[0] - B[0]))
+    assert ("c" not in J.formula()) is seen
+
+
 def test_hessian_of_log_sum_exp() -> None:
     d = jb.derive(lambda z: np.log(np.sum(np.exp(z))), x, order=2)
     p = np.exp(x) / np.exp(x).sum()

@@ -27,6 +27,7 @@ from jacobians.transforms.deriving.language import (
     variables,
 )
 from jacobians.transforms.deriving.programs import run_program
+from tests.grouping import in_groups
 from tests.transforms.deriving.table import TABLE
 
 SHAPES = dict.fromkeys("XABCD", "4x4") | dict.fromkeys("xyabcd", "4")
@@ -46,6 +47,9 @@ STATED: tuple[tuple[str, str, str | None], ...] = (
     ("sqrt((c@a) * (x@b))", "x", "b (aᵀ c) / (2 √((cᵀ a) (xᵀ b)))"),
     ("a @ log(A@sin(X)@B) @ b", "X", "(Aᵀ diag(a) (1 ⊘ (A sin(X) B)) diag(b) Bᵀ) ⊙ cos(X)"),
     ("a @ log(sin(X)) @ b", "X", "diag(a) (cos(X) ⊙ (1 ⊘ sin(X))) diag(b)"),
+    ("a @ (A@X@(X'@B + X@A) + B'@X'@(outer(a,b)@X + B@(X@D' - 3*(X@D)))@B + 4*(X@B@X'@A'@(X + X'))) @ b", "X", None),  # noqa: E501
+    ("a @ (A*X*B) @ b", "X", "(a bᵀ) ⊙ A ⊙ B"),
+    ("tan(x)", "x", "diag(1 + tan(x)²)"),
     ("sin(a) @ y", "a", "diag(cos(a)) y"),
     ("A @ exp(x)", "x", "A diag(exp(x))"),
     ("(a @ sin(A@X@b)) * b", "X", None),
@@ -72,7 +76,7 @@ STATED: tuple[tuple[str, str, str | None], ...] = (
 def judged(text: str, by: str, given: dict[str, np.ndarray]) -> np.ndarray:
     """The derivative by the complex step, or by differences where that is not defined."""
     function, names = as_function(text)
-    if not re.search(r"norm|abs|max", text):
+    if not re.search(r"norm|abs|max|sigmoid|logsumexp", text):
         step, point, columns = 1e-30, given[by], []
         for k in np.ndindex(point.shape):
             moved = point.astype(complex)
@@ -103,6 +107,49 @@ def test_what_others_state(text: str, by: str, stated: str | None) -> None:
             found, want, rtol=1e-9 if exact else 1e-5, atol=1e-9 if exact else 1e-6
         )
     assert all(len(line) <= 80 for line in str(d).splitlines())
+
+
+# Entry by entry beside matrix by matrix; numbers that stand for structure; what is masked.
+CORNERS = (
+    ("det(X .^ 3)", "X", "3 det(X^∘3) (X^∘3)⁻ᵀ ⊙ X^∘2"),
+    ("inv(sin(X))", "X", "−((sin(X))⁻¹ ⊗ (sin(X))⁻ᵀ) diag(vec(cos(X)))"),
+    ("logdet(3*eye(4) + X @ B)", "X", "(3 I + X B)⁻ᵀ Bᵀ"),
+    ("det(sigmoid(outer(x, x)) + eye(4))", "x", None),
+    ("-(maximum(-(y @ x), 0.1))", "x", None),
+    ("max(softmax(X, axis=1))", "X", None),
+    ("max(softmax(X, axis=1), axis=0)", "X", None),
+    ("logsumexp(A @ X)", "X", "Aᵀ (exp(A X) / sum(exp(A X)))"),
+    ("y @ ((x*x) / (x + 1))", "x", None),
+    ("y @ (A*A*A) @ x", "A", "3 A^∘2 ⊙ (y xᵀ)"),
+)
+
+
+@in_groups("row", CORNERS, lambda row: row[0])
+def test_corners_of_the_notation(row: tuple[str, str, str | None]) -> None:
+    text, by, matrix = row
+    d, _, _ = derive_text(text, by, [f"{n}={SHAPES[n]}" for n in variables(parsed(text))])
+    assert matrix is None or d.matrix == matrix
+    assert not re.search(r"\bc\d*_", d.index)
+    want = d.full.dense()
+    np.testing.assert_allclose(judged(text, by, d.arguments), want, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(run_program(d.numpy)(**d.arguments), want, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("text", "matrix"),
+    [
+        ("a @ X @ b", "tr(b aᵀ dX)"), ("3*(a @ X @ b)**2", "6 (aᵀ X b) tr(b aᵀ dX)"),
+        ("norm(X)", "tr(Xᵀ dX) / ‖X‖"),
+        ("det(X)", "det(X) tr(X⁻¹ dX)"), ("tr(A)", "0"),
+    ],
+)  # fmt: skip
+def test_numbers_stand_before_the_trace(text: str, matrix: str) -> None:
+    shapes = [f"{n}={SHAPES[n]}" for n in {*variables(parsed(text)), "X"}]
+    if "X" not in text:
+        f = jb.derive(lambda X, A: np.trace(A), np.eye(3), np.eye(3) + 1, layout="operator")
+        assert f.matrix == matrix
+        return
+    assert derive_text(text, "X", shapes, layout="operator")[0].matrix == matrix
 
 
 x = np.random.default_rng(3).uniform(0.2, 0.9, 5)
@@ -139,10 +186,12 @@ def test_no_decimal_stands_for_a_fraction_or_a_root() -> None:
     assert "0.4" not in attention.matrix
 
 
-def test_cross_entropy_by_hand() -> None:
+@pytest.mark.parametrize("shift", [lambda Z: 0, lambda Z: np.max(Z, axis=1, keepdims=True)])
+def test_cross_entropy_by_hand(shift) -> None:
     def loss(W, X, Y):
         Z = X @ W
-        P = np.exp(Z) / np.exp(Z).sum(axis=1, keepdims=True)
+        powers = np.exp(Z - shift(Z))
+        P = powers / powers.sum(axis=1, keepdims=True)
         return -np.sum(Y * np.log(P))
 
     Y, W = np.eye(3)[[0, 2, 1, 1]], np.random.default_rng(5).normal(size=(5, 3))
@@ -150,6 +199,34 @@ def test_cross_entropy_by_hand() -> None:
     assert d.matrix == "Xᵀ (diag(Y 𝟏) softmax(X W) − Y)"
     P = np.exp(X @ W) / np.exp(X @ W).sum(axis=1, keepdims=True)
     np.testing.assert_allclose(run_program(d.numpy)(W, X, Y), X.T @ (P - Y), rtol=1e-12)
+
+
+def logistic(w, X, t):
+    s = 1 / (1 + np.exp(-(X @ w)))
+    return -np.sum(t * np.log(s) + (1 - t) * np.log(1 - s))
+
+
+w, t = np.random.default_rng(6).normal(size=5), np.array([0.0, 1, 1, 0])
+G = np.random.default_rng(7).normal(size=(4, 3))
+
+
+@pytest.mark.parametrize(
+    ("f", "given", "order", "matrix"),
+    [
+        (logistic, (w, X, t), 1, "Xᵀ (σ(X w) − t)"),
+        (logistic, (w, X, t), 2, "Xᵀ diag(σ(X w) ⊙ (1 − σ(X w))) X"),
+        (lambda W, X, G: np.sum(G * np.tanh(X @ W)), (X[:3].T, X, G), 1, "Xᵀ (G ⊙ (1 − tanh(X W)²))"),
+        (lambda w, X, t: np.sum(np.maximum(0, 1 - t * (X @ w))), (w, X, 2 * t - 1), 1, "−Xᵀ ([1 − (t ⊙ (X w)) > 0] ⊙ t)"),  # noqa: E501
+        (lambda W, X, v: np.tanh(X @ W) @ v, (X[:3].T, X, G[0]), 1, None),
+    ],
+)  # fmt: skip
+def test_learning_as_it_is_written_with_numpy(f, given, order, matrix) -> None:
+    d = jb.derive(f, *given, order=order)
+    assert d.matrix == matrix if matrix else d.matrix is not None
+    slope = f if order == 1 else lambda *a: jb.grad(f)(*a)
+    want = jb.numerical.jacobian(slope, *given)
+    np.testing.assert_allclose(run_program(d.numpy)(*given), want, rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(d.full.dense(), want, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize(
