@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from jacobians.graph.node import Node
 from jacobians.ground.interning import Interned, by_bits
+from jacobians.notation.slots import bounds
 from jacobians.notation.terms import (
     Coefficient,
     Sum,
@@ -50,7 +51,10 @@ class Carried(NamedTuple):
         """A sum of terms, so kept."""
         operands = tensor.operands
         axes = _axes(tensor, outer)
-        shift = [min([t.slots[axis].constant for t in tensor.terms], default=0) for axis in axes]
+        shift = [
+            min([bounds(t.slots[axis], t.sizes)[0] for t in tensor.terms], default=0)
+            for axis in axes
+        ]
         plain = _moved(numbered(tensor, operands), axes, [-n for n in shift])
         numbers = {by_bits(term.coefficient): term.coefficient for term in tensor.terms}
         scale: Coefficient = 1

@@ -6,7 +6,17 @@ from typing import Any
 import numpy as np
 
 from jacobians.execution.parallel import LARGE
-from jacobians.execution.steps import OUT, Kernel, Literal, Place, Program, Ref, Step, Ufunc
+from jacobians.execution.steps import (
+    OUT,
+    Kernel,
+    Literal,
+    Place,
+    Program,
+    Ref,
+    Step,
+    Ufunc,
+    literal,
+)
 
 REUSE = 1 << 10
 """Entries from which writing into a dead array is quicker than a new one (``benchmarks.suite``)."""
@@ -53,7 +63,7 @@ def stored_at_once(steps: Sequence[Step], returned: Iterable[str]) -> list[Step]
             and last.shape == step.into.written
             and last.dtype == step.dtype
         ):
-            found[-1:] = [*new, last._replace(target="", into=step.into)]
+            found[-1:] = [*new, written_into(last._replace(target=""), step.into)]
         else:
             found += [*new, step]
     return found
@@ -61,7 +71,18 @@ def stored_at_once(steps: Sequence[Step], returned: Iterable[str]) -> list[Step]
 
 def into_out(steps: Sequence[Step]) -> list[Step]:
     """The last step writes into the caller's array for the result, if there is one."""
-    return [*steps[:-1], steps[-1]._replace(into=Ref(OUT))]
+    return [*steps[:-1], written_into(steps[-1], Ref(OUT))]
+
+
+def written_into(step: Step, place: Ref | Place) -> Step:
+    """A step that writes into an array that need not be contiguous.
+
+    ``numpy.negative`` writes wrong numbers there where it reads every 64th byte (NumPy 2.4, x86).
+    """
+    if step.kernel == Ufunc("negative"):
+        operands = (*step.operands, literal(-1))
+        step = step._replace(kernel=Ufunc("multiply"), operands=operands)
+    return step._replace(into=place)
 
 
 def filled_out(

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import jacobians as jb
+from jacobians.operations.recurrences import recurrence, recurrence_back
 
 
 def suffix(g, axis):
@@ -200,3 +201,54 @@ def test_formulas_name_what_runs():
     w = np.arange(4.0)
     J = jb.jacobian(lambda x: w @ np.cumprod(x))(x[:4])
     assert J.formula() == "recurrence_back(x, w)_k products_before(x)_k"
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 2, 0)])
+def test_recurrences_of_arrays_in_any_order_in_memory(order):
+    rng = np.random.default_rng(5)
+    back = np.argsort(order)
+    a, b = (
+        rng.uniform(0.5, 1.5, size=(2, 3, 7)).transpose(order).copy().transpose(back)
+        for _ in range(2)
+    )
+    for run, first, step in ((recurrence, 0, 1), (recurrence_back, 6, -1)):
+        exact = b.copy()
+        for k in range(1, 7):
+            now, last = first + step * k, first + step * (k - 1)
+            exact[..., now] += a[..., max(now, last)] * exact[..., last]
+        np.testing.assert_allclose(run.function(a, b), exact)
+
+
+def reversed_loop(x):
+    y = [x[-1]]
+    for k in range(len(x) - 2, -1, -1):
+        y.append(np.tanh(y[-1]) + x[k])
+    return np.stack(y)
+
+
+@pytest.mark.parametrize("strategy", ["forward", "reverse", "auto"])
+@pytest.mark.parametrize("n", [7, 8, 9, 16, 17, 18])
+def test_loops_backwards_beside_running_sums(n, strategy):
+    """Rows of a loop lie at tables that fall: nothing of a step may lie outside of the tensor."""
+    x = np.random.default_rng(n).uniform(0.4, 1.3, size=n)
+    f = lambda x: np.sum(np.sin(reversed_loop(np.cumsum(x))))  # noqa: E731
+
+    def gradient(x):
+        z = np.cumsum(x)[::-1]
+        y, back = np.zeros((2, n), z.dtype)
+        for k in range(n):
+            y[k] = z[k] + (np.tanh(y[k - 1]) if k else 0)
+        for k in range(n - 1, -1, -1):
+            back[k] = np.cos(y[k]) + (back[k + 1] * (1 - np.tanh(y[k]) ** 2) if k < n - 1 else 0)
+        return np.cumsum(back)[::-1]
+
+    exact = np.array([gradient(x + 1e-20j * e).imag / 1e-20 for e in np.eye(n)])
+    H = jb.jacobian(jb.jacobian(f, strategy=strategy), strategy=strategy)(x)
+    np.testing.assert_allclose(H.dense(), exact, atol=1e-12)
+    places = np.array([0] * (n - 2) + [1, 3])
+    J = jb.jacobian(lambda x: reversed_loop(np.cumsum(x[places][::-1])[::-1]), strategy=strategy)(x)
+    steps = [
+        reversed_loop(np.cumsum((x + 1e-20j * e)[places][::-1])[::-1]).imag / 1e-20
+        for e in np.eye(n)
+    ]
+    np.testing.assert_allclose(J.dense(), np.transpose(steps), atol=1e-12)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from jacobians.execution.interpret import Bound
+from jacobians.execution.interpret import Bound, contract
 from jacobians.execution.lowering import lower_terms
 from jacobians.execution.numpy_source import compiled
 from jacobians.notation.slots import Slot, letter_slot, table_slot
@@ -49,3 +49,16 @@ def test_what_an_array_held_before_never_shows(name):
             np.testing.assert_array_equal(held, scale * exact)
     stepwise(arrays, out=held)
     np.testing.assert_array_equal(held, exact)
+
+
+@pytest.mark.parametrize("n", [3, 4, 7, 8, 9, 16])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_minus_a_column_into_a_column(n, dtype):
+    """numpy.negative from every 64th byte into strided memory is wrong in NumPy 2.4."""
+    M = np.arange(1.0, n * n + 1, dtype=dtype).reshape(n, n)
+    column = total((n, n), [normal(-1, (n,), [Factor(0, (i, Slot(n - 1)))], [i, Slot(0)])])
+    found = contract(column, [M], dtype)
+    np.testing.assert_array_equal(found[:, 0], -M[:, n - 1])
+    assert not found[:, 1:].any()
+    run = compiled(lower_terms(column, [M.shape], [M.dtype], dtype))
+    np.testing.assert_array_equal(run(M), found)

@@ -265,3 +265,14 @@ def test_what_reads_several_lists_in_turn(several):
         np.testing.assert_allclose(c.dense(x), exact, rtol=1e-9, atol=1e-12)
         lines.append(len(c.source.splitlines()))
     assert several > 6 or max(lines) < 130
+
+
+@pytest.mark.parametrize("start", [0, 1, 3])
+@pytest.mark.parametrize("step", [-1, -2, -5])
+def test_slices_backwards_are_printed_with_their_starts(start, step):
+    A = RNG.normal(size=(5, 3))
+    for part in (np.s_[start::step], np.s_[start::step, 1], np.s_[start::step, 2::-1]):
+        exact = np.zeros_like(A)
+        exact[part] = 2 * np.exp(A)[part]
+        found = jb.grad(lambda A, part=part: 2 * np.sum(np.exp(A[part]))).compile(A)
+        np.testing.assert_allclose(found(A), exact)
