@@ -12,7 +12,7 @@ All three become the same thing: a function from a node and an operand's positio
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
 from itertools import chain, count
 from math import isfinite
@@ -473,7 +473,8 @@ class Rule(Declared):
         masks = frozenset(name for name in used if named[name].dtype == np.bool_)
         key = argument, node.shape, shapes, operand_shapes, masks
         tensor = self._known.get(key, lambda: _rule_terms(self, *key))
-        return _numbers_out(_places_known(relabelled(tensor, named.__getitem__)))
+        own = {named[name] for name in self.where if name in named}.difference(node.operands)
+        return _numbers_out(_places_known(relabelled(tensor, named.__getitem__), own))
 
     def _slope(self, name: str, argument: str, node: Node) -> Node:
         """What a function in ``where`` gives at a node."""
@@ -585,12 +586,12 @@ def _rule_terms(
     )
 
 
-def _places_known(tensor: Sum) -> Sum:
-    """Terms with one mask, which is a constant, list its places: they are structure."""
+def _places_known(tensor: Sum, own: Collection[Node]) -> Sum:
+    """Terms with one mask, which is a constant of the rule's own, list its places: they are structure."""
     found: list[Term | None] = []
     for term in tensor.terms:
         masks = [f for f in term.factors if f.mask]
-        known = len(masks) == 1 and masks[0].operand.value is not None
+        known = len(masks) == 1 and masks[0].operand in own and masks[0].operand.value is not None
         plain = known and all(
             full_letter(slot, term.sizes, size) is not None
             for slot, size in zip(masks[0].slots, masks[0].operand.shape, strict=True)
