@@ -32,8 +32,6 @@ Wrt = int | str | Sequence[int | str]
 _alias = elementwise("alias", lambda X, token: X, X="1", notation="{0}", how=lambda _: ByViews(()))  # noqa: ARG005
 _tokens = count()
 _TITLES = ("Y", "F", "Z", "result")  # of a function without a name
-_MOST_APART = 60
-"""Operations on arrays that nothing is differentiated by, above which these have names in formulas."""
 # The inputs of all functions that are being differentiated now, in any thread.
 _ACTIVE: set[Node] = set()
 
@@ -264,6 +262,7 @@ def traced(
             given: Any = new_args if isinstance(other, int) else new_kwargs
             name = names[other] if isinstance(other, int) else other
             given[other] = _input(here, name, given[other], f"{name_of(function)}: argument {name}")
+            here.apart.add(given[other].node)
         wanted = Wanted(
             isinstance(wrt, Integral | str),
             tuple(structure for structure, _ in found),
@@ -299,19 +298,8 @@ def traced_whole(
         run = None
         if others:
             with suppress(Exception):  # what it does with one of them may have no Jacobian
-                whole = stack.enter_context(traced(function, args, kwargs, wrt, others=others))
-                run = whole if _apart(whole) <= _MOST_APART else None
+                run = stack.enter_context(traced(function, args, kwargs, wrt, others=others))
         yield run or stack.enter_context(traced(function, args, kwargs, wrt, others=()))
-
-
-def _apart(run: Run) -> int:
-    """How many operations are on arrays that nothing is differentiated by."""
-    moving = set(run.inputs)
-    nodes = ordered([o.node for o in run.outputs if isinstance(o, Traced)])
-    for node in nodes:
-        if not moving.isdisjoint(node.operands):
-            moving.add(node)
-    return sum(node.operation is not None and node not in moving for node in nodes)
 
 
 def _is_passive(value: Any) -> bool:

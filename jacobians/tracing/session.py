@@ -39,6 +39,7 @@ _ARRAYS = (PACKAGE, _NUMPY, _SCIPY, str(contextlib.__file__), "<__array_function
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}", "<frozen ")
 _STANDARD = tuple({_folder(sysconfig.get_path(name)) for name in ("stdlib", "platstdlib")})
 
+_MOST_APART = 60  # arrays that nothing is differentiated by; what is computed beyond has no formula
 _MOST_READ = 40  # arrays without a name whose source is read; a longer formula is not read
 
 
@@ -71,9 +72,21 @@ class Session:
         self.names: dict[int, str] = {}
         self.traces: list[Trace] = []
         self.expressed: Callable[[Session, Any], Node | None] | None = None
+        self.apart: set[Node] = (
+            set()
+        )  # arrays that nothing is differentiated by, and what comes of them
         self.readings, self.folds = 0, True  # of sources; operations on constants are constants
         self._constants: dict[int, tuple[Any, Node]] = {}
         self._numbers: dict[Hashable, Node] = {}
+
+    def computed_apart(self, node: Node, value: Any) -> Node:
+        """What is computed of arrays that nothing is differentiated by; a constant, where it is very much."""
+        self.apart.add(node)
+        if len(self.apart) <= _MOST_APART:
+            return node
+        found = constant(value)
+        self.values[found] = value
+        return found
 
     def constant_node(self, value: Any) -> Node:
         """The node of a value that is not traced: a copy, since the caller may change it later."""

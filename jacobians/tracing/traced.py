@@ -442,7 +442,7 @@ def recorded(head: Any, operands: Sequence[Any]) -> Traced:
     known_values = here.values
     nodes: list[Node] = []
     values: list[Any] = []
-    fixed, live = True, False
+    fixed, live, apart = True, False, bool(here.apart)
     trace = here.traces[0] if here.traces else None
     for operand in operands:
         if isinstance(operand, Traced):
@@ -453,6 +453,7 @@ def recorded(head: Any, operands: Sequence[Any]) -> Traced:
             if node not in known_values:
                 known_values[node] = value.copy() if operand.live else value
             live = live or operand.live
+            apart = apart and (node in here.apart or node.value is not None)
             if node.operation is not None:
                 fixed = False
             else:
@@ -485,4 +486,6 @@ def recorded(head: Any, operands: Sequence[Any]) -> Traced:
         known_values[node] = value
     else:
         value = known.copy(order="K")  # two arrays, if of one node
+    if apart:
+        node = here.computed_apart(node, value)
     return Traced(node, value, number=not value.ndim, trace=trace)

@@ -505,6 +505,7 @@ BOTH_SIDES: dict[str, tuple[tuple[Make, tuple[int, ...]], ...]] = {
     "tracing.numpy.shapes._FEW": ((repeated, (7, 8, 9)),),
 }
 NO_SIZE = {
+    "tracing.session._MOST_APART": "both sides in tests/transforms/deriving/test_derive.py",
     "execution.rolling._SEVERAL": "both sides in tests/execution/test_rolling.py",
     "ground.collecting._NEW": "objects between two looks for garbage: test_collecting makes more",
     "transforms.deriving.derivations._WIDTH": "text",
@@ -524,7 +525,6 @@ NO_SIZE = {
     "transforms.deriving.typesetting._LINE": "text",
     "tracing.closed_over._REMEMBERED": "entries of a cache",
     "tracing.session._MOST_READ": "both sides in tests/transforms/deriving/test_derive.py",
-    "tracing.running._MOST_APART": "both sides in tests/transforms/deriving/test_derive.py",
     "execution.building._FIRST": "a number in names",
     "execution.interpret._STEP": "bytes of a cache's entry",
     "execution.jax.MOSTLY_ZERO": "both sides in tests/execution/test_jax.py",
