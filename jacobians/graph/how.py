@@ -25,28 +25,35 @@ class Range(NamedTuple):
         return slice(self.start, None if stop < 0 else stop, self.step)
 
 
+# Each has its kind as a field: views of one number in two kinds are equal as tuples, and would be one key.
+
+
 class Transpose(NamedTuple):
     """The axes in another order."""
 
     axes: tuple[int, ...]
+    kind: str = "transpose"
 
 
 class Index(NamedTuple):
     """Basic indices: a range or a number for an axis, None for a new one; later axes stay whole."""
 
     items: tuple[Range | int | None, ...]
+    kind: str = "index"
 
 
 class Reshape(NamedTuple):
     """The same entries in another shape."""
 
     shape: tuple[int, ...]
+    kind: str = "reshape"
 
 
 class Broadcast(NamedTuple):
     """Repeated along new axes and those of size 1."""
 
     shape: tuple[int, ...]
+    kind: str = "broadcast"
 
 
 class Strided(NamedTuple):

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+import jacobians as jb
 from jacobians.execution.interpret import Bound, contract
 from jacobians.execution.lowering import lower_terms
 from jacobians.execution.numpy_source import compiled
+from jacobians.graph.how import Broadcast, Index, Reshape, Transpose
 from jacobians.notation.slots import Slot, letter_slot, table_slot
 from jacobians.notation.terms import Factor, normal, total
 from tests.notation.strategies import evaluate
@@ -62,3 +64,22 @@ def test_minus_a_column_into_a_column(n, dtype):
     assert not found[:, 1:].any()
     run = compiled(lower_terms(column, [M.shape], [M.dtype], dtype))
     np.testing.assert_array_equal(run(M), found)
+
+
+def test_views_of_two_kinds_are_never_equal():
+    """A program that repeats an array, after one that reshapes one, and the other way round."""
+    views = [Reshape((2,)), Broadcast((2,)), Transpose((2,)), Index((2,))]
+    assert len(set(views)) == 4
+    x, A = np.array([0.7, 0.2, 0.4]), np.array([[0.7, 0.2]])
+    for _ in range(2):
+        repeated = jb.hessian(
+            lambda x: np.sum(np.cumprod(np.cumprod(np.broadcast_to(np.sum(x), (2,))) ** 2))
+        ).compile(x)
+        reshaped = jb.hessian(lambda A: np.sum(np.cumprod(np.cumprod(A.reshape(2)) ** 2))).compile(
+            A
+        )
+        s = x.sum()  # s² + s⁶, and a² + a⁴ b²
+        np.testing.assert_allclose(repeated.dense(x), np.full((3, 3), 2 + 30 * s**4))
+        (a, b), exact = A[0], np.zeros((1, 2, 1, 2))
+        exact[0, :, 0] = [[2 + 12 * a**2 * b**2, 8 * a**3 * b], [8 * a**3 * b, 2 * a**4]]
+        np.testing.assert_allclose(reshaped.dense(A), exact)
