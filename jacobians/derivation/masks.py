@@ -12,7 +12,16 @@ import numpy as np
 
 from jacobians.graph.node import NUMPY, Node, apply
 from jacobians.notation.slots import Slot
-from jacobians.notation.terms import Factor, Sum, Term, letter_count, normal, plain_slots, total
+from jacobians.notation.terms import (
+    Factor,
+    Sum,
+    Term,
+    letter_count,
+    normal,
+    over_used,
+    plain_slots,
+    total,
+)
 
 
 def joined_masks(tensor: Sum, single: Callable[[Sum], Node], most: int) -> Sum:
@@ -48,8 +57,6 @@ def one_mask(term: Term) -> Term:
 def _reached(term: Term) -> Term:
     """1 where a term reaches: the product of its masks."""
     masks = [factor._replace(mask=False) for factor in term.factors if factor.mask]
-    used = term.kept.union(*(factor.letters for factor in masks))
-    sizes = [size if a in used else 1 for a, size in enumerate(term.sizes)]
-    found = normal(1, sizes, masks, term.slots)
+    found = over_used(1, term.sizes, masks, term.slots)
     assert found is not None
     return found

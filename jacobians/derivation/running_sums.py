@@ -13,7 +13,7 @@ from jacobians.graph.node import Node, apply
 from jacobians.notation.join import composed
 from jacobians.notation.rewrite import Make
 from jacobians.notation.slots import Slot, bounds, combine, letter_slot
-from jacobians.notation.terms import Coefficient, Factor, Sum, Term, normal, numbered, total
+from jacobians.notation.terms import Factor, Sum, Term, numbered, over_used, total
 from jacobians.operations.declare import Multilinear, Rule
 from jacobians.operations.recurrences import RECURRING, recurrence, recurrence_back
 from jacobians.operations.reductions import cumsum, suffix_sums
@@ -96,7 +96,7 @@ class _Run(NamedTuple):
         else:
             made = apply(cumsum if self.onward else suffix_sums, [core], axis=len(axes))
         slots = [place if n == self.axis else s for n, s in enumerate(term.slots)]
-        return _term(term.coefficient, sizes, [*rest, Factor(made, whole)], slots)
+        return over_used(term.coefficient, sizes, [*rest, Factor(made, whole)], slots)
 
     def _node(
         self,
@@ -105,14 +105,6 @@ class _Run(NamedTuple):
         factors: Sequence[Factor],
         slots: Sequence[Slot],
     ) -> Node:
-        tensor = total(shape, [_term(1, sizes, factors, slots)])
+        tensor = total(shape, [over_used(1, sizes, factors, slots)])
         made: Node = self.make(numbered(tensor), tensor.operands)
         return made
-
-
-def _term(
-    coefficient: Coefficient, sizes: Sequence[int], factors: Sequence[Factor], slots: Sequence[Slot]
-) -> Term | None:
-    """The term over the letters that it uses; no other counts."""
-    used = {b for s in slots for b in s.letters}.union(*(f.letters for f in factors))
-    return normal(coefficient, [n if b in used else 1 for b, n in enumerate(sizes)], factors, slots)

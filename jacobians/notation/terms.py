@@ -103,6 +103,17 @@ def normal(
     )
 
 
+def over_used(
+    coefficient: Coefficient,
+    sizes: Sequence[int],
+    factors: Sequence[Factor],
+    slots: Sequence[Slot],
+) -> Term | None:
+    """As ``normal``, over the letters that stand in a slot or a factor; no other one counts."""
+    used = {a for s in slots for a in s.letters}.union(*(f.letters for f in factors))
+    return normal(coefficient, [n if a in used else 1 for a, n in enumerate(sizes)], factors, slots)
+
+
 def _weight(part: tuple[int, int | Table]) -> int:
     return 0 if isinstance(part[1], Table) else -abs(part[1])
 

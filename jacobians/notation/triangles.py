@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jacobians.notation.slots import Integers, column, letter_slot, substitute, table_slot
-from jacobians.notation.terms import Factor, Term, normal, rebuilt
+from jacobians.notation.terms import Factor, Term, over_used, rebuilt
 
 
 class TriangularTerm(NamedTuple):
@@ -70,7 +70,5 @@ def places_listed(term: Term, mask: Factor, places: Any) -> Term | None:
     rest = [factor for factor in term.factors if factor is not mask]
     every = [*term.slots, *(slot for factor in rest for slot in factor.slots)]
     new = [substitute(slot, over, sizes) for slot in every]
-    used = {a for slot in new for a in slot.letters}
-    counted = [size if a in used else 1 for a, size in enumerate(sizes)]
     slots = new[: len(term.slots)]
-    return normal(term.coefficient, counted, rebuilt(rest, new[len(slots) :]), slots)
+    return over_used(term.coefficient, sizes, rebuilt(rest, new[len(slots) :]), slots)
