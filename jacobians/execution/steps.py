@@ -5,7 +5,7 @@ assigns a new variable, or writes ``into`` one that is there. A *program* is a l
 inputs, the arrays that are constant, and what it returns.
 """
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from enum import Enum, auto
 from math import prod
 from typing import Any, NamedTuple
@@ -235,8 +235,3 @@ class Program(NamedTuple):
         """The functions that the steps call, by name."""
         called = (step.kernel for step in self.steps if isinstance(step.kernel, Call))
         return {call.name: call for call in called}
-
-
-def roots(refs: Sequence[Ref | Literal]) -> list[str]:
-    """The variables behind operands."""
-    return [ref.root for ref in refs if isinstance(ref, Ref)]
