@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from math import isfinite
+from operator import add
 from typing import NamedTuple
 
 from jacobians.graph.node import Node
@@ -68,8 +69,13 @@ class Carried(NamedTuple):
 
     def again(self, shift: Shift, scale: Coefficient) -> "Carried":
         """The same elsewhere on the outer axes, and times a number."""
-        moved = tuple([a + b for a, b in zip(self.shift, shift, strict=True)])
-        return self._replace(shift=moved, scale=self.scale * scale)
+        if any(shift):
+            shift = tuple(map(add, self.shift, shift))
+        elif type(scale) is int and scale == 1:
+            return self
+        else:
+            shift = self.shift
+        return Carried(self.form, self.operands, shift, self.scale * scale)
 
     @property
     def tensor(self) -> Sum:

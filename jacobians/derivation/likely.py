@@ -4,9 +4,8 @@ Both functions may say yes where nothing cancels; no is certain as far as they l
 """
 
 from collections.abc import Iterable, Iterator
-from weakref import WeakKeyDictionary
 
-from jacobians.graph.node import Node
+from jacobians.graph.node import Node, set_nearness
 from jacobians.operations import elementwise, functions, index_maps, piecewise
 from jacobians.operations.declare import Multilinear
 from jacobians.operations.products import contraction
@@ -31,7 +30,6 @@ _QUOTIENTS = {functions.cosh: functions.sinh, functions.expm1: elementwise.exp}
 """What is below, and what above it has a quotient that is known."""
 
 
-_KNOWN: WeakKeyDictionary[Node, int] = WeakKeyDictionary()
 _NOWHERE = _NEAR + 1
 
 
@@ -42,14 +40,15 @@ def may_cancel(node: Node) -> bool:
 
 def may_cancel_as(copy: Node, node: Node) -> None:
     """Let a copy answer ``may_cancel`` as the node does, whose operands it may not have."""
-    _KNOWN[copy] = _quotient(node)
+    set_nearness(copy, _quotient(node))
 
 
 def _quotient(node: Node) -> int:
     """Within how many products a quotient stands in the node; ``_NOWHERE`` if not near."""
-    known = _KNOWN.get(node)
+    known = node.nearness
     if known is None:
-        known = _KNOWN[node] = _found_quotient(node, _NEAR)
+        known = _found_quotient(node, _NEAR)
+        set_nearness(node, known)
     return known
 
 
@@ -60,7 +59,7 @@ def _found_quotient(node: Node, depth: int) -> int:
     found = _NOWHERE
     if depth and operation in _MULTIPLYING:
         for operand in node.operands:
-            inner = _KNOWN.get(operand)
+            inner = operand.nearness
             if inner is None:
                 inner = _found_quotient(operand, depth - 1)
             found = min(found, inner + 1)

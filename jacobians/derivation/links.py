@@ -10,6 +10,7 @@ shapes, dtypes, Python numbers, which operands are the same, and which nodes wer
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import sub
 from typing import Any, NamedTuple
 
 from jacobians.derivation.carried import Carried, Shift, Skeleton
@@ -201,16 +202,31 @@ class Links:
         return [carried(tensor) for tensor in found]
 
 
-def _common(parts: Sequence[Carried]) -> tuple[Shift, Coefficient, list[Carried]]:
+def _common(parts: Sequence[Carried]) -> tuple[Shift, Coefficient, Sequence[Carried]]:
     """Where all parts begin, the number that all are multiplied by, and the parts from there."""
     base, scale = parts[0].shift, parts[0].scale
     for part in parts[1:]:
-        base = tuple([min(own) for own in zip(base, part.shift, strict=True)])
-        if by_bits(part.scale) != by_bits(scale):
+        if part.shift != base:
+            base = tuple(map(min, base, part.shift))
+        if part.scale is not scale and by_bits(part.scale) != by_bits(scale):
             scale = 1
-    back = tuple([-n for n in base])
+    moved = any(base)
     one = type(scale) is int and scale == 1
-    return base, scale, [(part if one else part._replace(scale=1)).again(back, 1) for part in parts]
+    if one and not moved:
+        return base, scale, parts
+    return (
+        base,
+        scale,
+        [
+            Carried(
+                part.form,
+                part.operands,
+                tuple(map(sub, part.shift, base)) if moved else part.shift,
+                part.scale if one else 1,
+            )
+            for part in parts
+        ],
+    )
 
 
 def _given(parts: Sequence[Carried], node: Node) -> list[Node]:

@@ -44,6 +44,12 @@ class Bound:
             for step, names in zip(steps, done, strict=True)
         ]
 
+    @property
+    def nbytes(self) -> int:
+        """The bytes of its constants and steps, roughly."""
+        constants = sum(array.nbytes for array in self._constants.values())
+        return constants + _STEP * len(self._steps)
+
     def __call__(self, arrays: Sequence[Any], out: Array | None = None) -> list[Any]:
         """The values of what the program returns."""
         values: Values = dict(zip(self.program.inputs, arrays, strict=True))
@@ -304,8 +310,7 @@ def contract(
 
 
 def _weight(key: Any, bound: Bound) -> int:
-    constants = sum(array.nbytes for array in bound.program.constants.values())
-    return constants + table_bytes(key[0]) + _STEP * len(bound.program.steps)
+    return bound.nbytes + table_bytes(key[0])
 
 
 _STEP = 2048  # bytes of a step and the functions that run it, as tracemalloc has them

@@ -4,7 +4,8 @@ So that what depends on looks alone, a result's shape and dtype, a step of the c
 is worked out once and found by them; they hash and compare by identity.
 """
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -20,10 +21,11 @@ NUMBERS = {int, float}
 class Head:
     """An operation with parameters; equal ones are one object."""
 
-    __slots__ = ("__weakref__", "operation", "parameters")
+    __slots__ = ("__weakref__", "named", "operation", "parameters")
 
     def __init__(self, operation: Any, parameters: Parameters) -> None:
         self.operation, self.parameters = operation, parameters
+        self.named: Mapping[str, Any] = MappingProxyType(dict(parameters))
 
 
 class Look:
@@ -71,6 +73,14 @@ def _bits(value: Any) -> Hashable:
     if isinstance(value, Sum):
         return Sum, value, coefficient_bits(value)
     return by_bits(value)
+
+
+_NONE: Mapping[str, Any] = MappingProxyType({})
+
+
+def named_of(head: Any) -> Mapping[str, Any]:
+    """The parameters by name."""
+    return head.named if type(head) is Head else _NONE
 
 
 def parts_of(head: Any) -> tuple[Any, Parameters]:

@@ -15,7 +15,15 @@ from numpy.typing import DTypeLike, NDArray
 
 from jacobians.errors import UnsupportedError
 from jacobians.graph.how import How
-from jacobians.graph.looks import NUMBERS, Look, Parameters, head_of, look_of, parts_of
+from jacobians.graph.looks import (
+    NUMBERS,
+    Look,
+    Parameters,
+    head_of,
+    look_of,
+    named_of,
+    parts_of,
+)
 from jacobians.ground.caches import ByteCache
 from jacobians.ground.interning import by_bits
 from jacobians.notation.terms import Sum, bytes_of
@@ -80,6 +88,10 @@ class Operation:
         """The value on arrays."""
         raise NotImplementedError  # pragma: no cover - abstract
 
+    def value(self, head: Any, arrays: Sequence[Any]) -> Any:
+        """As ``evaluate``, with the parameters of a head of this operation (``looks.head_of``)."""
+        return self.evaluate(arrays, named_of(head))
+
     def how(self, node: "Node") -> How:
         """How a program computes a node of this operation."""
         raise NotImplementedError  # pragma: no cover - abstract
@@ -124,8 +136,8 @@ class _Fields:
     """What a node holds, while it is filled."""
 
     __slots__ = (
-        "__weakref__", "_look", "_uses", "dtype", "name", "operands", "operation", "parameters",
-        "serial", "shape", "value",
+        "__weakref__", "_look", "_uses", "dtype", "name", "nearness", "operands", "operation",
+        "parameters", "serial", "shape", "value",
     )  # fmt: skip
 
     operation: Operation | None
@@ -136,6 +148,7 @@ class _Fields:
     name: str
     value: Any
     serial: int
+    nearness: int | None
     _look: Look | None
     _uses: dict[Any, "Node"]
 
@@ -144,7 +157,7 @@ class Node(_Fields):
     """An operation applied to nodes (``operation`` is None for an input or a constant).
 
     Nodes never change, and are keys: ``==`` is identity. What would need a value (truth, ``float``,
-    iteration, indexing) raises.
+    iteration, indexing) raises. ``nearness`` is kept for ``derivation.likely``.
     """
 
     __slots__ = ()
@@ -170,6 +183,7 @@ class Node(_Fields):
         made.name = name
         made.value = value
         made.serial = next(_serial)
+        made.nearness = None
         made._look = None
         made._uses = {}
         made.__class__ = cls
@@ -274,7 +288,7 @@ class Node(_Fields):
 
 _set: dict[str, Callable[[Node, Any], None]] = {
     name: _Fields.__dict__[name].__set__
-    for name in ("operation", "operands", "parameters", "serial", "_look")
+    for name in ("operation", "operands", "parameters", "serial", "nearness", "_look")
 }
 _set_look = _set["_look"]
 
@@ -312,6 +326,11 @@ def opened(input_: Node, look: Look, operands: tuple[Node, ...]) -> None:
         _set[name](input_, value)
     key = (look.head, *_identities(operands))
     host_of(operands)._uses.setdefault(key, input_)
+
+
+def set_nearness(node: Node, found: int) -> None:
+    """Let a node keep how near a quotient stands in it, which ``derivation.likely`` works out."""
+    _set["nearness"](node, found)
 
 
 def _is_seen(value: Any) -> bool:
@@ -391,7 +410,13 @@ def host_of(nodes: Sequence[Node]) -> Node:
 
     A Python number is made anew each time, and remembers nothing where there is another.
     """
-    return max(nodes, key=lambda n: (n.value is None, type(n.value) not in NUMBERS, n.serial))
+    host = None
+    for node in nodes:
+        if node.value is None and (host is None or node.serial > host.serial):
+            host = node
+    if host is not None:
+        return host
+    return max(nodes, key=lambda n: (type(n.value) not in NUMBERS, n.serial))
 
 
 def _identities(nodes: Sequence[Node]) -> list[Hashable]:
@@ -448,5 +473,5 @@ def evaluate(nodes: Iterable[Node], values: Mapping[Node, Any]) -> dict[Node, An
                 known[node] = node.value
             else:
                 arrays = [known[operand] for operand in node.operands]
-                known[node] = node.operation.evaluate(arrays, dict(node.parameters))
+                known[node] = node.operation.value(node.look.head, arrays)
     return known

@@ -3,7 +3,6 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from contextlib import suppress
 from typing import Any, Generic, TypeVar
 
 Made = TypeVar("Made")
@@ -27,8 +26,10 @@ class ByteCache(Generic[Made]):
         """The entry of a key, made now if there is none."""
         known = self._entries.get(key)
         if known is not None:
-            with suppress(KeyError):  # another thread may have let it go
+            try:
                 self._entries.move_to_end(key)
+            except KeyError:  # another thread has let it go
+                pass
             return known[0]
         made = make()  # not under the lock: it may ask for other entries
         self._put(key, made)

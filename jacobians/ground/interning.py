@@ -36,6 +36,8 @@ def by_bits(value: Any) -> Hashable:
 
     ``0.0`` is not ``-0.0``, ``1`` is neither ``1.0`` nor ``True``, and a NaN is itself.
     """
+    if type(value) is int:
+        return int, value
     if isinstance(value, np.generic):
         return type(value), value.tobytes()
     if isinstance(value, float):

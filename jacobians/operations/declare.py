@@ -22,8 +22,9 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 import numpy as np
 
 from jacobians.errors import JacobiansError, ShapeError, UnsupportedError
-from jacobians.execution.interpret import contract
+from jacobians.execution.interpret import Bound, program_for
 from jacobians.graph.how import ByCall, ByTerms, ByUfunc, How
+from jacobians.graph.looks import NUMBERS, Parameters, parts_of
 from jacobians.graph.node import NUMPY, Node, Operation, as_node, weak_type
 from jacobians.ground.caches import ByteCache
 from jacobians.notation.coordinates import (
@@ -43,6 +44,7 @@ from jacobians.notation.terms import (
     Factor,
     Sum,
     Term,
+    bytes_of,
     full_letter,
     normal,
     relabelled,
@@ -206,10 +208,24 @@ class Multilinear(Declared):
             result = self._value(*arrays, **parameters)
             return _checked(self, arrays, result) if self.checked else result
         real = [np.asarray(array) for array in arrays]
-        shapes = tuple(array.shape for array in real)
-        tensor = self.structure(shapes, tuple(sorted(parameters.items())))
-        dtype = self._type(tensor, [a if type(a) in (int, float) else a.dtype for a in arrays])
-        return contract(tensor, real, dtype)
+        return self._plan(tuple(sorted(parameters.items())), arrays, real)(real)[0]
+
+    def value(self, head: Any, arrays: Sequence[Any]) -> Any:
+        """As ``evaluate``; the plan is found by the head."""
+        if self._value is not None:
+            return super().value(head, arrays)
+        real = [np.asarray(array) for array in arrays]
+        types = [type(a) if type(a) in NUMBERS else (a.shape, a.dtype) for a in arrays]
+        parameters = parts_of(head)[1]
+        plan = _PLANS.get((head, *types), lambda: self._plan(parameters, arrays, real))
+        return plan(real)[0]
+
+    def _plan(self, parameters: Parameters, arrays: Sequence[Any], real: Sequence[Any]) -> Bound:
+        """How the terms are computed on arrays like these."""
+        shapes = tuple([array.shape for array in real])
+        tensor = self.structure(shapes, parameters)
+        dtype = self._type(tensor, [a if type(a) in NUMBERS else a.dtype for a in arrays])
+        return program_for(tensor, shapes, tuple([array.dtype for array in real]), dtype)
 
     def shape(self, shapes: tuple[Shape, ...]) -> Shape:
         """The result's shape, of an operation without parameters."""
@@ -245,6 +261,14 @@ class Multilinear(Declared):
         else:
             tensor = _derivative(self, *key)
         return _numbers_out(relabelled(tensor, node.operands.__getitem__))
+
+
+def _plan_bytes(key: Any, plan: Bound) -> int:
+    return plan.nbytes + bytes_of(parts_of(key[0])[1])
+
+
+_PLANS: ByteCache[Bound] = ByteCache(_MOST, _plan_bytes)
+"""Plans of terms, by an operation with parameters and what its arrays look like."""
 
 
 class RunningSum(Multilinear):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.errors import UnsupportedError
-from jacobians.graph.looks import head_of, parts_of
+from jacobians.graph.looks import head_of, named_of, parts_of
 from jacobians.graph.node import (
     Node,
     Operation,
@@ -436,8 +436,7 @@ def record(operation: Operation, operands: Sequence[Any], **parameters: Any) -> 
 
 def recorded(head: Any, operands: Sequence[Any]) -> Traced:
     """As ``record``, where the operation with its parameters is known as one object already."""
-    operation, given = parts_of(head)
-    parameters = dict(given)
+    operation = parts_of(head)[0]
     here = current()
     known_values = here.values
     nodes: list[Node] = []
@@ -468,14 +467,16 @@ def recorded(head: Any, operands: Sequence[Any]) -> Traced:
             values.append(operand if node.operation else node.value)
             fixed = fixed and type(operand) in (int, float)
     if fixed and nodes and here.folds:
-        value = np.asarray(operation.evaluate(values, parameters))
+        value = np.asarray(operation.value(head, values))
         return Traced(here.constant_node(value), value, number=not value.ndim, trace=trace)
-    node = applied(head, tuple(nodes)) if nodes else apply(operation, nodes, **parameters)
+    node = applied(head, tuple(nodes)) if nodes else apply(operation, nodes, **named_of(head))
     known = known_values.get(node)
     if known is None:
-        value = np.asarray(operation.evaluate(values, parameters))
-        if any(value is one for one in values):
-            value = value.copy()
+        value = np.asarray(operation.value(head, values))
+        for one in values:
+            if value is one:
+                value = value.copy()
+                break
         if live and any(
             np.may_share_memory(value, x.value)
             for x in operands
