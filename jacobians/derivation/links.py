@@ -82,23 +82,23 @@ _STARTS: ByteCache[_Start] = ByteCache(
 class _Known:
     """The nodes that a step knows: those that it is given, then operands of what it looked at."""
 
-    __slots__ = ("looked", "nodes", "outside", "places")
+    __slots__ = ("_outsides", "looked", "nodes", "places")
 
-    def __init__(self, outside: Callable[[Node], Any]) -> None:
+    def __init__(self, outsides: "_Outsides") -> None:
         self.nodes: list[Node] = []
         self.places: dict[Node, int] = {}
         self.looked: list[int] = []
-        self.outside = outside
+        self._outsides = outsides
 
     def meet(self, nodes: Iterable[Node], seen: list[Any]) -> tuple[Any, ...]:
         """What is seen of nodes from outside, or which known one it is."""
-        places, known = self.places, self.nodes
+        places, known, outsides = self.places, self.nodes, self._outsides
         for node in nodes:
             place = places.get(node)
             if place is None:
                 places[node] = len(known)
                 known.append(node)
-                seen.append(self.outside(node))
+                seen.append(outsides[node])
             else:
                 seen.append(place)
         return tuple(seen)
@@ -108,6 +108,18 @@ class _Known:
         node = self.nodes[place]
         self.looked.append(place)
         return self.meet(node.operands, [node.look])
+
+
+class _Outsides(dict[Node, Any]):
+    """What is seen of nodes without looking: shape, dtype, age, if it may cancel, and if it is closed."""
+
+    def __init__(self, traced: range) -> None:
+        self._traced = traced
+
+    def __missing__(self, node: Node) -> Any:
+        old = self._traced.start <= node.serial < self._traced.stop
+        found = self[node] = node.look.outside, old, may_cancel(node), is_closed(node)
+        return found
 
 
 class Links:
@@ -125,16 +137,7 @@ class Links:
 
     def __init__(self, traced: range, *, backwards: bool, record: Record | None) -> None:
         self.traced, self.backwards, self.record = traced, backwards, record
-        self._outsides: dict[Node, Any] = {}
-
-    def _outside(self, node: Node) -> Any:
-        """What is seen of a node without looking: shape, dtype, age, if it may cancel, and if it is closed."""
-        known = self._outsides.get(node)
-        if known is None:
-            old = self.traced.start <= node.serial < self.traced.stop
-            known = node.look.outside, old, may_cancel(node), is_closed(node)
-            self._outsides[node] = known
-        return known
+        self._outsides = _Outsides(traced)
 
     def take(
         self, step: TakeStep, name: Any, parts: Sequence[Carried], node: Node
@@ -146,7 +149,7 @@ class Links:
         base, scale, parts = _common(parts)
         if self.record is not None:
             return self._recorded(step, parts, node, lambda part: part.again(base, scale))
-        known = _Known(self._outside)
+        known = _Known(self._outsides)
         seen = known.meet(_given(parts, node), [])
         key = name, tuple([(p.form, p.shift, by_bits(p.scale)) for p in parts]), seen
         start = _STARTS.get(key, _Start)

@@ -15,7 +15,13 @@ from jacobians.notation.rewrite import Make
 from jacobians.notation.slots import Slot, bounds, combine, letter_slot
 from jacobians.notation.terms import Factor, Sum, Term, numbered, over_used, total
 from jacobians.operations.declare import Multilinear, Rule
-from jacobians.operations.recurrences import RECURRING, recurrence, recurrence_back
+from jacobians.operations.recurrences import (
+    RECURRING,
+    recurrence,
+    recurrence_back,
+    segment_sums,
+    segment_sums_back,
+)
 from jacobians.operations.reductions import cumsum, suffix_sums
 
 
@@ -39,13 +45,24 @@ def run_through(
         return None
     enters = how.enters[position]
     entering = enters(*node.operands, node) if enters else None
-    if entering and not backwards:
-        tensor = composed(entering, tensor, node.ndim)
-    run = _Run(
-        make, how.back is backwards, start, start + node.ndim - 1, how.by(*node.operands, node)
-    )
-    found = run.of(tensor)
-    return composed(found, entering, node.ndim) if found and entering and backwards else found
+    leaving = how.leaves(*node.operands, node) if how.leaves else None
+    first, last = (leaving, entering) if backwards else (entering, leaving)
+
+    def through(part: Sum | None, tensor: Sum) -> Sum:
+        if part is None:
+            return tensor
+        return composed(tensor, part, node.ndim) if backwards else composed(part, tensor, node.ndim)
+
+    by = how.by(*node.operands, node)
+    run = _Run(make, how.back is backwards, start, start + node.ndim - 1, by, how.segments)
+    found = run.of(through(first, tensor))
+    return None if found is None else through(last, found)
+
+
+_RUNNING = {
+    (False, True): recurrence, (False, False): recurrence_back,
+    (True, True): segment_sums, (True, False): segment_sums_back,
+}  # fmt: skip
 
 
 class _Run(NamedTuple):
@@ -59,6 +76,7 @@ class _Run(NamedTuple):
     first: int
     axis: int
     a: Node | None = None
+    segments: bool = False
 
     def of(self, tensor: Sum) -> Sum | None:
         """What becomes of a tensor; None where its places along the axis stand in another axis."""
@@ -91,7 +109,7 @@ class _Run(NamedTuple):
         core = self._node(shape, sizes, group, [*axes, placed])
         whole = (*axes, letter_slot(letter))
         if beside:
-            running = recurrence if self.onward else recurrence_back
+            running = _RUNNING[self.segments, self.onward]
             made = apply(running, [self._node(shape, sizes, beside, whole), core])
         else:
             made = apply(cumsum if self.onward else suffix_sums, [core], axis=len(axes))

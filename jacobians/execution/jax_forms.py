@@ -108,8 +108,21 @@ def _attains(j: Jax, X: Any, y: Any) -> Any:
     return (X == y) | (j.np.isnan(X) & j.np.isnan(y))
 
 
-def _attains_so_far(j: Jax, X: Any, y: Any) -> Any:
-    return _attains(j, X[..., None, :], y[..., :, None]) & np.tri(X.shape[-1], dtype=bool)
+def _attains_at(j: Jax, X: Any, y: Any) -> Any:
+    return _attains(j, X[..., None, :], y[..., :, None])
+
+
+def _tied(j: Jax, y: Any) -> Any:
+    """Whether each entry is as large as the one before."""
+    same = _attains(j, y, j.np.roll(y, 1, -1)) & (np.arange(y.shape[-1]) > 0)
+    return same.astype(y.dtype)
+
+
+def _shares_so_far(j: Jax, X: Any, y: Any) -> Any:
+    taken = _attains(j, X, y)
+    count = j.np.cumsum(taken, axis=-1)
+    before = j.np.where(_tied(j, y) != 0, 0, count - taken)
+    return (1 / (count - j.lax.cummax(before, axis=X.ndim - 1))).astype(y.dtype)
 
 
 def _order(j: Jax, X: Any, k: int, axis: int | None) -> Any:
@@ -319,9 +332,17 @@ def _product(j: Jax, X: Any, *, order: int) -> Any:
 
 def _recurrence(j: Jax, a: Any, b: Any) -> Any:
     """``y_i = a_i y_{i-1} + b_i`` along the last axis."""
+    return _scan(j, lambda a, y: a * y, a, b)
 
+
+def _segment_sums(j: Jax, a: Any, b: Any) -> Any:
+    """The same where a is 0 or 1, and a 0 rules out what is not finite."""
+    return _scan(j, lambda a, y: j.np.where(a == 0, 0, y), a, b)
+
+
+def _scan(j: Jax, carried: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
     def step(last: Any, now: Any) -> tuple[Any, Any]:
-        y = now[0] * last + now[1]
+        y = carried(now[0], last) + now[1]
         return y, y
 
     steps = j.np.moveaxis(a, -1, 0), j.np.moveaxis(b, -1, 0)
@@ -330,6 +351,10 @@ def _recurrence(j: Jax, a: Any, b: Any) -> Any:
 
 def _recurrence_back(j: Jax, a: Any, b: Any) -> Any:
     return _recurrence(j, j.np.roll(a[..., ::-1], 1, -1), b[..., ::-1])[..., ::-1]
+
+
+def _segment_sums_back(j: Jax, a: Any, b: Any) -> Any:
+    return _segment_sums(j, j.np.roll(a[..., ::-1], 1, -1), b[..., ::-1])[..., ::-1]
 
 
 def _transitions(j: Jax, a: Any) -> Any:
@@ -386,6 +411,8 @@ FORMS: dict[str, JaxForm] = {
     "transitions_before": _transitions_before,
     "recurrence": _recurrence,
     "recurrence_back": _recurrence_back,
+    "segment_sums": _segment_sums,
+    "segment_sums_back": _segment_sums_back,
     "centered": lambda j, X, axes: X - X.mean(axis=axes, keepdims=True),
     "squares": lambda j, X: _spread(j, X, None),
     "squares_2": lambda j, X: _spread(j, X, -1),
@@ -426,8 +453,14 @@ FORMS: dict[str, JaxForm] = {
     "nanmin_2": lambda j, X: j.np.nanmin(X, axis=-1),
     "running_max": lambda j, X: j.lax.cummax(X, axis=X.ndim - 1),
     "running_min": lambda j, X: j.lax.cummin(X, axis=X.ndim - 1),
-    "running_max_takes": _attains_so_far,
-    "running_min_takes": _attains_so_far,
+    "running_max_takes": _attains_at,
+    "running_min_takes": _attains_at,
+    "running_max_hits": _attains,
+    "running_min_hits": _attains,
+    "running_max_tied": _tied,
+    "running_min_tied": _tied,
+    "running_max_shares": _shares_so_far,
+    "running_min_shares": _shares_so_far,
     "order": lambda j, X, k: _order(j, X, k, None),
     "order_2": lambda j, X, k: _order(j, X, k, -1),
     "logsumexp": lambda j, X: _logsumexp(j, X, -1),

@@ -48,9 +48,17 @@ def placed(
     )
     stored = _written_alone(ordered, shape)
     written = sum(letter_count(t.sizes, t.kept) for t in ordered)
-    whole = any(fills(t, shape) for t in ordered) or (all(stored) and written == prod(shape))
+    apart = all(stored) and written == prod(shape)  # each entry is one term's
+    whole = apart or any(fills(t, shape) for t in ordered)
     kernel = Kernel.EMPTY if whole else Kernel.ZEROS  # a term that fills it is stored first
     out = builder.emit(kernel, [], shape, dtype, given=given)
+    common = _common_number(ordered, shape) if apart else None
+    if common is not None:
+        axes = tuple(range(len(shape)))
+        place = Place(out.root, shape, plain_slots(shape), axes, shape, True)
+        builder.write(Kernel.STORE, [literal(common.coefficient)], place, dtype, shape)
+        ordered = [t for t in ordered if t.factors or t.coefficient != common.coefficient]
+        stored = [True] * len(ordered)
     places = [
         _place(builder, term, shape, out.root, once=alone or injective(term))
         for term, alone in zip(ordered, stored, strict=True)
@@ -71,6 +79,19 @@ def placed(
             kernel, [operand], place, dtype, place.written, 0 if alone else prod(place.written)
         )
     return out
+
+
+def _common_number(terms: Sequence[Term], shape: Sequence[int]) -> Term | None:
+    """One of several terms that are the same number, and at least half of the tensor.
+
+    To write it everywhere first is one pass over the memory in order; its own places would be several.
+    """
+    numbers = [t for t in terms if not t.factors]
+    if len(numbers) < 2 or not numbers[0].coefficient:
+        return None
+    alike = [t for t in numbers if t.coefficient == numbers[0].coefficient]
+    entries = sum(letter_count(t.sizes, t.kept) for t in alike)
+    return alike[0] if len(alike) > 1 and 2 * entries >= prod(shape) else None
 
 
 def _rows(tensor: Sum) -> list[Term] | None:

@@ -26,7 +26,7 @@ class ByteCache(Generic[Made]):
         """The entry of a key, made now if there is none."""
         known = self._entries.get(key)
         if known is not None:
-            try:
+            try:  # noqa: SIM105 - suppress takes longer than the rest
                 self._entries.move_to_end(key)
             except KeyError:  # another thread has let it go
                 pass

@@ -611,12 +611,13 @@ def _rule_terms(
 
 
 def _places_known(tensor: Sum, own: Collection[Node]) -> Sum:
-    """Terms with one mask, which is a constant of the rule's own, list its places: they are structure."""
+    """Terms with one mask that is a constant of the rule's own list its places: they are structure."""
     found: list[Term | None] = []
     for term in tensor.terms:
-        masks = [f for f in term.factors if f.mask]
-        known = len(masks) == 1 and masks[0].operand in own and masks[0].operand.value is not None
-        plain = known and all(
+        masks = [
+            f for f in term.factors if f.mask and f.operand in own and f.operand.value is not None
+        ]
+        plain = len(masks) == 1 and all(
             full_letter(slot, term.sizes, size) is not None
             for slot, size in zip(masks[0].slots, masks[0].operand.shape, strict=True)
         )

@@ -17,28 +17,47 @@ from jacobians.ground.memory import check_bytes
 from jacobians.notation.slots import letter_slot
 from jacobians.notation.terms import Factor, Sum, normal, plain_slots, total
 from jacobians.operations.declare import Rule, rule
+from jacobians.operations.elementwise import boolean
 from jacobians.operations.index_maps import concatenate, slices
+from jacobians.operations.piecewise import floats
+from jacobians.operations.reductions import attains
 
 
-def _recurrence(a: Any, b: Any) -> Any:
+def _carry(a: Any, b: Any, step: Callable[[Any, Any], Any], add: Callable[..., None]) -> Any:
     n = b.shape[-1]
     y = np.array(b, np.result_type(a, b), order="C")
     if b.size < n * n:  # few and long: Python's numbers are quicker than arrays of few
         rows = zip(a.reshape(-1, n).tolist(), b.reshape(-1, n).tolist(), strict=True)
         for found, row in zip(y.reshape(-1, n), rows, strict=True):
-            found[:] = [last for _, last in accumulate(zip(*row, strict=True), _step)]
+            found[:] = [last for _, last in accumulate(zip(*row, strict=True), step)]
         return y
     for i in range(1, n):
-        y[..., i] += a[..., i] * y[..., i - 1]
+        add(y[..., i], a[..., i], y[..., i - 1])
     return y
 
 
-def _step(last: tuple[float, float], now: tuple[float, float]) -> tuple[float, float]:
-    return now[0], now[0] * last[1] + now[1]
+def _recurrence(a: Any, b: Any) -> Any:
+    return _carry(a, b, lambda last, now: (now[0], now[0] * last[1] + now[1]), _add_times)
+
+
+def _add_times(y: Any, a: Any, before: Any) -> None:
+    y += a * before
 
 
 def _recurrence_back(a: Any, b: Any) -> Any:
     return _recurrence(np.roll(a[..., ::-1], 1, axis=-1), b[..., ::-1])[..., ::-1]
+
+
+def _segment_sums(a: Any, b: Any) -> Any:
+    # What a 0 keeps out may be infinite.
+    return _carry(
+        a, b, lambda last, now: (now[0], last[1] + now[1]) if now[0] else now,
+        lambda y, a, before: np.add(y, before, out=y, where=a != 0),
+    )  # fmt: skip
+
+
+def _segment_sums_back(a: Any, b: Any) -> Any:
+    return _segment_sums(np.roll(a[..., ::-1], 1, axis=-1), b[..., ::-1])[..., ::-1]
 
 
 def _transitions(a: Any) -> Any:
@@ -69,14 +88,14 @@ _PLACES: dict[str, Callable[[int], Any]] = {
 _MASKS: ByteCache[Node] = ByteCache(1 << 22, lambda _, node: node.value.nbytes)
 
 
-def _masks(names: str) -> dict[str, Callable[..., Node]]:
-    return {name: (lambda a, *_, name=name: _mask(a, name)) for name in names}
+def _masks(names: str, of: str = "cumprod") -> dict[str, Callable[..., Node]]:
+    return {name: (lambda a, *_, name=name: _mask(a, name, of)) for name in names}
 
 
-def _mask(a: Node, name: str) -> Node:
+def _mask(a: Node, name: str, of: str) -> Node:
     n = a.shape[-1]
     check_bytes(
-        "cumprod", f"the {n:,} × {n:,} products in its Jacobian", 9 * prod(a.shape) * n, None,
+        of, f"the {n:,} × {n:,} products in its Jacobian", 9 * prod(a.shape) * n, None,
         "gradients, jb.vjp(f, x) and jb.jvp(f, (x,), (dx,)) need none of them",
     )  # fmt: skip
     return _MASKS.get((n, name), lambda: constant(_PLACES[name](n), name))
@@ -128,6 +147,20 @@ recurrence_back: Rule = rule(
 )  # fmt: skip
 """The transpose of the recurrence by b: ``y_i = a_{i+1} y_{i+1} + b_i`` from the end."""
 
+segment_sums: Rule = rule(
+    "segment_sums", _segment_sums, "y_…n = segment_sums(a_…n, b_…n)",
+    "∂y_…i/∂a_…k = 0", "∂y_…i/∂b_…k = T_…ik L_ik",
+    where={"T": _carries, **_masks("L")},
+)  # fmt: skip
+"""``y_i = b_i`` where ``a_i`` is 0, ``y_{i-1} + b_i`` where it is 1; nothing is by the a's."""
+
+segment_sums_back: Rule = rule(
+    "segment_sums_back", _segment_sums_back, "y_…n = segment_sums_back(a_…n, b_…n)",
+    "∂y_…i/∂a_…k = 0", "∂y_…i/∂b_…k = T_…ki L_ki",
+    where={"T": _carries, **_masks("L")},
+)  # fmt: skip
+"""The transpose of the segments' sums by b."""
+
 products_before: Rule = rule(
     "products_before", _products_before, "p_…n = products_before(a_…n)",
     "∂p_…i/∂a_…k = S_…ik p_…k N_ik",
@@ -152,19 +185,77 @@ running_product: Rule = rule(
 )  # fmt: skip
 
 
+def _takes(X: Any, y: Any) -> Any:
+    return attains(X[..., None, :], y[..., :, None])
+
+
+def _tied(y: Any) -> Any:
+    """Whether each entry is as large as the one before."""
+    same = np.zeros(y.shape, floats(y))
+    same[..., 1:] = attains(y[..., 1:], y[..., :-1])
+    return same
+
+
+def _shares(X: Any, y: Any) -> Any:
+    """One over the number of entries so far that are the extreme one."""
+    taken = attains(X, y)
+    count = np.cumsum(taken, axis=-1)
+    before = np.maximum.accumulate(np.where(_tied(y) != 0, 0, count - taken), axis=-1)
+    return (1 / (count - before)).astype(floats(y))
+
+
+def _extreme_so_far(name: str, ufunc: np.ufunc) -> tuple[Rule, "Recurring"]:
+    """The extreme entry so far, which ties share equally, and how its Jacobian runs."""
+    takes = rule(
+        f"{name}_takes", _takes, f"M_…nn = {name}_takes(X_…n, y_…n)", "∂M_…ij/∂X_…k = 0", "∂M_…ij/∂y_…k = 0",
+        dtype=boolean,
+    )  # fmt: skip
+    hits = rule(
+        f"{name}_hits", attains, f"h_…n = {name}_hits(X_…n, y_…n)", "∂h_…n/∂X_…k = 0", "∂h_…n/∂y_…k = 0",
+        dtype=boolean,
+    )  # fmt: skip
+    tied = rule(f"{name}_tied", _tied, f"a_…n = {name}_tied(y_…n)", "∂a_…n/∂y_…k = 0")
+    shares = rule(
+        f"{name}_shares",
+        _shares,
+        f"s_…n = {name}_shares(X_…n, y_…n)",
+        "∂s_…n/∂X_…k = 0",
+        "∂s_…n/∂y_…k = 0",
+    )
+    made: Rule = rule(
+        name, lambda X: ufunc.accumulate(X, axis=-1), f"y_…n = {name}(X_…n)",
+        "∂y_…i/∂X_…k = s_…i M_…ik L_ik",
+        where={
+            "s": lambda X, y: apply(shares, [X, y]), "M": lambda X, y: apply(takes, [X, y]), **_masks("L", name),
+        },
+        notation=f"{name}({{0}})",
+    )  # fmt: skip
+    runs = Recurring(
+        False,
+        lambda X, y: apply(tied, [y]),
+        (lambda X, y: _entering(apply(hits, [X, y]), 0, 0, 0, mask=True),),
+        lambda X, y: _entering(apply(shares, [X, y]), 0, 0, 0),
+        True,
+    )
+    return made, runs
+
+
 class Recurring(NamedTuple):
     """How a Jacobian runs: what ``enters`` from an argument's entries is carried on by transitions.
 
     ``back``: to earlier places. ``by`` gives the array that the transitions are of. An argument's
-    entering tensor has the result's axes, then its own; None is the identity.
+    entering tensor has the result's axes, then its own; None is the identity. So has what ``leaves``.
+    ``segments``: the transitions are 0 or 1, and a 0 rules out what is not finite, too.
     """
 
     back: bool
     by: Callable[..., Node]
     enters: tuple[Callable[..., Sum] | None, ...]
+    leaves: Callable[..., Sum] | None = None
+    segments: bool = False
 
 
-def _entering(p: Node, into: int, read: int, of: int) -> Sum:
+def _entering(p: Node, into: int, read: int, of: int, *, mask: bool = False) -> Sum:
     """``p[m + read]`` from place ``m + of`` of an argument into place ``m + into``."""
     *batch, n = p.shape
     sizes = (*batch, n - max(into, read, of))
@@ -173,13 +264,20 @@ def _entering(p: Node, into: int, read: int, of: int) -> Sum:
     def at(offset: int) -> Any:
         return (*slots, letter_slot(len(batch), 1, offset))
 
-    term = normal(1, sizes, [Factor(p, at(read))], at(into) + at(of)) if n else None
+    term = normal(1, sizes, [Factor(p, at(read), mask)], at(into) + at(of)) if n else None
     return total((*p.shape, *p.shape), [term])
 
 
 def _first(a: Node, *_: Node) -> Node:
     return a
 
+
+def _nothing(a: Node, _: Node, y: Node) -> Sum:
+    return Sum((*y.shape, *a.shape), ())
+
+
+running_maximum, _maximum_runs = _extreme_so_far("running_max", np.maximum)
+running_minimum, _minimum_runs = _extreme_so_far("running_min", np.minimum)
 
 RECURRING: dict[Rule, Recurring] = {
     recurrence: Recurring(False, _first, (lambda a, b, y: _entering(y, 1, 0, 1), None)),
@@ -190,5 +288,9 @@ RECURRING: dict[Rule, Recurring] = {
     running_product: Recurring(
         False, _first, (lambda X, y: _entering(apply(products_before, [X]), 0, 0, 0),)
     ),
+    segment_sums: Recurring(False, _first, (_nothing, None), segments=True),
+    segment_sums_back: Recurring(True, _first, (_nothing, None), segments=True),
+    running_maximum: _maximum_runs,
+    running_minimum: _minimum_runs,
 }  # fmt: skip
 """The operations whose Jacobians run along the last axis."""

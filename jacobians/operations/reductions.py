@@ -21,7 +21,8 @@ from jacobians.operations.elementwise import boolean
 from jacobians.operations.piecewise import floats
 
 
-def _attains(X: Any, y: Any) -> Any:
+def attains(X: Any, y: Any) -> Any:
+    """Which entries are the extreme one; NaN is, where there is one."""
     return np.equal(X, y) | (np.isnan(X) & np.isnan(y))
 
 
@@ -31,10 +32,10 @@ def _equal_share(M: Any, y: Any, axis: int | None = -1) -> Any:
 
 # Which entries are the extreme one, and one over their number.
 _attained_by_all: Rule = elementwise(
-    "attains", _attains, dtype=boolean, notation="[{0} = {1}]", X=None, y=None
+    "attains", attains, dtype=boolean, notation="[{0} = {1}]", X=None, y=None
 )
 _attained: Rule = rule(
-    "attains", lambda X, y: _attains(X, y[..., None]),
+    "attains", lambda X, y: attains(X, y[..., None]),
     "M_…n = attains(X_…n, y_…)", "∂M_…i/∂X_…k = 0", "∂M_…i/∂y_… = 0", dtype=boolean,
 )  # fmt: skip
 _share_of_all: Rule = rule(
@@ -67,31 +68,6 @@ def _extreme(name: str, value: Callable[..., Any]) -> tuple[Rule, Rule]:
         notation=f"{name}({{0}})", latex=latex,
     )  # fmt: skip
     return whole, last
-
-
-def _running(name: str, ufunc: np.ufunc) -> Rule:
-    """The extreme entry so far, along the last axis."""
-
-    def attained(X: Any, y: Any) -> Any:
-        so_far = np.tri(X.shape[-1], dtype=np.bool_)
-        return _attains(X[..., None, :], y[..., :, None]) & so_far
-
-    takes = rule(
-        f"{name}_takes", attained, f"M_…nn = {name}_takes(X_…n, y_…n)", "∂M_…ij/∂X_…k = 0", "∂M_…ij/∂y_…k = 0",
-        dtype=boolean,
-    )  # fmt: skip
-    return rule(
-        name, lambda X: ufunc.accumulate(X, axis=-1), f"y_…n = {name}(X_…n)", "∂y_…i/∂X_…k = M_…ik S_…i",
-        where={
-            "M": lambda X, y: apply(takes, [X, y]),
-            "S": lambda X, y: apply(_share, [apply(takes, [X, y]), y]),
-        },
-        notation=f"{name}({{0}})",
-    )  # fmt: skip
-
-
-running_maximum = _running("running_max", np.maximum)
-running_minimum = _running("running_min", np.minimum)
 
 
 def _order_statistic(X: Any, axis: int | None, k: int) -> Any:

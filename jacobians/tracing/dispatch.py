@@ -11,7 +11,7 @@ import numpy as np
 from jacobians.errors import UnsupportedError
 from jacobians.tracing.culprits import culprit
 from jacobians.tracing.handle import Handle, holds_traced, leaves, plainly, serials
-from jacobians.tracing.keywords import normalised
+from jacobians.tracing.keywords import normalised, parameters
 from jacobians.tracing.session import user_line
 from jacobians.tracing.tables import UNSUPPORTED, Result, at_line, entry_of, name_of
 
@@ -43,7 +43,7 @@ def call(function: Any, args: Any, kwargs: Any) -> Any:
         raise UnsupportedError(f"{at_line(function)} has no Jacobian here: {reason}")
     as_given, start = (args, kwargs), next(serials)
     out, odd = None, False
-    if kwargs or not isinstance(function, np.ufunc):
+    if kwargs or parameters(function):
         args, kwargs, out, odd = normalised(function, entry, tuple(args), kwargs)
     if out is not None and any(
         part is not None for part in (out if isinstance(out, tuple) else (out,))

@@ -121,6 +121,12 @@ class Handle:
         assert self._node is not None
         return self._node.operation is None and self._node.value is not None
 
+    def read(self) -> tuple[Node, Array, bool]:
+        """The node, the value, and whether that may change."""
+        if self._memory is None and self._node is not None and not self.run.over:
+            return self._node, self._value, False
+        return self.node, self.value, self.live
+
     def steer(self, what: str) -> Array:
         """The value, to decide something by; that it holds for these values only is noted."""
         if not self.constant:

@@ -445,13 +445,13 @@ def recorded(head: Any, operands: Sequence[Any]) -> Traced:
     trace = here.traces[0] if here.traces else None
     for operand in operands:
         if isinstance(operand, Traced):
-            node = operand.node
-            value: Any = operand.value
+            value: Any
+            node, value, changes = operand.read()
             if trace is None or operand.run.depth > trace.depth:
                 trace = operand.run
             if node not in known_values:
-                known_values[node] = value.copy() if operand.live else value
-            live = live or operand.live
+                known_values[node] = value.copy() if changes else value
+            live = live or changes
             apart = apart and (node in here.apart or node.value is not None)
             if node.operation is not None:
                 fixed = False

@@ -252,3 +252,74 @@ def test_loops_backwards_beside_running_sums(n, strategy):
         for e in np.eye(n)
     ]
     np.testing.assert_allclose(J.dense(), np.transpose(steps), atol=1e-12)
+
+
+def extremes_so_far(X, maximum):
+    """The Jacobian of the running extreme of rows, ties sharing equally, by its definition."""
+    J = np.zeros((*X.shape, *X.shape))
+    for row in np.ndindex(X.shape[:-1]):
+        for i in range(X.shape[-1]):
+            seen = X[row][: i + 1]
+            best = np.max(seen) if maximum else np.min(seen)
+            hit = (seen == best) | (np.isnan(seen) & np.isnan(best))
+            J[(*row, i, *row, slice(i + 1))] = hit / hit.sum()
+    return J
+
+
+@pytest.mark.parametrize("ufunc", [np.maximum, np.minimum])
+@pytest.mark.parametrize("shape", [(1,), (2,), (9,), (3, 5), (2, 1), (2, 3, 4)])
+def test_running_extremes(shape, ufunc):
+    rng = np.random.default_rng(len(shape) + shape[-1])
+    for X in (
+        rng.normal(size=shape),
+        rng.integers(-2, 3, size=shape) * 1.0,
+        np.where(rng.random(shape) < 0.2, np.nan, rng.integers(0, 2, size=shape) * -0.0),
+        np.where(rng.random(shape) < 0.3, np.inf, rng.normal(size=shape)),
+    ):
+        exact = extremes_so_far(X, ufunc is np.maximum)
+        flat = exact.reshape(X.size, X.size)
+        f = lambda X: ufunc.accumulate(X, axis=-1)  # noqa: E731
+        J = jb.jacobian(f)(X)
+        np.testing.assert_allclose(J.dense(), exact, rtol=1e-14)
+        np.testing.assert_allclose(J.sparse().toarray(), flat, rtol=1e-14)
+        np.testing.assert_allclose(jb.jacobian(f).compile(X).dense(X), exact, rtol=1e-14)
+        G, D = rng.normal(size=shape), rng.normal(size=shape)
+        back = (G.ravel() @ flat).reshape(shape)
+        np.testing.assert_allclose(jb.vjp(f, X)[1](G)[0], back, atol=1e-14)
+        np.testing.assert_allclose(jb.jacobian(f).compile(X).vjp(G, X), back, atol=1e-14)
+        np.testing.assert_allclose(
+            jb.jvp(f, (X,), (D,))[1], (flat @ D.ravel()).reshape(shape), atol=1e-14
+        )
+        first = np.moveaxis(X, -1, 0)
+        found = jb.jacobian(lambda X: ufunc.accumulate(X))(first).dense()
+        np.testing.assert_allclose(
+            found, np.moveaxis(np.moveaxis(exact, -1, X.ndim), X.ndim - 1, 0), rtol=1e-14
+        )
+    assert jb.jacobian(f)(X).nnz == X.size * (shape[-1] + 1) // 2
+
+
+def test_an_infinite_gradient_does_not_pass_a_new_extreme():
+    x = np.array([1.0, 2, 2, 0, 3, 3])
+    _, back = jb.vjp(np.maximum.accumulate, x)
+    at = np.arange(6)
+    for place, reached in ((4, [4]), (3, [1, 2])):
+        G, wanted = np.where(at == place, np.inf, 0), np.where(np.isin(at, reached), np.inf, 0)
+        np.testing.assert_array_equal(back(G), [wanted])
+    J = jb.jacobian(lambda x: np.maximum.accumulate(np.sqrt(x)))(x)
+    assert not J.dense()[4:, :4].any()
+
+
+@pytest.mark.parametrize("n", [1, 4095, 4097, 70_001, 1 << 20])
+def test_running_extremes_in_linear_time(n):
+    """The gradient of a sum of squares: each entry that led, by how long; float32 stays."""
+    x = np.cumsum(np.random.default_rng(n).normal(size=n))
+    top = np.maximum.accumulate(x)
+    start = np.flatnonzero(np.r_[True, top[1:] > top[:-1]])
+    exact = np.zeros(n)
+    exact[start] = 2 * top[start] * np.diff(np.r_[start, n])
+    f = lambda x: np.sum(np.maximum.accumulate(x) ** 2)  # noqa: E731
+    np.testing.assert_allclose(jb.grad(f)(x), exact, rtol=1e-9)
+    np.testing.assert_allclose(jb.grad(f).compile(x)(x), exact, rtol=1e-9)
+    assert jb.grad(f)(x.astype(np.float32)).dtype == np.float32
+    second = jb.jvp(jb.grad(f), (x,), (np.ones(n),))[1]
+    np.testing.assert_allclose(second, np.where(exact, exact / np.where(exact, x, 1), 0), rtol=1e-9)

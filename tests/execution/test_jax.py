@@ -464,7 +464,8 @@ def test_forms_have_numpys_values(key: str) -> None:
     "operation",
     [*map(product, range(4)), recurrences.transitions, recurrences.transitions_before,
      recurrences.recurrence, recurrences.recurrence_back, recurrences.running_others,
-     recurrences.products_before, recurrences.running_product],
+     recurrences.products_before, recurrences.running_product,
+     recurrences.segment_sums, recurrences.segment_sums_back],
     ids=lambda operation: operation.name,
 )  # fmt: skip
 def test_products_and_recurrences(operation: Any) -> None:

@@ -291,3 +291,23 @@ def test_an_object_whose_slots_refuse_is_closed_over():
     held = Refusing()
     c = jb.grad(lambda x: np.sum(held.numbers * x)).compile(np.ones(3))
     np.testing.assert_array_equal(c(np.ones(3)), [1.0, 2.0, 3.0])
+
+
+@pytest.mark.parametrize("n", [3, 4, 5, 4095, 70_001])
+def test_numbers_that_most_entries_have_are_written_once_for_all(n: int) -> None:
+    """Beside each other: two diagonals of one number, one of another, and one that is computed."""
+    z = np.random.default_rng(n).normal(size=n)
+
+    def f(z: Any) -> Any:
+        return z[2:] + z[:-2] - z[1:-1] ** 2
+
+    c = jb.jacobian(f).compile(z, forms=["sparse"])
+    A = c.sparse(z)
+    A.data[:] = np.nan
+    assert c.sparse(z + 1, out=A) is A
+    one = np.ones(n - 2)
+    wanted = sp.diags_array([one, -2 * (z + 1)[1:-1], one], offsets=[0, 1, 2], shape=(n - 2, n))
+    assert abs(A - wanted).max() == 0
+    ones = jb.jacobian(lambda z: np.stack([z, z, 2 * z], axis=1)).compile(z, forms=["sparse"])
+    B = ones.sparse(z)
+    np.testing.assert_array_equal(B.data.reshape(n, 3), np.ones((n, 1)) * [1, 1, 2])

@@ -181,9 +181,18 @@ def _same(x: Any) -> Any:
     return x
 
 
-@implements(GETITEM, result=Result.NUMPYS)
+def _entries(x: Traced, where: Any) -> Result:
+    """A number where every axis has its integer, else a view where NumPy's is one."""
+    items = where if type(where) is tuple else (where,)
+    alone = len(items) == len(x.shape) and all(type(item) is int for item in items)
+    return Result.NEW if alone else Result.NUMPYS
+
+
+@implements(GETITEM, result=_entries)
 def getitem(x: Traced, where: Any) -> Any:
     """``x[where]``: basic indices stay affine, of the others what is affine is found again."""
+    if type(where) is int:
+        return _selected(x, (where,))
     items = concrete_index(where if isinstance(where, tuple) else (where,))
     items = tuple(_item(item) for item in items)
     if all(_is_basic(item) for item in items):
@@ -230,10 +239,10 @@ def arranged(x: Any, function: Callable[[Any], Any]) -> Any:
 
 
 class _Selection(NamedTuple):
-    """Basic indices of a shape: which entries, if not all, and the shape of the result."""
+    """Basic indices of a shape: which entries, if not all, and the shape of the result, if another."""
 
-    head: Any
-    shape: tuple[int, ...]
+    entries: Any
+    shape: Any
 
 
 @lru_cache(maxsize=4096)
@@ -259,10 +268,12 @@ def _selection(shape: tuple[int, ...], items: tuple[Any, ...]) -> _Selection:
             sizes.append(1)
         starts.append(start)
         steps.append(step)
-    if tuple(sizes) == shape and not any(starts) and all(s == 1 for s in steps):
-        return _Selection(None, final)
-    named = {"starts": tuple(starts), "steps": tuple(steps), "shape": tuple(sizes)}
-    return _Selection(head_of(index_maps.slices, tuple(sorted(named.items()))), final)
+    read = tuple(sizes)
+    shaped = None if final == read else head_of(index_maps.reshape, (("shape", final),))
+    if read == shape and not any(starts) and all(s == 1 for s in steps):
+        return _Selection(None, shaped)
+    named = (("shape", read), ("starts", tuple(starts)), ("steps", tuple(steps)))
+    return _Selection(head_of(index_maps.slices, named), shaped)
 
 
 def _bounds(item: slice) -> tuple[int | None, ...]:
@@ -285,9 +296,13 @@ def _basic(x: Traced, items: tuple[Any, ...]) -> Any:
             for item in items
         ]
     )
-    head, shape = _selection(x.shape, plain)
-    result = x if head is None else recorded(head, [x])
-    return result if shape == result.shape else record(index_maps.reshape, [result], shape=shape)
+    return _selected(x, plain)
+
+
+def _selected(x: Traced, items: tuple[Any, ...]) -> Any:
+    entries, shape = _selection(x.shape, items)
+    result = x if entries is None else recorded(entries, [x])
+    return result if shape is None else recorded(shape, [result])
 
 
 def axes_tuple(axis: Any, ndim: int) -> tuple[int, ...]:

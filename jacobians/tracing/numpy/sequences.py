@@ -5,7 +5,11 @@ from typing import Any
 import numpy as np
 
 from jacobians.operations import reductions
-from jacobians.operations.recurrences import running_product
+from jacobians.operations.recurrences import (
+    running_maximum,
+    running_minimum,
+    running_product,
+)
 from jacobians.tracing.numpy.basics import axes_tuple, call_astype, reshape, transpose
 from jacobians.tracing.numpy.reductions import GIVEN, as_traced, given, total
 from jacobians.tracing.numpy.statistics import filled
@@ -166,5 +170,5 @@ def _extreme_so_far(operation: Any) -> Any:
     return run
 
 
-implements(reduced(np.maximum, "accumulate"))(_extreme_so_far(reductions.running_maximum))
-implements(reduced(np.minimum, "accumulate"))(_extreme_so_far(reductions.running_minimum))
+implements(reduced(np.maximum, "accumulate"))(_extreme_so_far(running_maximum))
+implements(reduced(np.minimum, "accumulate"))(_extreme_so_far(running_minimum))
