@@ -19,7 +19,7 @@ from jacobians.algebra.slot_letters import Places, Unread
 from jacobians.graph.node import Node, ordered
 from jacobians.notation.slots import Table
 from jacobians.notation.terms import Sum, Term, relabelled
-from jacobians.operations.declare import Multilinear
+from jacobians.operations.by_terms import Multilinear
 
 _MOST = 400  # nodes that are read
 _TERMS = 40  # of one expression

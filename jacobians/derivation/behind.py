@@ -5,7 +5,7 @@ import numpy as np
 from jacobians.graph.node import NUMPY, Node
 from jacobians.notation.slots import ZERO, Slot, letter_slot, substitute
 from jacobians.notation.terms import Coefficient, Factor, Sum, Term, factors_at, rebuilt, spans
-from jacobians.operations.declare import Multilinear
+from jacobians.operations.by_terms import Multilinear
 from jacobians.operations.products import contraction
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from jacobians.graph.node import Node, set_nearness
 from jacobians.operations import elementwise, functions, index_maps, piecewise
-from jacobians.operations.declare import Multilinear
+from jacobians.operations.by_terms import Multilinear
 from jacobians.operations.products import contraction
 
 DEEPEST = 8  # products within products, and sums within sums, that are looked into

@@ -18,7 +18,7 @@ from jacobians.derivation.likely import ABSOLUTE, DEEPEST, POWERS, SUMS
 from jacobians.graph.node import Node, apply
 from jacobians.notation.terms import Factor
 from jacobians.operations import elementwise, functions, linalg
-from jacobians.operations.declare import number_times
+from jacobians.operations.kinds import number_times
 from jacobians.operations.products import contraction
 
 _MANY = 5  # times that one factor may stand in a term, below as the quotient that there is

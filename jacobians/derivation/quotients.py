@@ -37,7 +37,8 @@ from jacobians.notation.terms import (
     relabelled,
     spans,
 )
-from jacobians.operations.declare import Multilinear, number_times
+from jacobians.operations.by_terms import Multilinear
+from jacobians.operations.kinds import number_times
 from jacobians.operations.products import contraction
 
 _DEEPEST = 8  # sums within sums that are looked into

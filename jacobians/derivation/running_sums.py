@@ -14,7 +14,8 @@ from jacobians.notation.join import composed
 from jacobians.notation.rewrite import Make
 from jacobians.notation.slots import Slot, bounds, combine, letter_slot
 from jacobians.notation.terms import Factor, Sum, Term, numbered, over_used, total
-from jacobians.operations.declare import Multilinear, Rule
+from jacobians.operations.by_rules import Rule
+from jacobians.operations.by_terms import Multilinear
 from jacobians.operations.recurrences import (
     RECURRING,
     recurrence,

@@ -18,7 +18,7 @@ from jacobians.notation.rewrite import merge
 from jacobians.notation.slots import Table
 from jacobians.notation.terms import Sum, relabelled, transposed
 from jacobians.notation.writing import TABLE_NAME
-from jacobians.operations.declare import Multilinear
+from jacobians.operations.by_terms import Multilinear
 
 _LONGEST = 24  # names in an expression that is still written where it stands
 _LETTERS = "MNPQRSTUVWZABCDEFHL"  # of parts; I, G, K, X and Y mean something already

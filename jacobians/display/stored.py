@@ -8,7 +8,7 @@ import numpy as np
 from jacobians.display.naming import names, structure_of
 from jacobians.graph.node import Node, Operation, ordered
 from jacobians.notation.terms import Sum, numbered
-from jacobians.operations.declare import Multilinear
+from jacobians.operations.by_terms import Multilinear
 
 _SHOWN = (
     "name",

@@ -33,7 +33,7 @@ _serial = count()
 
 
 class Operation:
-    """What the graph needs of an operation; ``operations.declare`` has the kinds there are.
+    """What the graph needs of an operation; ``operations.declare`` has the ways to declare one.
 
     It never changes: the constructor takes what it has by name.
 

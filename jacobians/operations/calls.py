@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from jacobians.operations.declare import DECLARED
+from jacobians.operations.kinds import DECLARED
 
 
 def __getattr__(name: str) -> Any:

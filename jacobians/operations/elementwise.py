@@ -13,7 +13,8 @@ import numpy as np
 from jacobians.graph.how import ByUfunc
 from jacobians.graph.node import Node, apply
 from jacobians.notation.writing import PRODUCT, SUM
-from jacobians.operations.declare import Rule, elementwise, multilinear
+from jacobians.operations.by_rules import Rule
+from jacobians.operations.declare import elementwise, multilinear
 
 
 def boolean(_: Sequence[Node]) -> np.dtype[Any]:

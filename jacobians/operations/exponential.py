@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from jacobians.graph.node import apply
-from jacobians.operations.declare import Rule, rule
+from jacobians.operations.by_rules import Rule
+from jacobians.operations.declare import rule
 
 
 def _derivatives(X: Any, order: int) -> Any:

@@ -21,9 +21,11 @@ from numpy.typing import NDArray
 from jacobians.errors import UnsupportedError
 from jacobians.graph.node import Node, apply, constant
 from jacobians.notation.writing import SUM
-from jacobians.operations.declare import Rule, elementwise, float_type, rule
+from jacobians.operations.by_rules import Rule
+from jacobians.operations.declare import elementwise, rule
 from jacobians.operations.elementwise import boolean, ratio
 from jacobians.operations.index_maps import reshape
+from jacobians.operations.kinds import float_type
 from jacobians.operations.linalg import inv
 from jacobians.operations.shared import shared
 

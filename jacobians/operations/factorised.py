@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from jacobians.graph.how import ByCall
 from jacobians.graph.node import Node
-from jacobians.operations.declare import Rule, rule
+from jacobians.operations.by_rules import Rule
+from jacobians.operations.declare import rule
 
 Array = NDArray[Any]
 Factors = tuple[Array, Array]

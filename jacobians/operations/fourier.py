@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from jacobians.graph.node import Node, constant
 from jacobians.ground.caches import ByteCache
 from jacobians.notation.terms import Factor, Sum, normal, plain_slots, total
-from jacobians.operations.declare import Rule, Shape, float_type, parse_form
+from jacobians.operations.by_rules import Rule, parse_form
+from jacobians.operations.kinds import Shape, float_type
 
 Array = NDArray[Any]
 

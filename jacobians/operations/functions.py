@@ -14,7 +14,8 @@ import numpy as np
 
 from jacobians.graph.node import Node, apply
 from jacobians.notation.writing import PRODUCT
-from jacobians.operations.declare import Rule, elementwise
+from jacobians.operations.by_rules import Rule
+from jacobians.operations.declare import elementwise
 from jacobians.operations.elementwise import nonzero_log, power_derivative, ratio, sigmoid
 
 

@@ -16,7 +16,9 @@ from jacobians.notation.join import restricted
 from jacobians.notation.slots import ZERO, Slot, Table, combine, letter_slot, positions, table_slot
 from jacobians.notation.terms import Factor, Sum, Term, normal, plain_slots, total
 from jacobians.operations.arrangement import Arrangement, Stretch
-from jacobians.operations.declare import Multilinear, Shape, index_map
+from jacobians.operations.by_terms import Multilinear
+from jacobians.operations.declare import index_map
+from jacobians.operations.kinds import Shape
 
 
 def _reshape(X: Shape, *, shape: Shape) -> Sum:

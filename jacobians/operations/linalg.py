@@ -11,7 +11,8 @@ import numpy as np
 from jacobians.errors import UnsupportedError
 from jacobians.graph.node import Node, apply
 from jacobians.notation.writing import SUM
-from jacobians.operations.declare import Rule, rule
+from jacobians.operations.by_rules import Rule
+from jacobians.operations.declare import rule
 from jacobians.operations.elementwise import ratio
 from jacobians.operations.index_maps import reshape
 

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from jacobians.graph.node import Node, apply
-from jacobians.operations.declare import Rule, elementwise, float_type, rule
+from jacobians.operations.by_rules import Rule
+from jacobians.operations.declare import elementwise, rule
 from jacobians.operations.elementwise import boolean
+from jacobians.operations.kinds import float_type
 
 
 def floats(*arrays: Any) -> np.dtype[Any]:

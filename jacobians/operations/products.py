@@ -9,7 +9,9 @@ from jacobians.graph.how import ByAdding, ByViews, Transpose
 from jacobians.notation.coordinates import ELLIPSIS, Axes, Indexed, Product, instantiate
 from jacobians.notation.slots import letter_slot
 from jacobians.notation.terms import Factor, Sum, normal, relabelled, total
-from jacobians.operations.declare import Multilinear, Shape, index_map, multilinear
+from jacobians.operations.by_terms import Multilinear
+from jacobians.operations.declare import index_map, multilinear
+from jacobians.operations.kinds import Shape
 
 matmul = multilinear(
     "matmul", "A_…ij = B_…ir C_…rj", "A_…i = B_…ir C_r", "A_…j = B_r C_…rj", "A = B_r C_r",

@@ -16,7 +16,8 @@ from jacobians.ground.caches import ByteCache
 from jacobians.ground.memory import check_bytes
 from jacobians.notation.slots import letter_slot
 from jacobians.notation.terms import Factor, Sum, normal, plain_slots, total
-from jacobians.operations.declare import Rule, rule
+from jacobians.operations.by_rules import Rule
+from jacobians.operations.declare import rule
 from jacobians.operations.elementwise import boolean
 from jacobians.operations.index_maps import concatenate, slices
 from jacobians.operations.piecewise import floats

@@ -16,8 +16,11 @@ from jacobians.graph.node import apply
 from jacobians.ground.memory import check_bytes
 from jacobians.notation.slots import letter_slot, table_slot
 from jacobians.notation.terms import Factor, Sum, normal, plain_slots, total
-from jacobians.operations.declare import Rule, RunningSum, Shape, elementwise, index_map, rule
+from jacobians.operations.by_rules import Rule
+from jacobians.operations.by_terms import RunningSum
+from jacobians.operations.declare import elementwise, index_map, rule
 from jacobians.operations.elementwise import boolean
+from jacobians.operations.kinds import Shape
 from jacobians.operations.piecewise import floats
 
 

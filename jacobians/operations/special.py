@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from jacobians.graph.node import apply
-from jacobians.operations.declare import Rule, elementwise
+from jacobians.operations.by_rules import Rule
+from jacobians.operations.declare import elementwise
 from jacobians.operations.elementwise import ratio
 from jacobians.operations.functions import bessel
 

@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 
 from jacobians.graph.node import Node, apply, ordered
 from jacobians.notation.terms import Sum, Term, relabelled
-from jacobians.operations.declare import Multilinear
+from jacobians.operations.by_terms import Multilinear
 from jacobians.operations.products import contraction, inner, matmul, matvec, outer
 
 Change = Callable[[Term], Term]

@@ -29,7 +29,9 @@ from jacobians.notation.explicit import subscripts as _subscripts
 from jacobians.notation.terms import Sum
 from jacobians.notation.writing import Style
 from jacobians.operations import declare
-from jacobians.operations.declare import Multilinear, Rule, float_type
+from jacobians.operations.by_rules import Rule
+from jacobians.operations.by_terms import Multilinear
+from jacobians.operations.kinds import float_type
 from jacobians.operations.products import einsum as _einsum
 from jacobians.operations.products import split_subscripts
 from jacobians.operations.registry import OPERATIONS

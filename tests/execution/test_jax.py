@@ -9,7 +9,7 @@ import jacobians as jb
 from jacobians.execution.jax_forms import FORMS, MISSING, UFUNCS, family_of, form_of
 from jacobians.execution.steps import Call, Ufunc
 from jacobians.operations import recurrences
-from jacobians.operations.declare import DECLARED
+from jacobians.operations.kinds import DECLARED
 from jacobians.operations.reductions import product
 from tests.execution.test_jax_tables import CALLS
 from tests.execution.test_thresholds import BOTH_SIDES, Judged

@@ -12,9 +12,9 @@ import jacobians as jb
 import jacobians.tracing.numpy.families
 from jacobians.execution.jax_forms import FAMILIES, FORMS, MISSING, family_of, imported
 from jacobians.graph.how import ByCall
-from jacobians.operations.declare import DECLARED
 from jacobians.operations.elementwise import power_slope
 from jacobians.operations.functions import bessel, sinc
+from jacobians.operations.kinds import DECLARED
 from jacobians.operations.reductions import product
 from jacobians.operations.special import polygamma
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from jacobians.errors import UnsupportedError
 from jacobians.operations import functions, reductions
-from jacobians.operations.declare import Rule
+from jacobians.operations.by_rules import Rule
 from jacobians.tracing.numpy.basics import (
     axes_tuple,
     call_astype,

@@ -8,7 +8,7 @@ from jacobians.display.numpy_names import code_of, softmax_code
 from jacobians.graph.node import Node, ordered
 from jacobians.notation.slots import Slot, Table
 from jacobians.notation.terms import Sum, relabelled
-from jacobians.operations.declare import Multilinear
+from jacobians.operations.by_terms import Multilinear
 from jacobians.operations.reductions import logsumexp_last, softmax_last
 from jacobians.transforms.deriving.programs import literal
 

@@ -31,7 +31,7 @@ from jacobians.notation.writing import (
     subscript,
     write_product,
 )
-from jacobians.operations.declare import Multilinear
+from jacobians.operations.by_terms import Multilinear
 
 _SILENT = {"alias", "positive", "conjugate"}
 """Operations that are no step."""
