@@ -172,15 +172,56 @@ def _together(first: View, second: View) -> View | None:
             return second
         case Reshape(shape), Index(items) if set(shape) == {1} and items == (0,) * len(shape):
             return Reshape(())
-        case Index(own), Reshape(()) if all(map(_is_entry, own)):
-            return Index(tuple([one.start for one in own if isinstance(one, Range)]))
-        case Index(own), Index(items) if all(map(_is_entry, own)) and items == (0,) * len(own):
-            return Index(tuple([one.start for one in own if isinstance(one, Range)]))
+        case Index(own), Reshape(shape):
+            return _without_axes(own, shape)
+        case Index(own), Index(items):
+            return _of_both(own, items)
     return None
 
 
-def _is_entry(item: Range | int | None) -> bool:
-    return isinstance(item, Range) and item.size == 1
+def _without_axes(items: Sequence[Range | int | None], shape: tuple[int, ...]) -> Index | None:
+    """Basic indices that drop axes of one entry, so that this shape is left; None where they cannot."""
+    kept, left = list[Range | int | None](), list(shape)
+    for item in items:
+        if not isinstance(item, Range) or item.size < 0:
+            return None
+        if left and item.size == left[0]:
+            kept.append(item)
+            left.pop(0)
+        elif item.size == 1:
+            kept.append(item.start)
+        else:
+            return None
+    return None if left else Index(tuple(kept))
+
+
+def _of_both(
+    own: Sequence[Range | int | None], items: Sequence[Range | int | None]
+) -> Index | None:
+    """What basic indices of what others selected are of the array; None where they stay two."""
+    found, rest = list[Range | int | None](), list(items)
+    for one in own:
+        if isinstance(one, int):
+            found.append(one)
+            continue
+        while rest and rest[0] is None:
+            found.append(rest.pop(0))
+        item = rest.pop(0) if rest else WHOLE
+        if one is None and item != 0:
+            return None
+        if isinstance(one, Range):
+            found.append(_within(one, item))
+    return Index((*found, *rest))
+
+
+def _within(one: Range, item: Range | int | None) -> Range | int:
+    """An index of what a range selects, as one of the axis itself."""
+    assert item is not None
+    if isinstance(item, int):
+        return one.start + one.step * item
+    if item.is_whole:
+        return one
+    return Range(one.start + one.step * item.start, one.step * item.step, item.size)
 
 
 def aligned(value: Value, wanted: Iterable[int]) -> Operand:
@@ -201,5 +242,5 @@ def aligned(value: Value, wanted: Iterable[int]) -> Operand:
     return seen(value.ref, *views)
 
 
-WHOLE = Range(0, 1, -1)
+WHOLE = Range(0, 1, -1, True)
 """A range over a whole axis, whatever its size."""

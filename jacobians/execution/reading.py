@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from jacobians.execution.building import WHOLE, Builder, Operand, Value, seen
 from jacobians.execution.steps import Kernel, Literal
-from jacobians.graph.how import Index, Range, Strided, Transpose
+from jacobians.graph.how import Index, Range, Strided, Transpose, range_of
 from jacobians.notation.slots import Slot, Table, positions
 from jacobians.notation.terms import full_letter
 
@@ -20,16 +20,19 @@ def read(
     if isinstance(operand, Literal):
         return Value(operand, ())
     if all(slot.affine for slot in slots):
-        return _viewed(operand, slots, sizes)
+        return _viewed(operand, slots, sizes, shape)
     return _taken(builder, operand, slots, sizes, shape, dtype)
 
 
-def _viewed(operand: Operand, slots: Sequence[Slot], sizes: Sequence[int]) -> Value:
+def _viewed(
+    operand: Operand, slots: Sequence[Slot], sizes: Sequence[int], shape: Sequence[int]
+) -> Value:
     """Slices where each letter has an axis of its own, else a strided view (diagonals, windows)."""
     alone = [a for slot in slots for a in slot.letters]
     letters = tuple(dict.fromkeys(alone))
     if len(letters) == len(alone) and all(len(slot.parts) <= 1 for slot in slots):
-        return Value(seen(operand, Index(tuple(_item(slot, sizes) for slot in slots))), letters)
+        items = [_item(slot, sizes, size) for slot, size in zip(slots, shape, strict=True)]
+        return Value(seen(operand, Index(tuple(items))), letters)
     steps = tuple(
         tuple(next((s for b, s in slot.parts if b == a), 0) for slot in slots) for a in letters
     )
@@ -38,12 +41,12 @@ def _viewed(operand: Operand, slots: Sequence[Slot], sizes: Sequence[int]) -> Va
     return Value(seen(operand, view), letters)
 
 
-def _item(slot: Slot, sizes: Sequence[int]) -> Range | int:
+def _item(slot: Slot, sizes: Sequence[int], size: int) -> Range | int:
     if not slot.parts:
         return slot.constant
     ((letter, stride),) = slot.parts
     assert not isinstance(stride, Table)
-    return Range(slot.constant, stride, sizes[letter])
+    return range_of(slot.constant, stride, sizes[letter], size)
 
 
 def _taken(
@@ -71,7 +74,7 @@ def _taken(
         if len(set(rest)) == len(rest):
             return Value(taken, (*letters, *rest))
     # The gathered axes are whole ones of letters of their own, beside the other slots.
-    inner = _viewed(taken, [slots[n] for n in others], sizes)
+    inner = _viewed(taken, [slots[n] for n in others], sizes, [shape[n] for n in others])
     assert not isinstance(inner.ref, Literal)
     (view,) = inner.ref.views
     count = len(letters)

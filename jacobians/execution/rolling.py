@@ -7,7 +7,7 @@ keeps its name, those of earlier ones that are read later stand in a list.
 
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,12 +15,14 @@ from numpy.typing import NDArray
 
 from jacobians.execution.steps import Kernel, Literal, Ref, Step
 from jacobians.execution.varying import Behind, Varying, filled, mapped, value_text
+from jacobians.graph.how import Index, Range
 
 _TIMES = 8  # repetitions that make a loop: fewer are read as quickly written out
 _PERIOD = 512  # steps of a repetition that is looked for
 _FEWEST = 4  # repetitions of a loop whose ends are left out
 _ROW = 16  # variables of a loop that stand in a row without any order
 _SEVERAL = 6  # repetitions that are tried as one: what is alike may read several lists in turn
+_TRIES = 16  # beginnings of steps that are alike from which no loop can be written
 _RUN = 3  # variables of a list in a row that are written as a slice
 # Repetitions that are left out at both ends.
 _ENDS = ((0, 0), (0, 1), (1, 0), (1, 1), (0, 2), (2, 0), (2, 2))
@@ -71,6 +73,7 @@ class _Loop:
         self.before: list[str] = []
         self.carried: dict[int, None] = {}  # read one repetition later
         self.kept: dict[int, str] = {}  # and after it has changed
+        self.holes: list[list[Callable[[], str]]] = []
         self.texts: list[list[str]] = []
 
 
@@ -113,14 +116,37 @@ def rolled(steps: Sequence[Step], returned: Sequence[str], taken: Iterable[str])
     return _Rolling(steps, shapes, loops, names).result(returned)
 
 
+def _rows(operands: Sequence[Ref], start: int) -> list[int]:
+    """Which entries of the first axis of one array operands are that follow each other."""
+    found: list[int] = []
+    for operand in islice(operands, start, None):
+        match operand:
+            case Ref(root, (Index((int() as row, *others)),)) if root == operands[start].root:
+                whole = all(isinstance(one, Range) and one.is_whole for one in others)
+                step = found[1] - found[0] if len(found) > 1 else None
+                if whole and (
+                    not found or row - found[-1] in ((1, -1) if step is None else (step,))
+                ):
+                    found.append(row)
+                    continue
+        break
+    return found
+
+
+def _slice_text(start: int, stop: int) -> str:
+    """A slice from an entry to the one before a stop, which is the next or the last one of a step of 1."""
+    return f"[{start}:{stop}]" if stop > start else f"[{start}:{stop if stop >= 0 else ''}:-1]"
+
+
 class _Rolling:
     """Steps whose loops are known, while it is worked out how variables are called."""
 
     def __init__(
-        self, steps: Sequence[Step], shapes: Sequence[Varying], loops: list[_Loop],
+        self, steps: Sequence[Step], shapes: Sequence[Varying], found: list[_Loop],
         taken: set[str],
     ) -> None:  # fmt: skip
-        self.steps, self.shapes, self.loops, self.taken = steps, shapes, loops, taken
+        self.steps, self.shapes, self.taken = steps, shapes, taken
+        self._found, self.loops = found, list[_Loop]()
         self.made: dict[str, tuple[int, int, int]] = {}  # loop, repetition, step of it
         self.variable = self._free("n")
         self.rows = 0
@@ -128,10 +154,11 @@ class _Rolling:
 
     def result(self, returned: Sequence[str]) -> Rolled:
         """The program with loops."""
-        kept = [loop for number in range(len(self.loops)) for loop in self._rolled(number)]
+        for loop in self._found:
+            self._roll(loop)
         items: list[Any] = []
         place = 0
-        for loop in kept:
+        for loop in self.loops:
             start = loop.first + loop.start * loop.period
             items += [self._step(step) for step in self.steps[place:start]]
             items.append(loop)
@@ -141,14 +168,40 @@ class _Rolling:
         printed = [self._printed(one) if isinstance(one, _Loop) else one for one in items]
         return Rolled(tuple(printed), names)
 
-    def _rolled(self, number: int) -> list[_Loop]:
-        """A loop that can be written: that of the steps that are alike, or of several times as many."""
-        found = self.loops[number]
+    def _roll(self, found: _Loop) -> None:
+        """Enter the loops that can be written of steps that are alike."""
+        failed = 0
+        while found.times >= _TIMES and failed < _TRIES:
+            loop = self._longest(found)
+            done = _FEWEST
+            if loop is None:
+                failed += 1
+            else:
+                self._enter(loop)
+                done = -(-loop.period * loop.times // found.period)
+            found = _Loop(found.first + done * found.period, found.period, found.times - done)
+
+    def _longest(self, found: _Loop) -> _Loop | None:
+        """A loop of the steps that are alike, of several times as many, or of the first of them.
+
+        Two loops that are alike may stand one after the other.
+        """
         for several in range(1, min(_SEVERAL, found.times // _TIMES) + 1):
             loop = _Loop(found.first, found.period * several, found.times // several)
-            if self._entered(number, loop):
-                return [loop]
-        return []
+            if self._fits(loop):
+                return loop
+        best = None
+        low, high = _TIMES, found.times - 1
+        while low <= high:
+            times = (low + high) // 2 if best else low
+            loop = _Loop(found.first, found.period, times)
+            if self._fits(loop):
+                best, low = loop, times + 1
+            elif best is None:
+                return None
+            else:
+                high = times - 1
+        return best
 
     def _free(self, name: str) -> str:
         while name in self.taken:
@@ -185,25 +238,28 @@ class _Rolling:
 
     # Loops
 
-    def _entered(self, number: int, loop: _Loop) -> bool:
-        """Find how each variable of a loop is called in it; False where it is written out instead."""
-        self.loops[number] = loop
+    def _fits(self, loop: _Loop) -> bool:
+        """Find how each variable of a loop can be called in it; False where there is no way."""
         for (start, end), rows in [(ends, rows) for rows in (False, True) for ends in _ENDS]:
             loop.start, loop.stop = 1 + start, loop.times - end
             if loop.stop - loop.start < _FEWEST:
                 continue
             found = [self._holes(loop, position, rows) for position in range(loop.period)]
             if all(text is not None for texts in found for text in texts):
-                break
-        else:
-            return False
+                loop.holes = [[text for text in texts if text is not None] for texts in found]
+                return True
+        return False
+
+    def _enter(self, loop: _Loop) -> None:
+        """Call each variable of a loop so."""
+        number = len(self.loops)
+        self.loops.append(loop)
         for repetition in range(loop.times):
             for position in range(loop.period):
                 name = self._target(loop, repetition, position)
                 if name:
                     self.made[name] = number, repetition, position
-        loop.texts = [[text() for text in texts if text is not None] for texts in found]
-        return True
+        loop.texts = [[text() for text in texts] for texts in loop.holes]
 
     def _holes(self, loop: _Loop, position: int, rows_too: bool) -> list[Callable[[], str] | None]:
         """For each thing that may differ in a step how to write it; None where there is no way."""
@@ -320,10 +376,19 @@ class _Rolling:
         return made
 
     def _in_runs(self, operands: Sequence[Ref]) -> Iterator[Ref]:
-        """Variables, those of a loop that follow each other and are read alike by a slice of its list."""
+        """Variables, those of a loop that follow each other and are read alike by a slice of its list.
+
+        So are entries of an array's first axis.
+        """
         start = 0
         while start < len(operands):
             name, views = operands[start]
+            rows = _rows(operands, start)
+            if len(rows) >= _RUN:
+                text = _slice_text(rows[0], rows[-1] + rows[1] - rows[0])
+                yield Ref(f"*{self._called(name)}{text}")
+                start += len(rows)
+                continue
             stop, back = start + 1, 0
             while stop < len(operands) and operands[stop].views == views:
                 step = self._step_between(operands[stop - 1].root, operands[stop].root)
@@ -335,9 +400,8 @@ class _Rolling:
                 start += 1
                 continue
             number, first, position = self.made[name]
-            last = self.made[operands[stop - 1].root][1] + back
-            text = f"{first}:{last if last >= 0 else ''}{':-1' if back < 0 else ''}"
-            text = f"{self._list(self.loops[number], position)}[{text}]"
+            text = _slice_text(first, self.made[operands[stop - 1].root][1] + back)
+            text = f"{self._list(self.loops[number], position)}{text}"
             every: Any = (*views, Behind(f" for one in {text}]"))
             yield Ref("*[one", every) if views else Ref(f"*{text}")
             start = stop

@@ -4,7 +4,7 @@ That is the variables, numbers, first places of what is read, and where in an ar
 with equal keys nothing else differs.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,6 +33,16 @@ def item_text(item: Range | int | None) -> str:
     start = found.start if backwards else found.start or ""
     stop = "" if found.stop is None else found.stop
     return f"{start}:{stop}" + ("" if found.step in (1, None) else f":{found.step}")
+
+
+def index_text(texts: Sequence[str], items: Sequence[Range | int | None]) -> str:
+    """Basic indices as source text, without whole axes at the end."""
+    count = len(items)
+    while count and isinstance(item := items[count - 1], Range) and item.is_whole:
+        count -= 1
+    if items and not count:
+        return ""
+    return f"[{', '.join(texts[:count]) or '()'}]"
 
 
 def mapped(step: Step, fill: Fill) -> Step:
@@ -64,13 +74,13 @@ def _view(view: Index, fill: Fill) -> Any:
 
 
 def _moves(item: Range) -> bool:
-    return item.step == 1 and item.size > 0
+    return item.step == 1 and item.size > 0 and not item.is_whole
 
 
 def _plain(view: Index) -> tuple[Any, ...]:
     return tuple(
         [
-            (item.step, item.size) if isinstance(item, Range) and _moves(item)
+            item[1:] if isinstance(item, Range) and _moves(item)
             else item if item is None or isinstance(item, Range)
             else "one"
             for item in view.items
@@ -120,13 +130,13 @@ def filled(step: Step, texts: Iterator[Any]) -> Step:
             text = next(texts)
             return text if isinstance(text, Literal) else Ref(text)
         if kind == "index":
-            return Behind(f"[{', '.join([_item(item, texts) for item in value[0].items])}]")
+            items = value[0].items
+            return Behind(index_text([_item(item, texts) for item in items], items))
         root = next(texts)
         if value.at or value.whole:
             at = tuple([one._replace(root=next(texts)) for one in value.at])
             return value._replace(root=root, at=at)
-        _, steps = flat_address(value.slots, value.sizes, value.letters, value.shape)
-        return value._replace(root=Viewed(root, next(texts), value.written, steps))
+        return value._replace(root=Viewed(root, part_text(root, value, next(texts))))
 
     return mapped(step, fill)
 
@@ -137,13 +147,19 @@ class Viewed(str):
     __slots__ = ("text",)
     text: str
 
-    def __new__(
-        cls, root: str, start: str, shape: tuple[int, ...], steps: tuple[int, ...]
-    ) -> "Viewed":
+    def __new__(cls, root: str, text: str) -> "Viewed":
         """A name, and how the view is written."""
         made = super().__new__(cls, root)
-        made.text = f"view({root}, {shape}, {start}, {steps})"
+        made.text = text
         return made
+
+
+def part_text(root: str, place: Place, start: int | str) -> str:
+    """A part of an array that begins at some entry: one entry, or a view."""
+    if not place.letters:
+        return f"{root}[{start}]" if len(place.shape) == 1 else f"{root}.flat[{start}]"
+    _, steps = flat_address(place.slots, place.sizes, place.letters, place.shape)
+    return f"view({root}, {place.written}, {start}, {steps})"
 
 
 def _item(item: Range | int | None, texts: Iterator[str]) -> str:

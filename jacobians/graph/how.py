@@ -10,19 +10,27 @@ from jacobians.notation.terms import Sum
 
 
 class Range(NamedTuple):
-    """``start : start + step·size : step`` of one axis; a size of −1 is the whole axis."""
+    """``start : start + step·size : step`` of one axis, which may be all of it; then −1 is any size."""
 
     start: int
     step: int
     size: int
+    is_whole: bool = False
 
     @property
     def slice(self) -> slice:
         """As an index of Python's."""
-        if self.size <= 0:
-            return slice(None) if self.size else slice(0, 0)
+        if self.is_whole:
+            return slice(None)
+        if not self.size:
+            return slice(0, 0)
         stop = self.start + self.step * (self.size - 1) + (1 if self.step > 0 else -1)
         return slice(self.start, None if stop < 0 else stop, self.step)
+
+
+def range_of(start: int, step: int, size: int, axis: int) -> Range:
+    """A range of an axis of this size."""
+    return Range(start, step, size, start == 0 and step == 1 and size == axis)
 
 
 # Each has its kind as a field: views of one number in two kinds are equal as tuples, and would be one key.

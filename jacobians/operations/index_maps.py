@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.graph.how import Broadcast, ByAdding, ByViews, Index, Range, Reshape, Transpose
+from jacobians.graph.how import Broadcast, ByAdding, ByViews, Index, Reshape, Transpose, range_of
 from jacobians.graph.node import Node
 from jacobians.notation.join import restricted
 from jacobians.notation.slots import ZERO, Slot, Table, combine, letter_slot, positions, table_slot
@@ -74,8 +74,9 @@ def _python_slice(start: int, step: int, size: int) -> slice:
 
 def _ranges(node: Node) -> ByViews:
     given = dict(node.parameters)
-    triples = zip(given["starts"], given["steps"], given["shape"], strict=True)
-    return ByViews((Index(tuple(Range(*triple) for triple in triples)),))
+    (operand,) = node.operands
+    each = zip(given["starts"], given["steps"], given["shape"], operand.shape, strict=True)
+    return ByViews((Index(tuple([range_of(*one) for one in each])),))
 
 
 slices = index_map("slice", ("X",), _slice, value=_slice_value, how=_ranges)

@@ -234,13 +234,51 @@ def test_entries_of_arrays_and_lists_are_written_as_entries():
     c = jb.grad(f).compile(a, b)
     assert max(map(len, c.source.splitlines())) < 200
     assert len(c.source.splitlines()) < 60
-    assert "a[n + 2], " in c.source
+    assert "a[n + 2] * " in c.source
     y, above = np.zeros(300), np.zeros(300)
     for t in range(300):
         y[t] = a[t] * y[t - 1] * (t > 0) + b[t]
     for t in range(299, -1, -1):
         above[t] = np.cos(y[t]) + (a[t + 1] * above[t + 1] if t < 299 else 0)
     np.testing.assert_allclose(c(a, b), np.append(0, above[1:] * y[:-1]))
+
+
+def garch(p, x):
+    """A likelihood: its gradient ends in three sums, of which two stand one after the other."""
+    h, found = 1.0, 0.0
+    for t in range(len(x)):
+        h = p[0] ** 2 + p[1] ** 2 * x[t] ** 2 + p[2] ** 2 * h
+        found = found + np.log(h) + x[t] ** 2 / h
+    return found
+
+
+def test_loops_one_after_the_other_are_loops():
+    lines = []
+    for n in (30, 60, 121):
+        p, z = np.array([0.5, 0.3, 0.8]), np.random.default_rng(n).normal(size=n)
+        c = jb.grad(garch).compile(p, z)
+        exact = numerical.complex_step(lambda p, z=z: garch(p, z), p)
+        np.testing.assert_allclose(c(p, z), exact, rtol=1e-11)
+        lines.append(c.source.count("\n"))
+    assert len(set(lines)) == 1
+
+
+def test_rows_of_an_array_are_written_as_slices():
+    """The gradient by a weight stacks what it was multiplied with, the last first."""
+
+    def f(V, xs):
+        h = np.zeros(3)
+        for z in xs:
+            h = np.tanh(V @ z) * h + V[:, 0]
+        return np.sum(h)
+
+    V, xs = RNG.normal(size=(3, 2)), RNG.normal(size=(20, 2))
+    for inputs in (xs, xs[::-1], xs[:2], np.stack([xs, xs], axis=1)[:, 1]):
+        c = jb.grad(f).compile(V, inputs)
+        exact = numerical.complex_step(lambda V, inputs=inputs: f(V, inputs), V)
+        np.testing.assert_allclose(c(V, inputs), exact, rtol=1e-11, atol=1e-14)
+    assert "*xs[19::-1]" in jb.grad(f).compile(V, xs).source
+    assert "*xs[0:20]" in jb.grad(lambda V, xs: f(V, xs[::-1])).compile(V, xs).source
 
 
 @pytest.mark.parametrize("several", [1, 2, 5, 6, 7])

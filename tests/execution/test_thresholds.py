@@ -30,6 +30,7 @@ from jacobians.notation.structure import nonzeros
 from jacobians.notation.terms import Factor, Sum, Term
 from jacobians.operations.products import einsum
 from jacobians.optimising import gram
+from tests.numerical import complex_step
 
 ROOT = Path(jb.__file__).parent
 ROOMS = (
@@ -406,6 +407,21 @@ def crossed(n: int) -> Direct:
     return Direct(lambda: nonzeros(Sum((n, n), terms)), np.count_nonzero(mask | mask[::-1]))
 
 
+def read_by_rows(n: int) -> Judged:
+    """The gradient by a weight stacks the rows that it was multiplied with."""
+    V, xs = rng(n).normal(size=(3, 2)), rng(n + 1).normal(size=(n, 2))
+
+    def f(V: Any, xs: Any) -> Any:
+        h = np.zeros(3)
+        for z in xs:
+            h = np.tanh(V @ z) * h + V[:, 0]
+        for _ in range(12):
+            h = np.tanh(h)
+        return np.sum(h)
+
+    return Judged(f, (V, xs), complex_step(lambda V: f(V, xs), V))
+
+
 def rowwise(n: int) -> Judged:
     x = rng(n).normal(size=n)
     return Judged(lambda x: np.stack([x[i] ** 2 for i in range(n)]), (x,), np.diag(2 * x))
@@ -479,7 +495,11 @@ BOTH_SIDES: dict[str, tuple[tuple[Make, tuple[int, ...]], ...]] = {
     ),
     "execution.rolling._FEWEST": ((recurrent, (8, 9, 12)), (crossing, (20,)), (rowwise, (8, 9))),
     "execution.rolling._ROW": ((crossing, (8, 15, 16, 17, 20)),),
-    "execution.rolling._RUN": ((recurrent, (1, 2, 3, 4, 12)), (crossing, (12, 20))),
+    "execution.rolling._RUN": (
+        (recurrent, (1, 2, 3, 4, 12)),
+        (crossing, (12, 20)),
+        (read_by_rows, (1, 2, 3, 4, 12)),
+    ),
     "derivation.likely.WIDEST": ((joined, (1, 7, 8, 9, 12)),),
     "derivation.copies._DEPTH": ((shares, (1, 11, 12, 13, 15)),),
     "derivation.links._ANSWERS": ((entries, (1, 14, 15, 16, 17, 18, 40)),),
@@ -534,6 +554,7 @@ NO_SIZE = {
     "notation.writing._LARGEST": "text",
     "notation.writing._ROUNDING": "text",
     "operations.linalg._ROUNDING": "both sides in tests/tracing/functions/test_linalg_points.py",
+    "execution.rolling._TRIES": "beginnings from which no loop can be written, beyond which none is sought",
     "execution.rolling._ENDS": "repetitions at the ends that are written out",
     "execution.rolling._PERIOD": "a bound on what is looked for; a longer loop is written out",
     "derivation.copies._AHEAD": "operations, up to which results are known as users",
