@@ -22,8 +22,9 @@ from jacobians.execution.varying import (
     Viewed,
     index_text,
     item_text,
-    part_text,
+    items_of,
     value_text,
+    view_text,
 )
 from jacobians.graph.how import Broadcast, Index, Reshape, Strided, Transpose, View
 from jacobians.ground.arguments import owned
@@ -164,7 +165,7 @@ def _helpers(program: Program) -> list[str]:
         if any(isinstance(one, Strided) for ref in refs for one in ref.views):
             found.add("strided")
         into = step.into
-        if isinstance(into, Place) and not into.at and not into.whole and not _is_entry(into):
+        if isinstance(into, Place) and not (into.at or into.whole or items_of(into)):
             found.add("view")
         if step.kernel is Kernel.EXACT:
             found.add("exact")
@@ -213,8 +214,11 @@ def _place(place: Ref | Place) -> str:
         return place.root
     if isinstance(place.root, Viewed):
         return place.root.text
+    items = items_of(place)
+    if items is not None:
+        return f"{place.root}{index_text([*map(item_text, items)], items)}"
     start, _ = flat_address(place.slots, place.sizes, place.letters, place.shape)
-    return part_text(place.root, place, start)
+    return view_text(place.root, place, start)
 
 
 # Steps
@@ -241,18 +245,19 @@ def _writing(step: Step) -> str:
     place = step.into
     assert isinstance(place, Place)
     at, root = _place(place), place.root
-    entry = bool(place.at) or _is_entry(place)
+    indexed = bool(place.at or items_of(place))
     if step.kernel is Kernel.CLEAR:
-        return f"if clean: {at} = 0" if entry else f"if clean: np.copyto({at}, 0)"
+        return f"if clean: {at} = 0" if indexed else f"if clean: np.copyto({at}, 0)"
     value = written(step.operands[0])
     if place.at and not place.once:
         return f"np.add.at({root}, ({''.join(f'{written(ref)}, ' for ref in place.at)}), {value})"
     if step.kernel is Kernel.ADD_TO:
-        return f"{at} += {value}" if entry or place.whole else f"part = {at}; part += {value}"
-    if entry:
-        return f"{at} = {value}"
-    if step.shared:
+        direct = place.at or place.whole or _is_entry(place)
+        return f"{at} += {value}" if direct else f"part = {at}; part += {value}"
+    if step.shared and not place.at:
         return f"parallel(np.positive, {value}, out={at})"
+    if indexed:
+        return f"{at} = {value}"
     return f"np.copyto({at}, {value})"
 
 

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jacobians.execution.steps import Literal, Place, Ref, Step
-from jacobians.graph.how import Index, Range
+from jacobians.graph.how import Index, Range, range_of
 from jacobians.ground.interning import by_bits
+from jacobians.notation.slots import Table
 from jacobians.notation.structure import flat_address
 
 
@@ -65,12 +66,19 @@ def mapped(step: Step, fill: Fill) -> Step:
 
 def _view(view: Index, fill: Fill) -> Any:
     """An index with the starts of plain ranges, and integers, filled."""
-    starts = [
-        item.start if isinstance(item, Range) else item
-        for item in view.items
-        if item is not None and (not isinstance(item, Range) or _moves(item))
-    ]
-    return fill("index", (view, tuple(starts))) if starts else view
+    starts = _starts(view)
+    return fill("index", (view, starts)) if starts else view
+
+
+def _starts(view: Index) -> tuple[int, ...]:
+    """Where the plain ranges of an index start, and its integers."""
+    return tuple(
+        [
+            item.start if isinstance(item, Range) else item
+            for item in view.items
+            if item is not None and (not isinstance(item, Range) or _moves(item))
+        ]
+    )
 
 
 def _moves(item: Range) -> bool:
@@ -109,6 +117,11 @@ class Varying:
             return _plain(view)
         place: Place = value
         self.values.append(("name", place.root))
+        items = items_of(place)
+        if items is not None:
+            index = Index(items)
+            self.values.extend(("start", start) for start in _starts(index))
+            return place._replace(root="", slots=()), _plain(index)
         if place.at or place.whole:
             self.values.extend(("name", one.root) for one in place.at)
             slots = place.slots
@@ -136,28 +149,47 @@ def filled(step: Step, texts: Iterator[Any]) -> Step:
         if value.at or value.whole:
             at = tuple([one._replace(root=next(texts)) for one in value.at])
             return value._replace(root=root, at=at)
-        return value._replace(root=Viewed(root, part_text(root, value, next(texts))))
+        items = items_of(value)
+        if items is None:
+            return value._replace(root=Viewed(root, view_text(root, value, next(texts))))
+        text = index_text([_item(item, texts) for item in items], items)
+        return value._replace(root=Viewed(root, f"{root}{text}"))
 
     return mapped(step, fill)
 
 
 class Viewed(str):
-    """The name of an array that is written through a view, which is written so."""
+    """The name of an array of which a part is written, and how that is called."""
 
     __slots__ = ("text",)
     text: str
 
     def __new__(cls, root: str, text: str) -> "Viewed":
-        """A name, and how the view is written."""
+        """A name, and the text of the part."""
         made = super().__new__(cls, root)
         made.text = text
         return made
 
 
-def part_text(root: str, place: Place, start: int | str) -> str:
-    """A part of an array that begins at some entry: one entry, or a view."""
-    if not place.letters:
-        return f"{root}[{start}]" if len(place.shape) == 1 else f"{root}.flat[{start}]"
+def items_of(place: Place) -> tuple[Range | int, ...] | None:
+    """The basic indices that are a place, which is part of an array; None where it is a view."""
+    if place.at or place.whole:
+        return None
+    items, letters = list[Range | int](), list[int]()
+    for slot, size in zip(place.slots, place.shape, strict=True):
+        if not slot.parts:
+            items.append(slot.constant)
+            continue
+        letter, stride = slot.parts[0]
+        if len(slot.parts) > 1 or isinstance(stride, Table):
+            return None
+        letters.append(letter)
+        items.append(range_of(slot.constant, stride, place.sizes[letter], size))
+    return tuple(items) if tuple(letters) == place.letters else None
+
+
+def view_text(root: str, place: Place, start: int | str) -> str:
+    """A place that is no basic index, as a view that begins at some entry."""
     _, steps = flat_address(place.slots, place.sizes, place.letters, place.shape)
     return f"view({root}, {place.written}, {start}, {steps})"
 
