@@ -5,13 +5,13 @@ not added up, and each further mask of a loop would double them. Where all terms
 tensor itself, it is kept whole: its value, and where any of the terms reaches.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import prod
 
 import numpy as np
 
 from jacobians.graph.node import NUMPY, Node, apply
-from jacobians.notation.slots import Slot
+from jacobians.notation.slots import Slot, bounds
 from jacobians.notation.terms import (
     Factor,
     Sum,
@@ -25,31 +25,52 @@ from jacobians.notation.terms import (
 
 
 def joined_masks(tensor: Sum, single: Callable[[Sum], Node], most: int) -> Sum:
-    """The tensor as one masked term, if more than ``most`` of its terms are masked and fill it."""
+    """The tensor as one masked term, if more than ``most`` of its terms are masked and fill it.
+
+    It fills the box that they reach: in a step that is taken wherever they lie, the rest may be elsewhere.
+    """
     masked = [term for term in tensor.terms if any(f.mask for f in term.factors)]
-    reached = sum(letter_count(term.sizes, term.kept) for term in tensor.terms)
-    if len(masked) <= most or reached < prod(tensor.shape):
+    if len(masked) <= most:
         return tensor
-    counts = Sum(tensor.shape, tuple([_reached(term) for term in tensor.terms]))
-    reaches = apply(NUMPY[np.greater], [single(counts), 0])
-    slots = plain_slots(tensor.shape)
-    factors = [Factor(reaches, slots, mask=True), Factor(single(tensor), slots)]
-    return total(tensor.shape, [normal(1, tensor.shape, factors, slots)])
+    ends = [_ends(tensor, axis) for axis in range(len(tensor.shape))]
+    shape = tuple([high + 1 - low for low, high in ends])
+    if sum(letter_count(term.sizes, term.kept) for term in tensor.terms) < prod(shape):
+        return tensor
+    terms = [_from(term, [low for low, _ in ends]) for term in tensor.terms]
+    reaches = apply(NUMPY[np.greater], [single(Sum(shape, tuple(map(_reached, terms)))), 0])
+    slots = plain_slots(shape)
+    factors = [Factor(reaches, slots, mask=True), Factor(single(Sum(shape, tuple(terms))), slots)]
+    places = [slot._replace(constant=low) for slot, (low, _) in zip(slots, ends, strict=True)]
+    return total(tensor.shape, [normal(1, shape, factors, places)])
+
+
+def _ends(tensor: Sum, axis: int) -> tuple[int, int]:
+    """From where to where the terms reach along an axis."""
+    each = [bounds(term.slots[axis], term.sizes) for term in tensor.terms]
+    return min([low for low, _ in each]), max([high for _, high in each])
+
+
+def _from(term: Term, lows: Sequence[int]) -> Term:
+    """The term in a box that begins there."""
+    slots = zip(term.slots, lows, strict=True)
+    return term._replace(slots=tuple([s._replace(constant=s.constant - low) for s, low in slots]))
 
 
 def one_mask(term: Term) -> Term:
     """The term with masks that are read alike as one: a loop adds one at each step."""
-    known: dict[tuple[Slot, ...], Factor] = {}
+    known: dict[tuple[tuple[Slot, ...], tuple[int, ...]], Factor] = {}
     rest = []
     for factor in term.factors:
-        before = known.get(factor.slots) if factor.mask else None
         if not factor.mask:
             rest.append(factor)
-        elif before is None or before.operand.shape != factor.operand.shape:
-            known[factor.slots] = factor
+            continue
+        read = factor.slots, factor.operand.shape
+        before = known.get(read)
+        if before is None:
+            known[read] = factor
         elif before.operand is not factor.operand:
             both = apply(NUMPY[np.logical_and], [before.operand, factor.operand])
-            known[factor.slots] = before._replace(operand=both)
+            known[read] = before._replace(operand=both)
     factors = (*known.values(), *rest)
     return term._replace(factors=factors) if len(factors) < len(term.factors) else term
 

@@ -183,6 +183,9 @@ def _without_axes(items: Sequence[Range | int | None], shape: tuple[int, ...]) -
     """Basic indices that drop axes of one entry, so that this shape is left; None where they cannot."""
     kept, left = list[Range | int | None](), list(shape)
     for item in items:
+        if isinstance(item, int):
+            kept.append(item)
+            continue
         if not isinstance(item, Range) or item.size < 0:
             return None
         if left and item.size == left[0]:

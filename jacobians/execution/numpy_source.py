@@ -77,7 +77,7 @@ def compiled(program: Program) -> Callable[..., Any]:
 def described(program: Program) -> str:
     """The steps with their shapes, in 80 columns."""
     lines: list[str] = []
-    for step in _in_operators(program):
+    for step in _as_one_writes(program):
         for line in _lines(step):
             lines += wrapped(_INDENT + line, 60)
         if step.target:
@@ -97,7 +97,7 @@ def _function(program: Program, names: Iterable[str]) -> list[str]:
     last = [f"{OUT}=None", "clean=False"] if program.dense else []
     lines = [f"def derivative({', '.join([*names, *last])}):"]
     taken = [*RESERVED, *program.inputs, *program.constants, *program.calls]
-    items, returned = rolled(_in_operators(program), program.returned, taken)
+    items, returned = rolled(_as_one_writes(program), program.returned, taken)
     body = [line for item in items for line in _written(item)]
     if program.copied:
         body += [
@@ -118,30 +118,44 @@ class Operator(NamedTuple):
 _OPERATORS = {"add": "+", "subtract": "-", "multiply": "*", "divide": "/", "negative": "-"}
 
 
-def _in_operators(program: Program) -> list[Step]:
+def _as_one_writes(program: Program) -> list[Step]:
     """The steps with operators where those mean NumPy's functions: they are ten times quicker on numbers.
 
-    Of two numbers of Python's they would not mean them, nor of small integers and truths.
+    Of two numbers of Python's a quotient would not mean them, nor would any of small integers and truths;
+    all others are numbers of Python's again, which do not widen float32.
     """
-    known = set(program.constants)
+    known, numbers = set(program.constants), set[str]()
     steps = []
     for step in program.steps:
+        step = step._replace(operands=tuple([_as_it_is(one, numbers) for one in step.operands]))
+        if step.target and not step.shape:
+            numbers.add(step.target)
         refs = [operand for operand in step.operands if isinstance(operand, Ref)]
         arrays = any(ref.views or ref.root in known for ref in refs)
         own = step.into is None or (isinstance(step.into, Place) and _is_entry(step.into))
-        if isinstance(step.kernel, Ufunc) and arrays and own and step.dtype.kind == "f":
-            symbol = _OPERATORS.get(step.kernel.name)
-            if step.kernel.name == "square" and not step.shape:
-                step, symbol = step._replace(operands=step.operands * 2), "*"
-            if symbol is not None and not step.shared:
-                step = step._replace(kernel=Operator(symbol))  # type: ignore[arg-type]
-        unsure = step.kernel is Kernel.VIEW or (
-            isinstance(step.kernel, Call) and not step.kernel.home
-        )
-        if arrays or not unsure:
+        sure = arrays
+        if isinstance(step.kernel, Ufunc) and own and step.dtype.kind == "f":
+            square = step.kernel.name == "square" and not step.shape
+            symbol = "*" if square else _OPERATORS.get(step.kernel.name)
+            alike = arrays or (symbol != "/" and step.target not in program.returned)
+            if symbol is not None and alike and not step.shared:
+                operands = step.operands * 2 if square else step.operands
+                step = step._replace(kernel=Operator(symbol), operands=operands)  # type: ignore[arg-type]
+            else:
+                sure = True
+        elif step.kernel is not Kernel.VIEW:
+            sure = sure or not isinstance(step.kernel, Call) or bool(step.kernel.home)
+        if sure:
             known.add(step.target)
         steps.append(step)
     return steps
+
+
+def _as_it_is(operand: Ref | Literal, numbers: set[str]) -> Ref | Literal:
+    """An operand; what has no axes needs no view that takes them away."""
+    if isinstance(operand, Ref) and operand.root in numbers and operand.views == (Reshape(()),):
+        return Ref(operand.root)
+    return operand
 
 
 def _is_entry(place: Place) -> bool:

@@ -72,7 +72,10 @@ def sparse(J: Shown, form: Any, order: str, max_bytes: float | None = None) -> A
     if not data:
         return sp.coo_array(shape, dtype=J.dtype).asformat(form)
     place = (np.concatenate(rows), np.concatenate(columns))
-    return sp.coo_array((np.concatenate(data), place), shape=shape).asformat(form)
+    made = sp.coo_array((np.concatenate(data), place), shape=shape)
+    if form == "coo":
+        made.sum_duplicates()
+    return made.asformat(form)
 
 
 def _numbers(J: Shown, term: Term, letters: Sequence[int]) -> Array:

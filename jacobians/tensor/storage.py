@@ -23,6 +23,7 @@ from jacobians.operations.index_maps import reshape
 
 Array = NDArray[Any]
 FORMATS = ("csr", "csc", "coo", "bsr", "dia", "dok", "lil")
+_PADDED = ("bsr", "dia")
 _OF_OBJECTS = ("dok", "lil")  # their numbers are Python objects, in no array
 
 
@@ -83,6 +84,11 @@ class Storage(NamedTuple):
     def writable(self) -> bool:
         """Whether there is one array of numbers that later calls can write."""
         return self.form not in _OF_OBJECTS
+
+    @property
+    def padded(self) -> bool:
+        """Whether the numbers hold zeros that are in no entry's place."""
+        return self.form in _PADDED
 
     @property
     def nbytes(self) -> int:

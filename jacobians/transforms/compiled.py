@@ -360,7 +360,8 @@ class Compiled:
         dtypes = [block.dtype for block in self._derived.blocks]
         if out is not None:
             places = self._sparse_places(out, layouts)
-            self._write(program, arrays, places, dtypes, clean=True)
+            clean = not any(own.padded for own in layouts)
+            self._write(program, arrays, places, dtypes, clean=clean)
             return out
         for made in layouts:
             check_bytes(

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.execution.numpy_source import NumpyProgram
-from jacobians.graph.node import Node
+from jacobians.graph.node import Node, is_weak
 from jacobians.ground.arguments import attributes_of, real_array
 from jacobians.ground.interning import by_bits
 from jacobians.ground.trees import TreeDef, parameters
@@ -194,7 +194,7 @@ class Signature:
             if n not in inputs
         }
         self._specs = [
-            (place, node.shape, node.dtype, is_number(args[place]))
+            (place, node.shape, node.dtype, is_number(args[place]), is_weak(node))
             for place, node in inputs.items()
         ]
 
@@ -208,11 +208,11 @@ class Signature:
         if not self._plain:
             args = self._leaves_of(args)
         arrays = []
-        for place, shape, dtype, number in self._specs:
+        for place, shape, dtype, number, weak in self._specs:
             array = args[place]
             known = type(array) is np.ndarray and array.dtype == dtype and array.shape == shape
             if number or not known:
-                array = self._converted(array, place, shape, dtype, number)
+                array = self._converted(array, place, shape, dtype, number, weak)
             arrays.append(array)
         for place, (content, before) in self._static.items() if self._static else ():
             given = self._chosen.example(args[place])
@@ -235,10 +235,10 @@ class Signature:
         ]
 
     def _converted(
-        self, value: Any, place: int, shape: tuple[int, ...], dtype: Any, number: bool
-    ) -> Any:
+        self, value: Any, place: int, shape: tuple[int, ...], dtype: Any, number: bool, weak: bool,
+    ) -> Any:  # fmt: skip
         if number and type(value) is float:
-            return value
+            return value if weak else dtype.type(value)
         array = value
         if not self._chosen.native(value):
             array = real_array(value, f"{self._name}: {self._labels[place]}")

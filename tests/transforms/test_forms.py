@@ -311,3 +311,21 @@ def test_numbers_that_most_entries_have_are_written_once_for_all(n: int) -> None
     ones = jb.jacobian(lambda z: np.stack([z, z, 2 * z], axis=1)).compile(z, forms=["sparse"])
     B = ones.sparse(z)
     np.testing.assert_array_equal(B.data.reshape(n, 3), np.ones((n, 1)) * [1, 1, 2])
+
+
+@pytest.mark.parametrize("form", [form for form in FORMATS if form not in ("dok", "lil")])
+def test_out_is_overwritten_whole(form: Any) -> None:
+    """Padding, too: blocks and diagonals hold numbers that are no entry's."""
+    c = jb.jacobian(stencil).compile(x, forms=["sparse"])
+    A = c.sparse(x, format=form)
+    A.data[...] = np.nan
+    c.sparse(x + 1, format=form, out=A)
+    np.testing.assert_allclose(A.toarray(), differences(stencil, x + 1), atol=1e-12)
+    assert A.nnz == A.copy().nnz
+
+
+def test_entries_of_several_terms_are_stored_once() -> None:
+    found = jb.jacobian(twice)(x).sparse("coo")
+    rows = set(zip(*(axis.tolist() for axis in found.coords), strict=True))
+    assert len(rows) == found.nnz
+    np.testing.assert_allclose(found.toarray(), differences(twice, x), atol=1e-12)

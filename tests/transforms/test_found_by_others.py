@@ -155,3 +155,25 @@ def test_an_index_that_is_differentiated_is_refused_with_the_remedy() -> None:
             call()
     _, pullback = jb.vjp(lambda x, i: x[i.astype(int)] * 3, x, i)
     np.testing.assert_array_equal(pullback(np.ones(2))[0], [3, 0, 3, 0, 0])
+
+
+def scaled_sines(a: Any, x: Any) -> Any:
+    for _ in range(3):
+        x = a * np.sin(x)
+    return np.sum(x)
+
+
+def test_numbers_of_python_and_of_numpy_where_the_other_was_compiled() -> None:
+    """The kind of number that a plan was made with decides the result's dtype, as it does eagerly."""
+    x = np.array([0.5, -1.0, 2.0])
+    exact = numerical.complex_step(lambda x: scaled_sines(0.5, x), x)
+    for example in (np.float32(0.9), np.float64(0.9), 0.9):
+        c = jb.grad(scaled_sines, wrt=1).compile(example, x)
+        for a in (np.float32(0.5), np.float64(0.5), 0.5):
+            np.testing.assert_allclose(c(a, x), exact, rtol=1e-12)
+    small = x.astype(np.float32)
+    c = jb.grad(scaled_sines, wrt=1).compile(0.9, small)
+    assert c(0.5, small).dtype == jb.grad(scaled_sines, wrt=1)(0.5, small).dtype == np.float32
+    np.testing.assert_allclose(c(0.5, small), exact, rtol=1e-5)
+    quotient = jb.grad(lambda a: a**3 / a).compile(2.0)
+    assert type(quotient(3.0)) is type(jb.grad(lambda a: a**3 / a)(3.0))
