@@ -169,38 +169,38 @@ class _Rolling:
         return Rolled(tuple(printed), names)
 
     def _roll(self, found: _Loop) -> None:
-        """Enter the loops that can be written of steps that are alike."""
-        failed = 0
-        while found.times >= _TIMES and failed < _TRIES:
-            loop = self._longest(found)
-            done = _FEWEST
-            if loop is None:
-                failed += 1
-            else:
-                self._enter(loop)
-                done = -(-loop.period * loop.times // found.period)
-            found = _Loop(found.first + done * found.period, found.period, found.times - done)
-
-    def _longest(self, found: _Loop) -> _Loop | None:
-        """A loop of the steps that are alike, of several times as many, or of the first of them.
+        """Enter a loop of the steps that are alike, or of several times as many, or loops of parts.
 
         Two loops that are alike may stand one after the other.
         """
         for several in range(1, min(_SEVERAL, found.times // _TIMES) + 1):
             loop = _Loop(found.first, found.period * several, found.times // several)
             if self._fits(loop):
-                return loop
-        best = None
-        low, high = _TIMES, found.times - 1
-        while low <= high:
-            times = (low + high) // 2 if best else low
+                self._enter(loop)
+                return
+        failed = 0
+        while found.times >= _TIMES and failed < _TRIES:
+            longest = self._longest(found)
+            done = _FEWEST
+            if longest is None:
+                failed += 1
+            else:
+                self._enter(longest)
+                done = longest.times
+            found = _Loop(found.first + done * found.period, found.period, found.times - done)
+
+    def _longest(self, found: _Loop) -> _Loop | None:
+        """A loop of as many of the first repetitions as one can be written of."""
+        best, times, fewest, most = None, _TIMES, _TIMES, found.times
+        failed = False
+        while fewest <= most:
             loop = _Loop(found.first, found.period, times)
             if self._fits(loop):
-                best, low = loop, times + 1
-            elif best is None:
-                return None
+                best, fewest = loop, times + 1
             else:
-                high = times - 1
+                failed, most = True, times - 1
+            # It costs as much as it has repetitions, so few are tried first.
+            times = (fewest + most) // 2 if failed else min(2 * times, most)
         return best
 
     def _free(self, name: str) -> str:
@@ -244,9 +244,14 @@ class _Rolling:
             loop.start, loop.stop = 1 + start, loop.times - end
             if loop.stop - loop.start < _FEWEST:
                 continue
-            found = [self._holes(loop, position, rows) for position in range(loop.period)]
-            if all(text is not None for texts in found for text in texts):
-                loop.holes = [[text for text in texts if text is not None] for texts in found]
+            found = list[list[Callable[[], str]]]()
+            for position in range(loop.period):
+                texts = self._holes(loop, position, rows)
+                if texts is None:
+                    break
+                found.append(texts)
+            else:
+                loop.holes = found
                 return True
         return False
 
@@ -261,16 +266,20 @@ class _Rolling:
                     self.made[name] = number, repetition, position
         loop.texts = [[text() for text in texts] for texts in loop.holes]
 
-    def _holes(self, loop: _Loop, position: int, rows_too: bool) -> list[Callable[[], str] | None]:
-        """For each thing that may differ in a step how to write it; None where there is no way."""
+    def _holes(self, loop: _Loop, position: int, rows_too: bool) -> list[Callable[[], str]] | None:
+        """For each thing that may differ in a step how to write it; None where one has no way."""
         repetitions = range(loop.start, loop.stop)
         rows = [self.shapes[loop.first + n * loop.period + position].values for n in repetitions]
-        found: list[Callable[[], str] | None] = []
+        found: list[Callable[[], str]] = []
         for column in zip(*rows, strict=True):
             kind, values = column[0][0], [value for _, value in column]
             if kind == "name":
                 text = self._variable(loop, position, values)
-                found.append(text or (self._from_names(loop, values) if rows_too else None))
+                if text is None and rows_too:
+                    text = self._from_names(loop, values)
+                if text is None:
+                    return None
+                found.append(text)
             elif kind == "start":
                 found.append(lambda values=values: self.number(loop, values))  # type: ignore[misc]
             else:

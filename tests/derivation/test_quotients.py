@@ -25,7 +25,7 @@ def test_softmax_is_the_textbooks() -> None:
     wanted += np.einsum("bi,ik,bc->bick", Y, np.eye(4), np.eye(3))
     np.testing.assert_allclose(J.dense(), wanted, atol=1e-15)
     source = jb.jacobian(softmax).compile(X).source
-    assert source.count("np.divide") == 1
+    assert source.count(" / ") == 1
     assert source.count("np.add.reduce") == 1
 
 
