@@ -26,6 +26,8 @@ _MANY = 1 << 12  # entries of an argument, of which few directions are looked at
 _EXACT = 1e-6  # the relative error of a prediction that holds
 _CLEAR = 1e-3  # the share of a small error that may be left of it
 _FEW_RESULTS = 4  # that are looked at one by one
+# What an operation may raise, given what a mistake makes of its arguments.
+FLAWS = (ArithmeticError, ValueError, np.linalg.LinAlgError)
 _IDLE = 1e-12  # the share of the derivative that runs through a path that cancels
 
 
@@ -164,7 +166,7 @@ class Flow:
         known = {n: self.values.get(n, n.value) for n in order if n not in moved}
         try:
             values = evaluate([n for n in order if n in moved], {**known, **given})
-        except np.linalg.LinAlgError:
+        except FLAWS:
             return None
         own = {**self.values, **values}
         return self.adds_where(
@@ -181,7 +183,7 @@ class Flow:
                 if id(edge) in values:
                     own = evaluate(edge.local.terms.operands, values[id(edge)])
                     others[id(edge)] = tensor_of(edge.local.terms, edge.node, own)
-        except np.linalg.LinAlgError:
+        except FLAWS:
             return None
         return self.adds_by({**others, **(picks or {})})
 

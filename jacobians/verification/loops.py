@@ -33,8 +33,9 @@ def kinds(flow: Flow) -> list[list[Edge]]:
             key = edge.position, edge.node.shape, _chain(flow, edge, depth)
             sets.setdefault(key, []).append(edge)
         for edges in sets.values():
-            if len(edges) > 1:
-                found.setdefault(tuple(map(id, edges)), edges)
+            for some in (edges, edges[::2], edges[1::2]):  # all, or one of the two halves of a step
+                if len(some) > 1:
+                    found.setdefault(tuple(map(id, some)), some)
     return list(found.values())[:_MOST_KINDS]
 
 
@@ -84,7 +85,10 @@ def everywhere(flow: Flow) -> Iterator[Guess]:
         used = [edge for edge in flow.edges if node in edge.local.terms.operands]
         if len(used) < 2 or not value.ndim:
             continue
-        others = [(f"the factor {flow.said(node)} is forgotten", "skipped", np.ones_like(value))]
+        others = [
+            (f"the factor {flow.said(node)} is forgotten", "skipped", np.ones_like(value)),
+            (f"{flow.said(node)} has the wrong sign", "sign", -value),
+        ]
         if value.ndim == 2 and value.shape[0] == value.shape[1]:
             others += [
                 (f"{flow.said(node)} stands transposed", "transposed", value.T),
@@ -122,12 +126,11 @@ def _of_steps(
     chosen: dict[int, dict[Node, Any]] = {}
     for edge in edges:
         own: dict[Node, Any] = {}
-        for operand in flow.read_by(edge):
-            first = later and operand.operation is None and operand.value is not None
-            if operand in table:
-                own[operand] = table[operand]
-            elif first and operand.shape == nodes[0].shape:
-                own[operand] = values[0]
+        read = flow.read_by(edge)
+        own.update({operand: table[operand] for operand in read if operand in table})
+        first = [o for o in read if o not in flow.down and o.shape == nodes[0].shape]
+        if later and not own and len(first) == 1:
+            own[first[0]] = values[0]
         if own:
             chosen[id(edge)] = {**flow.values, **own}
     if len(chosen) < 2:

@@ -115,11 +115,19 @@ def _not_added(flow: Flow, family: list[Edge]) -> Iterator[Guess]:
     if stacked.sum(0).max(initial=0) <= 1:
         return
     of, ends = flow.said(family[0].operand), np.cumsum([prod(e.node.shape) for e in family])[:-1]
-    once = np.flip(np.cumsum(np.flip(stacked, 0), 0), 0) <= 1
-    for kept, which in ((once, "last"), (np.cumsum(stacked, 0) <= 1, "first")):
+    tables = [flow.matrix(e) for e in family]
+    alone = [_last(table) for table in tables if table is not None]  # d[places] += G, of each use
+    for kept, which in (
+        (_last(stacked), "last"), (np.concatenate(alone), "last"), (np.cumsum(stacked, 0) <= 1, "first"),
+    ):  # fmt: skip
         parts = np.split(stacked * kept, ends)
         text = f"an entry of {of} that is picked several times gets the {which} gradient alone"
         yield added("picked", f"{text}, where their sum is meant", _put(flow, family, parts), 1.5)
+
+
+def _last(table: Array) -> Array:
+    """Where no later row has an entry."""
+    return np.flip(np.cumsum(np.flip(table, 0), 0), 0) <= 1
 
 
 def _put(flow: Flow, family: list[Edge], matrices: Sequence[Array]) -> Array:

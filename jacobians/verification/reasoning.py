@@ -42,6 +42,7 @@ _FREE = 11  # numbers that the choice of two mistakes out of all is worth
 _LARGEST = 1e100  # beyond which sums of entries are no numbers
 _PARTNERS = 20  # that are tried of each
 _SURE = 1.6  # the weight of one that holds so plainly that intricate ones are not tried
+_LONGEST = 500  # that are told where anything else is known
 _LONG = 60  # characters of a sentence that a formula makes hard to read
 _PLACES = (
     "axis factor", "unexplained", "pointwise", "row", "column", "block", "entries", "results", "noise",
@@ -129,8 +130,8 @@ _PLAIN = (
 _INTRICATE = (
     hypotheses.exchanged, hypotheses.reordered, hypotheses.one_for_all, rearrangements.turned_edges,
     rearrangements.moved_entries, rearrangements.rearranged, within.other_nodes, within.taken_elsewhere,
-    hypotheses.factors, hypotheses.two_paths, remade.other_axes, remade.arrays, remade.conditions,
-    loops.everywhere, loops.at_each_step, loops.other_steps,
+    hypotheses.factors, hypotheses.two_paths, remade.other_axes, remade.along_other_axes,
+    remade.arrays, remade.conditions, loops.everywhere, loops.at_each_step, loops.other_steps,
 )  # fmt: skip
 
 HYPOTHESES: tuple[Stage, ...] = (
@@ -155,6 +156,7 @@ def is_vague(one: Diagnosis | Finding) -> bool:
     long = one.kind == "term" and len(text) > _LONG
     unread = one.kind == "factor" and "(" not in text and "is 2 ×" not in text
     told = "everywhere" in text or "reversed" in text
+    unread |= "wrong entries" in text  # at a place, of which there is no reason yet
     return one.remaining > 0 or (one.kind in _PLACES and not told) or long or unread
 
 
@@ -170,7 +172,8 @@ def explained(case: Case) -> list[Diagnosis]:
         if number == 0 and (known or not case.claimed.size or not case.expected.size):
             continue  # no numbers to arrange
         known = [*_worth_reading(sorted(_held(case, stage), key=_rank)), *known]
-    return known[:_MOST]
+    readable = [one for one in known if len(one.text) <= _LONGEST]
+    return (readable or known)[:_MOST]
 
 
 def without_entries(sources: Sources) -> tuple[Finding, ...]:
@@ -194,19 +197,10 @@ def _held(case: Case, stage: Stage) -> list[Diagnosis]:
 
 
 def _of_row(judge: Judge, row: Hypothesis, about: Any) -> list[Diagnosis]:
-    """What holds of a hypothesis, as far as it can be tried."""
-    found: list[Diagnosis] = []
-    try:
-        for guess in row.function(about):
-            one = guess if isinstance(guess, Diagnosis) else judge(guess)
-            if one is not None:
-                found.append(one)
-    except (
-        Exception
-    ):  # the function's own operations, given what a mistake makes of their arguments
-        if not row.of_graph:
-            raise
-    return found
+    """What holds of a hypothesis."""
+    guesses = row.function(about)
+    found = (guess if isinstance(guess, Diagnosis) else judge(guess) for guess in guesses)
+    return [one for one in found if one is not None]
 
 
 def _rank(one: Diagnosis) -> tuple[bool, float, float, int]:

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jacobians.graph.node import Node, apply, input_node, ordered
+from jacobians.graph.node import Node, apply, evaluate, input_node, ordered
 from jacobians.verification.flow import Flow
 from jacobians.verification.judging import Guess, added
 from jacobians.verification.variables import UNNAMED
 from jacobians.verification.variations import axes_said, variations
 from jacobians.verification.within import valued
+from jacobians.verification.workings import tensor_of
 
 Array = NDArray[Any]
 
@@ -82,10 +83,15 @@ def conditions(flow: Flow) -> Iterator[Guess]:
         of = flow.said(node)
         exchanged = f"the branches of {of} are exchanged, in the value as in its derivative"
         ignored = "is ignored, in the value as in its derivative: one branch is taken everywhere"
+        moved = [
+            (f"the condition of {of} is {words}", np.asarray(other, bool), weight)
+            for _, words, other, weight in variations(value, nearest=1)
+        ]
         for text, other, weight in (
             (exchanged, ~value, 1.5),
             (f"the condition of {of} {ignored}", np.ones_like(value), 1.52),
             (f"the condition of {of} {ignored}, the other one", np.zeros_like(value), 1.54),
+            *moved,
         ):
             adds = flow.adds_with({condition: other})
             if adds is not None:
@@ -228,3 +234,22 @@ def _summed_over(
         return None
     adds = found.right - flow.right
     return adds if np.isfinite(adds).all() else None
+
+
+def along_other_axes(flow: Flow) -> Iterator[Guess]:
+    """The derivative of an operation along another axis than its own: a running sum, a sort."""
+    for edge in flow.edges:
+        operation, parameters = edge.node.operation, dict(edge.node.parameters)
+        axis = parameters.get("axis")
+        if operation is None or not isinstance(axis, int):
+            continue
+        for other in set(range(edge.operand.ndim)) - {axis % edge.operand.ndim}:
+            node = apply(operation, edge.node.operands, **{**parameters, "axis": other})
+            if node.shape != edge.node.shape:
+                continue
+            tensor = operation.local(node, edge.position)
+            local = tensor_of(tensor, node, evaluate(tensor.operands, flow.values))
+            adds = flow.adds_by({id(edge): local})
+            text = f"the derivative of {flow.said(edge.node)} runs along axis {other}, where axis "
+            if adds is not None:
+                yield added("reduced", f"{text}{axis % edge.operand.ndim} is meant", adds, 1.6)

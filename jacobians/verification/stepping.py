@@ -31,6 +31,7 @@ METHODS: tuple[Method, ...] = ("auto", "complex-step", "richardson")
 RICHARDSON = "Richardson-extrapolated central differences"
 _EVALUATIONS = 12  # of f for a column, by differences
 _MANY = 64  # columns from which each has one pair of points, not a table of them
+_MOST_GROUPS = 512  # of columns that are moved at once
 _IMAGINARY = 1e-30  # its square is lost beside any number, it itself is not
 _AGREES = 1e-6  # how far complex step and differences may differ, as a share of the row
 
@@ -206,7 +207,7 @@ class Pointwise:
         None where the groups are many, or the pattern is not the function's: a change in a row that no
         moved column has, or a slope along some direction that the Jacobian does not give.
         """
-        groups = _apart(pattern, pattern.shape[1] // 2)
+        groups = _apart(pattern, min(pattern.shape[1] // 2, _MOST_GROUPS))
         if groups is None:
             return None
         found = np.zeros((self.value.size, self.point.size))
@@ -265,6 +266,8 @@ def _apart(pattern: NDArray[np.bool_], most: int) -> list[list[int]] | None:
     """Columns in groups in which no two have a row in common; None where there are more than so many."""
     groups: list[list[int]] = []
     taken: list[NDArray[np.bool_]] = []
+    if np.max(np.count_nonzero(pattern, axis=1), initial=0) > most:
+        return None
     for n in range(pattern.shape[1]):
         own = pattern[:, n]
         for place, rows in enumerate(taken):

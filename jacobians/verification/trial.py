@@ -20,6 +20,7 @@ from jacobians.verification.contests import (
     probes,
     told,
 )
+from jacobians.verification.corners import explained_at_a_corner
 from jacobians.verification.diagnosis import Map, diagnose, explain_probes
 from jacobians.verification.differences import Estimate
 from jacobians.verification.flow import Flow, Told, flow_of
@@ -348,9 +349,17 @@ class Trial:
                 hurried=of_graph or self._unexplained >= _MOST_UNEXPLAINED,
                 of_graph=of_graph,
             )
-        if found.way == "pairing" or (sample.way == "tensor" and found.way != "tensor"):
-            return without_entries(sources) or (_UNSEEN,)
-        return self._explained(sample, found, expected, allowed, pair, sources)
+        if found.way == "pairing" or (sample.whole and found.way != "tensor"):
+            findings = without_entries(sources)
+        else:
+            findings = self._explained(sample, found, expected, allowed, pair, sources)
+            if sample.whole or not findings or findings[0].kind != "unexplained":
+                return findings
+        tolerance = self._tolerance(sample, pair)
+        return (
+            findings if findings and findings[0].kind != "unexplained"
+            else explained_at_a_corner(claim, sample, self._judge, pair, tolerance) or (*findings, _UNSEEN)
+        )  # fmt: skip
 
     def _flow(self, pair: Pair, said: Told) -> Flow | None:
         """What runs along the function's own graph."""
@@ -399,7 +408,7 @@ class Trial:
         pair: Pair,
         sources: Sources,
     ) -> tuple[Finding, ...]:
-        """The diagnosis; where that of a sample finds nothing, what would find more."""
+        """The diagnosis."""
         if sample.way == "tensor":
             ndim = pair.out.ndim
             return diagnose(
@@ -408,14 +417,7 @@ class Trial:
         which = Map(sample.way == "backward", pair.out.shape, pair.inner.shape)
         with np.errstate(all="ignore"):
             given = probes(sample, found, expected, pair)
-        findings = explain_probes(given, which, allowed, sources) if given else ()
-        if sample.whole or not findings or findings[0].kind != "unexplained":
-            return findings
-        text = (
-            "From a sample of so large a tensor no more can be told: check at smaller shapes, where every "
-            "entry is compared."
-        )
-        return (*findings, Finding("unexplained", text, 1.0))
+        return explain_probes(given, which, allowed, sources) if given else ()
 
     # The Taylor remainder
 
@@ -456,8 +458,8 @@ def _inner_shape(sample: Sample, pair: Pair) -> tuple[int, ...]:
 
 _UNSEEN = Finding(
     "unexplained",
-    "So large a gradient of a function that is not traced is known along directions alone: to have it explained, "
-    "check at smaller shapes, where every entry is compared.",
+    "From a sample of so large a tensor no more can be told: check at smaller shapes, where every entry is "
+    "compared.",
     1.0,
 )
 _SHAPELESS = Slope(None, "not known: the shape is wrong")

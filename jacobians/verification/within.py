@@ -4,7 +4,7 @@ Every node of the graph that a local Jacobian is computed by is put to other val
 follows is computed, so that no operation needs an explanation of its own.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from jacobians.graph.node import Node, evaluate, input_node, ordered
 from jacobians.notation.terms import Sum
 from jacobians.tensor.jacobian_tensor import JacobianTensor
-from jacobians.verification.flow import Flow
+from jacobians.verification.flow import FLAWS, Flow
 from jacobians.verification.judging import Guess, added
 from jacobians.verification.variables import UNNAMED
 from jacobians.verification.variations import axes_of, axes_said
+from jacobians.verification.workings import Edge
 
 Array = NDArray[Any]
 Standin = tuple[str, str, Array, float]
@@ -121,24 +122,39 @@ def _exchanged_for(
 
 
 def branches(flow: Flow) -> Iterator[Guess]:
-    """The masks of a node that selects: its branches are exchanged."""
+    """The masks of a node that selects: its branches are exchanged, or one is taken everywhere."""
     for node in flow.nodes:
-        adds = np.zeros_like(flow.right)
-        seen = False
-        for edge in flow.into(node):
-            masks = {f.operand for t in edge.local.terms.terms for f in t.factors if f.mask}
-            if masks:
-                seen = True
-                own = dict(edge.local.operands)
-                own.update({m: ~np.asarray(own[m]).astype(bool) for m in masks})
-                tensor = JacobianTensor(edge.local.terms, node.ndim, own, dtype=np.float64)
-                pulled = flow.pulled(edge._replace(local=tensor), flow.up[node])
-                adds = adds + pulled @ flow.down[edge.operand] - flow.through(edge)
-        if seen:
-            words = (
-                f"the branches of {flow.said(node)} are exchanged: its condition is turned round"
-            )
-            yield added("branches", words, adds, 1.55)
+        masks = {e.position: _masks(e) for e in flow.into(node) if _masks(e)}
+        if not masks:
+            continue
+        of = flow.said(node)
+        text = f"the branches of {of} are exchanged: its condition is turned round"
+        yield added("branches", text, _masked(flow, node, masks, lambda _, mask: ~mask), 1.55)
+        for taken in masks if len(masks) > 1 else ():
+            text = f"the condition of {of} is ignored: {flow.said(node.operands[taken])} is taken everywhere"
+            adds = _masked(flow, node, masks, lambda n, mask, t=taken: np.full_like(mask, n == t))
+            yield added("branches", text, adds, 1.59)
+
+
+def _masks(edge: Edge) -> set[Node]:
+    """What selects the entries of a local derivative."""
+    terms = edge.local.terms.terms
+    return {f.operand for t in terms for f in t.factors if f.mask and isinstance(f.operand, Node)}
+
+
+def _masked(
+    flow: Flow, node: Node, masks: dict[int, set[Node]], other: Callable[..., Array]
+) -> Array:
+    """What it adds that the entries of a node are selected by other masks."""
+    adds = np.zeros_like(flow.right)
+    for edge in flow.into(node):
+        own = dict(edge.local.operands)
+        for mask in masks.get(edge.position, ()):
+            own[mask] = other(edge.position, np.asarray(own[mask]).astype(bool))
+        tensor = JacobianTensor(edge.local.terms, node.ndim, own, dtype=np.float64)
+        pulled = flow.pulled(edge._replace(local=tensor), flow.up[node])
+        adds = adds + pulled @ flow.down[edge.operand] - flow.through(edge)
+    return adds
 
 
 def other_nodes(flow: Flow) -> Iterator[Guess]:
@@ -162,7 +178,7 @@ def other_nodes(flow: Flow) -> Iterator[Guess]:
                 seen.append(other)
                 try:
                     values = evaluate(tops, {**flow.values, node: other})
-                except np.linalg.LinAlgError:  # of no inverse
+                except FLAWS:
                     continue
                 own = {n: np.asarray(values[n], np.float64) for n in tops}
                 local = JacobianTensor(edge.local.terms, edge.node.ndim, own, dtype=np.float64)
@@ -213,7 +229,7 @@ def _without_a_part(flow: Flow, node: Node, value: Array) -> Iterator[Standin]:
         ones = np.ones(leaf.shape)
         try:
             other = np.asarray(evaluate([node], {**given, leaf: ones})[node], np.float64)
-        except np.linalg.LinAlgError:
+        except FLAWS:
             continue
         text = f"{flow.names[leaf]} is forgotten in {flow.said(node)}"
         if other.shape == value.shape:
@@ -250,7 +266,10 @@ def taken_elsewhere(flow: Flow) -> Iterator[Guess]:
         for node, value in others:
             if node in (operand, edge.node) or value.shape != operand.shape:
                 continue
-            result = operation.evaluate([value], dict(edge.node.parameters))
+            try:
+                result = operation.evaluate([value], dict(edge.node.parameters))
+            except FLAWS:
+                continue
             own = {**flow.values, operand: value, edge.node: result}
             adds = flow.adds_where({id(edge): own})
             if adds is not None:
@@ -277,8 +296,7 @@ def triangles(flow: Flow) -> Iterator[Guess]:
 def picked(flow: Flow) -> Iterator[Guess]:
     """Who gets the gradient of a maximum: the first of its entries, the last, all of them, all a share."""
     for edge in flow.edges:
-        masks = {f.operand for t in edge.local.terms.terms for f in t.factors if f.mask}
-        share = flow.through(edge)
+        masks, share = _masks(edge), flow.through(edge)
         if not masks or edge.node.ndim >= edge.operand.ndim or not share.any():
             continue
         by = f"in the derivative of {flow.said(edge.node)}"

@@ -15,7 +15,7 @@ from jacobians.notation.terms import Sum
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.tracing.running import Run, output_node, traced
 from jacobians.verification.subject import Subject, copied
-from jacobians.verification.variables import brief, variables_seen
+from jacobians.verification.variables import Arrays, brief, variable_of, variables_seen
 
 Array = NDArray[Any]
 
@@ -166,8 +166,9 @@ def workings_of(subject: Subject) -> Workings:
     """The graph of a function that traces."""
     args, kwargs = copied(subject.args), copied(subject.kwargs)
     names: dict[Node, str] = {}
+    arrays: Arrays = {}
     with ExitStack() as stack:
-        with variables_seen(names):
+        with variables_seen(names, arrays):
             run = stack.enter_context(_run_by_all(subject, args, kwargs))
         outputs = [output_node(y) for y in run.outputs]
         order = ordered(outputs)
@@ -175,6 +176,10 @@ def workings_of(subject: Subject) -> Workings:
         labels = [*subject.names, *run.names[len(subject.names) :]]
         ends = set(outputs).difference(*(n.operands for n in order))
         names = {n: name for n, name in names.items() if name not in labels and n not in ends}
+        for value, node in run.here.constants():
+            name = variable_of(value, arrays, run.here.names) if not node.name else ""
+            if name and name not in labels:
+                names[node] = name
         names.update(zip(run.inputs, labels, strict=True))
         return Workings(list(run.inputs), outputs, values, names)
 
