@@ -34,25 +34,15 @@ _LARGE = 20.0  # the size of one of them: what clips or takes signs is not linea
 
 
 class Sample(NamedTuple):
-    """What a claim says about a result and an argument.
+    """What a claim says about a result and an argument."""
 
-    Attributes
-    ----------
-    way : {"tensor", "backward", "forward"}
-        What ``got`` holds: the tensor itself, gradients by the upstreams, changes along the directions.
-    given : list of numpy.ndarray
-        Upstreams or directions, as the claim was given them; where ``whole`` a basis, and then random
-        ones, by which it shows whether the claim is linear.
-    got : list of numpy.ndarray
-        One for each; for a tensor the only one.
-    whole : bool
-        Whether ``got`` determines every entry of the tensor.
-    """
-
+    # What ``got`` holds: the tensor itself, gradients by the upstreams, changes along the directions.
     way: Literal["tensor", "backward", "forward"]
+    # Upstreams or directions, as the claim was given them; where ``whole`` a basis, and then random ones, by
+    # which it shows whether the claim is linear.
     given: list[Array]
-    got: list[Array]
-    whole: bool
+    got: list[Array]  # one for each; for a tensor the only one
+    whole: bool  # whether ``got`` determines every entry of the tensor
 
     @property
     def basis(self) -> int:

@@ -19,29 +19,16 @@ _WORDS = {"backward": "upstream", "forward": "direction"}
 
 
 class Contest(NamedTuple):
-    """What is said, and what is right.
+    """What is said, and what is right."""
 
-    Attributes
-    ----------
-    claimed : numpy.ndarray
-        What is said.
-    estimate : Estimate
-        What is right.
-    way : str
-        What they are: "tensor"; "backward", "forward": results for some upstreams or directions, one
-        after the other; "pairing": numbers, such results contracted with a direction each; "shape":
-        a tensor of a wrong shape, where the right one is too large to be made.
-    asked : str
-        How the claim was asked, in words.
-    given : sequence of numpy.ndarray
-        The upstreams or directions, where the two are results for some.
-    """
-
-    claimed: Array
-    estimate: Estimate
+    claimed: Array  # what is said
+    estimate: Estimate  # what is right
+    # What they are: "tensor"; "backward", "forward": results for some upstreams or directions, one after the
+    # other; "pairing": numbers, such results contracted with a direction each; "shape": a tensor of a wrong
+    # shape, where the right one is too large to be made.
     way: str
-    asked: str
-    given: Sequence[Array] = ()
+    asked: str  # how the claim was asked, in words
+    given: Sequence[Array] = ()  # the upstreams or directions, where the two are results for some
 
     def fits_with(self, other: "Contest") -> bool:
         """Whether the same was compared."""

@@ -35,21 +35,12 @@ _BLOCK = 1 << 18  # entries that are worked on at a time
 
 
 class Estimate(NamedTuple):
-    """Derivatives and what is known of them; arrays of one shape.
+    """Derivatives and what is known of them; arrays of one shape."""
 
-    Attributes
-    ----------
-    value : numpy.ndarray
-        The derivatives, nan where none was found.
-    error : numpy.ndarray
-        An estimate of their error; infinite where none was found.
-    gap : numpy.ndarray
-        The slope to the right less that to the left where these differ (a kink), else 0. ``value`` is
-        then in the middle of both.
-    """
-
-    value: Array
-    error: Array
+    value: Array  # the derivatives, nan where none was found
+    error: Array  # an estimate of their error; infinite where none was found
+    # The slope to the right less that to the left where these differ (a kink), else 0. ``value`` is then in the
+    # middle of both.
     gap: Array
 
     @property

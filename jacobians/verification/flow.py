@@ -32,28 +32,14 @@ _IDLE = 1e-12  # the share of the derivative that runs through a path that cance
 
 
 class Told(NamedTuple):
-    """A claim as a linear map that was probed on one side, or on none: then it is known whole.
+    """A claim as a linear map that was probed on one side, or on none: then it is known whole."""
 
-    Attributes
-    ----------
-    matrix : ndarray
-        (upstreams, inputs), (outputs, directions) or, known whole, (outputs, inputs).
-    upstreams, directions : ndarray or None
-        (upstreams, outputs) or (inputs, directions), that it was probed with.
-    eps : float
-        The unit of rounding.
-    symmetric : bool
-        Whether it is judged along symmetric changes of the argument alone.
-    beside : sequence of (str, ndarray)
-        Arrays that what is claimed reaches by names.
-    """
-
-    matrix: Array
-    upstreams: Array | None
+    matrix: Array  # (upstreams, inputs), (outputs, directions) or, known whole, (outputs, inputs)
+    upstreams: Array | None  # (upstreams, outputs) or (inputs, directions), that it was probed with
     directions: Array | None
-    eps: float
-    symmetric: bool = False
-    beside: Sequence[tuple[str, Array]] = ()
+    eps: float  # the unit of rounding
+    symmetric: bool = False  # whether it is judged along symmetric changes of the argument alone
+    beside: Sequence[tuple[str, Array]] = ()  # arrays that what is claimed reaches by names
 
     def along(self, upstreams: Array, directions: Array) -> Array:
         """What it says to both; on the probed side to those that it was probed with."""

@@ -61,42 +61,26 @@ class Diagnosis:
 
 
 class Guess(NamedTuple):
-    """A mistake in one place, and what it gives: a map from the expected tensor, or what it adds.
+    """A mistake in one place, and what it gives: a map from the expected tensor, or what it adds."""
 
-    Parameters
-    ----------
-    kind, clause : str
-        Its kind, and what it says, without a capital and a full stop.
-    weight : float
-        The plainer, the smaller: orders explanations that explain equally well.
-    apply : callable
-        The prediction, from the expected tensor; applied to the tolerances too where they are not
-        given by ``tolerance``. Its entries in row-major order are the prediction.
-    of : callable, optional
-        What of the claimed tensor is predicted; all of it by default.
-    at : callable, optional
-        For a map that moves entries and would copy: positions in the claimed tensor to those in the
-        expected, and a mask where there is one, for the sample.
-    scaled : bool
-        Whether a factor other than ±1 may come on top.
-    adds : ndarray, optional
-        What the mistake adds to the right numbers of the case's flow; ``words`` then says it for the
-        factor by which it holds, where that is free.
-    free : int
-        How many numbers of its own it was given, so that it fits.
-    """
-
-    kind: str
+    kind: str  # its kind, and what it says, without a capital and a full stop
     clause: str
-    weight: float
+    weight: float  # the plainer, the smaller: orders explanations that explain equally well
+    # The prediction, from the expected tensor; applied to the tolerances too where they are not given by
+    # ``tolerance``. Its entries in row-major order are the prediction.
     apply: Callable[[Array], Array]
+    # What of the claimed tensor is predicted; all of it by default.
     of: Callable[[Array], Array] | None = None
+    # For a map that moves entries and would copy: positions in the claimed tensor to those in the expected, and a
+    # mask where there is one, for the sample.
     at: Callable[[tuple[Array, ...]], tuple[tuple[Array, ...], Array]] | None = None
     tolerance: Callable[[Array], Array] | None = None
-    scaled: bool = True
+    scaled: bool = True  # whether a factor other than ±1 may come on top
+    # What the mistake adds to the right numbers of the case's flow; ``words`` then says it for the factor by
+    # which it holds, where that is free.
     adds: Array | None = None
     words: Callable[[float], str] | None = None
-    free: int = 0
+    free: int = 0  # how many numbers of its own it was given, so that it fits
 
 
 def added(kind: str, words: str | Callable[[float], str], adds: Array, weight: float) -> Guess:

@@ -125,23 +125,12 @@ def check_layer(
 
 
 class _Layer(NamedTuple):
-    """A layer as functions.
+    """A layer as functions."""
 
-    Attributes
-    ----------
-    name : str
-        Of the layer.
-    named_by : callable
-        Whose parameters name the inputs.
-    values : dict of str to array
-        The parameters.
-    run : callable
-        Takes inputs and parameters, gives the result, and what pulls an upstream back to all of them.
-    """
-
-    name: str
-    named_by: Callable[..., Any]
-    values: dict[str, Any]
+    name: str  # of the layer
+    named_by: Callable[..., Any]  # whose parameters name the inputs
+    values: dict[str, Any]  # the parameters
+    # Takes inputs and parameters, gives the result, and what pulls an upstream back to all of them.
     run: Callable[..., tuple[Any, Pull]]
 
     def gradients_for_random(self, values: Sequence[Any], seed: int) -> Sequence[Any]:

@@ -37,18 +37,11 @@ _AGREES = 1e-6  # how far complex step and differences may differ, as a share of
 
 
 class Approximation(NamedTuple):
-    """A numerical Jacobian and how it was made.
+    """A numerical Jacobian and how it was made."""
 
-    Attributes
-    ----------
-    estimate : Estimate
-        One row for each entry of the result, one column for each of the argument that was asked for.
-    by : str
-        In words.
-    """
-
+    # One row for each entry of the result, one column for each of the argument that was asked for.
     estimate: Estimate
-    by: str
+    by: str  # in words
 
 
 class Pointwise:

@@ -30,29 +30,17 @@ _THREADS = 64.0  # units of rounding by which sums in another order may differ
 
 
 class Pair(NamedTuple):
-    """A result and an argument: what one Jacobian tensor is of.
+    """A result and an argument: what one Jacobian tensor is of."""
 
-    Attributes
-    ----------
-    output, which : int
-        Their places among the results, and among the arguments to differentiate by.
-    out, inner : numpy.ndarray
-        Their values.
-    part : slice
-        Where the result stands in the flat array of all.
-    title : str
-        ``∂f[0]_ij/∂X_kl``.
-    axes : str or None
-        The names of the tensor's axes; None where it has more axes than there are letters.
-    """
-
-    output: int
+    output: int  # their places among the results, and among the arguments to differentiate by
     which: int
-    out: Array
+    out: Array  # their values
     inner: Array
-    part: slice
-    title: str
-    axes: str | None
+    part: slice  # where the result stands in the flat array of all
+    title: str  # ``∂f[0]_ij/∂X_kl``
+    axes: (
+        str | None
+    )  # the names of the tensor's axes; None where it has more axes than there are letters
 
     @property
     def shape(self) -> tuple[int, ...]:

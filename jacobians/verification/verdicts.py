@@ -43,25 +43,15 @@ _SUMMED = 64.0  # of f, that may add up in a derivative
 
 @dataclass(frozen=True)
 class Tolerance:
-    """What an entry may differ by: ``atol + rtol |expected|``, and what the reference may be wrong by.
+    """What an entry may differ by: ``atol + rtol |expected|``, and what the reference may be wrong by."""
 
-    Attributes
-    ----------
-    rtol, atol : float or None
-        The user's; None for √ε of the coarsest dtype, and ε^⅔ of the largest entry by the same result (or of
-        the same gradient), beside what rounding of the largest of all may be.
-    eps : float
-        The coarsest unit of rounding.
-    natural : float
-        The size of an entry that rounding of f alone would make: ``|f| / |x|``.
-    rows : dict of tuple of int to int
-        By the shapes of what is compared, how many leading axes count results or gradients.
-    """
-
+    # The user's; None for √ε of the coarsest dtype, and ε^⅔ of the largest entry by the same result (or of the
+    # same gradient), beside what rounding of the largest of all may be.
     rtol: float | None
     atol: float | None
-    eps: float
-    natural: float
+    eps: float  # the coarsest unit of rounding
+    natural: float  # the size of an entry that rounding of f alone would make: ``|f| / |x|``
+    # By the shapes of what is compared, how many leading axes count results or gradients.
     rows: Mapping[tuple[int, ...], int]
 
     @property
@@ -90,25 +80,13 @@ class Tolerance:
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """What was found entry by entry; arrays of one shape.
+    """What was found entry by entry; arrays of one shape."""
 
-    Attributes
-    ----------
-    difference, allowed : numpy.ndarray
-        Absolute; the difference is nan where only one of the two is a number.
-    fails : numpy.ndarray of bool
-        Where the claim is wrong.
-    kinks : numpy.ndarray of bool
-        Where f has two slopes.
-    lost : numpy.ndarray of bool
-        Where the reference has no number to hold a claim against.
-    """
-
-    difference: Array
+    difference: Array  # absolute; the difference is nan where only one of the two is a number
     allowed: Array
-    fails: Mask
-    kinks: Mask
-    lost: Mask
+    fails: Mask  # where the claim is wrong
+    kinks: Mask  # where f has two slopes
+    lost: Mask  # where the reference has no number to hold a claim against
 
 
 def held(claimed: Array, estimate: Estimate, tolerance: Tolerance) -> Verdict:
