@@ -110,7 +110,7 @@ def decided(
     if first.kind in _FACTORS and other.kind in _FACTORS:
         if first.text == other.text or _factor(first) == "" or _factor(other) == "":
             return None
-        if _factor(first) == _factor(other) not in _PLAIN:  # whatever the sizes are
+        if _factor(first) == _factor(other) and "ddof" in first.text:  # whatever the sizes are
             return (
                 Finding("factor", f"It is {_factor(first)} × the right derivative.", 0.0),
                 *here[1:],
