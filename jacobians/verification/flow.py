@@ -206,6 +206,17 @@ class Flow:
         adds: Array = self.up[self.output] @ (now[self.output] - down[self.output])
         return adds if np.isfinite(adds).all() else None
 
+    def adds_of(
+        self, edge: Edge, other: Array | JacobianTensor | None = None, up: Array | None = None
+    ) -> Array:
+        """What it adds that one local Jacobian, or the gradient by its node, is another one."""
+        up = self.up[edge.node] if up is None else up
+        if isinstance(other, np.ndarray):
+            pulled = up @ other
+        else:
+            pulled = self.pulled(edge if other is None else edge._replace(local=other), up)
+        return pulled @ self.down[edge.operand] - self.through(edge)
+
     def _along(self, weights: Array) -> dict[Node, Array]:
         """The changes of all nodes along a sum of the directions."""
         key = weights.tobytes()

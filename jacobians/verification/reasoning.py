@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 
 from jacobians.verification import (
     arrangements,
+    crossings,
     hypotheses,
     loops,
     places,
@@ -124,13 +125,13 @@ _MAPS = (
     arrangements.unsummed, values.pointwise, shifts.shifts, shifts.strides,
 )  # fmt: skip
 _PLAIN = (
-    hypotheses.paths, hypotheses.skipped, within.operands, within.branches,
+    crossings.paths, hypotheses.skipped, within.operands, within.branches,
     within.triangles, within.picked, rearrangements.reduced,
 )  # fmt: skip
 _INTRICATE = (
-    hypotheses.exchanged, hypotheses.reordered, hypotheses.one_for_all, rearrangements.turned_edges,
+    crossings.exchanged, crossings.reordered, crossings.one_for_all, rearrangements.turned_edges,
     rearrangements.moved_entries, rearrangements.rearranged, within.other_nodes, within.taken_elsewhere,
-    hypotheses.factors, hypotheses.two_paths, remade.other_axes, remade.along_other_axes,
+    hypotheses.factors, crossings.two_paths, remade.other_axes, remade.along_other_axes,
     remade.arrays, remade.conditions, loops.everywhere, loops.at_each_step, loops.other_steps,
 )  # fmt: skip
 

@@ -1,6 +1,6 @@
 """A function's own graph at its arguments: values, names and local derivatives, each made once for all checks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from math import prod
 from typing import Any, NamedTuple
@@ -30,6 +30,10 @@ class Edge(NamedTuple):
     position: int
     operand: Node
     local: JacobianTensor
+
+    def by(self, operands: Mapping[Node, Any]) -> JacobianTensor:
+        """The local Jacobian with other values of some of what it is computed from."""
+        return tensor_of(self.local.terms, self.node, {**self.local.operands, **operands})
 
 
 class Workings:
