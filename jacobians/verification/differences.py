@@ -69,25 +69,10 @@ def exact(value: Array, error: float = 0.0) -> Estimate:
 
 
 def along(line: Line, widest: Array, value: Array, noise: Array, eps: float) -> Estimate:
-    """The derivatives at 0 of functions of one number each.
+    """The derivatives at 0 of functions of one number each: a row for each, a column for each entry of the value.
 
-    Parameters
-    ----------
-    line : callable
-        ``line(n, t)`` is the n-th function at t, a flat array, and the t that was really taken.
-    widest : numpy.ndarray
-        The first step of each.
-    value : numpy.ndarray
-        What all of them are at 0.
-    noise : numpy.ndarray
-        The rounding of each entry of the value.
-    eps : float
-        The unit of rounding.
-
-    Returns
-    -------
-    Estimate
-        One row for each function, one column for each entry of the value.
+    ``line(n, t)`` is the n-th function at t, a flat array, and the t that was really taken; ``widest`` has the
+    first step of each, ``value`` what all of them are at 0, ``noise`` the rounding of each of its entries.
     """
     shape = (len(widest), len(value))
     found = Estimate(np.full(shape, np.nan), np.full(shape, np.inf), np.zeros(shape))
@@ -189,19 +174,9 @@ def _slopes(line: Line, which: Array, steps: Array, value: Array) -> tuple[Array
 def noise_of(near: Callable[[float], Array], value: Array, eps: float) -> Array:
     """How far rounding moves each entry of f, at least half a unit of it.
 
-    Parameters
-    ----------
-    near : callable
-        ``near(t)`` is f at points that differ by some units of rounding for t = 0, 1, ….
-    value : numpy.ndarray
-        f itself.
-    eps : float
-        The unit of rounding.
-
-    Notes
-    -----
-    The k-th differences of k + 1 equidistant values have the variance ``(2k)!/(k!)²`` of the noise,
-    once k is so high that nothing of the function itself is left.
+    ``near(t)`` is f at points that differ by some units of rounding for t = 0, 1, …. The k-th differences of
+    k + 1 equidistant values have the variance ``(2k)!/(k!)²`` of the noise, once k is so high that nothing of
+    the function itself is left.
     """
     with np.errstate(all="ignore"):
         rows = np.stack([near(float(n)) for n in range(8)])

@@ -50,24 +50,10 @@ class Told(NamedTuple):
 class Flow:
     """The graph between an argument and a result, with gradients and changes at each node.
 
-    Attributes
-    ----------
-    nodes : list of Node
-        From the argument to the result.
-    values : dict of Node to array
-        Of all nodes.
-    edges : list of Edge
-        Between them.
-    up : dict of Node to ndarray
-        (upstreams, size): the gradient by the node, flat.
-    down : dict of Node to ndarray
-        (size, directions): the change of the node, flat.
-    error, allowed : ndarray, float
-        What the claim differs by, of the shape of ``right``, and what an explanation may leave of it.
-    beside : sequence of (str, ndarray)
-        Arrays that what is claimed reaches by names.
-    tried : list
-        Of what has been tried, the mistakes that hold with no free number; two may hold together.
+    ``nodes`` are ordered from the argument to the result. ``up`` has the gradients by each, (upstreams, size),
+    ``down`` its changes, (size, directions). ``error`` is what the claim differs by, of the shape of ``right``;
+    ``allowed`` what an explanation may leave of it. ``beside`` are arrays that what is claimed reaches by
+    names; ``tried`` are mistakes that hold with no free number, of which two may hold together.
     """
 
     def __init__(

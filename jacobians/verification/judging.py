@@ -71,9 +71,6 @@ class Guess(NamedTuple):
     apply: Callable[[Array], Array]
     # What of the claimed tensor is predicted; all of it by default.
     of: Callable[[Array], Array] | None = None
-    # For a map that moves entries and would copy: positions in the claimed tensor to those in the expected, and a
-    # mask where there is one, for the sample.
-    at: Callable[[tuple[Array, ...]], tuple[tuple[Array, ...], Array]] | None = None
     tolerance: Callable[[Array], Array] | None = None
     scaled: bool = True  # whether a factor other than ±1 may come on top
     # What the mistake adds to the right numbers of the case's flow; ``words`` then says it for the factor by
@@ -193,16 +190,12 @@ class Judge:
         case = self.case
         flat = case.sample if guess.of is None else sample_of(claimed)
         here = taken(claimed, flat)
-        if guess.at is None:
-            predicted = guess.apply(case.expected)
-            if predicted.size != claimed.size:
-                return None
-            there = taken(predicted, flat)
-            tol = taken((guess.tolerance or guess.apply)(case.tol), flat)
-        else:
-            index, inside = guess.at(np.unravel_index(flat, claimed.shape))
-            there = np.where(inside, case.expected[index], 0)
-            tol = case.tol[index]
+        predicted = guess.apply(case.expected)
+        if predicted.size != claimed.size:
+            return None
+        there, tol = (
+            taken(array, flat) for array in (predicted, (guess.tolerance or guess.apply)(case.tol))
+        )
         return self.fit(here, there, tol, guess.scaled)
 
     def fit(self, claimed: Array, predicted: Array, tol: Array, scaled: bool = True) -> Fit | None:

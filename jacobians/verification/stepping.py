@@ -47,16 +47,7 @@ class Approximation(NamedTuple):
 class Pointwise:
     """A function of one array at a point, its result flat.
 
-    Parameters
-    ----------
-    function : callable
-        Takes an array of the point's shape, real or complex, gives a flat array.
-    point : numpy.ndarray
-        Where the derivative is taken.
-    value : numpy.ndarray
-        The function there.
-    eps : float
-        The unit of rounding.
+    ``function`` takes an array of the point's shape, real or complex; ``value`` is what it gives there.
     """
 
     def __init__(

@@ -23,18 +23,12 @@ _USED = 3  # the smallest steps whose remainder is clear
 
 
 class Slope(NamedTuple):
-    """The exponent with which the remainder shrinks.
+    """The exponent with which the remainder shrinks."""
 
-    Attributes
-    ----------
-    value : float or None
-        None where it cannot be told.
-    note : str
-        "exact to rounding" where there is no remainder at all, or why there is no slope.
-    """
-
-    value: float | None
-    note: str = ""
+    value: float | None  # none where it cannot be told
+    note: str = (
+        ""  # "exact to rounding" where there is no remainder at all, or why there is no slope
+    )
 
     def __str__(self) -> str:
         if self.value is None:
@@ -56,16 +50,9 @@ class Walk:
         self._steps = steps
 
     def slope(self, change: Array, weights: Array | None, part: slice) -> Slope:
-        """The slope for a claimed change along the direction.
+        """The slope for a claimed change of ``weights @ f[part]`` along the direction.
 
-        Parameters
-        ----------
-        change : numpy.ndarray
-            The claimed derivative of ``weights @ f[part]`` along the direction.
-        weights : numpy.ndarray or None
-            A matrix that sums up entries of the result; None for each entry on its own.
-        part : slice
-            The entries of the result.
+        Without a matrix of weights, each entry of the result stands on its own.
         """
 
         def summed(array: Array, weights: Array | None = weights) -> Array:

@@ -66,22 +66,9 @@ _MOST_SUMS = 1024  # results that a Taylor remainder is measured in one by one
 class Trial:
     """What the claims about one function have in common.
 
-    Parameters
-    ----------
-    subject : Subject
-        The function.
-    reference : Reference
-        What is right.
-    traced : ByTracing or None
-        Our own derivative, where there is one: it knows the terms of the formula.
-    rtol, atol : float or None
-        The user's tolerances.
-    seed : int
-        Of all that is random.
-    automatic : bool
-        Whether the reference was chosen for the user, and so may be overruled.
-    told : bool
-        Whether somebody reads the verdict; if not, no slope is measured.
+    ``traced`` is our own derivative, where there is one: it knows the terms of the formula. An ``automatic``
+    reference was chosen for the user, and so may be overruled; where the verdict is not ``told``, nobody reads
+    it, and no slope is measured.
     """
 
     def __init__(

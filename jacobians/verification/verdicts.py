@@ -218,27 +218,9 @@ def reconsidered(
     *,
     overrule: bool,
 ) -> tuple[Estimate, int]:
-    """The reference, changed where numbers alone say that it does not bind the claim.
+    """The reference, changed where numbers alone say that it does not bind the claim, and in how many entries.
 
-    Parameters
-    ----------
-    contest, verdict : Contest, Verdict
-        With entries that fail.
-    tolerance : Tolerance
-        What entries may differ by.
-    judge : Numerical
-        The numbers.
-    reference : Reference
-        Where the contest's estimate is from.
-    pair : Pair
-        The result and the argument.
-    overrule : bool
-        Whether differences of f may side with the claim against the reference.
-
-    Returns
-    -------
-    (estimate, count)
-        The reference, and in how many entries it was overruled.
+    ``overrule`` says whether differences of f may side with the claim against the reference.
     """
     old = contest.estimate
     new = Estimate(old.value.copy(), old.error.copy(), old.gap.copy())

@@ -39,14 +39,7 @@ class Edge(NamedTuple):
 class Workings:
     """What a function computes at some arguments.
 
-    Attributes
-    ----------
-    inputs, outputs : list of Node
-        The arguments that are traced, those to differentiate by first, and the results.
-    values : dict of Node to array
-        Of all nodes.
-    names : dict of Node to str
-        The user's variables.
+    ``inputs`` are the arguments that are traced, those to differentiate by first; ``names`` the user's variables.
     """
 
     def __init__(
