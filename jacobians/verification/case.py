@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from jacobians.errors import UnsupportedError
+from jacobians.graph.node import Array
 from jacobians.notation.explicit import axis_names
 from jacobians.verification.flow import Flow
 
-Array = NDArray[Any]
 Terms = Callable[[], Iterable[tuple[str, ArrayLike]]]
 
 _SAMPLE = 256  # entries of each sort that an explanation must fit before all entries are looked at

@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from jacobians.errors import ShapeError, UnsupportedError
+from jacobians.graph.node import Array
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.tracing.generators import within_reach
 from jacobians.verification.references import (
@@ -22,7 +22,6 @@ from jacobians.verification.references import (
 )
 from jacobians.verification.subject import Pair, Subject
 
-Array = NDArray[Any]
 ClaimKind = Literal["derived", "jacobian", "vjp", "jvp"]
 
 MOST_BASIS = 256  # upstreams or directions of a basis

@@ -1,19 +1,17 @@
 """A claim and a reference set side by side, as two arrays that should be equal."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from jacobians.graph.node import Array
 from jacobians.verification.claims import RANDOM, Sample, drawn
 from jacobians.verification.diagnosis import Probes
 from jacobians.verification.differences import Estimate, exact
 from jacobians.verification.flow import Told
 from jacobians.verification.references import Reference, changes
 from jacobians.verification.subject import Pair
-
-Array = NDArray[Any]
 
 _WORDS = {"backward": "upstream", "forward": "direction"}
 

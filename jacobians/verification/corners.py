@@ -2,10 +2,8 @@
 
 from collections.abc import Sequence
 from math import prod
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from jacobians.verification.case import Sources, letters
 from jacobians.verification.claims import Claim, Sample
@@ -14,8 +12,6 @@ from jacobians.verification.reasoning import Finding, explain, is_vague
 from jacobians.verification.references import Numerical
 from jacobians.verification.subject import Pair
 from jacobians.verification.verdicts import Tolerance, held
-
-Array = NDArray[Any]
 
 _MOST = (
     64  # entries of the argument in a corner, and of the result: each takes some evaluations of f

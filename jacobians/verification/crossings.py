@@ -5,15 +5,12 @@ from fractions import Fraction
 from functools import partial
 from itertools import combinations, permutations
 from math import pi
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from jacobians.graph.node import Array
 from jacobians.verification.flow import Flow
 from jacobians.verification.judging import CLOSE, PLAIN, Guess, added
-
-Array = NDArray[Any]
 
 _PLAIN_FRACTIONS = 3  # the largest denominator of a factor that is written as a fraction
 _MOST_SHARES = 24  # paths that are looked at two by two

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from jacobians.graph.node import Array
 from jacobians.verification.case import (
-    Array,
     Sources,
     Terms,
     letters,

@@ -22,7 +22,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from jacobians.graph.node import Array
+
 Line = Callable[[int, float], tuple[Array, float]]
 
 WIDEST = 0.06  # the first step, as a share of the size of x

@@ -10,15 +10,12 @@ from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from jacobians.derivation.chain_rule import between
-from jacobians.graph.node import Node, evaluate, ordered
+from jacobians.graph.node import Array, Node, evaluate, ordered
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.verification.subject import Pair
 from jacobians.verification.workings import Edge, Workings, tensor_of
-
-Array = NDArray[Any]
 
 _MOST_NODES = 160  # between the argument and the result
 _UPSTREAMS, _DIRECTIONS, _FEW_DIRECTIONS = 4, 24, 6

@@ -8,18 +8,14 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import combinations
 from math import prod
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from jacobians.graph.node import Node
+from jacobians.graph.node import Array, Node
 from jacobians.verification.flow import Flow
 from jacobians.verification.judging import Guess, added
 from jacobians.verification.within import valued
 from jacobians.verification.workings import Edge
-
-Array = NDArray[Any]
 
 
 def skipped(flow: Flow) -> Iterator[Guess]:

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jacobians.graph.node import Array
 from jacobians.verification import places
 from jacobians.verification.case import (
-    Array,
     Case,
     allowance,
     norm,

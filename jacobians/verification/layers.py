@@ -9,7 +9,6 @@ from inspect import Parameter, Signature
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from jacobians.errors import JacobiansError, ShapeError, UnsupportedError
 from jacobians.ground.trees import flatten
@@ -21,7 +20,6 @@ from jacobians.verification.reasoning import Finding
 from jacobians.verification.report import Report
 from jacobians.verification.subject import copied, leaves_of
 
-Array = NDArray[Any]
 Pull = Callable[[Any], Sequence[Any]]
 Gradients = Callable[[Any], Mapping[str, Any]]
 

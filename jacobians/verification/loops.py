@@ -4,16 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from jacobians.graph.node import Node
+from jacobians.graph.node import Array, Node
 from jacobians.verification.flow import Flow
 from jacobians.verification.hypotheses import mistakes
 from jacobians.verification.judging import Guess, added
 from jacobians.verification.within import valued
 from jacobians.verification.workings import Edge
-
-Array = NDArray[Any]
 
 _MOST_KINDS = 48  # kinds of derivatives that are taken again and again
 _CHAIN = 7  # operations below a derivative by which it is told from others of its operation

@@ -3,19 +3,17 @@
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 from math import prod
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from jacobians.graph.node import Node
+from jacobians.graph.node import Array, Node
 from jacobians.verification.flow import Flow
 from jacobians.verification.judging import Guess, added
 from jacobians.verification.variations import axes_of, axes_said, far, steps_of, variations
 from jacobians.verification.within import valued
 from jacobians.verification.workings import Edge
 
-Array = NDArray[Any]
 Rearranged = tuple[str, str, Array, float]
 """A gradient that stands in another's place: the kind of mistake, the words, the array, how plain it is."""
 

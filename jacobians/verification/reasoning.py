@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jacobians.graph.node import Array
 from jacobians.verification import (
     arrangements,
     crossings,
@@ -26,7 +27,6 @@ from jacobians.verification import (
     within,
 )
 from jacobians.verification.case import (
-    Array,
     Case,
     Sources,
     coarseness,

@@ -10,10 +10,10 @@ from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from jacobians.display.formulas import formula_of
 from jacobians.errors import ShapeError, UnsupportedError
+from jacobians.graph.node import Array
 from jacobians.ground.arguments import real_array
 from jacobians.notation.terms import Sum
 from jacobians.tensor.jacobian_tensor import JacobianTensor
@@ -24,7 +24,6 @@ from jacobians.verification.differences import Estimate, exact
 from jacobians.verification.stepping import RICHARDSON, Method, Pointwise
 from jacobians.verification.subject import Pair, Subject, copied, eps_of
 
-Array = NDArray[Any]
 Side = Literal["backward", "forward"]
 
 MOST_ENTRIES = 1 << 22  # of a tensor that is compared entry by entry

@@ -6,20 +6,16 @@ Unlike a mistake within one local derivative, this one stands in the values as i
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import combinations
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from jacobians.graph.node import Node, apply, evaluate, input_node, ordered
+from jacobians.graph.node import Array, Node, apply, evaluate, input_node, ordered
 from jacobians.verification.flow import Flow
 from jacobians.verification.judging import Guess, added
 from jacobians.verification.variables import UNNAMED
 from jacobians.verification.variations import axes_said, variations
 from jacobians.verification.within import valued
 from jacobians.verification.workings import tensor_of
-
-Array = NDArray[Any]
 
 _SUM, _WHERE = "sum_over", "where"  # operations with axes, and with a condition
 _MOST_ARRAYS = 8  # that may be others

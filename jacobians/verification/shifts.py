@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jacobians.verification.case import Array, Case
+from jacobians.graph.node import Array
+from jacobians.verification.case import Case
 from jacobians.verification.judging import Guess
 from jacobians.verification.places import listed
 

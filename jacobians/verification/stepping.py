@@ -16,15 +16,15 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.errors import JacobiansError, UnsupportedError
+from jacobians.graph.node import Array
 from jacobians.verification.differences import WIDEST, Estimate, along, exact, noise_of
 
-Array = NDArray[Any]
 Method = Literal["auto", "complex-step", "richardson"]
 METHODS: tuple[Method, ...] = ("auto", "complex-step", "richardson")
 

@@ -10,9 +10,9 @@ from types import BuiltinFunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from jacobians.errors import ShapeError, UnsupportedError
+from jacobians.graph.node import Array
 from jacobians.ground.arguments import float_array
 from jacobians.ground.trees import flatten, mapped
 from jacobians.notation.explicit import axis_names
@@ -22,7 +22,6 @@ from jacobians.verification.patience import Progress
 from jacobians.verification.randomness import distance, randomness
 from jacobians.verification.stepping import Pointwise
 
-Array = NDArray[Any]
 # What f may raise at a point beside the given one.
 _FLAWS = (ArithmeticError, ValueError, np.linalg.LinAlgError)
 _CALLS = 6  # of a function that draws: few masks are the same so often

@@ -7,15 +7,13 @@ high-level transient finite element programs, SIAM Journal on Scientific Computi
 section 4.1: the Taylor remainder convergence test.
 """
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from jacobians.graph.node import Array
 from jacobians.verification.case import norm
 from jacobians.verification.stepping import Pointwise, quiet
-
-Array = NDArray[Any]
 
 _FIRST, _RATIO, _STEPS = 0.05, 4.0, 13
 _CLEAR = 300.0  # units of rounding from which a remainder counts

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from jacobians.graph.node import Array
 from jacobians.verification import arrangements, places
-from jacobians.verification.case import Array, Case, allowance, norm, numbers, positive
+from jacobians.verification.case import Case, allowance, norm, numbers, positive
 from jacobians.verification.judging import Diagnosis, Guess, Judge, is_earned
 
 _FEW_TERMS = 8

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from jacobians.graph.node import Array
 from jacobians.verification.claims import Sample, drawn
 from jacobians.verification.contests import Contest, assembled
 from jacobians.verification.differences import Estimate, exact
@@ -22,8 +22,6 @@ from jacobians.verification.places import Mask
 from jacobians.verification.references import Numerical, Reference, changes
 from jacobians.verification.stepping import Pointwise
 from jacobians.verification.subject import Pair
-
-Array = NDArray[Any]
 
 _SAFETY = 8.0  # by which the reference's estimate of its error may be wrong
 _SLACK = 1.001  # slopes beside a kink are measured at some distance

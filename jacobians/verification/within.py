@@ -9,9 +9,8 @@ from contextlib import suppress
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from jacobians.graph.node import Node, evaluate, input_node, ordered
+from jacobians.graph.node import Array, Node, evaluate, input_node, ordered
 from jacobians.notation.terms import Sum
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.verification.flow import FLAWS, Flow
@@ -20,7 +19,6 @@ from jacobians.verification.variables import UNNAMED
 from jacobians.verification.variations import axes_of, axes_said
 from jacobians.verification.workings import Edge, tensor_of
 
-Array = NDArray[Any]
 Standin = tuple[str, str, Array, float]
 """What stands in the place of a value: its kind, the words, the array, and how plain it is."""
 

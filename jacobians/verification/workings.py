@@ -6,18 +6,15 @@ from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from jacobians.display.expressions import label
 from jacobians.display.formulas import written_out
-from jacobians.graph.node import Node, apply, evaluate, ordered
+from jacobians.graph.node import Array, Node, apply, evaluate, ordered
 from jacobians.notation.terms import Sum
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.tracing.running import Run, output_node, traced
 from jacobians.verification.subject import Subject, copied
 from jacobians.verification.variables import Arrays, brief, variable_of, variables_seen
-
-Array = NDArray[Any]
 
 _LARGEST = 1 << 18  # entries of a local Jacobian that is made dense
 _LIKE = 3  # operations that two values have in common, of which one has the other's name
