@@ -7,7 +7,6 @@ import numpy as np
 
 from jacobians.graph.node import Array
 from jacobians.verification.claims import RANDOM, Sample, drawn
-from jacobians.verification.diagnosis import Probes
 from jacobians.verification.differences import Estimate, exact
 from jacobians.verification.flow import Told
 from jacobians.verification.references import Reference, changes
@@ -124,7 +123,9 @@ def assembled(sample: Sample, pair: Pair) -> Array:
     return stacked.reshape((*shape, *pair.inner.shape))
 
 
-def probes(sample: Sample, contest: Contest, expected: Array, pair: Pair) -> Probes:
+def probes(
+    sample: Sample, contest: Contest, expected: Array, pair: Pair
+) -> list[tuple[Array, Array, Array]]:
     """What a backward or forward was given, what came, and what is right."""
     if contest.way != "tensor":
         wants = list(expected)
