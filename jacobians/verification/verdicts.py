@@ -200,6 +200,25 @@ def ignores_a_triangle(function: Pointwise, pair: Pair) -> bool:
     return sum(ignored) == 1
 
 
+def along_symmetric_changes(
+    first: Contest, tolerance: Tolerance, function: Pointwise, pair: Pair, *, derived: bool
+) -> tuple[Contest, Verdict] | None:
+    """Compared along symmetric changes, where f reads one triangle; None where that is not so.
+
+    One convention decides the whole claim: what is wrong along symmetric changes is held against
+    the reference as it was first, without the entries in which differences side with the claim.
+    """
+    claimed, estimate = first.claimed, first.estimate
+    if not np.any(held(claimed, estimate, tolerance).fails):
+        return None
+    one = reads_one_triangle(claimed, estimate, pair.inner, derived=derived)
+    if not one and not ignores_a_triangle(function, pair):
+        return None
+    both = first._replace(claimed=symmetric(claimed), estimate=Estimate(*map(symmetric, estimate)))
+    again = held(both.claimed, both.estimate, tolerance)
+    return None if np.any(again.fails) and (derived or one) else (both, again)
+
+
 def symmetric(array: Array) -> Array:
     """``(A + Aᵀ)/2`` in the last two axes."""
     result: Array = (array + np.swapaxes(array, -1, -2)) / 2
