@@ -143,6 +143,21 @@ def _table(
             size = np.max(np.abs(best), axis=1, initial=0.0, keepdims=True)
             if np.all((error <= eps ** (2 / 3) * size) | (rounding + carried > error)):
                 break
+    found = Estimate(best, error, gap)
+    return _confirmed(found, line, which, widest, value, noise, widest_slope), moved
+
+
+def _confirmed(
+    found: Estimate,
+    line: Line,
+    which: Array,
+    widest: Array,
+    value: Array,
+    noise: Array,
+    first: Array,
+) -> Estimate:
+    """What a table found, with the gaps of its last row, where a narrower pair of points confirms it."""
+    best, error, gap = found
     inside = _INSIDE * widest
     confirming, inner_gap = _slopes(line, which, inside, value)
     rounding = 2 * noise / inside[:, None]
@@ -150,14 +165,13 @@ def _table(
     kink = np.abs(inner_gap) > np.maximum(0.3 * np.abs(gap), 40 * rounding)
     kink &= np.abs(inner_gap) > 1e-7 * np.abs(confirming)
     allowed = 10 * (rounding + error) + 1e-5 * np.abs(best)
-    allowed += 10 * _INSIDE**2 * np.abs(widest_slope - best)  # what is left of the step's square
+    allowed += 10 * _INSIDE**2 * np.abs(first - best)  # what is left of the step's square
     wrong = np.abs(confirming - best) > allowed
-    found = Estimate(
+    return Estimate(
         np.where(wrong, np.nan, best),
         np.where(wrong, np.inf, error),
         np.where(kink & ~wrong, inner_gap, 0.0),
     )
-    return found, moved
 
 
 def _slopes(line: Line, which: Array, steps: Array, value: Array) -> tuple[Array, Array]:

@@ -6,6 +6,7 @@ A derivative is a sum over paths of products of local Jacobians. For some upstre
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from math import prod
 from typing import Any, NamedTuple
 
@@ -76,20 +77,8 @@ class Flow:
         ]
         self._thin: dict[bytes, dict[Node, Array]] = {}
         self._run(edges, upstreams, directions)
-        # A path whose share cancels, a maximum that is subtracted, is no part of what people write.
-        size = np.abs(self.right).max(initial=0.0)
-        silent = set[Node]()  # behind a state that starts at zero, which may stand for another
-        for node in reversed(self.nodes[:-1]):
-            if all(e.node in silent or self._is_zero(e) for e in self.users(node)):
-                silent.add(node)
-        kept = [
-            e
-            for e in edges
-            if np.abs(self.through(e)).max(initial=0.0) > _IDLE * size
-            or self._is_zero(e)
-            or e.node in silent
-        ]
-        if len(kept) < len(edges) and size > 0:
+        kept = [e for e in edges if not self._is_idle(e)]
+        if len(kept) < len(edges) and self.right.any():
             self._run(kept, upstreams, directions)
         self._told, self.beside = told, told.beside
         claimed = told.along(upstreams, directions)
@@ -98,6 +87,21 @@ class Flow:
         largest = float(np.max(np.abs(self.error), initial=0.0))
         self.allowed = max(64 * told.eps * size, min(_EXACT * size, _CLEAR * largest))
         self.tried: list[Any] = []
+
+    def _is_idle(self, edge: Edge) -> bool:
+        """Whether a path's share cancels, as of a maximum that is subtracted: no part of what people write."""
+        size = np.abs(self.right).max(initial=0.0)
+        small = np.abs(self.through(edge)).max(initial=0.0) <= _IDLE * size
+        return bool(small and not self._is_zero(edge) and edge.node not in self._silent)
+
+    @cached_property
+    def _silent(self) -> set[Node]:
+        """Nodes behind a state that starts at zero, which may stand for another."""
+        silent = set[Node]()
+        for node in reversed(self.nodes[:-1]):
+            if all(e.node in silent or self._is_zero(e) for e in self.users(node)):
+                silent.add(node)
+        return silent
 
     @property
     def is_telling(self) -> bool:

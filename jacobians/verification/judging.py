@@ -137,24 +137,24 @@ class Judge:
         predicted = guess.apply(case.expected).reshape(claimed.shape)
         tol = (guess.tolerance or guess.apply)(case.tol).reshape(claimed.shape)
         if not fit.named:
-            factor = _least_squares(claimed, predicted)
-            fit = fit._replace(factor=factor)
+            fit = fit._replace(factor=_least_squares(claimed, predicted))
         allowed = allowance(case, tol, predicted, fit.factor)
         left = positive(np.abs(claimed - fit.factor * predicted) - allowed)
         before = case.before if guess.of is None else norm(np.nan_to_num(claimed))
         remaining = norm(left) / before if before > 0 else 0.0
         # What is allowed to be off by its own size is no evidence.
-        significant = np.abs(claimed) > _TELLING * allowed
-        significant |= np.abs(fit.factor * predicted) > _TELLING * allowed
+        significant = np.fmax(np.abs(claimed), np.abs(fit.factor * predicted)) > _TELLING * allowed
         wrong = left > 0
         telling = np.count_nonzero(significant)
         free = guess.free + (fit.free if guess.scaled else 2)
         if not is_earned(free, int(telling)):
             return None
         enough = int(np.count_nonzero(significant & ~wrong))
-        kind = guess.kind or fit.kind
         clauses = ((guess.clause,) if guess.clause else ()) + fit.clauses
-        weight = guess.weight + fit.weight / (3 if guess.clause else 1)  # as an addition
+        kind, weight = (
+            guess.kind or fit.kind,
+            guess.weight + fit.weight / (3 if guess.clause else 1),
+        )
         if not wrong.any():
             return Diagnosis(kind, clauses, weight)
         if 0 < (count := int(np.count_nonzero(wrong))) <= _FEW * enough:

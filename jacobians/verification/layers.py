@@ -84,42 +84,55 @@ def check_layer(
     (True, ['x', 'W'])
     """
     parameters = (parameters,) if isinstance(parameters, str) else tuple(parameters)
-    pair = (
-        _of_functions(layer)
-        if isinstance(layer, tuple | list)
-        else _of_object(layer, parameters, gradients)
-    )
-    names = [*parameter_names(pair.named_by, inputs, {}), *pair.values]
-    values = [*copied(list(inputs)), *copied(list(pair.values.values()))]
+    two = isinstance(layer, tuple | list)
+    own = _of_functions(layer) if two else _of_object(layer, parameters, gradients)
+    names = [*parameter_names(own.named_by, inputs, {}), *own.values]
+    values = [*copied(list(inputs)), *copied(list(own.values.values()))]
     real = [n for n, value in enumerate(values) if _is_real(value)]
     if not real:
-        raise UnsupportedError(f"{pair.name}: no input and no parameter is an array of floats")
-    returned = pair.gradients_for_random(values, seed)
+        raise UnsupportedError(f"{own.name}: no input and no parameter is an array of floats")
+    returned = own.gradients_for_random(values, seed)
     places = [n for n in real if returned[n] is not None]
     if not places:
-        raise UnsupportedError(f"{pair.name}: backward gives no gradient at all, only None")
+        raise UnsupportedError(f"{own.name}: backward gives no gradient at all, only None")
     changed: list[str] = []
-
-    def forward(*values: Any) -> Any:
-        return pair.run(*values)[0]
-
-    def backward(G: Any, *values: Any) -> Any:
-        again = copied(G)
-        _, pull = pair.run(*values)
-        first = copied(_of(pull(G), places))
-        if not changed:
-            changed.extend(_second(pull, again, first, places, len(inputs)))
-        return tuple(first)
-
-    kind = Parameter.POSITIONAL_ONLY
-    made: Any = forward
-    made.__name__, made.layer = pair.name, layer
-    made.__signature__ = Signature([Parameter(name, kind) for name in names])
+    forward, backward = (
+        _as_function(own, names, layer),
+        _as_backward(own, places, len(inputs), changed),
+    )
     report = check(
         forward, *values, wrt=tuple(places), vjp=backward, rtol=rtol, atol=atol, seed=seed
     )
-    skipped = [names[n] for n in real if returned[n] is None]
-    return _with_findings(report, changed, skipped)
+    return _with_findings(report, changed, [names[n] for n in real if returned[n] is None])
+
+
+def _as_function(own: "_Layer", names: Sequence[str], layer: Any) -> Callable[..., Any]:
+    """The forward of inputs and parameters, with their names."""
+
+    def forward(*values: Any) -> Any:
+        return own.run(*values)[0]
+
+    made: Any = forward
+    made.__name__, made.layer = own.name, layer
+    kind = Parameter.POSITIONAL_ONLY
+    made.__signature__ = Signature([Parameter(name, kind) for name in names])
+    return forward
+
+
+def _as_backward(
+    own: "_Layer", places: Sequence[int], count: int, changed: list[str]
+) -> Callable[..., Any]:
+    """Gradients after a forward of its own; of ``count`` inputs, it notes once whether a second one answers so."""
+
+    def backward(G: Any, *values: Any) -> Any:
+        again = copied(G)
+        _, pull = own.run(*values)
+        first = copied(_of(pull(G), places))
+        if not changed:
+            changed.extend(_second(pull, again, first, places, count))
+        return tuple(first)
+
+    return backward
 
 
 class _Layer(NamedTuple):
@@ -262,25 +275,28 @@ def _gradients(
         raise ShapeError(
             f"{type(own).__name__}.backward gives {len(several)} gradients for {count} inputs"
         )
-    stored: list[Any] = []
+    kept = getattr(own, "grads", None)
     for place, name in enumerate(parameters):
-        if name in table or f"d{name}" in table:
-            stored.append(table.get(name, table.get(f"d{name}")))
-        elif place < len(extra):
-            stored.append(extra[place])
-        elif getattr(own, f"d{name}", None) is not None:
-            stored.append(getattr(own, f"d{name}"))
-        else:
-            kept = getattr(own, "grads", None)
-            kept = kept if isinstance(kept, Mapping) else {}
-            one = kept.get(name, kept.get(f"d{name}"))
-            if one is None:
-                raise JacobiansError(
-                    f"{type(own).__name__}.backward leaves no gradient of {name}: return it after the "
-                    f"inputs', keep it as self.d{name} or self.grads[{name!r}], or pass gradients="
-                )
-            stored.append(one)
-    return [*inputs, *stored]
+        told = [
+            t.get(key)
+            for t in (table, kept)
+            if isinstance(t, Mapping)
+            for key in (name, f"d{name}")
+        ]
+        own_words = [
+            *told[:2],
+            *extra[place : place + 1],
+            getattr(own, f"d{name}", None),
+            *told[2:],
+        ]
+        gradient = next((g for g in own_words if g is not None), None)
+        if gradient is None and place >= len(extra):
+            raise JacobiansError(
+                f"{type(own).__name__}.backward leaves no gradient of {name}: return it after the inputs', "
+                f"keep it as self.d{name} or self.grads[{name!r}], or pass gradients="
+            )
+        inputs.append(gradient)
+    return inputs
 
 
 def _by_input(found: Any, names: Sequence[str], who: str) -> list[Any]:

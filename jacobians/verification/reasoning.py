@@ -280,28 +280,20 @@ def _not_finite(given: Array, right: Array, case: Case) -> Iterator[Finding]:
     both = ours & theirs
     differ = both & ~((given == right) | (np.isnan(given) & np.isnan(right)))
     rest = 1.0 if case.before > 0 else 0.0
+
+    def where(bad: Array) -> str:
+        words = places.find(bad, np.ones_like(bad), case.names, case.out_ndim).words
+        return f", {words}." if words else ", every one."
+
     for bad, who in ((ours & ~theirs, "not finite"), (differ, "not the infinity that is right")):
         if bad.any():
-            kinds = [
-                name
-                for name, test in (
-                    ("nan", np.isnan(given[bad]).any()),
-                    ("inf", np.isinf(given[bad]).any()),
-                )
-                if test
-            ]
-            place = places.find(bad, np.ones_like(bad), case.names, case.out_ndim)
-            where = f", {place.words}" if place.words else ", every one"
-            text = f"{_count(bad)} {who} ({' and '.join(kinds)}){where}."
-            yield Finding("nan", text, rest)
+            tests = (("nan", np.isnan(given[bad])), ("inf", np.isinf(given[bad])))
+            kinds = " and ".join(name for name, found in tests if found.any())
+            yield Finding("nan", f"{_count(bad)} {who} ({kinds}){where(bad)}", rest)
     bad = theirs & ~ours
     if bad.any():
-        place = places.find(bad, np.ones_like(bad), case.names, case.out_ndim)
-        where = f", {place.words}" if place.words else ", every one"
-        text = (
-            f"The reference is not finite where this is: {_count(bad).lower()} not finite{where}."
-        )
-        yield Finding("nan", text, rest)
+        text = "The reference is not finite where this is: "
+        yield Finding("nan", f"{text}{_count(bad).lower()} not finite{where(bad)}", rest)
 
 
 def _count(bad: Array) -> str:

@@ -217,16 +217,22 @@ class Pointwise:
                 if not np.all(bend <= 1e-3 * slope + 8 * self.noise[rows]):
                     return None
             error = error + 1e-9 * np.max(np.abs(found), axis=1, initial=0.0)[:, None]
-            random = np.random.default_rng(21)
-            for _ in range(2):
-                d = self.scales * random.uniform(0.5, 1.5, self.point.shape)
-                along = self.along([d]).taken(0)
-                apart = np.abs(found @ d.reshape(-1) - along.value)
-                spread = np.abs(found) @ np.abs(d.reshape(-1))
-                if not np.all(apart <= 10 * along.error + _AGREES * spread):
-                    return None
+            if not self._is_confirmed(found):
+                return None
         estimate = Estimate(found, error, np.zeros_like(found))
         return Approximation(estimate, "central differences, which extrapolated ones confirm")
+
+    def _is_confirmed(self, found: Array) -> bool:
+        """Whether slopes along random directions are those that a Jacobian gives."""
+        random = np.random.default_rng(21)
+        for _ in range(2):
+            d = self.scales * random.uniform(0.5, 1.5, self.point.shape)
+            along = self.along([d]).taken(0)
+            apart = np.abs(found @ d.reshape(-1) - along.value)
+            spread = np.abs(found) @ np.abs(d.reshape(-1))
+            if not np.all(apart <= 10 * along.error + _AGREES * spread):
+                return False
+        return True
 
     def _trusted(self, found: Array) -> tuple[NDArray[np.bool_], Array]:
         """The rows in which differences agree with complex step, and the error of each."""

@@ -14,14 +14,11 @@ from jacobians.graph.node import Node
 from jacobians.tracing.traced import Traced
 
 _INFIX = {
-    "add": "+",
-    "subtract": "−",
-    "multiply": "·",
-    "divide": "/",
-    "ratio": "/",
-    "matmul": "@",
-    "power": "**",
-}
+    "add": "+", "subtract": "−", "multiply": "·", "divide": "/", "ratio": "/", "matmul": "@", "power": "**",
+}  # fmt: skip
+_SAME_ENTRIES = (
+    "alias", "astype", "reshape", "broadcast", "broadcast_to", "squeeze", "expand_dims",
+)  # fmt: skip
 _OURS = str(Path(__file__).parent.parent)
 UNNAMED = "a constant"  # what is said of an array that no variable holds
 Arrays = dict[int, list[tuple[Any, str]]]  # with their names, by the ids of what owns their memory
@@ -110,15 +107,7 @@ def brief(
     elif name in _INFIX and len(parts) == 2:
         own = [p if " " not in p or "(" in p[:1] else f"({p})" for p in parts]
         text = f" {_INFIX[name]} ".join(own)
-    elif len(parts) == 1 and name in (
-        "alias",
-        "astype",
-        "reshape",
-        "broadcast",
-        "broadcast_to",
-        "squeeze",
-        "expand_dims",
-    ):
+    elif len(parts) == 1 and name in _SAME_ENTRIES:
         text = parts[0]
     else:
         name = name.removesuffix("_over")
