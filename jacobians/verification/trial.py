@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from jacobians.verification.causes import Explainer, Heard, Hearing
 from jacobians.verification.claims import MOST_BASIS, MOST_EXPLAINED, Claim, Sample
 from jacobians.verification.contests import Contest, along_few, assembled, contest
-from jacobians.verification.explaining import Explainer, Heard, Hearing
 from jacobians.verification.parts import Part
 from jacobians.verification.references import ByTracing, Numerical, Reference
 from jacobians.verification.subject import Pair, Subject, eps_of
