@@ -7,6 +7,7 @@ is. A guess is an explanation where it leaves nothing of the error that the tole
 next to nothing. To add one is to write its function and to enter it in ``HYPOTHESES``.
 """
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -132,7 +133,7 @@ _INTRICATE = (
     crossings.exchanged, crossings.reordered, crossings.one_for_all, rearrangements.turned_edges,
     rearrangements.moved_entries, rearrangements.rearranged, within.other_nodes, within.taken_elsewhere,
     hypotheses.factors, crossings.two_paths, remade.other_axes, remade.along_other_axes,
-    remade.arrays, remade.conditions, loops.everywhere, loops.at_each_step, loops.other_steps,
+    remade.arrays, remade.passed_over, remade.conditions, loops.everywhere, loops.at_each_step, loops.other_steps,
 )  # fmt: skip
 
 HYPOTHESES: tuple[Stage, ...] = (
@@ -199,9 +200,15 @@ def _held(case: Case, stage: Stage) -> list[Diagnosis]:
 
 def _of_row(judge: Judge, row: Hypothesis, about: Any) -> list[Diagnosis]:
     """What holds of a hypothesis."""
-    guesses = row.function(about)
-    found = (guess if isinstance(guess, Diagnosis) else judge(guess) for guess in guesses)
-    return [one for one in found if one is not None]
+    found: list[Diagnosis] = []
+    try:
+        for guess in row.function(about):
+            one = guess if isinstance(guess, Diagnosis) else judge(guess)
+            found += [one] if one is not None else []
+    except Exception as error:  # a verdict is worth more than one of its explanations
+        text = f"the hypothesis {row.function.__name__} failed: {type(error).__name__}: {error}"
+        warnings.warn(text, RuntimeWarning, stacklevel=2)
+    return found
 
 
 def _rank(one: Diagnosis) -> tuple[bool, float, float, int]:

@@ -49,6 +49,20 @@ def arrays(flow: Flow) -> Iterator[Guess]:
                 yield added(kind, f"the array {words}", adds, weight + 0.01 * read)
 
 
+def passed_over(flow: Flow) -> Iterator[Guess]:
+    """A value without its last operation, in all that follows from it: a temperature that is forgotten."""
+    for node in flow.nodes:
+        for operand in dict.fromkeys(node.operands):
+            value = np.asarray(flow.values.get(operand, operand.value))
+            same = operand.shape == node.shape and value.dtype.kind == "f"
+            if not same or not node.ndim or node is flow.output:
+                continue
+            adds = flow.adds_with({node: value})
+            if adds is not None:
+                text = f"{flow.said(operand)} stands where {flow.said(node)} is meant, in all that follows"
+                yield added("instead", text, adds, 1.67)
+
+
 def _instead(
     flow: Flow, leaf: Node, value: Array, known: Sequence[tuple[Node, Array]]
 ) -> Iterator[tuple[str, str, Array, float]]:
