@@ -18,7 +18,7 @@ from jacobians.verification.flow import Flow, Told, flow_of
 from jacobians.verification.otherwise import as_if
 from jacobians.verification.parts import Part, by_reason
 from jacobians.verification.rearrangements import misshapen
-from jacobians.verification.reasoning import Finding, is_vague, without_entries
+from jacobians.verification.reasoning import Finding, is_vague, sentence, without_entries
 from jacobians.verification.references import ByTracing, Numerical, Reference
 from jacobians.verification.subject import Pair, Subject, eps_of
 from jacobians.verification.verdicts import Tolerance, Verdict, held
@@ -167,7 +167,7 @@ class Explainer:
         nothing = np.zeros((len(given), pair.inner.size))
         flow = self._flow(pair, Told(nothing, given, None, self._subject.eps))
         found = misshapen(flow, np.stack(sample.got)) if flow is not None else ()
-        return tuple(Finding(kind, text[:1].upper() + text[1:] + ".", 0.0) for kind, text in found)
+        return tuple(Finding(kind, sentence(text), 0.0) for kind, text in found)
 
     def _of_another(self, hearing: Hearing) -> tuple[Finding, ...]:
         """Whether what is claimed by one argument is the derivative by another one."""

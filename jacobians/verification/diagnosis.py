@@ -20,7 +20,7 @@ from jacobians.verification.case import (
     numbers,
     tolerances,
 )
-from jacobians.verification.reasoning import Finding, explain
+from jacobians.verification.reasoning import Finding, explain, sentence
 
 _DEPENDENCE = 30_000_000  # products that a search for dependent arguments may take
 _EXACT = 1e-6  # a relative difference below which results count as equal
@@ -120,7 +120,8 @@ def explain_probes(
     with np.errstate(all="ignore"):
         tol = tolerances(tolerance, which.result)
         misuse = _misuse(known, which, tol)
-        about = (_sentence(which.kind, misuse),) if misuse else ()
+        left = float("not linear" in misuse)
+        about = (Finding(which.kind, sentence(misuse), left),) if misuse else ()
         if about:
             sources = sources._replace(flow=None, arguments=None)
         rows = _basis(known, which)
@@ -272,7 +273,3 @@ def _all_equal(arrays: Sequence[Array]) -> bool:
 
 def _differs(got: Array, want: Array, tol: Array) -> bool:
     return got.shape != want.shape or bool((np.abs(got - want) > tol).any())
-
-
-def _sentence(kind: str, text: str) -> Finding:
-    return Finding(kind, text[:1].upper() + text[1:] + ".", float("not linear" in text))

@@ -13,7 +13,7 @@ import numpy as np
 
 from jacobians.graph.node import Array, Node
 from jacobians.verification.flow import Flow
-from jacobians.verification.judging import Guess, added
+from jacobians.verification.judging import PLAIN, Guess, added
 from jacobians.verification.within import valued
 from jacobians.verification.workings import Edge
 
@@ -116,14 +116,11 @@ def _scalars(flow: Flow, after: Node, before: Node, what: str) -> Iterator[Guess
     affine = slope is not None and slope.size > 1 and np.ptp(slope) == 0
     known = (after in flow.names or after is flow.output) + (before in flow.names)
     for name, node, at in (("x", before, "its argument"), ("y", after, "its result")):
-        value = np.asarray(flow.values[node], np.float64).reshape(-1)
-        with np.errstate(all="ignore"):
-            forms = [(form, function(value)) for form, function in _SCALARS.items()]
-        forms = [(f, number) for f, number in forms if np.isfinite(number).all() and number.any()]
+        forms = _forms(flow, node)
         if not forms:
             continue
-        predicted = (G * np.stack([number for _, number in forms])[:, None]) @ down - share
-        for (form, _), adds in zip(forms, predicted, strict=True):
+        predicted = (G * np.stack(list(forms.values()))[:, None]) @ down - share
+        for form, adds in zip(forms, predicted, strict=True):
             text = (
                 f"{what} is taken as {form.format(name)}, where {name} is {at}, {flow.said(node)}"
             )
@@ -131,15 +128,21 @@ def _scalars(flow: Flow, after: Node, before: Node, what: str) -> Iterator[Guess
             yield added("scalar", text, adds, weight)
 
 
+def _forms(flow: Flow, node: Node) -> dict[str, Array]:
+    """Scalar functions of a node's value that are numbers, and not all zero."""
+    value = np.asarray(flow.values[node], np.float64).reshape(-1)
+    with np.errstate(all="ignore"):
+        forms = {form: function(value) for form, function in _SCALARS.items()}
+    return {f: number for f, number in forms.items() if np.isfinite(number).all() and number.any()}
+
+
 def mistakes(flow: Flow, edge: Edge) -> Iterator[tuple[str, str, Array]]:
     """What may stand in the place of a local Jacobian: the kind, words for node and operand, the matrix."""
     matrix = flow.matrix(edge)
     if matrix is None:
         return
-    yield "path", "the gradient through {1} in {0} is missing", np.zeros_like(matrix)
-    yield "path", "the gradient through {1} in {0} has the wrong sign", -matrix
-    yield "path", "the gradient through {1} in {0} is there twice", 2 * matrix
-    yield "path", "the gradient through {1} in {0} is half of what it should be", matrix / 2
+    for factor, text in PLAIN.items():
+        yield "path", f"the gradient through {{1}} in {{0}} {text}", factor * matrix
     if matrix.shape[0] != matrix.shape[1]:
         return
     what, slope = "the derivative of {0} by {1}", flow.slope(edge)
@@ -152,13 +155,10 @@ def mistakes(flow: Flow, edge: Edge) -> Iterator[tuple[str, str, Array]]:
     if slope is None or len(edge.node.operands) > 1:
         return
     for name, node, at in (("x", edge.operand, "its argument"), ("y", edge.node, "its result")):
-        value = np.asarray(flow.values[node], np.float64).reshape(-1)
-        with np.errstate(all="ignore"):
-            for form, function in _SCALARS.items():
-                number = function(value)
-                if np.isfinite(number).all() and (number != 1).any():
-                    text = f"{what} is taken as {form.format(name)}, where {name} is {at}"
-                    yield "scalar", text, np.diag(number)
+        for form, number in _forms(flow, node).items():
+            if (number != 1).any():
+                text = f"{what} is taken as {form.format(name)}, where {name} is {at}"
+                yield "scalar", text, np.diag(number)
 
 
 def _is_number(flow: Flow, edge: Edge) -> bool:

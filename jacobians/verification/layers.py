@@ -16,7 +16,7 @@ from jacobians.tracing.running import name_of, parameter_names
 from jacobians.verification.checking import check
 from jacobians.verification.claims import drawn
 from jacobians.verification.randomness import distance
-from jacobians.verification.reasoning import Finding
+from jacobians.verification.reasoning import Finding, sentence
 from jacobians.verification.report import Report
 from jacobians.verification.subject import copied, leaves_of
 
@@ -317,7 +317,7 @@ def _is_real(value: Any) -> bool:
 
 def _with_findings(report: Report, changed: Sequence[str], skipped: Sequence[str]) -> Report:
     """The report, WRONG where backward changes its cache or forward its inputs."""
-    texts = [text[:1].upper() + text[1:] + "." for text in changed]
+    texts = list(map(sentence, changed))
     texts += [
         f"Forward writes to its input: {note.split(';')[0]}."
         for note in report.notes

@@ -7,7 +7,7 @@ from math import isfinite
 from typing import Any, NamedTuple
 
 from jacobians.ground.trees import plain
-from jacobians.verification.reasoning import Finding
+from jacobians.verification.reasoning import Finding, sentence
 from jacobians.verification.taylor import Slope
 
 _REASON = re.compile(r" \(.*?\)")  # remarks, in which parts may differ
@@ -110,7 +110,7 @@ class Part(NamedTuple):
             else:
                 yield "difference", f"at most {difference}" if worst.absolute else "none"
         if self.open_to and self.verdict == "undecided":
-            yield "undecided", _sentence(self.open_to)
+            yield "undecided", sentence(self.open_to)
         for number, finding in enumerate(self.findings):
             left = (
                 f" It leaves {finding.remaining:.0%} of the error."
@@ -193,10 +193,6 @@ def _is_reason(one: Finding, part: Part, first: Part) -> bool:
     alike = part.kind == first.kind and part.verdict == first.verdict == "WRONG"
     known = [_REASON.sub("", other.text) for other in part.findings if other.remaining == 0]
     return part is first or (alike and one.remaining == 0 and _REASON.sub("", one.text) in known)
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + "."
 
 
 def _index(index: tuple[int, ...]) -> str:

@@ -64,6 +64,11 @@ class Finding(NamedTuple):
     remaining: float
 
 
+def sentence(text: str) -> str:
+    """With a capital and a full stop."""
+    return text[:1].upper() + text[1:] + "."
+
+
 class Hypothesis(NamedTuple):
     """A hypothesis, of a case or of its graph; it is tried unless its stage has one as plain as ``until``."""
 
@@ -310,10 +315,12 @@ def _count(bad: Array) -> str:
 
 def _finding(one: Diagnosis) -> Finding:
     """An explanation as a sentence."""
-    text = one.text[:1].upper() + one.text[1:]
-    if not one.full and one.remaining < 1:
-        text += f"; this leaves {_percent(one.remaining)} of the error"
-    return Finding(one.kind, text + ".", one.remaining)
+    left = (
+        ""
+        if one.full or one.remaining == 1
+        else f"; this leaves {_percent(one.remaining)} of the error"
+    )
+    return Finding(one.kind, sentence(one.text + left), one.remaining)
 
 
 def _percent(share: float) -> str:
