@@ -125,12 +125,10 @@ class Flow:
         ends = self.up[self.output], self.down[self.start]
         return Flow(workings, new[self.output], new[self.start], *ends, self._told), new
 
-    def adds_with(
-        self, given: dict[Node, Any], picks: Mapping[int, Array] | None = None
-    ) -> Array | None:
+    def adds_with(self, given: dict[Node, Any], picks: Mapping[int, Array] | None = None) -> Array:
         """What other values of some nodes add to the right numbers, with all that follows from them.
 
-        ``picks`` has other matrices besides, by the ids of their edges. None where they are no numbers.
+        ``picks`` has other matrices besides, by the ids of their edges. Not finite where they are no numbers.
         """
         moved, order = set(given), ordered([self.output])
         for node in order:
@@ -140,7 +138,7 @@ class Flow:
         try:
             values = evaluate([n for n in order if n in moved], {**known, **given})
         except FLAWS:
-            return None
+            return np.full_like(self.right, np.nan)
         own = {**self.values, **values}
         return self.adds_where(
             {id(e): own for e in self.edges if not moved.isdisjoint(self.read_by(e))}, picks
@@ -148,7 +146,7 @@ class Flow:
 
     def adds_where(
         self, values: dict[int, dict[Node, Any]], picks: Mapping[int, Array] | None = None
-    ) -> Array | None:
+    ) -> Array:
         """What it adds that some local derivatives, by the ids of their edges, are computed from other values."""
         others: dict[int, Array | JacobianTensor] = {}
         try:
@@ -157,12 +155,12 @@ class Flow:
                     own = evaluate(edge.local.terms.operands, values[id(edge)])
                     others[id(edge)] = tensor_of(edge.local.terms, edge.node, own)
         except FLAWS:
-            return None
+            return np.full_like(self.right, np.nan)
         return self.adds_by({**others, **(picks or {})})
 
     def adds_by(
         self, others: Mapping[int, Array | JacobianTensor], weights: Array | None = None
-    ) -> Array | None:
+    ) -> Array:
         """What it adds that some local Jacobians, by the ids of their edges, are others.
 
         Along all directions, or along the one that is their sum with ``weights``.
@@ -190,8 +188,7 @@ class Flow:
                 now[node] = down[node] + change
         if self.output not in now:
             return np.zeros_like(self.right)
-        adds: Array = self.up[self.output] @ (now[self.output] - down[self.output])
-        return adds if np.isfinite(adds).all() else None
+        return np.asarray(self.up[self.output] @ (now[self.output] - down[self.output]))
 
     def adds_of(
         self, edge: Edge, other: Array | JacobianTensor | None = None, up: Array | None = None

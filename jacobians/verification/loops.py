@@ -64,16 +64,13 @@ def at_each_step(flow: Flow) -> Iterator[Guess]:
                 continue
             others = {id(e): table[words][1] for e, table in zip(edges, tables, strict=True)}
             near = flow.adds_by(others, weights)
-            if near is None or np.abs(near - error).max() > slack:
+            if not np.abs(near - error).max() <= slack:
                 continue
             adds = flow.adds_by(others)
-            if adds is not None:
-                last = edges[-1]
-                said = words.format(flow.said(last.node), flow.said(last.operand))
-                text = f"{said}, as in all {len(edges)} derivatives of that kind"
-                yield added(
-                    kind, text, adds, (1.85 if len(edges) < 3 else 1.7) + 0.002 * len(words)
-                )
+            last = edges[-1]
+            said = words.format(flow.said(last.node), flow.said(last.operand))
+            text = f"{said}, as in all {len(edges)} derivatives of that kind"
+            yield added(kind, text, adds, (1.85 if len(edges) < 3 else 1.7) + 0.002 * len(words))
 
 
 def everywhere(flow: Flow) -> Iterator[Guess]:
@@ -94,10 +91,7 @@ def everywhere(flow: Flow) -> Iterator[Guess]:
         for text, kind, other in others:
             values = {**flow.values, node: other}
             adds = flow.adds_where({id(edge): values for edge in used})
-            if adds is not None:
-                yield added(
-                    kind, f"{text}, in all {len(used)} derivatives that it is in", adds, 1.6
-                )
+            yield added(kind, f"{text}, in all {len(used)} derivatives that it is in", adds, 1.6)
 
 
 def other_steps(flow: Flow) -> Iterator[Guess]:
@@ -133,11 +127,10 @@ def _of_steps(
     if len(chosen) < 2:
         return
     adds = flow.adds_where(chosen)
-    if adds is not None:
-        of, state = flow.said(edges[-1].node), flow.said(nodes[-1])
-        when = "after" if later else "before"
-        text = f"in each derivative like that of {of}, the {state} of the step {when} stands where that of "
-        yield added("instead", f"{text}the step itself is meant", adds, 1.7)
+    of, state = flow.said(edges[-1].node), flow.said(nodes[-1])
+    when = "after" if later else "before"
+    text = f"in each derivative like that of {of}, the {state} of the step {when} stands where that of "
+    yield added("instead", f"{text}the step itself is meant", adds, 1.7)
 
 
 def _initial(flow: Flow, state: Node) -> Array:

@@ -178,8 +178,7 @@ def _of_others(flow: Flow, edge: Edge, matrix: Array, text: str) -> Iterator[Gue
     value = np.ravel(np.asarray(flow.values[edge.operand], np.float64))
     picked = (matrix @ value).reshape(edge.node.shape)
     adds = flow.adds_with({edge.node: picked}, {id(edge): matrix})
-    if adds is not None:
-        yield added("shift", f"{text} (labels)", adds, 1.6)
+    yield added("shift", f"{text} (labels)", adds, 1.6)
 
 
 def reduced(flow: Flow) -> Iterator[Guess]:

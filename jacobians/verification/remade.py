@@ -45,8 +45,7 @@ def arrays(flow: Flow) -> Iterator[Guess]:
                 continue
             seen.append(other)
             adds = flow.adds_with({leaf: other, **dict.fromkeys(bound, 1 - other)})
-            if adds is not None:
-                yield added(kind, f"the array {words}", adds, weight + 0.01 * read)
+            yield added(kind, f"the array {words}", adds, weight + 0.01 * read)
 
 
 def passed_over(flow: Flow) -> Iterator[Guess]:
@@ -58,9 +57,10 @@ def passed_over(flow: Flow) -> Iterator[Guess]:
             if not same or not node.ndim or node is flow.output:
                 continue
             adds = flow.adds_with({node: value})
-            if adds is not None:
-                text = f"{flow.said(operand)} stands where {flow.said(node)} is meant, in all that follows"
-                yield added("instead", text, adds, 1.67)
+            text = (
+                f"{flow.said(operand)} stands where {flow.said(node)} is meant, in all that follows"
+            )
+            yield added("instead", text, adds, 1.67)
 
 
 def _instead(
@@ -104,8 +104,7 @@ def conditions(flow: Flow) -> Iterator[Guess]:
             *moved,
         ):
             adds = flow.adds_with({condition: other})
-            if adds is not None:
-                yield added("branches", text, adds, weight)
+            yield added("branches", text, adds, weight)
 
 
 def constants(flow: Flow) -> Iterator[Guess]:
@@ -132,7 +131,7 @@ def constants(flow: Flow) -> Iterator[Guess]:
             yield guess._replace(free=0 if _is_round(number) else 1)
         step = 1e-6 * (value or 1.0)
         slope = opened.adds_with({new[node]: np.asarray(value + step)})
-        if slope is not None and slope.any():
+        if np.isfinite(slope).all() and slope.any():
             slopes[node] = slope / step
     if known:
         return
@@ -171,7 +170,7 @@ def _fitted(flow: Flow, node: Node, value: float) -> tuple[float, Array | None]:
         return best
     for _ in range(_STEPS):
         adds = flow.adds_with({node: np.asarray(now)})
-        if adds is None or not adds.any():
+        if not np.isfinite(adds).all() or not adds.any():
             break
         share = float(np.vdot(adds, flow.error)) / size
         if np.abs(adds - flow.error).max() <= flow.allowed:
@@ -179,10 +178,8 @@ def _fitted(flow: Flow, node: Node, value: float) -> tuple[float, Array | None]:
         if share == before or abs(1 - share) < 1e-13:
             break
         at, now, before = now, now + (1 - share) * (now - at) / (share - before), share
-    number, adds = best
-    if adds is not None and abs(number) < 1e-9 * abs(value):
-        return 0.0, adds
-    return number, adds
+    number, fitting = best
+    return (0.0 if abs(number) < 1e-9 * abs(value) else number), fitting
 
 
 def _fitted_pair(
@@ -191,16 +188,15 @@ def _fitted_pair(
     """The numbers in the place of two constants that the error asks for, by steps of Gauss and Newton."""
     error, now = flow.error.ravel(), start.copy()
     columns = np.stack([s.ravel() for s in slopes], axis=1)
-    adds: Array | None = np.zeros_like(flow.error)
+    adds = np.zeros_like(flow.error)
     for _ in range(_STEPS):
-        assert adds is not None
         left = error - adds.ravel()
         step = np.linalg.lstsq(columns, left, rcond=1e-12)[0]
         if np.linalg.norm(left - columns @ step) > _NEAR * np.linalg.norm(error):
             break
         now = now + step
         adds = flow.adds_with({n: np.asarray(v) for n, v in zip(nodes, now, strict=True)})
-        if adds is None:
+        if not np.isfinite(adds).all():
             break
         if np.abs(adds - flow.error).max() <= flow.allowed:
             apart = np.abs(now - start) > 1e-6 * np.abs(start)
@@ -218,17 +214,12 @@ def other_axes(flow: Flow) -> Iterator[Guess]:
         shape = node.operands[0].shape
         for other in [(a,) for a in range(len(shape)) if (a,) != axes]:
             adds = _summed_over(flow, node, axes, other)
-            if adds is not None:
-                text = f"the sum in {flow.said(node)} runs over {axes_said(other)}, where {axes_said(axes)} is "
-                yield added(
-                    "reduced", f"{text}meant, in the value as in its derivative", adds, 1.65
-                )
+            text = f"the sum in {flow.said(node)} runs over {axes_said(other)}, where {axes_said(axes)} is "
+            yield added("reduced", f"{text}meant, in the value as in its derivative", adds, 1.65)
 
 
-def _summed_over(
-    flow: Flow, node: Node, axes: tuple[int, ...], other: tuple[int, ...]
-) -> Array | None:
-    """What it adds that a node sums over other axes; None where the rest does not take it."""
+def _summed_over(flow: Flow, node: Node, axes: tuple[int, ...], other: tuple[int, ...]) -> Array:
+    """What it adds that a node sums over other axes; no numbers where the rest does not take it."""
     operation, shape = node.operation, node.operands[0].shape
     assert operation is not None
     kept, kept_now = (
@@ -241,9 +232,8 @@ def _summed_over(
     try:
         found, _ = flow.rebuilt(remade)
     except (ValueError, TypeError, ArithmeticError):  # shapes that do not fit
-        return None
-    adds = found.right - flow.right
-    return adds if np.isfinite(adds).all() else None
+        return np.full_like(flow.right, np.nan)
+    return found.right - flow.right
 
 
 def along_other_axes(flow: Flow) -> Iterator[Guess]:
@@ -261,5 +251,4 @@ def along_other_axes(flow: Flow) -> Iterator[Guess]:
             local = tensor_of(tensor, node, evaluate(tensor.operands, flow.values))
             adds = flow.adds_by({id(edge): local})
             text = f"the derivative of {flow.said(edge.node)} runs along axis {other}, where axis "
-            if adds is not None:
-                yield added("reduced", f"{text}{axis % edge.operand.ndim} is meant", adds, 1.6)
+            yield added("reduced", f"{text}{axis % edge.operand.ndim} is meant", adds, 1.6)

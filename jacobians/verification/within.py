@@ -264,9 +264,8 @@ def taken_elsewhere(flow: Flow) -> Iterator[Guess]:
                 continue
             own = {**flow.values, operand: value, edge.node: result}
             adds = flow.adds_where({id(edge): own})
-            if adds is not None:
-                text = f"the derivative of {flow.said(edge.node)} is taken at {flow.said(node)}, where "
-                yield added("instead", f"{text}{flow.said(operand)} is meant", adds, 1.68)
+            text = f"the derivative of {flow.said(edge.node)} is taken at {flow.said(node)}, where "
+            yield added("instead", f"{text}{flow.said(operand)} is meant", adds, 1.68)
 
 
 def triangles(flow: Flow) -> Iterator[Guess]:
