@@ -14,7 +14,7 @@ from jacobians.verification.subject import Pair
 from jacobians.verification.verdicts import Tolerance, held
 
 _MOST = (
-    64  # entries of the argument in a corner, and of the result: each takes some evaluations of f
+    64  # entries of the argument in a corner, and of the result: each takes two evaluations of f
 )
 
 
@@ -46,7 +46,7 @@ def explained_at_a_corner(
         if rows is None:
             return ()
         claimed = rows[:, below] if sample.way == "backward" else rows[:, outer].T
-    right = judge.columns(pair, below).taken(outer).reshaped((*out, *inner))
+    right = judge.few_columns(pair, below).taken(outer).reshaped((*out, *inner))
     claimed = claimed.reshape(right.value.shape)
     verdict = held(claimed, right, tolerance)
     names = letters(len(out), len(inner))

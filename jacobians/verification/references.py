@@ -211,6 +211,14 @@ class Numerical(Reference):
         found = self._subject.pointwise(pair.which).measured(self._method, columns).estimate
         return found.taken(pair.part)
 
+    def few_columns(self, pair: Pair, columns: Sequence[int]) -> Estimate:
+        """The same by fewer evaluations: one pair of points for each."""
+        return (
+            self._subject.pointwise(pair.which)
+            .by_single_differences(columns)
+            .estimate.taken(pair.part)
+        )
+
     @cached_property
     def rounding(self) -> float:
         """How much the function is rounded, as a share of its values."""

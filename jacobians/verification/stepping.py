@@ -136,7 +136,10 @@ class Pointwise:
         except UnsupportedError:
             if method == "complex-step":
                 raise
-            return self._by_single_differences(columns)
+            which = range(self.point.size) if columns is None else columns
+            if len(which) <= _MANY:
+                return Approximation(self.by_differences(columns), RICHARDSON)
+            return self.by_single_differences(which)
         trusted, error = self._trusted(found)
         chosen = found if columns is None else found[:, list(columns)]
         estimate = exact(np.where(np.isfinite(chosen), chosen, np.nan))
@@ -152,11 +155,8 @@ class Pointwise:
                 by = f"{RICHARDSON} (they contradict complex step)"
         return Approximation(estimate, by)
 
-    def _by_single_differences(self, columns: Sequence[int] | None) -> Approximation:
-        """By one pair of points for each column where there are many; confirmed, or extrapolated."""
-        which = range(self.point.size) if columns is None else columns
-        if len(which) <= _MANY:
-            return Approximation(self.by_differences(columns), RICHARDSON)
+    def by_single_differences(self, which: Sequence[int]) -> Approximation:
+        """Some columns by one pair of points for each; confirmed, or extrapolated."""
         steps = self.eps ** (1 / 3) * self.scales.reshape(-1)
         found, gaps = (np.empty((self.value.size, len(which))) for _ in range(2))
         with quiet(), np.errstate(all="ignore"):
@@ -181,7 +181,7 @@ class Pointwise:
             smooth = np.all(np.abs(gaps) <= 1e-3 * np.maximum(size[:, None], error))
             agrees = np.all(apart <= 10 * slope.error + _AGREES * spread)
         if not (smooth and agrees and np.all(np.isfinite(found))):
-            return Approximation(self.by_differences(columns), RICHARDSON)
+            return Approximation(self.by_differences(which), RICHARDSON)
         estimate = Estimate(found, error, np.zeros_like(found))
         return Approximation(estimate, "central differences, which extrapolated ones confirm")
 
