@@ -32,21 +32,36 @@ def skipped(flow: Flow) -> Iterator[Guess]:
             text = _forgotten_number(flow, direct[0], flow.said(after))
         yield added("skipped", text, G @ down - share, 1.4 if alone else 1.5)
         yield from _scalars(flow, after, before, what)
-        local = flow.matrix(direct[0]) if alone else None
-        if local is None:
-            slopes = _elementwise(flow, after, before)
-            local = None if slopes is None else np.diag(slopes)
-        if local is None or local.shape[0] != local.shape[1]:
-            continue
-        weight = (1.5 if alone else 1.52) if np.count_nonzero(local) <= len(local) else 1.72
-        weight += 0.22 * (_is_order(local))
-        yield added("twice", f"{what} is applied twice", G @ local @ local @ down - share, weight)
-        yield added("transposed", f"{what} stands transposed", G @ local.T @ down - share, 1.7)
-        with suppress(np.linalg.LinAlgError):
-            text = f"{what} is divided by, where it is a factor"
-            plain = np.count_nonzero(local) <= len(local)
-            adds = G @ np.linalg.inv(local) @ down - share
-            yield added("inverse", text, adds, 1.75 if plain else 2.1)
+        slopes = _elementwise(flow, after, before)
+        if slopes is not None:
+            weight, text = 1.5 if alone else 1.52, f"{what} is applied twice"
+            yield added("twice", text, (G * slopes**2) @ down - share, weight)
+            if slopes.all():
+                text = f"{what} is divided by, where it is a factor"
+                yield added("inverse", text, (G / slopes) @ down - share, 1.75)
+        elif alone:
+            yield from _by_matrix(flow, direct[0], what)
+
+
+def _by_matrix(flow: Flow, edge: Edge, what: str) -> Iterator[Guess]:
+    """A local Jacobian that is no scalar derivative of each entry: applied twice, transposed, divided by."""
+    local, G = flow.matrix(edge), flow.up[edge.node]
+    if local is None or local.shape[0] != local.shape[1]:
+        return
+    plain = np.count_nonzero(local) <= len(local)
+    twice = flow.adds_of(edge, up=flow.pulled(edge, G))
+    yield added(
+        "twice",
+        f"{what} is applied twice",
+        twice,
+        (1.5 if plain else 1.72) + 0.22 * _is_order(local),
+    )
+    yield added("transposed", f"{what} stands transposed", flow.adds_of(edge, local.T), 1.7)
+    with suppress(np.linalg.LinAlgError):
+        text = f"{what} is divided by, where it is a factor"
+        yield added(
+            "inverse", text, flow.adds_of(edge, np.linalg.inv(local)), 1.75 if plain else 2.1
+        )
 
 
 def _elementwise(flow: Flow, after: Node, before: Node) -> Array | None:

@@ -290,7 +290,8 @@ def _least_squares(claimed: Array, predicted: Array) -> Any:
 
 
 def _number(value: Any) -> str:
-    return f"{value:.4g}".replace("-", "−")
+    text = f"{value:.4g}"
+    return (f"{value:.9g}" if text == "1" else text).replace("-", "−")
 
 
 def _entries(count: int) -> str:

@@ -187,3 +187,15 @@ def test_a_factor_that_no_size_makes_is_read_as_none() -> None:
     """3/2 is n/(n − 1) for the 3 rows; at other sizes it is 3/2 all the same."""
     report = jb.check(lambda x: x**2, X[:3], vjp=lambda G, x: 3 * G * x)
     assert report.findings[0].text == "It is 3/2 × the right derivative."
+
+
+def test_of_a_large_function_one_entry_is_told() -> None:
+    """Its derivative of 4,000 entries by itself is never made a matrix of 16 million."""
+    right = np.arange(4000) != 417
+    report = jb.check(np.sin, np.linspace(-3, 3, 4000), vjp=lambda G, x: G * right * np.cos(x))
+    assert report.findings[0].text.startswith("It is zero where k = 417, and should not be")
+
+
+def test_a_factor_near_one_is_told_with_its_digits() -> None:
+    report = jb.check(lambda x: x**2, X, vjp=lambda G, x: 2 * G * x * (1 + 1e-6))
+    assert "It is 1.000001 × the right derivative" in report.findings[0].text
