@@ -129,9 +129,7 @@ class Judge:
         if guess.adds is not None:
             return _along(guess, guess.adds, case.flow) if case.flow is not None else None
         claimed = case.claimed if guess.of is None else guess.of(case.claimed)
-        if not claimed.size:
-            return None
-        fit = self._sampled(guess, claimed)
+        fit = self._sampled(guess, claimed) if claimed.size else None
         if fit is None or (not guess.clause and not fit.clauses):
             return None
         predicted = guess.apply(case.expected).reshape(claimed.shape)
