@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 from itertools import count
 from numbers import Integral, Number
 from types import TracebackType
@@ -207,7 +208,9 @@ def _is_position(wrt: Any, count: int) -> bool:
 
 
 def name_of(function: Any) -> str:
-    """What a function is called in messages."""
+    """What a function is called in messages; a partial one by the function that it calls."""
+    while isinstance(function, partial):
+        function = function.func
     return str(getattr(function, "__name__", type(function).__name__))
 
 

@@ -112,6 +112,10 @@ class Session:
         self._constants[id(value)] = (value, node)
         return node
 
+    def constants(self) -> list[tuple[Any, Node]]:
+        """What is not traced, and its nodes."""
+        return list(self._constants.values())
+
     def _read(self, value: Any) -> Node | None:
         """What the user's line computes an array from, while there are not too many such."""
         read, self.expressed, self.folds = self.expressed, None, False

@@ -7,11 +7,12 @@ said of its derivative; ``guests`` are those of other libraries), which stand ``
 what fails once more, ``taylor`` measures remainders, and ``report`` tells: its ``parts``, and what
 ``telling`` says of each. ``differences`` and ``stepping`` make numerical Jacobians.
 
-Why something is wrong is told by ``reasoning``: one table of hypotheses, each a function from a ``case``
-(what is compared, and what else is known of the function) to guesses, and one rule that ranks what
-``judging`` finds to hold. Guesses at entries are ``arrangements``, ``shifts`` and ``values``, in the words
-of ``places`` and ``factors``. Guesses at the function's own graph, its ``workings``, along which a ``flow`` runs,
-are ``hypotheses`` (paths and whole derivatives), ``within`` (any value that a derivative is computed from),
+Why something is wrong: ``causes`` gathers what is known (of a large tensor its ``corners``) for
+``reasoning``: one table of hypotheses, each a function from a ``case`` (what is compared, and what else is
+known of the function) to guesses, and one rule that ranks what ``judging`` finds to hold. Guesses at
+entries are ``arrangements``, ``shifts`` and ``values``, in the words of ``places`` and ``factors``. Guesses at
+the function's own graph, its ``workings``, along which a ``flow`` runs, are ``crossings`` (paths),
+``hypotheses`` (whole derivatives), ``within`` (any value that a derivative is computed from),
 ``rearrangements`` (sums and shifts), ``loops`` (every step at once) and ``remade`` (another function: its
 arrays, numbers and conditions), in the names of ``variables``; ``variations`` are what people make of an
 array. ``otherwise`` evaluates the function at other arguments. ``diagnosis`` is the pure face: arrays in,

@@ -4,12 +4,14 @@ Each is a map from the expected tensor to what the mistake would have given, for
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import chain, combinations, permutations
 from math import prod
 
 import numpy as np
 
-from jacobians.verification.case import Array, Case
+from jacobians.graph.node import Array
+from jacobians.verification.case import Case
 from jacobians.verification.judging import Guess
 from jacobians.verification.places import indices, listed
 
@@ -53,12 +55,8 @@ def moved(case: Case) -> Iterator[Guess]:
             kind="shape" if _squeezed(shape) == _squeezed(right) else "flattened"
         )
     for weight, order in orders(case):
-        there = tuple(right[a] for a in order)
-
-        def apply(array: Array, order: Order = order) -> Array:
-            return array.transpose(order)
-
-        if there == shape:
+        apply = partial(np.transpose, axes=order)
+        if tuple(right[a] for a in order) == shape:
             yield Guess("order", order_clause(case, order), weight, apply)
         else:
             yield Guess("flattened", _flattened(case, order), weight + 0.1, apply)
@@ -77,12 +75,8 @@ def _misread(case: Case) -> Iterator[Guess]:
         ("all axes", fixed + inner[::-1] + out[::-1]),
     ):
         clause = f"{which} were written in row-major and read in column-major order (a reshape)"
-
-        def of(claimed: Array, order: Order = order) -> Array:
-            return claimed.transpose(order)
-
         if [right[a] for a in order] != list(right):  # else it is another order of the axes
-            yield Guess("flattened", clause, 1.8, lambda a: a, of)
+            yield Guess("flattened", clause, 1.8, lambda a: a, partial(np.transpose, axes=order))
 
 
 def _squeezed(shape: Sequence[int]) -> list[int]:
@@ -153,38 +147,30 @@ def _flattened(case: Case, order: Order) -> str:
 def summed(case: Case) -> Iterator[Guess]:
     """Axes that were summed and should not have been."""
     right, shape = case.expected.shape, case.claimed.shape
-    groups = _groups(case)
-    for axes in groups:
-
-        def total(array: Array, axes: Order = axes) -> Array:
-            result: Array = np.nansum(array, axis=axes, keepdims=True)
-            return result
-
-        rest = [n for a, n in enumerate(right) if a not in axes]
+    for axes in _groups(case):
+        rest = _squeezed([n for a, n in enumerate(right) if a not in axes])
         which = listed([case.names[a] for a in axes])
+        clause = f"it is summed over {which}, where every index of {which} has its own entries"
         if axes == case.out_axes:
-            clause = (
-                f"the outputs ({which}) are summed: the gradient of their sum, an upstream of "
-                "ones, stands for every output"
-            )
-        else:
-            clause = f"it is summed over {which}, where every index of {which} has its own entries"
+            clause = f"the outputs ({which}) are summed: the gradient of their sum, an upstream of ones, stands "
+            clause += "for every output"
         weight = 1.7 + 0.05 * len(axes) - 0.01 * (axes == case.out_axes)
+        total = partial(np.nansum, axis=axes, keepdims=True)
         if shape == right:
-
-            def spread(array: Array, total: Callable[[Array], Array] = total) -> Array:
-                return np.broadcast_to(total(array), array.shape)
-
-            yield Guess("summed", clause, weight, spread)
-        elif _squeezed(shape) == _squeezed(rest):
+            yield Guess("summed", clause, weight, partial(_spread, total))
+        elif _squeezed(shape) == rest:
             yield Guess("summed", clause, weight, total)
-        elif _squeezed(shape) == _squeezed(rest)[::-1]:
-
-            def turned(array: Array, total: Callable[[Array], Array] = total) -> Array:
-                return total(array).transpose()
-
+        elif _squeezed(shape) == rest[::-1]:
             also = f"{clause}, and the rest is transposed"
-            yield Guess("summed", also, weight + 0.3, turned)
+            yield Guess("summed", also, weight + 0.3, partial(_turned, total))
+
+
+def _spread(total: Callable[[Array], Array], array: Array) -> Array:
+    return np.broadcast_to(total(array), array.shape)
+
+
+def _turned(total: Callable[[Array], Array], array: Array) -> Array:
+    return total(array).transpose()
 
 
 def _groups(case: Case) -> list[Order]:
@@ -223,15 +209,10 @@ def unsummed(case: Case) -> Iterator[Guess]:
                 )
                 if weight:
                     clause += f", and {order_clause(case, order)}"
-
-                def apply(array: Array, order: Order = order) -> Array:
-                    return array.transpose(order)
-
-                def of(claimed: Array, chosen: Order = chosen) -> Array:
-                    result: Array = np.nansum(claimed, axis=chosen)
-                    return result
-
-                yield Guess("unsummed", clause, 1.5 + 0.1 * count + weight / 4, apply, of)
+                yield Guess(
+                    "unsummed", clause, 1.5 + 0.1 * count + weight / 4, partial(np.transpose, axes=order),
+                    partial(np.nansum, axis=chosen),
+                )  # fmt: skip
 
 
 def diagonal_pairs(case: Case) -> list[tuple[int, int]]:
@@ -259,14 +240,7 @@ def deltas(case: Case) -> Iterator[Guess]:
             f"the delta {which} is lost" if len(group) == 1 else f"the deltas {which} are lost"
         )
         for side in (1, 0):
-
-            def spread(
-                array: Array, group: list[tuple[int, int]] = group, side: int = side
-            ) -> Array:
-                for pair in group:
-                    array = _along_diagonal(array, pair[side], pair[1 - side])
-                return array
-
+            spread = partial(_along_diagonals, group, side)
             if case.same_shape:
                 where = " or ".join(f"{names[a]} ≠ {names[b]}" for a, b in group)
                 clause = f"{is_lost}: where {where}, it should be zero and is not"
@@ -282,10 +256,14 @@ def deltas(case: Case) -> Iterator[Guess]:
             yield _too_many(case, list(zip(out, inner, strict=True)))
 
 
-def _along_diagonal(array: Array, spread: int, kept: int) -> Array:
-    """The diagonal of two axes, on the axis ``kept``, and the same for all of ``spread``."""
-    diagonal = np.moveaxis(np.diagonal(array, axis1=kept, axis2=spread), -1, kept - (spread < kept))
-    return np.broadcast_to(np.expand_dims(diagonal, spread), array.shape)
+def _along_diagonals(group: Sequence[tuple[int, int]], side: int, array: Array) -> Array:
+    """The diagonals of pairs of axes, on one of each, and the same for all of the other."""
+    for pair in group:
+        spread, kept = pair[side], pair[1 - side]
+        diagonal = np.diagonal(array, axis1=kept, axis2=spread)
+        diagonal = np.moveaxis(diagonal, -1, kept - (spread < kept))
+        array = np.broadcast_to(np.expand_dims(diagonal, spread), array.shape)
+    return array
 
 
 def _without(
@@ -307,14 +285,15 @@ def _without(
                 continue
             names = ", ".join(case.names[rest[a]] for a in turn)
             clause = f"{is_lost}: this is only what stands beside it, over ({names})"
-
-            def chosen(
-                array: Array, index: tuple[int | slice, ...] = index, turn: Order = turn
-            ) -> Array:
-                found: Array = spread(array)[index].transpose(turn)
-                return found
-
+            chosen = partial(_beside, spread, index, turn)
             yield Guess("delta", clause, 1.65 + 0.02 * len(gone), chosen)
+
+
+def _beside(
+    spread: Callable[[Array], Array], index: tuple[int | slice, ...], turn: Order, array: Array
+) -> Array:
+    """What stands beside deltas, its axes in another order."""
+    return np.asarray(spread(array)[index].transpose(turn))
 
 
 def _too_many(case: Case, group: list[tuple[int, int]]) -> Guess:

@@ -14,10 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from jacobians.errors import UnsupportedError
+from jacobians.graph.node import Array
 from jacobians.notation.explicit import axis_names
 from jacobians.verification.flow import Flow
 
-Array = NDArray[Any]
 Terms = Callable[[], Iterable[tuple[str, ArrayLike]]]
 
 _SAMPLE = 256  # entries of each sort that an explanation must fit before all entries are looked at
@@ -25,27 +25,14 @@ _ROUNDING = 16  # units of rounding that an explanation may be off by
 
 
 class Sources(NamedTuple):
-    """What else is known of a function; each is asked for only where something is wrong.
+    """What else is known of a function; each is asked for only where something is wrong."""
 
-    Attributes
-    ----------
-    terms : callable, optional
-        Gives the terms whose sum is right, as pairs of text and array.
-    flow : callable, optional
-        Gives what runs along the function's graph.
-    arguments : callable, optional
-        Gives, in words, other arguments that the claim is right for.
-    hurried : bool
-        Whether only the plain hypotheses on the graph are worth their time.
-    of_graph : bool
-        Whether all that holds on the graph is asked for, and nothing else.
-    """
-
-    terms: Terms | None = None
-    flow: Callable[[], Flow | None] | None = None
+    terms: Terms | None = None  # gives the terms whose sum is right, as pairs of text and array
+    flow: Callable[[], Flow | None] | None = None  # gives what runs along the function's graph
+    # Gives, in words, other arguments that the claim is right for.
     arguments: Callable[[], Iterable[str]] | None = None
-    hurried: bool = False
-    of_graph: bool = False
+    hurried: bool = False  # whether only the plain hypotheses on the graph are worth their time
+    of_graph: bool = False  # whether all that holds on the graph is asked for, and nothing else
 
 
 NO_SOURCES = Sources()
@@ -53,40 +40,20 @@ NO_SOURCES = Sources()
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """Two tensors and what may differ between them.
+    """Two tensors and what may differ between them."""
 
-    Parameters
-    ----------
-    claimed, expected : ndarray
-        Real or complex, not finite entries as nan; ``claimed`` may have another shape.
-    tol : ndarray
-        The allowed difference of each entry of ``expected``, in its shape.
-    names : tuple of str
-        The letter of each axis of ``expected``.
-    out_ndim : int
-        How many of the axes are the output's; they come first.
-    eps : float
-        The relative rounding error of the coarser of the two.
-    fixed : int
-        So many leading axes number separate results: they stay where they are.
-    extents : sequence of (str, int), optional
-        Names and sizes of which a constant factor may be made; those of ``expected`` by default.
-    unit : float
-        What the numbers are multiples of: not 1 where their squares would not be numbers.
-    sources : Sources
-        What else is known of the function.
-    """
-
-    claimed: Array
+    claimed: Array  # real or complex, not finite entries as nan; ``claimed`` may have another shape
     expected: Array
-    tol: Array
-    names: tuple[str, ...]
-    out_ndim: int
-    eps: float
-    fixed: int = 0
+    tol: Array  # the allowed difference of each entry of ``expected``, in its shape
+    names: tuple[str, ...]  # the letter of each axis of ``expected``
+    out_ndim: int  # how many of the axes are the output's; they come first
+    eps: float  # the relative rounding error of the coarser of the two
+    fixed: int = 0  # so many leading axes number separate results: they stay where they are
+    # Names and sizes of which a constant factor may be made; those of ``expected`` by default.
     extents: Sequence[tuple[str, int]] | None = None
+    # What the numbers are multiples of: not 1 where their squares would not be numbers.
     unit: float = 1.0
-    sources: Sources = NO_SOURCES
+    sources: Sources = NO_SOURCES  # what else is known of the function
 
     @cached_property
     def flow(self) -> Flow | None:

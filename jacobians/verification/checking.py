@@ -118,21 +118,7 @@ def check(
     >>> jb.check(layer, W, x).ok            # ours against numerical differences
     True
     """
-    if isinstance(against, str) and against not in _NAMES:
-        raise JacobiansError(
-            f"against={against!r}: it must be one of {', '.join(_NAMES)}, or a callable that gives the "
-            "Jacobian"
-        )
-    if not (isinstance(against, str) or callable(against)):
-        raise UnsupportedError(
-            f"against is of type {type(against).__name__}; pass a callable that gives the Jacobian, and "
-            "an array to check as jacobian="
-        )
-    for name, tolerance in (("rtol", rtol), ("atol", atol)):
-        if tolerance is not None and not (isinstance(tolerance, Real) and tolerance >= 0):
-            raise JacobiansError(f"{name}={tolerance!r}: it must be a number, 0 or more")
-    if not (isinstance(seed, Integral) and seed >= 0):
-        raise JacobiansError(f"seed={seed!r}: it must be an integer, 0 or more")
+    _check_options(against, rtol, atol, seed)
     if is_guest(f):
         vjp = backward_of(f) if vjp is None else vjp
         f = forward_of(f)
@@ -156,6 +142,27 @@ def check(
         f, args, wrt, kwargs or {}, against, rtol, atol, int(seed), jacobian, vjp, jvp
     )
     return _decided(_beside_kinks(_checked(question), question), question)
+
+
+def _check_options(
+    against: str | Callable[..., Any], rtol: float | None, atol: float | None, seed: int
+) -> None:
+    """Raise for a reference, a tolerance or a seed that is none."""
+    if isinstance(against, str) and against not in _NAMES:
+        raise JacobiansError(
+            f"against={against!r}: it must be one of {', '.join(_NAMES)}, or a callable that gives the "
+            "Jacobian"
+        )
+    if not (isinstance(against, str) or callable(against)):
+        raise UnsupportedError(
+            f"against is of type {type(against).__name__}; pass a callable that gives the Jacobian, and "
+            "an array to check as jacobian="
+        )
+    for name, tolerance in (("rtol", rtol), ("atol", atol)):
+        if tolerance is not None and not (isinstance(tolerance, Real) and tolerance >= 0):
+            raise JacobiansError(f"{name}={tolerance!r}: it must be a number, 0 or more")
+    if not (isinstance(seed, Integral) and seed >= 0):
+        raise JacobiansError(f"seed={seed!r}: it must be an integer, 0 or more")
 
 
 class _Question(NamedTuple):

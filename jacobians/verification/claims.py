@@ -8,9 +8,9 @@ from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from jacobians.errors import ShapeError, UnsupportedError
+from jacobians.graph.node import Array
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.tracing.generators import within_reach
 from jacobians.verification.references import (
@@ -22,7 +22,6 @@ from jacobians.verification.references import (
 )
 from jacobians.verification.subject import Pair, Subject
 
-Array = NDArray[Any]
 ClaimKind = Literal["derived", "jacobian", "vjp", "jvp"]
 
 MOST_BASIS = 256  # upstreams or directions of a basis
@@ -34,25 +33,15 @@ _LARGE = 20.0  # the size of one of them: what clips or takes signs is not linea
 
 
 class Sample(NamedTuple):
-    """What a claim says about a result and an argument.
+    """What a claim says about a result and an argument."""
 
-    Attributes
-    ----------
-    way : {"tensor", "backward", "forward"}
-        What ``got`` holds: the tensor itself, gradients by the upstreams, changes along the directions.
-    given : list of numpy.ndarray
-        Upstreams or directions, as the claim was given them; where ``whole`` a basis, and then random
-        ones, by which it shows whether the claim is linear.
-    got : list of numpy.ndarray
-        One for each; for a tensor the only one.
-    whole : bool
-        Whether ``got`` determines every entry of the tensor.
-    """
-
+    # What ``got`` holds: the tensor itself, gradients by the upstreams, changes along the directions.
     way: Literal["tensor", "backward", "forward"]
+    # Upstreams or directions, as the claim was given them; where ``whole`` a basis, and then random ones, by
+    # which it shows whether the claim is linear.
     given: list[Array]
-    got: list[Array]
-    whole: bool
+    got: list[Array]  # one for each; for a tensor the only one
+    whole: bool  # whether ``got`` determines every entry of the tensor
 
     @property
     def basis(self) -> int:
@@ -80,6 +69,10 @@ class Claim:
     def sample(self, pair: Pair, random: np.random.Generator, most: int = MOST_BASIS) -> Sample:
         """What is said; to a basis of at most so many upstreams or directions."""
         raise NotImplementedError
+
+    def at(self, pair: Pair, entries: Sequence[int]) -> Array | None:  # noqa: ARG002
+        """What it says to basis upstreams or directions, flat, one row for each; None of what is no function."""
+        return None
 
 
 class Ours(Claim):
@@ -165,6 +158,11 @@ class Backward(Asked):
         given, rows, whole = self._answers(pair.output, self._pulled, shape, largest, random, most)
         return Sample("backward", given, [row[pair.which] for row in rows], whole)
 
+    def at(self, pair: Pair, entries: Sequence[int]) -> Array | None:
+        """Gradients for basis upstreams."""
+        basis = _basis(pair.out.shape, entries)
+        return np.stack([self._pulled(pair.output, G)[pair.which].ravel() for G in basis])
+
     def _pulled(self, output: int, G: Array) -> list[Array]:
         subject = self._subject
         upstream = [np.zeros_like(y) for y in subject.outputs]
@@ -217,6 +215,11 @@ class Forward(Asked):
         shape = pair.inner.shape
         given, rows, whole = self._answers(pair.which, self._pushed, shape, largest, random, most)
         return Sample("forward", given, [row[pair.output] for row in rows], whole)
+
+    def at(self, pair: Pair, entries: Sequence[int]) -> Array | None:
+        """Changes along basis directions."""
+        basis = _basis(pair.inner.shape, entries)
+        return np.stack([self._pushed(pair.which, d)[pair.output].ravel() for d in basis])
 
     def _pushed(self, which: int, direction: Array) -> list[Array]:
         subject = self._subject
@@ -273,11 +276,17 @@ def _probes(
     if size > most or entries > MOST_ENTRIES:
         first = [drawn(random, shape) for _ in range(RANDOM - 1)]
         return [*first, _LARGE * (first[0] - first[1])], False
-    basis = [np.zeros(shape) for _ in range(size)]
-    for n, array in enumerate(basis):
-        array.reshape(-1)[n] = 1.0
+    basis = _basis(shape, range(size))
     beside = drawn(random, shape)
     return [*basis, beside, -_LARGE * beside], True
+
+
+def _basis(shape: tuple[int, ...], entries: Sequence[int]) -> list[Array]:
+    """For each of these entries the array that is 1 there, and 0 elsewhere."""
+    found = [np.zeros(shape) for _ in entries]
+    for array, n in zip(found, entries, strict=True):
+        array.reshape(-1)[n] = 1.0
+    return found
 
 
 def _is_written_out(found: Any, shapes: Sequence[tuple[int, ...]], several: int = -1) -> bool:

@@ -1,47 +1,31 @@
 """A claim and a reference set side by side, as two arrays that should be equal."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from jacobians.graph.node import Array
 from jacobians.verification.claims import RANDOM, Sample, drawn
-from jacobians.verification.diagnosis import Probes
 from jacobians.verification.differences import Estimate, exact
 from jacobians.verification.flow import Told
 from jacobians.verification.references import Reference, changes
 from jacobians.verification.subject import Pair
 
-Array = NDArray[Any]
-
 _WORDS = {"backward": "upstream", "forward": "direction"}
 
 
 class Contest(NamedTuple):
-    """What is said, and what is right.
+    """What is said, and what is right."""
 
-    Attributes
-    ----------
-    claimed : numpy.ndarray
-        What is said.
-    estimate : Estimate
-        What is right.
-    way : str
-        What they are: "tensor"; "backward", "forward": results for some upstreams or directions, one
-        after the other; "pairing": numbers, such results contracted with a direction each; "shape":
-        a tensor of a wrong shape, where the right one is too large to be made.
-    asked : str
-        How the claim was asked, in words.
-    given : sequence of numpy.ndarray
-        The upstreams or directions, where the two are results for some.
-    """
-
-    claimed: Array
-    estimate: Estimate
+    claimed: Array  # what is said
+    estimate: Estimate  # what is right
+    # What they are: "tensor"; "backward", "forward": results for some upstreams or directions, one after the
+    # other; "pairing": numbers, such results contracted with a direction each; "shape": a tensor of a wrong
+    # shape, where the right one is too large to be made.
     way: str
-    asked: str
-    given: Sequence[Array] = ()
+    asked: str  # how the claim was asked, in words
+    given: Sequence[Array] = ()  # the upstreams or directions, where the two are results for some
 
     def fits_with(self, other: "Contest") -> bool:
         """Whether the same was compared."""
@@ -139,7 +123,9 @@ def assembled(sample: Sample, pair: Pair) -> Array:
     return stacked.reshape((*shape, *pair.inner.shape))
 
 
-def probes(sample: Sample, contest: Contest, expected: Array, pair: Pair) -> Probes:
+def probes(
+    sample: Sample, contest: Contest, expected: Array, pair: Pair
+) -> list[tuple[Array, Array, Array]]:
     """What a backward or forward was given, what came, and what is right."""
     if contest.way != "tensor":
         wants = list(expected)

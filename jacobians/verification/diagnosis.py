@@ -5,24 +5,22 @@ the rows of the whole tensor, and that is explained; where not, the results stan
 Mistakes in the use of G itself show in how results depend on it.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from jacobians.graph.node import Array
 from jacobians.verification.case import (
-    Array,
+    NO_SOURCES,
     Sources,
-    Terms,
     letters,
     norm,
     numbers,
     tolerances,
 )
-from jacobians.verification.reasoning import Finding, explain
-
-Probes = Sequence[tuple[ArrayLike, ArrayLike, ArrayLike]]
+from jacobians.verification.reasoning import Finding, explain, sentence
 
 _DEPENDENCE = 30_000_000  # products that a search for dependent arguments may take
 _EXACT = 1e-6  # a relative difference below which results count as equal
@@ -61,7 +59,7 @@ class Map(NamedTuple):
 
 
 class Probe(NamedTuple):
-    """One argument, flat, with what came and what is right."""
+    """One argument, with what came and what is right."""
 
     given: Array
     got: Array
@@ -73,15 +71,13 @@ def diagnose(
     expected: ArrayLike,
     *,
     out_ndim: int,
-    tolerance: float | NDArray[Any],
-    terms: Terms | None = None,
-    sources: Sources | None = None,
+    tolerance: float | Array,
+    sources: Sources = NO_SOURCES,
 ) -> tuple[Finding, ...]:
     """Explanations of a wrong Jacobian tensor, best first; none where it is within the tolerance.
 
     ``claimed`` may have any shape; ``expected`` has the output's ``out_ndim`` axes, then the input's.
-    ``tolerance`` is the absolute difference of an entry, or of each; ``terms`` gives the terms whose sum is
-    expected, as pairs of text and array, and is called only where something is wrong.
+    ``tolerance`` is the absolute difference of an entry, or of each.
 
     Examples
     --------
@@ -95,74 +91,46 @@ def diagnose(
     """
     ndim = np.ndim(expected)
     out = min(max(int(out_ndim), 0), ndim)
-    sources = Sources(terms) if sources is None else sources
     return explain(claimed, expected, letters(out, ndim - out), out, 0, tolerance, sources)
 
 
-def diagnose_backward(
-    probes: Probes,
-    *,
-    out_shape: Sequence[int],
-    in_shape: Sequence[int],
-    tolerance: float | NDArray[Any],
-    terms: Terms | None = None,
-) -> tuple[Finding, ...]:
-    """Explanations of a wrong backward, best first, from what it gave for some upstreams.
-
-    ``probes`` are of ``(G, got, want)``. A basis of upstreams in any order, and scaled at will, gives the
-    whole tensor; others may be among them, and show whether the backward is linear.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> x = np.array([1.0, 2.0, 4.0])  # y = W x, whose gradient by W is G xᵀ
-    >>> G = np.eye(2)
-    >>> probes = [(g, np.outer(np.ones(2), x), np.outer(g, x)) for g in G]
-    >>> found = diagnose_backward(probes, out_shape=(2,), in_shape=(2, 3), tolerance=1e-9)
-    >>> found[0].kind
-    'upstream'
-    """
-    which = Map(True, tuple(out_shape), tuple(in_shape))
-    return explain_probes(probes, which, tolerance, Sources(terms))
-
-
 def explain_probes(
-    probes: Probes, which: Map, tolerance: Any, sources: Sources
+    probes: Sequence[tuple[ArrayLike, ArrayLike, ArrayLike]],
+    which: Map,
+    tolerance: Any,
+    sources: Sources,
 ) -> tuple[Finding, ...]:
-    """Findings on a linear map that was probed."""
-    read = [_read(probe, which) for probe in probes]
-    known = [probe for probe in read if probe is not None]
-    if not known:
-        return () if not read else (Finding("shape", "It gave no array of numbers.", 1.0),)
+    """Findings on a linear map that was probed with some arguments: for each, what came and what is right.
+
+    A basis in any order, and scaled at will, gives the whole tensor; others may be among them, and show
+    whether the map is linear.
+    """
+    read = [tuple(map(numbers, probe)) for probe in probes]
+    known = [
+        Probe(given.ravel(), got, want) for given, got, want in read
+        if given is not None and got is not None and want is not None
+    ]  # fmt: skip
     shapes = list(dict.fromkeys(probe.got.shape for probe in known))
     if len(shapes) > 1:
         listed = ", ".join(map(str, shapes[:3]))
         text = f"The shape of the result depends on the argument: {listed}."
         return (Finding("shape", text, 1.0),)
+    if not known:
+        return ()
     with np.errstate(all="ignore"):
         tol = tolerances(tolerance, which.result)
-        about_argument = list(_use_of_argument(known, which, tol))
-        if about_argument:
+        misuse = _misuse(known, which, tol)
+        left = float("not linear" in misuse)
+        about = (Finding(which.kind, sentence(misuse), left),) if misuse else ()
+        if about:
             sources = sources._replace(flow=None, arguments=None)
         rows = _basis(known, which)
         found = () if rows is None else _assembled(rows, which, tolerance, sources)
         found = found or _stacked(known, which, tolerance, sources)
-    vague = (
-        ("nan", "unexplained", "results", "row", "column", "block") if about_argument else ("nan",)
-    )
-    kept = [one for one in found if one.kind not in vague]
+    vague = ("nan", "unexplained", "results", "row", "column", "block") if about else ("nan",)
     alarms = [one for one in found if one.kind == "nan"]
-    if found or about_argument:
-        most = None if sources.of_graph else _MOST
-        return tuple([*alarms, *about_argument, *kept][:most])
-    return ()
-
-
-def _read(probe: tuple[ArrayLike, ArrayLike, ArrayLike], which: Map) -> Probe | None:
-    given, got, want = (numbers(part) for part in probe)
-    if given is None or got is None or want is None or given.shape != which.given:
-        return None
-    return None if want.shape != which.result else Probe(given.ravel(), got, want)
+    kept = [one for one in found if one.kind not in vague]
+    return tuple([*alarms, *about, *kept][: None if sources.of_graph else _MOST])
 
 
 def _basis(probes: list[Probe], which: Map) -> list[Probe] | None:
@@ -171,10 +139,8 @@ def _basis(probes: list[Probe], which: Map) -> list[Probe] | None:
     for probe in probes:
         at = np.flatnonzero(probe.given)
         if len(at) == 1:
-            size = probe.given[at[0]]
-            rows.setdefault(
-                int(at[0]), Probe(probe.given / size, probe.got / size, probe.want / size)
-            )
+            scaled = Probe(*(part / probe.given[at[0]] for part in probe))
+            rows.setdefault(int(at[0]), scaled)
     count = int(np.prod(which.given))
     return [rows[n] for n in range(count)] if count and len(rows) == count else None
 
@@ -212,43 +178,33 @@ def _stacked(
     return explain(got, want, ("probe", *own), out_ndim, 1, tolerance, sources, extents)
 
 
-def _use_of_argument(probes: list[Probe], which: Map, tol: Array) -> Iterator[Finding]:
-    """An argument that is ignored, summed, or used more than once."""
+def _misuse(probes: list[Probe], which: Map, tol: Array) -> str:
+    """How the argument is misused: ignored, summed, or used more than once; empty where it is not."""
     wrong = any(_differs(p.got, p.want, tol) for p in probes)
     if not wrong or len(probes) < 2 or not any(np.nan_to_num(p.got).any() for p in probes):
-        return
+        return ""
     name = "the upstream gradient G" if which.backward else "the direction dX"
     letter = "G" if which.backward else "dX"
-    first = probes[0]
-    others = [p for p in probes[1:] if not _equal(p.given, first.given)]
+    first, *others = probes
+    others = [p for p in others if not _equal(p.given, first.given)]
     changes = any(not _equal(p.want, first.want) for p in others)
     sums = np.array([p.given.sum() for p in probes])
-    if others and changes and _all_equal([p.got for p in probes]):
-        same_sums = bool(np.ptp(sums) <= _EXACT * np.abs(sums).max())
+    rows = _basis(probes, which)
+    if changes and _all_equal([p.got for p in probes]):
         text = f"{name} is ignored: the result is the same for all {len(probes)} that were tried"
-        if same_sums:
+        if np.ptp(sums) <= _EXACT * np.abs(sums).max():
             text += " (or only its sum is used, which was the same)"
-        rows = _basis(probes, which)
-        if rows is not None and first.got.shape == which.result:
-            total = np.sum([row.want for row in rows], axis=0)
-            if _equal(first.got, total):
-                text += f"; it is the one that is right for {letter} = 1 everywhere"
-        yield _sentence(which.kind, text)
-        return
-    varied = bool(np.ptp(sums) > 1e-3 * np.abs(sums).max())  # if not, its sum cannot be told apart
-    if others and changes and varied:
+        if rows is not None and _equal(first.got, np.sum([row.want for row in rows], axis=0)):
+            text += f"; it is the one that is right for {letter} = 1 everywhere"
+        return text
+    if np.ptp(sums) > 1e-3 * np.abs(sums).max():  # if not, its sum cannot be told apart
         used = [(p, s) for p, s in zip(probes, sums, strict=True) if abs(s) > 1e-6]
         got, want = [p.got / s for p, s in used], [p.want / s for p, s in used]
-        if len(used) > 1 and _all_equal(got) and not _all_equal(want):
-            text = f"only the sum of {name} is used (as if {letter} were the same everywhere)"
-            yield _sentence(which.kind, text)
-            return
-    same_shape = first.got.shape == first.want.shape
-    if varied and same_shape and _all_equal([p.got - p.want for p in probes]):
-        text = f"something is added that does not depend on {name}: the same to every result"
-        yield _sentence(which.kind, text)
-        return
-    yield from _nonlinear(probes, which, name)
+        if changes and len(used) > 1 and _all_equal(got) and not _all_equal(want):
+            return f"only the sum of {name} is used (as if {letter} were the same everywhere)"
+        if first.got.shape == which.result and _all_equal([p.got - p.want for p in probes]):
+            return f"something is added that does not depend on {name}: the same to every result"
+    return _nonlinear(probes, rows, which, name)
 
 
 _POWERS: tuple[tuple[str, Callable[[Array], Array]], ...] = (
@@ -259,45 +215,35 @@ _POWERS: tuple[tuple[str, Callable[[Array], Array]], ...] = (
 )
 
 
-def _nonlinear(probes: list[Probe], which: Map, name: str) -> Iterator[Finding]:
-    """Results that are not linear in the argument."""
-    rows = _basis(probes, which)
+def _nonlinear(probes: list[Probe], rows: list[Probe] | None, which: Map, name: str) -> str:
+    """How the results are not linear in the argument; empty where they are, as far as can be seen."""
     rest = [p for p in probes if np.count_nonzero(p.given) > 1]
+    unknown = f"the result is not linear in {name}"
     if rows is not None and rest:
         matrix = np.stack([row.got.ravel() for row in rows])
         if all(_equal(p.given @ matrix, p.got.ravel()) for p in rest):
-            return
+            return ""
         for text, function in _POWERS:
             if all(_equal(function(p.given) @ matrix, p.got.ravel()) for p in rest):
-                yield _sentence(which.kind, text.format(name))
-                return
-        text = f"the result is not linear in {name}"
-        yield _sentence(which.kind, text, 1.0)
-        return
-    if which.given == which.result:
-        shaped = [(p.given.reshape(which.given), p) for p in probes]
-        if all(_equal(p.want * given, p.got) for given, p in shaped):
-            yield _sentence(which.kind, _POWERS[0][0].format(name))
-            return
+                return text.format(name)
+        return unknown
+    if which.given == which.result and all(
+        _equal(p.want * p.given.reshape(which.given), p.got) for p in probes
+    ):
+        return _POWERS[0][0].format(name)
     for number, probe in enumerate(probes):
-        weights = _combination(probes[:number], probe)
+        before = probes[:number]
+        weights = _combination(before, probe)
         if weights is None:
             continue
-        linear = sum(w * p.got for w, p in zip(weights, probes[:number], strict=True))
-        if _equal(np.asarray(linear), probe.got):
+        linear = np.tensordot(weights, np.stack([p.got for p in before]), 1)
+        if _equal(linear, probe.got):
             continue
-        used = np.flatnonzero(np.abs(weights) > _EXACT)
-        if len(used) == 1:
-            scale, got = (
-                np.float64(weights[used[0]].real),
-                probes[used[0]].got,
-            )  # its square may be inf
-            if _equal(scale**2 * got, probe.got):
-                text = f"the result grows with the square of {name}: it is multiplied in twice"
-                yield _sentence(which.kind, text)
-                return
-        yield _sentence(which.kind, f"the result is not linear in {name}", 1.0)
-        return
+        (used,) = np.nonzero(np.abs(weights) > _EXACT)
+        if len(used) == 1 and _equal(weights[used[0]].real ** 2 * before[used[0]].got, probe.got):
+            return f"the result grows with the square of {name}: it is multiplied in twice"
+        return unknown
+    return ""
 
 
 def _combination(before: list[Probe], probe: Probe) -> Array | None:
@@ -327,7 +273,3 @@ def _all_equal(arrays: Sequence[Array]) -> bool:
 
 def _differs(got: Array, want: Array, tol: Array) -> bool:
     return got.shape != want.shape or bool((np.abs(got - want) > tol).any())
-
-
-def _sentence(kind: str, text: str, remaining: float = 0.0) -> Finding:
-    return Finding(kind, text[:1].upper() + text[1:] + ".", remaining)

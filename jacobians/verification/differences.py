@@ -22,7 +22,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from jacobians.graph.node import Array
+
 Line = Callable[[int, float], tuple[Array, float]]
 
 WIDEST = 0.06  # the first step, as a share of the size of x
@@ -35,21 +36,12 @@ _BLOCK = 1 << 18  # entries that are worked on at a time
 
 
 class Estimate(NamedTuple):
-    """Derivatives and what is known of them; arrays of one shape.
+    """Derivatives and what is known of them; arrays of one shape."""
 
-    Attributes
-    ----------
-    value : numpy.ndarray
-        The derivatives, nan where none was found.
-    error : numpy.ndarray
-        An estimate of their error; infinite where none was found.
-    gap : numpy.ndarray
-        The slope to the right less that to the left where these differ (a kink), else 0. ``value`` is
-        then in the middle of both.
-    """
-
-    value: Array
-    error: Array
+    value: Array  # the derivatives, nan where none was found
+    error: Array  # an estimate of their error; infinite where none was found
+    # The slope to the right less that to the left where these differ (a kink), else 0. ``value`` is then in the
+    # middle of both.
     gap: Array
 
     @property
@@ -78,25 +70,10 @@ def exact(value: Array, error: float = 0.0) -> Estimate:
 
 
 def along(line: Line, widest: Array, value: Array, noise: Array, eps: float) -> Estimate:
-    """The derivatives at 0 of functions of one number each.
+    """The derivatives at 0 of functions of one number each: a row for each, a column for each entry of the value.
 
-    Parameters
-    ----------
-    line : callable
-        ``line(n, t)`` is the n-th function at t, a flat array, and the t that was really taken.
-    widest : numpy.ndarray
-        The first step of each.
-    value : numpy.ndarray
-        What all of them are at 0.
-    noise : numpy.ndarray
-        The rounding of each entry of the value.
-    eps : float
-        The unit of rounding.
-
-    Returns
-    -------
-    Estimate
-        One row for each function, one column for each entry of the value.
+    ``line(n, t)`` is the n-th function at t, a flat array, and the t that was really taken; ``widest`` has the
+    first step of each, ``value`` what all of them are at 0, ``noise`` the rounding of each of its entries.
     """
     shape = (len(widest), len(value))
     found = Estimate(np.full(shape, np.nan), np.full(shape, np.inf), np.zeros(shape))
@@ -166,6 +143,21 @@ def _table(
             size = np.max(np.abs(best), axis=1, initial=0.0, keepdims=True)
             if np.all((error <= eps ** (2 / 3) * size) | (rounding + carried > error)):
                 break
+    found = Estimate(best, error, gap)
+    return _confirmed(found, line, which, widest, value, noise, widest_slope), moved
+
+
+def _confirmed(
+    found: Estimate,
+    line: Line,
+    which: Array,
+    widest: Array,
+    value: Array,
+    noise: Array,
+    first: Array,
+) -> Estimate:
+    """What a table found, with the gaps of its last row, where a narrower pair of points confirms it."""
+    best, error, gap = found
     inside = _INSIDE * widest
     confirming, inner_gap = _slopes(line, which, inside, value)
     rounding = 2 * noise / inside[:, None]
@@ -173,14 +165,13 @@ def _table(
     kink = np.abs(inner_gap) > np.maximum(0.3 * np.abs(gap), 40 * rounding)
     kink &= np.abs(inner_gap) > 1e-7 * np.abs(confirming)
     allowed = 10 * (rounding + error) + 1e-5 * np.abs(best)
-    allowed += 10 * _INSIDE**2 * np.abs(widest_slope - best)  # what is left of the step's square
+    allowed += 10 * _INSIDE**2 * np.abs(first - best)  # what is left of the step's square
     wrong = np.abs(confirming - best) > allowed
-    found = Estimate(
+    return Estimate(
         np.where(wrong, np.nan, best),
         np.where(wrong, np.inf, error),
         np.where(kink & ~wrong, inner_gap, 0.0),
     )
-    return found, moved
 
 
 def _slopes(line: Line, which: Array, steps: Array, value: Array) -> tuple[Array, Array]:
@@ -198,19 +189,9 @@ def _slopes(line: Line, which: Array, steps: Array, value: Array) -> tuple[Array
 def noise_of(near: Callable[[float], Array], value: Array, eps: float) -> Array:
     """How far rounding moves each entry of f, at least half a unit of it.
 
-    Parameters
-    ----------
-    near : callable
-        ``near(t)`` is f at points that differ by some units of rounding for t = 0, 1, ….
-    value : numpy.ndarray
-        f itself.
-    eps : float
-        The unit of rounding.
-
-    Notes
-    -----
-    The k-th differences of k + 1 equidistant values have the variance ``(2k)!/(k!)²`` of the noise,
-    once k is so high that nothing of the function itself is left.
+    ``near(t)`` is f at points that differ by some units of rounding for t = 0, 1, …. The k-th differences of
+    k + 1 equidistant values have the variance ``(2k)!/(k!)²`` of the noise, once k is so high that nothing of
+    the function itself is left.
     """
     with np.errstate(all="ignore"):
         rows = np.stack([near(float(n)) for n in range(8)])

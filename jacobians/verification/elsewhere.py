@@ -110,6 +110,11 @@ def decided(
     if first.kind in _FACTORS and other.kind in _FACTORS:
         if first.text == other.text or _factor(first) == "" or _factor(other) == "":
             return None
+        if _factor(first) == _factor(other) and "ddof" in first.text:  # whatever the sizes are
+            return (
+                Finding("factor", f"It is {_factor(first)} × the right derivative.", 0.0),
+                *here[1:],
+            )
         of_sizes = " the size" in other.text or "√" in other.text
         if not of_sizes and (_factor(first) != _factor(other) or _factor(first) not in _PLAIN):
             return None  # a number that is written for a size

@@ -70,6 +70,16 @@ def _of_sizes(which: Sequence[str], n: int) -> Iterator[tuple[float, Reading]]:
     for factor, written, text in (
         (n / (n - 1), f"{n}/{n - 1}", f"n/(n − 1) with {of}: ddof=1 for ddof=0"),
         ((n - 1) / n, f"{n - 1}/{n}", f"(n − 1)/n with {of}: ddof=0 for ddof=1"),
+        (
+            sqrt(n / (n - 1)),
+            f"√({n}/{n - 1})",
+            f"√(n/(n − 1)) with {of}: a std of ddof=0 for ddof=1",
+        ),
+        (
+            sqrt((n - 1) / n),
+            f"√({n - 1}/{n})",
+            f"√((n − 1)/n) with {of}: a std of ddof=1 for ddof=0",
+        ),
         (sqrt(n), f"√{n}", f"√{n} = √{product}"),
         (1 / sqrt(n), f"1/√{n}", f"1/√{n} = 1/√{product}"),
     ):

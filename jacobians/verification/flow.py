@@ -6,19 +6,17 @@ A derivative is a sum over paths of products of local Jacobians. For some upstre
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from jacobians.derivation.chain_rule import between
-from jacobians.graph.node import Node, evaluate, ordered
+from jacobians.graph.node import Array, Node, evaluate, ordered
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.verification.subject import Pair
 from jacobians.verification.workings import Edge, Workings, tensor_of
-
-Array = NDArray[Any]
 
 _MOST_NODES = 160  # between the argument and the result
 _UPSTREAMS, _DIRECTIONS, _FEW_DIRECTIONS = 4, 24, 6
@@ -26,32 +24,20 @@ _MANY = 1 << 12  # entries of an argument, of which few directions are looked at
 _EXACT = 1e-6  # the relative error of a prediction that holds
 _CLEAR = 1e-3  # the share of a small error that may be left of it
 _FEW_RESULTS = 4  # that are looked at one by one
+# What an operation may raise, given what a mistake makes of its arguments.
+FLAWS = (ArithmeticError, ValueError, np.linalg.LinAlgError)
 _IDLE = 1e-12  # the share of the derivative that runs through a path that cancels
 
 
 class Told(NamedTuple):
-    """A claim as a linear map that was probed on one side, or on none: then it is known whole.
+    """A claim as a linear map that was probed on one side, or on none: then it is known whole."""
 
-    Attributes
-    ----------
-    matrix : ndarray
-        (upstreams, inputs), (outputs, directions) or, known whole, (outputs, inputs).
-    upstreams, directions : ndarray or None
-        (upstreams, outputs) or (inputs, directions), that it was probed with.
-    eps : float
-        The unit of rounding.
-    symmetric : bool
-        Whether it is judged along symmetric changes of the argument alone.
-    beside : sequence of (str, ndarray)
-        Arrays that what is claimed reaches by names.
-    """
-
-    matrix: Array
-    upstreams: Array | None
+    matrix: Array  # (upstreams, inputs), (outputs, directions) or, known whole, (outputs, inputs)
+    upstreams: Array | None  # (upstreams, outputs) or (inputs, directions), that it was probed with
     directions: Array | None
-    eps: float
-    symmetric: bool = False
-    beside: Sequence[tuple[str, Array]] = ()
+    eps: float  # the unit of rounding
+    symmetric: bool = False  # whether it is judged along symmetric changes of the argument alone
+    beside: Sequence[tuple[str, Array]] = ()  # arrays that what is claimed reaches by names
 
     def along(self, upstreams: Array, directions: Array) -> Array:
         """What it says to both; on the probed side to those that it was probed with."""
@@ -62,24 +48,10 @@ class Told(NamedTuple):
 class Flow:
     """The graph between an argument and a result, with gradients and changes at each node.
 
-    Attributes
-    ----------
-    nodes : list of Node
-        From the argument to the result.
-    values : dict of Node to array
-        Of all nodes.
-    edges : list of Edge
-        Between them.
-    up : dict of Node to ndarray
-        (upstreams, size): the gradient by the node, flat.
-    down : dict of Node to ndarray
-        (size, directions): the change of the node, flat.
-    error, allowed : ndarray, float
-        What the claim differs by, of the shape of ``right``, and what an explanation may leave of it.
-    beside : sequence of (str, ndarray)
-        Arrays that what is claimed reaches by names.
-    tried : list
-        Of what has been tried, the mistakes that hold with no free number; two may hold together.
+    ``nodes`` are ordered from the argument to the result. ``up`` has the gradients by each, (upstreams, size),
+    ``down`` its changes, (size, directions). ``error`` is what the claim differs by, of the shape of ``right``;
+    ``allowed`` what an explanation may leave of it. ``beside`` are arrays that what is claimed reaches by
+    names; ``tried`` are mistakes that hold with no free number, of which two may hold together.
     """
 
     def __init__(
@@ -105,20 +77,8 @@ class Flow:
         ]
         self._thin: dict[bytes, dict[Node, Array]] = {}
         self._run(edges, upstreams, directions)
-        # A path whose share cancels, a maximum that is subtracted, is no part of what people write.
-        size = np.abs(self.right).max(initial=0.0)
-        silent = set[Node]()  # behind a state that starts at zero, which may stand for another
-        for node in reversed(self.nodes[:-1]):
-            if all(e.node in silent or self._is_zero(e) for e in self.users(node)):
-                silent.add(node)
-        kept = [
-            e
-            for e in edges
-            if np.abs(self.through(e)).max(initial=0.0) > _IDLE * size
-            or self._is_zero(e)
-            or e.node in silent
-        ]
-        if len(kept) < len(edges) and size > 0:
+        kept = [e for e in edges if not self._is_idle(e)]
+        if len(kept) < len(edges) and self.right.any():
             self._run(kept, upstreams, directions)
         self._told, self.beside = told, told.beside
         claimed = told.along(upstreams, directions)
@@ -127,6 +87,21 @@ class Flow:
         largest = float(np.max(np.abs(self.error), initial=0.0))
         self.allowed = max(64 * told.eps * size, min(_EXACT * size, _CLEAR * largest))
         self.tried: list[Any] = []
+
+    def _is_idle(self, edge: Edge) -> bool:
+        """Whether a path's share cancels, as of a maximum that is subtracted: no part of what people write."""
+        size = np.abs(self.right).max(initial=0.0)
+        small = np.abs(self.through(edge)).max(initial=0.0) <= _IDLE * size
+        return bool(small and not self._is_zero(edge) and edge.node not in self._silent)
+
+    @cached_property
+    def _silent(self) -> set[Node]:
+        """Nodes behind a state that starts at zero, which may stand for another."""
+        silent = set[Node]()
+        for node in reversed(self.nodes[:-1]):
+            if all(e.node in silent or self._is_zero(e) for e in self.users(node)):
+                silent.add(node)
+        return silent
 
     @property
     def is_telling(self) -> bool:
@@ -150,12 +125,10 @@ class Flow:
         ends = self.up[self.output], self.down[self.start]
         return Flow(workings, new[self.output], new[self.start], *ends, self._told), new
 
-    def adds_with(
-        self, given: dict[Node, Any], picks: Mapping[int, Array] | None = None
-    ) -> Array | None:
+    def adds_with(self, given: dict[Node, Any], picks: Mapping[int, Array] | None = None) -> Array:
         """What other values of some nodes add to the right numbers, with all that follows from them.
 
-        ``picks`` has other matrices besides, by the ids of their edges. None where they are no numbers.
+        ``picks`` has other matrices besides, by the ids of their edges. Not finite where they are no numbers.
         """
         moved, order = set(given), ordered([self.output])
         for node in order:
@@ -164,8 +137,8 @@ class Flow:
         known = {n: self.values.get(n, n.value) for n in order if n not in moved}
         try:
             values = evaluate([n for n in order if n in moved], {**known, **given})
-        except np.linalg.LinAlgError:
-            return None
+        except FLAWS:
+            return np.full_like(self.right, np.nan)
         own = {**self.values, **values}
         return self.adds_where(
             {id(e): own for e in self.edges if not moved.isdisjoint(self.read_by(e))}, picks
@@ -173,7 +146,7 @@ class Flow:
 
     def adds_where(
         self, values: dict[int, dict[Node, Any]], picks: Mapping[int, Array] | None = None
-    ) -> Array | None:
+    ) -> Array:
         """What it adds that some local derivatives, by the ids of their edges, are computed from other values."""
         others: dict[int, Array | JacobianTensor] = {}
         try:
@@ -181,13 +154,13 @@ class Flow:
                 if id(edge) in values:
                     own = evaluate(edge.local.terms.operands, values[id(edge)])
                     others[id(edge)] = tensor_of(edge.local.terms, edge.node, own)
-        except np.linalg.LinAlgError:
-            return None
+        except FLAWS:
+            return np.full_like(self.right, np.nan)
         return self.adds_by({**others, **(picks or {})})
 
     def adds_by(
         self, others: Mapping[int, Array | JacobianTensor], weights: Array | None = None
-    ) -> Array | None:
+    ) -> Array:
         """What it adds that some local Jacobians, by the ids of their edges, are others.
 
         Along all directions, or along the one that is their sum with ``weights``.
@@ -215,8 +188,18 @@ class Flow:
                 now[node] = down[node] + change
         if self.output not in now:
             return np.zeros_like(self.right)
-        adds: Array = self.up[self.output] @ (now[self.output] - down[self.output])
-        return adds if np.isfinite(adds).all() else None
+        return np.asarray(self.up[self.output] @ (now[self.output] - down[self.output]))
+
+    def adds_of(
+        self, edge: Edge, other: Array | JacobianTensor | None = None, up: Array | None = None
+    ) -> Array:
+        """What it adds that one local Jacobian, or the gradient by its node, is another one."""
+        up = self.up[edge.node] if up is None else up
+        if isinstance(other, np.ndarray):
+            pulled = up @ other
+        else:
+            pulled = self.pulled(edge if other is None else edge._replace(local=other), up)
+        return pulled @ self.down[edge.operand] - self.through(edge)
 
     def _along(self, weights: Array) -> dict[Node, Array]:
         """The changes of all nodes along a sum of the directions."""

@@ -1,81 +1,21 @@
-"""Mistakes at one place of a function's graph, and what each adds to the right numbers.
+"""Derivatives of one or several operations that are forgotten, taken twice, or as other functions; factors lost.
 
 Every hypothesis is a local one: *this* gradient, at *this* node, is another; what it predicts for the
-whole derivative follows from the :class:`~jacobians.verification.flow.Flow`. Here are those on paths,
-local Jacobians and factors; ``rearrangements`` has those that move and sum entries.
+whole derivative follows from the :class:`~jacobians.verification.flow.Flow`.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from fractions import Fraction
-from functools import partial
-from itertools import combinations, permutations
-from math import pi, prod
-from typing import Any
+from itertools import combinations
+from math import prod
 
 import numpy as np
-from numpy.typing import NDArray
 
-from jacobians.graph.node import Node
+from jacobians.graph.node import Array, Node
 from jacobians.verification.flow import Flow
-from jacobians.verification.judging import CLOSE, PLAIN, Guess, added
+from jacobians.verification.judging import PLAIN, Guess, added
 from jacobians.verification.within import valued
 from jacobians.verification.workings import Edge
-
-Array = NDArray[Any]
-
-_PLAIN_FRACTIONS = 3  # the largest denominator of a factor that is written as a fraction
-_MOST_SHARES = 24  # paths that are looked at two by two
-_MOST_STEPS = 12  # of a loop, in which a value is used again
-_MOST_USES = 4  # of one value, that are looked at together
-
-
-def _shares(flow: Flow) -> list[tuple[str, Array]]:
-    """What runs through each path, with the name that tells most: a variable's, near the result."""
-    groups: list[tuple[Array, list[tuple[bool, int, str]]]] = []
-    places = [(flow.through(e), e.operand, e.node, len(flow.into(e.node)) > 1) for e in flow.edges]
-    places += [(flow.up[n] @ flow.down[n], n, n, False) for n in flow.nodes[1:-1]]
-    for share, operand, node, forks in sorted(places, key=lambda p: -p[2].serial):
-        if not share.any() or _alike(share, flow.right):
-            continue
-        whole = operand is node  # all that runs through it, however often it is used
-        alone = operand is not flow.start and (whole or len(flow.users(operand)) == 1)
-        plain = alone and operand in flow.names
-        name = flow.said(operand)
-        if not alone or (forks and not plain):
-            name += f" in {flow.said(node)}"
-        group = next((names for other, names in groups if _alike(share, other)), None)
-        if group is None:
-            groups.append((share, group := []))
-        group.append((not plain, -node.serial, name))
-    return [(min(names)[2], share) for share, names in groups]
-
-
-def paths(flow: Flow) -> Iterator[Guess]:
-    """One path of several: its gradient dropped, doubled, of the wrong sign, or scaled."""
-    for name, share in _shares(flow):
-        words = partial(_of_path, f"through {name}", flow.sizes)
-        yield added("path", words, share, 1.5)
-
-
-def _of_path(where: str, sizes: Sequence[int], factor: float) -> str:
-    """What is said of a path whose share stands ``factor`` times."""
-    for value, text in PLAIN.items():
-        if abs(factor - value) <= CLOSE:
-            return f"the gradient {where} {text}"
-    said = f"the gradient {where} is {_number(factor)} × what it should be"
-    told = [
-        text
-        for n in sizes
-        for value, text in (
-            (1 / n, f"a mean over {n} where a sum is meant"),
-            (n, f"a sum over {n} where a mean is meant"),
-            (n / (n - 1), f"n − 1 where n is meant, n = {n}"),
-            ((n - 1) / n, f"n where n − 1 is meant, n = {n}"),
-        )
-        if abs(abs(factor) - value) <= CLOSE * value
-    ]
-    return said + (f" ({', or '.join(told[:3])})" if told else "")
 
 
 def skipped(flow: Flow) -> Iterator[Guess]:
@@ -92,20 +32,36 @@ def skipped(flow: Flow) -> Iterator[Guess]:
             text = _forgotten_number(flow, direct[0], flow.said(after))
         yield added("skipped", text, G @ down - share, 1.4 if alone else 1.5)
         yield from _scalars(flow, after, before, what)
-        local = flow.matrix(direct[0]) if alone else None
-        if local is None:
-            slopes = _elementwise(flow, after, before)
-            local = None if slopes is None else np.diag(slopes)
-        if local is None or local.shape[0] != local.shape[1]:
-            continue
-        weight = 1.5 if alone else 1.52
-        yield added("twice", f"{what} is applied twice", G @ local @ local @ down - share, weight)
-        yield added("transposed", f"{what} stands transposed", G @ local.T @ down - share, 1.7)
-        with suppress(np.linalg.LinAlgError):
-            text = f"{what} is divided by, where it is a factor"
-            plain = np.count_nonzero(local) <= len(local)
-            adds = G @ np.linalg.inv(local) @ down - share
-            yield added("inverse", text, adds, 1.75 if plain else 2.1)
+        slopes = _elementwise(flow, after, before)
+        if slopes is not None:
+            weight, text = 1.5 if alone else 1.52, f"{what} is applied twice"
+            yield added("twice", text, (G * slopes**2) @ down - share, weight)
+            if slopes.all():
+                text = f"{what} is divided by, where it is a factor"
+                yield added("inverse", text, (G / slopes) @ down - share, 1.75)
+        elif alone:
+            yield from _by_matrix(flow, direct[0], what)
+
+
+def _by_matrix(flow: Flow, edge: Edge, what: str) -> Iterator[Guess]:
+    """A local Jacobian that is no scalar derivative of each entry: applied twice, transposed, divided by."""
+    local, G = flow.matrix(edge), flow.up[edge.node]
+    if local is None or local.shape[0] != local.shape[1]:
+        return
+    plain = np.count_nonzero(local) <= len(local)
+    twice = flow.adds_of(edge, up=flow.pulled(edge, G))
+    yield added(
+        "twice",
+        f"{what} is applied twice",
+        twice,
+        (1.5 if plain else 1.72) + 0.22 * _is_order(local),
+    )
+    yield added("transposed", f"{what} stands transposed", flow.adds_of(edge, local.T), 1.7)
+    with suppress(np.linalg.LinAlgError):
+        text = f"{what} is divided by, where it is a factor"
+        yield added(
+            "inverse", text, flow.adds_of(edge, np.linalg.inv(local)), 1.75 if plain else 2.1
+        )
 
 
 def _elementwise(flow: Flow, after: Node, before: Node) -> Array | None:
@@ -120,6 +76,13 @@ def _elementwise(flow: Flow, after: Node, before: Node) -> Array | None:
                 return None
             slopes[edge.operand] = slopes.get(edge.operand, 0) + slopes[node] * slope
     return slopes[before].ravel() if prod(after.shape) > 1 else None
+
+
+def _is_order(local: Array) -> bool:
+    """Whether a local Jacobian puts entries in another order: nobody does that twice."""
+    return bool(
+        np.isin(local, (0, 1)).all() and (local.sum(0) == 1).all() and (local.sum(1) == 1).all()
+    )
 
 
 def _derivative_of(flow: Flow, after: Node, before: Node) -> str:
@@ -168,14 +131,11 @@ def _scalars(flow: Flow, after: Node, before: Node, what: str) -> Iterator[Guess
     affine = slope is not None and slope.size > 1 and np.ptp(slope) == 0
     known = (after in flow.names or after is flow.output) + (before in flow.names)
     for name, node, at in (("x", before, "its argument"), ("y", after, "its result")):
-        value = np.asarray(flow.values[node], np.float64).reshape(-1)
-        with np.errstate(all="ignore"):
-            forms = [(form, function(value)) for form, function in _SCALARS.items()]
-        forms = [(f, number) for f, number in forms if np.isfinite(number).all() and number.any()]
+        forms = _forms(flow, node)
         if not forms:
             continue
-        predicted = (G * np.stack([number for _, number in forms])[:, None]) @ down - share
-        for (form, _), adds in zip(forms, predicted, strict=True):
+        predicted = (G * np.stack(list(forms.values()))[:, None]) @ down - share
+        for form, adds in zip(forms, predicted, strict=True):
             text = (
                 f"{what} is taken as {form.format(name)}, where {name} is {at}, {flow.said(node)}"
             )
@@ -183,15 +143,21 @@ def _scalars(flow: Flow, after: Node, before: Node, what: str) -> Iterator[Guess
             yield added("scalar", text, adds, weight)
 
 
+def _forms(flow: Flow, node: Node) -> dict[str, Array]:
+    """Scalar functions of a node's value that are numbers, and not all zero."""
+    value = np.asarray(flow.values[node], np.float64).reshape(-1)
+    with np.errstate(all="ignore"):
+        forms = {form: function(value) for form, function in _SCALARS.items()}
+    return {f: number for f, number in forms.items() if np.isfinite(number).all() and number.any()}
+
+
 def mistakes(flow: Flow, edge: Edge) -> Iterator[tuple[str, str, Array]]:
     """What may stand in the place of a local Jacobian: the kind, words for node and operand, the matrix."""
     matrix = flow.matrix(edge)
     if matrix is None:
         return
-    yield "path", "the gradient through {1} in {0} is missing", np.zeros_like(matrix)
-    yield "path", "the gradient through {1} in {0} has the wrong sign", -matrix
-    yield "path", "the gradient through {1} in {0} is there twice", 2 * matrix
-    yield "path", "the gradient through {1} in {0} is half of what it should be", matrix / 2
+    for factor, text in PLAIN.items():
+        yield "path", f"the gradient through {{1}} in {{0}} {text}", factor * matrix
     if matrix.shape[0] != matrix.shape[1]:
         return
     what, slope = "the derivative of {0} by {1}", flow.slope(edge)
@@ -204,13 +170,10 @@ def mistakes(flow: Flow, edge: Edge) -> Iterator[tuple[str, str, Array]]:
     if slope is None or len(edge.node.operands) > 1:
         return
     for name, node, at in (("x", edge.operand, "its argument"), ("y", edge.node, "its result")):
-        value = np.asarray(flow.values[node], np.float64).reshape(-1)
-        with np.errstate(all="ignore"):
-            for form, function in _SCALARS.items():
-                number = function(value)
-                if np.isfinite(number).all() and (number != 1).any():
-                    text = f"{what} is taken as {form.format(name)}, where {name} is {at}"
-                    yield "scalar", text, np.diag(number)
+        for form, number in _forms(flow, node).items():
+            if (number != 1).any():
+                text = f"{what} is taken as {form.format(name)}, where {name} is {at}"
+                yield "scalar", text, np.diag(number)
 
 
 def _is_number(flow: Flow, edge: Edge) -> bool:
@@ -227,7 +190,10 @@ def _forgotten_number(flow: Flow, edge: Edge, of: str) -> str:
     if edge.node.operation is None or edge.node.operation.name != "divide":
         return f"the factor {slope:.6g} in {of} is forgotten".replace("-", "−")
     number = 1 / slope
-    sizes = {n for a in flow.nodes for n in (*a.shape, prod(a.shape))}
+    some = [
+        prod(c) for a in flow.nodes for n in range(1, a.ndim + 1) for c in combinations(a.shape, n)
+    ]
+    sizes = set(some)
     mean = (
         " (a sum where a mean is meant)"
         if abs(number - round(number)) < 1e-9 and round(number) in sizes
@@ -240,145 +206,24 @@ def factors(flow: Flow) -> Iterator[Guess]:
     """The value of a node that multiplies, or divides, the gradient at another; and so is lost or extra."""
     named = valued(flow)
     for at in flow.nodes:
-        pull, share = flow.up[at], flow.up[at] @ flow.down[at]
+        pull, down = flow.up[at], flow.down[at]
+        share = pull @ down
         if not share.any():
             continue
+        where = "" if at in (flow.start, flow.output) else f" in the gradient by {flow.said(at)}"
         for node, value in named:
-            if value.ndim > at.ndim:
-                continue
             try:
                 full = np.broadcast_to(value, at.shape).reshape(-1)
             except ValueError:
                 continue
-            of, by = flow.said(node), flow.said(at)
-            place = "" if at in (flow.start, flow.output) else f" in the gradient by {by}"
-            number = (
-                node.operation is None
-                and node.value is not None
-                and node.ndim == 0
-                and not node.name
-            )
-            worse = 0.3 if number else 0.0
+            of, number = flow.said(node), not node.operation and not node.ndim and not node.name
+            weight = 1.75 + 0.3 * (number and node.value is not None)
             yield added(
-                "factor",
-                f"a factor {of} too many{place}",
-                (pull * full) @ flow.down[at] - share,
-                1.75 + worse,
+                "factor", f"a factor {of} too many{where}", pull * full @ down - share, weight
             )
             if (full != 0).all():
-                yield added(
-                    "factor",
-                    f"the factor {of} is lost{place}, or a division by it is one too many",
-                    (pull / full) @ flow.down[at] - share,
-                    1.75 + worse,
-                )
-
-
-def exchanged(flow: Flow) -> Iterator[Guess]:
-    """The gradients of two nodes, or by two operands of one, that are exchanged."""
-    users: dict[Node, list[Edge]] = {}
-    for edge in flow.edges:
-        users.setdefault(edge.operand, []).append(edge)
-    for operand, edges in users.items():
-        for first, second in combinations(edges[:8], 2):
-            one, two = first.node, second.node
-            if one is two or one.shape != two.shape:
-                continue
-            mine = flow.through(first) + flow.through(second)
-            down = flow.down[operand]
-            swapped = flow.pulled(first, flow.up[two]) + flow.pulled(second, flow.up[one])
-            a, b = flow.said(one), flow.said(two)
-            yield added(
-                "exchanged",
-                f"the gradients by {a} and {b} are exchanged",
-                swapped @ down - mine,
-                1.6,
-            )
-            both = flow.pulled(first, flow.up[two]) @ down - flow.through(first)
-            yield added("exchanged", f"the gradient by {b} stands for that by {a} too", both, 1.7)
-            both = flow.pulled(second, flow.up[one]) @ down - flow.through(second)
-            yield added("exchanged", f"the gradient by {a} stands for that by {b} too", both, 1.7)
-    for node in flow.nodes:
-        edges = flow.into(node)
-        for first in edges:
-            for second in edges:
-                if first is second or first.operand.shape != second.operand.shape:
-                    continue
-                other = flow.pulled(second, flow.up[node]) @ flow.down[first.operand]
-                a, b = flow.said(first.operand), flow.said(second.operand)
-                yield added(
-                    "exchanged",
-                    f"in {flow.said(node)}, the gradient by {a} is the one by {b}",
-                    other - flow.through(first),
-                    1.7,
-                )
-
-
-def one_for_all(flow: Flow) -> Iterator[Guess]:
-    """The gradient by one of several uses of a value stands for that by each: ``3 X²`` of a matrix."""
-    for operand in flow.nodes:
-        edges = flow.users(operand)
-        shares = [flow.through(edge) for edge in edges] if 1 < len(edges) <= _MOST_STEPS else []
-        total = np.sum(shares, axis=0)
-        for edge, share in zip(edges, shares, strict=False):
-            of, via = flow.said(operand), flow.said(edge.node)
-            text = f"of the {len(edges)} uses of {of}, that in {via} alone is counted: the others are not added"
-            yield added("path", text, share - total, 1.7)
-            text = f"the gradient by {of} through {via} is taken {len(edges)} times, for each use of {of}"
-            yield added(
-                "exchanged",
-                f"{text} (as if a product commuted)",
-                len(edges) * share - total,
-                1.62 if len(edges) > 2 else 1.8,
-            )
-
-
-def reordered(flow: Flow) -> Iterator[Guess]:
-    """Three or four gradients of one shape that are put back in another order: gates."""
-    for operand in flow.nodes:
-        edges = [edge for edge in flow.users(operand) if edge.node.ndim][:_MOST_USES]
-        if len(edges) < 3 or len({edge.node.shape for edge in edges}) > 1:
-            continue
-        down = flow.down[operand]
-        one_by_one = [
-            [flow.pulled(into, flow.up[of.node]) @ down for of in edges] for into in edges
-        ]
-        right = np.sum([row[n] for n, row in enumerate(one_by_one)], axis=0)
-        names = [flow.said(edge.node) for edge in edges]
-        for order in permutations(range(len(edges))):
-            if sum(n != m for n, m in enumerate(order)) < 3:
-                continue  # two are exchanged
-            put = np.sum([one_by_one[n][m] for n, m in enumerate(order)], axis=0)
-            said = ", ".join(names[m] for m in order)
-            text = f"the gradients by {', '.join(names)} come in another order: {said}"
-            yield added("exchanged", text, put - right, 1.65)
-
-
-def two_paths(flow: Flow) -> Iterator[Guess]:
-    """Two paths, each there some number of times: missing, one for the other, scaled."""
-    for (one, first), (two, second) in combinations(_shares(flow)[:_MOST_SHARES], 2):
-        columns = np.stack([first.ravel(), second.ravel()], axis=1)
-        found = np.linalg.lstsq(columns, flow.error.ravel(), rcond=None)[0]
-        adds = (columns @ found).reshape(first.shape)
-        near = np.abs(adds - flow.error).max() <= flow.allowed
-        if not near or np.abs(found).min() <= CLOSE or _alike(adds, found[0] * flow.right):
-            continue
-        times = found + 1
-        if np.abs(times).max() <= CLOSE:
-            text = f"the gradients through {one} and through {two} are missing"
-            yield added("path", text, adds, 1.8)
-        elif np.abs(np.sort(times) - (0, 2)).max() <= CLOSE:
-            a, b = (one, two) if times[0] > 1 else (two, one)
-            text = f"the gradient through {a} stands for that through {b} too"
-            yield added("exchanged", f"{text} (as if a matrix were symmetric)", adds, 1.75)
-        else:
-            texts = [
-                _of_path(f"through {n}", flow.sizes, c)
-                for n, c in zip((one, two), times, strict=True)
-            ]
-            named = sum(" meant" in t or "×" not in t for t in texts)
-            guess = added("path", " and ".join(texts), adds, 2.1 - 0.1 * named)
-            yield guess._replace(free=2 * (2 - named))
+                text = f"the factor {of} is lost{where}, or a division by it is one too many"
+                yield added("factor", text, pull / full @ down - share, weight)
 
 
 def _spans(flow: Flow) -> Iterator[tuple[Node, Node]]:
@@ -404,22 +249,3 @@ def _spans(flow: Flow) -> Iterator[tuple[Node, Node]]:
             )
             if not crossing and node.shape == after.shape and (flow.up[after]).any():
                 yield after, node
-
-
-def _alike(first: Array, second: Array) -> bool:
-    scale = max(float(np.abs(first).max()), float(np.abs(second).max()))
-    return bool(np.abs(first - second).max() <= 1e-9 * scale)
-
-
-_ROOTS = {"√2": 2**0.5, "√π": pi**0.5, "√(2π)": (2 * pi) ** 0.5, "π": pi, "2π": 2 * pi}
-
-
-def _number(value: float) -> str:
-    for name, number in _ROOTS.items():
-        for text, size in ((name, number), (f"1/{name}", 1 / number)):
-            if abs(abs(value) - size) <= CLOSE * size:
-                return text if value > 0 else f"−{text}"
-    plain = Fraction(value).limit_denominator(_PLAIN_FRACTIONS)
-    if plain and abs(float(plain) - value) <= CLOSE * abs(value):
-        return str(plain).replace("-", "−")
-    return f"{value:.4g}".replace("-", "−")

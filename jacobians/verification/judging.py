@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from jacobians.graph.node import Array
 from jacobians.verification import places
 from jacobians.verification.case import (
-    Array,
     Case,
     allowance,
     norm,
@@ -61,42 +61,23 @@ class Diagnosis:
 
 
 class Guess(NamedTuple):
-    """A mistake in one place, and what it gives: a map from the expected tensor, or what it adds.
+    """A mistake in one place, and what it gives: a map from the expected tensor, or what it adds."""
 
-    Parameters
-    ----------
-    kind, clause : str
-        Its kind, and what it says, without a capital and a full stop.
-    weight : float
-        The plainer, the smaller: orders explanations that explain equally well.
-    apply : callable
-        The prediction, from the expected tensor; applied to the tolerances too where they are not
-        given by ``tolerance``. Its entries in row-major order are the prediction.
-    of : callable, optional
-        What of the claimed tensor is predicted; all of it by default.
-    at : callable, optional
-        For a map that moves entries and would copy: positions in the claimed tensor to those in the
-        expected, and a mask where there is one, for the sample.
-    scaled : bool
-        Whether a factor other than ±1 may come on top.
-    adds : ndarray, optional
-        What the mistake adds to the right numbers of the case's flow; ``words`` then says it for the
-        factor by which it holds, where that is free.
-    free : int
-        How many numbers of its own it was given, so that it fits.
-    """
-
-    kind: str
+    kind: str  # its kind, and what it says, without a capital and a full stop
     clause: str
-    weight: float
+    weight: float  # the plainer, the smaller: orders explanations that explain equally well
+    # The prediction, from the expected tensor; applied to the tolerances too where they are not given by
+    # ``tolerance``. Its entries in row-major order are the prediction.
     apply: Callable[[Array], Array]
+    # What of the claimed tensor is predicted; all of it by default.
     of: Callable[[Array], Array] | None = None
-    at: Callable[[tuple[Array, ...]], tuple[tuple[Array, ...], Array]] | None = None
     tolerance: Callable[[Array], Array] | None = None
-    scaled: bool = True
+    scaled: bool = True  # whether a factor other than ±1 may come on top
+    # What the mistake adds to the right numbers of the case's flow; ``words`` then says it for the factor by
+    # which it holds, where that is free.
     adds: Array | None = None
     words: Callable[[float], str] | None = None
-    free: int = 0
+    free: int = 0  # how many numbers of its own it was given, so that it fits
 
 
 def added(kind: str, words: str | Callable[[float], str], adds: Array, weight: float) -> Guess:
@@ -148,32 +129,30 @@ class Judge:
         if guess.adds is not None:
             return _along(guess, guess.adds, case.flow) if case.flow is not None else None
         claimed = case.claimed if guess.of is None else guess.of(case.claimed)
-        if not claimed.size:
-            return None
-        fit = self._sampled(guess, claimed)
+        fit = self._sampled(guess, claimed) if claimed.size else None
         if fit is None or (not guess.clause and not fit.clauses):
             return None
         predicted = guess.apply(case.expected).reshape(claimed.shape)
         tol = (guess.tolerance or guess.apply)(case.tol).reshape(claimed.shape)
         if not fit.named:
-            factor = _least_squares(claimed, predicted)
-            fit = fit._replace(factor=factor)
+            fit = fit._replace(factor=_least_squares(claimed, predicted))
         allowed = allowance(case, tol, predicted, fit.factor)
         left = positive(np.abs(claimed - fit.factor * predicted) - allowed)
         before = case.before if guess.of is None else norm(np.nan_to_num(claimed))
         remaining = norm(left) / before if before > 0 else 0.0
         # What is allowed to be off by its own size is no evidence.
-        significant = np.abs(claimed) > _TELLING * allowed
-        significant |= np.abs(fit.factor * predicted) > _TELLING * allowed
+        significant = np.fmax(np.abs(claimed), np.abs(fit.factor * predicted)) > _TELLING * allowed
         wrong = left > 0
         telling = np.count_nonzero(significant)
         free = guess.free + (fit.free if guess.scaled else 2)
         if not is_earned(free, int(telling)):
             return None
         enough = int(np.count_nonzero(significant & ~wrong))
-        kind = guess.kind or fit.kind
         clauses = ((guess.clause,) if guess.clause else ()) + fit.clauses
-        weight = guess.weight + fit.weight / (3 if guess.clause else 1)  # as an addition
+        kind, weight = (
+            guess.kind or fit.kind,
+            guess.weight + fit.weight / (3 if guess.clause else 1),
+        )
         if not wrong.any():
             return Diagnosis(kind, clauses, weight)
         if 0 < (count := int(np.count_nonzero(wrong))) <= _FEW * enough:
@@ -209,16 +188,12 @@ class Judge:
         case = self.case
         flat = case.sample if guess.of is None else sample_of(claimed)
         here = taken(claimed, flat)
-        if guess.at is None:
-            predicted = guess.apply(case.expected)
-            if predicted.size != claimed.size:
-                return None
-            there = taken(predicted, flat)
-            tol = taken((guess.tolerance or guess.apply)(case.tol), flat)
-        else:
-            index, inside = guess.at(np.unravel_index(flat, claimed.shape))
-            there = np.where(inside, case.expected[index], 0)
-            tol = case.tol[index]
+        predicted = guess.apply(case.expected)
+        if predicted.size != claimed.size:
+            return None
+        there, tol = (
+            taken(array, flat) for array in (predicted, (guess.tolerance or guess.apply)(case.tol))
+        )
         return self.fit(here, there, tol, guess.scaled)
 
     def fit(self, claimed: Array, predicted: Array, tol: Array, scaled: bool = True) -> Fit | None:
@@ -313,7 +288,8 @@ def _least_squares(claimed: Array, predicted: Array) -> Any:
 
 
 def _number(value: Any) -> str:
-    return f"{value:.4g}".replace("-", "−")
+    text = f"{value:.4g}"
+    return (f"{value:.9g}" if text == "1" else text).replace("-", "−")
 
 
 def _entries(count: int) -> str:

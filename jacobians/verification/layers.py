@@ -9,7 +9,6 @@ from inspect import Parameter, Signature
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from jacobians.errors import JacobiansError, ShapeError, UnsupportedError
 from jacobians.ground.trees import flatten
@@ -17,11 +16,10 @@ from jacobians.tracing.running import name_of, parameter_names
 from jacobians.verification.checking import check
 from jacobians.verification.claims import drawn
 from jacobians.verification.randomness import distance
-from jacobians.verification.reasoning import Finding
+from jacobians.verification.reasoning import Finding, sentence
 from jacobians.verification.report import Report
 from jacobians.verification.subject import copied, leaves_of
 
-Array = NDArray[Any]
 Pull = Callable[[Any], Sequence[Any]]
 Gradients = Callable[[Any], Mapping[str, Any]]
 
@@ -86,62 +84,64 @@ def check_layer(
     (True, ['x', 'W'])
     """
     parameters = (parameters,) if isinstance(parameters, str) else tuple(parameters)
-    pair = (
-        _of_functions(layer)
-        if isinstance(layer, tuple | list)
-        else _of_object(layer, parameters, gradients)
-    )
-    names = [*parameter_names(pair.named_by, inputs, {}), *pair.values]
-    values = [*copied(list(inputs)), *copied(list(pair.values.values()))]
+    two = isinstance(layer, tuple | list)
+    own = _of_functions(layer) if two else _of_object(layer, parameters, gradients)
+    names = [*parameter_names(own.named_by, inputs, {}), *own.values]
+    values = [*copied(list(inputs)), *copied(list(own.values.values()))]
     real = [n for n, value in enumerate(values) if _is_real(value)]
     if not real:
-        raise UnsupportedError(f"{pair.name}: no input and no parameter is an array of floats")
-    returned = pair.gradients_for_random(values, seed)
+        raise UnsupportedError(f"{own.name}: no input and no parameter is an array of floats")
+    returned = own.gradients_for_random(values, seed)
     places = [n for n in real if returned[n] is not None]
     if not places:
-        raise UnsupportedError(f"{pair.name}: backward gives no gradient at all, only None")
+        raise UnsupportedError(f"{own.name}: backward gives no gradient at all, only None")
     changed: list[str] = []
-
-    def forward(*values: Any) -> Any:
-        return pair.run(*values)[0]
-
-    def backward(G: Any, *values: Any) -> Any:
-        again = copied(G)
-        _, pull = pair.run(*values)
-        first = copied(_of(pull(G), places))
-        if not changed:
-            changed.extend(_second(pull, again, first, places, len(inputs)))
-        return tuple(first)
-
-    kind = Parameter.POSITIONAL_ONLY
-    made: Any = forward
-    made.__name__, made.layer = pair.name, layer
-    made.__signature__ = Signature([Parameter(name, kind) for name in names])
+    forward, backward = (
+        _as_function(own, names, layer),
+        _as_backward(own, places, len(inputs), changed),
+    )
     report = check(
         forward, *values, wrt=tuple(places), vjp=backward, rtol=rtol, atol=atol, seed=seed
     )
-    skipped = [names[n] for n in real if returned[n] is None]
-    return _with_findings(report, changed, skipped)
+    return _with_findings(report, changed, [names[n] for n in real if returned[n] is None])
+
+
+def _as_function(own: "_Layer", names: Sequence[str], layer: Any) -> Callable[..., Any]:
+    """The forward of inputs and parameters, with their names."""
+
+    def forward(*values: Any) -> Any:
+        return own.run(*values)[0]
+
+    made: Any = forward
+    made.__name__, made.layer = own.name, layer
+    kind = Parameter.POSITIONAL_ONLY
+    made.__signature__ = Signature([Parameter(name, kind) for name in names])
+    return forward
+
+
+def _as_backward(
+    own: "_Layer", places: Sequence[int], count: int, changed: list[str]
+) -> Callable[..., Any]:
+    """Gradients after a forward of its own; of ``count`` inputs, it notes once whether a second one answers so."""
+
+    def backward(G: Any, *values: Any) -> Any:
+        again = copied(G)
+        _, pull = own.run(*values)
+        first = copied(_of(pull(G), places))
+        if not changed:
+            changed.extend(_second(pull, again, first, places, count))
+        return tuple(first)
+
+    return backward
 
 
 class _Layer(NamedTuple):
-    """A layer as functions.
+    """A layer as functions."""
 
-    Attributes
-    ----------
-    name : str
-        Of the layer.
-    named_by : callable
-        Whose parameters name the inputs.
-    values : dict of str to array
-        The parameters.
-    run : callable
-        Takes inputs and parameters, gives the result, and what pulls an upstream back to all of them.
-    """
-
-    name: str
-    named_by: Callable[..., Any]
-    values: dict[str, Any]
+    name: str  # of the layer
+    named_by: Callable[..., Any]  # whose parameters name the inputs
+    values: dict[str, Any]  # the parameters
+    # Takes inputs and parameters, gives the result, and what pulls an upstream back to all of them.
     run: Callable[..., tuple[Any, Pull]]
 
     def gradients_for_random(self, values: Sequence[Any], seed: int) -> Sequence[Any]:
@@ -275,25 +275,28 @@ def _gradients(
         raise ShapeError(
             f"{type(own).__name__}.backward gives {len(several)} gradients for {count} inputs"
         )
-    stored: list[Any] = []
+    kept = getattr(own, "grads", None)
     for place, name in enumerate(parameters):
-        if name in table or f"d{name}" in table:
-            stored.append(table.get(name, table.get(f"d{name}")))
-        elif place < len(extra):
-            stored.append(extra[place])
-        elif getattr(own, f"d{name}", None) is not None:
-            stored.append(getattr(own, f"d{name}"))
-        else:
-            kept = getattr(own, "grads", None)
-            kept = kept if isinstance(kept, Mapping) else {}
-            one = kept.get(name, kept.get(f"d{name}"))
-            if one is None:
-                raise JacobiansError(
-                    f"{type(own).__name__}.backward leaves no gradient of {name}: return it after the "
-                    f"inputs', keep it as self.d{name} or self.grads[{name!r}], or pass gradients="
-                )
-            stored.append(one)
-    return [*inputs, *stored]
+        told = [
+            t.get(key)
+            for t in (table, kept)
+            if isinstance(t, Mapping)
+            for key in (name, f"d{name}")
+        ]
+        own_words = [
+            *told[:2],
+            *extra[place : place + 1],
+            getattr(own, f"d{name}", None),
+            *told[2:],
+        ]
+        gradient = next((g for g in own_words if g is not None), None)
+        if gradient is None and place >= len(extra):
+            raise JacobiansError(
+                f"{type(own).__name__}.backward leaves no gradient of {name}: return it after the inputs', "
+                f"keep it as self.d{name} or self.grads[{name!r}], or pass gradients="
+            )
+        inputs.append(gradient)
+    return inputs
 
 
 def _by_input(found: Any, names: Sequence[str], who: str) -> list[Any]:
@@ -314,7 +317,7 @@ def _is_real(value: Any) -> bool:
 
 def _with_findings(report: Report, changed: Sequence[str], skipped: Sequence[str]) -> Report:
     """The report, WRONG where backward changes its cache or forward its inputs."""
-    texts = [text[:1].upper() + text[1:] + "." for text in changed]
+    texts = list(map(sentence, changed))
     texts += [
         f"Forward writes to its input: {note.split(';')[0]}."
         for note in report.notes

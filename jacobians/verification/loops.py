@@ -4,16 +4,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from jacobians.graph.node import Node
+from jacobians.graph.node import Array, Node
 from jacobians.verification.flow import Flow
 from jacobians.verification.hypotheses import mistakes
 from jacobians.verification.judging import Guess, added
 from jacobians.verification.within import valued
 from jacobians.verification.workings import Edge
-
-Array = NDArray[Any]
 
 _MOST_KINDS = 48  # kinds of derivatives that are taken again and again
 _CHAIN = 7  # operations below a derivative by which it is told from others of its operation
@@ -33,8 +30,9 @@ def kinds(flow: Flow) -> list[list[Edge]]:
             key = edge.position, edge.node.shape, _chain(flow, edge, depth)
             sets.setdefault(key, []).append(edge)
         for edges in sets.values():
-            if len(edges) > 1:
-                found.setdefault(tuple(map(id, edges)), edges)
+            for some in (edges, edges[::2], edges[1::2]):  # all, or one of the two halves of a step
+                if len(some) > 1:
+                    found.setdefault(tuple(map(id, some)), some)
     return list(found.values())[:_MOST_KINDS]
 
 
@@ -66,16 +64,13 @@ def at_each_step(flow: Flow) -> Iterator[Guess]:
                 continue
             others = {id(e): table[words][1] for e, table in zip(edges, tables, strict=True)}
             near = flow.adds_by(others, weights)
-            if near is None or np.abs(near - error).max() > slack:
+            if not np.abs(near - error).max() <= slack:
                 continue
             adds = flow.adds_by(others)
-            if adds is not None:
-                last = edges[-1]
-                said = words.format(flow.said(last.node), flow.said(last.operand))
-                text = f"{said}, as in all {len(edges)} derivatives of that kind"
-                yield added(
-                    kind, text, adds, (1.85 if len(edges) < 3 else 1.7) + 0.002 * len(words)
-                )
+            last = edges[-1]
+            said = words.format(flow.said(last.node), flow.said(last.operand))
+            text = f"{said}, as in all {len(edges)} derivatives of that kind"
+            yield added(kind, text, adds, (1.85 if len(edges) < 3 else 1.7) + 0.002 * len(words))
 
 
 def everywhere(flow: Flow) -> Iterator[Guess]:
@@ -84,7 +79,10 @@ def everywhere(flow: Flow) -> Iterator[Guess]:
         used = [edge for edge in flow.edges if node in edge.local.terms.operands]
         if len(used) < 2 or not value.ndim:
             continue
-        others = [(f"the factor {flow.said(node)} is forgotten", "skipped", np.ones_like(value))]
+        others = [
+            (f"the factor {flow.said(node)} is forgotten", "skipped", np.ones_like(value)),
+            (f"{flow.said(node)} has the wrong sign", "sign", -value),
+        ]
         if value.ndim == 2 and value.shape[0] == value.shape[1]:
             others += [
                 (f"{flow.said(node)} stands transposed", "transposed", value.T),
@@ -93,10 +91,7 @@ def everywhere(flow: Flow) -> Iterator[Guess]:
         for text, kind, other in others:
             values = {**flow.values, node: other}
             adds = flow.adds_where({id(edge): values for edge in used})
-            if adds is not None:
-                yield added(
-                    kind, f"{text}, in all {len(used)} derivatives that it is in", adds, 1.6
-                )
+            yield added(kind, f"{text}, in all {len(used)} derivatives that it is in", adds, 1.6)
 
 
 def other_steps(flow: Flow) -> Iterator[Guess]:
@@ -122,22 +117,20 @@ def _of_steps(
     chosen: dict[int, dict[Node, Any]] = {}
     for edge in edges:
         own: dict[Node, Any] = {}
-        for operand in flow.read_by(edge):
-            first = later and operand.operation is None and operand.value is not None
-            if operand in table:
-                own[operand] = table[operand]
-            elif first and operand.shape == nodes[0].shape:
-                own[operand] = values[0]
+        read = flow.read_by(edge)
+        own.update({operand: table[operand] for operand in read if operand in table})
+        first = [o for o in read if o not in flow.down and o.shape == nodes[0].shape]
+        if later and not own and len(first) == 1:
+            own[first[0]] = values[0]
         if own:
             chosen[id(edge)] = {**flow.values, **own}
     if len(chosen) < 2:
         return
     adds = flow.adds_where(chosen)
-    if adds is not None:
-        of, state = flow.said(edges[-1].node), flow.said(nodes[-1])
-        when = "after" if later else "before"
-        text = f"in each derivative like that of {of}, the {state} of the step {when} stands where that of "
-        yield added("instead", f"{text}the step itself is meant", adds, 1.7)
+    of, state = flow.said(edges[-1].node), flow.said(nodes[-1])
+    when = "after" if later else "before"
+    text = f"in each derivative like that of {of}, the {state} of the step {when} stands where that of "
+    yield added("instead", f"{text}the step itself is meant", adds, 1.7)
 
 
 def _initial(flow: Flow, state: Node) -> Array:

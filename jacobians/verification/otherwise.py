@@ -5,17 +5,15 @@ difference with an argument put in place of another is held against what the cla
 """
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from jacobians.graph.node import Array
 from jacobians.verification.flow import Told
 from jacobians.verification.judging import is_earned
 from jacobians.verification.subject import Pair, Subject, copied, leaves_of
 from jacobians.verification.variations import far, variations
-
-Array = NDArray[Any]
 
 _STEP = 1e-5  # of central differences, as a share of the argument's size
 _EXACT = 1e-6  # a relative error that differences of such a step stay below

@@ -7,7 +7,7 @@ from math import isfinite
 from typing import Any, NamedTuple
 
 from jacobians.ground.trees import plain
-from jacobians.verification.reasoning import Finding
+from jacobians.verification.reasoning import Finding, sentence
 from jacobians.verification.taylor import Slope
 
 _REASON = re.compile(r" \(.*?\)")  # remarks, in which parts may differ
@@ -21,98 +21,53 @@ _COMPARED = {
 
 @dataclass(frozen=True)
 class Worst:
-    """The entry that is furthest from what it may be.
+    """The entry that is furthest from what it may be."""
 
-    Attributes
-    ----------
-    index : tuple of int
-        In the tensor; in a gradient or a change, where the tensor is too large to be compared whole.
-    place : str
-        In words: ``i = 1, k = 0``.
-    yours, reference : float
-        The two values.
-    absolute, relative : float
-        Their difference; relative to the reference, infinite where that is 0.
-    allowed : float
-        The largest absolute difference that would pass.
-    """
-
+    # In the tensor; in a gradient or a change, where the tensor is too large to be compared whole.
     index: tuple[int, ...]
-    place: str
-    yours: float
+    place: str  # in words: ``i = 1, k = 0``
+    yours: float  # the two values
     reference: float
-    absolute: float
+    absolute: float  # their difference; relative to the reference, infinite where that is 0
     relative: float
-    allowed: float
+    allowed: float  # the largest absolute difference that would pass
 
 
 class Part(NamedTuple):
-    """The verdict on one claim for one result and one argument.
+    """The verdict on one claim for one result and one argument."""
 
-    Attributes
-    ----------
-    kind : {"derived", "jacobian", "vjp", "jvp"}
-        What is claimed; "derived" is this package's own.
-    title : str
-        ``∂Y_ij/∂X_kl``.
-    output, wrt : str
-        Which of several results, as in ``[0]`` or ``['angle']``, and by which argument.
-    shape, claimed_shape : tuple of int
-        Of the tensor, and of what is claimed.
-    way : {"tensor", "backward", "forward", "pairing", "shape"}
-        What was compared: the whole tensor; gradients for some upstreams; changes along some
-        directions; numbers, such gradients along a direction; or no more than shapes.
-    asked : str
-        How the claim was asked: "every entry", "every basis upstream (6), and one at random", …
-    entries, failed : int
-        How many numbers were compared, and how many are wrong.
-    kinks, undecided : int
-        How many have no derivative but two slopes, and how many have no reference at all.
-    at_kinks : bool
-        Whether the verdict hangs on kinks: what fails is there alone, and may be a convention (a mask
-        ``z > 0`` for several units at 0) that lies between no two slopes; or all that is not zero is there.
-    linear : bool
-        False where a backward or forward is not linear in what it is given.
-    worst : Worst or None
-        None where nothing was compared.
-    findings : tuple of Finding
-        The diagnosis, best explanation first.
-    slope : Slope
-        The exponent of the Taylor remainder.
-    reference : str
-        What the claim was held against.
-    reference_error : float
-        The largest error of the reference, by its own estimate.
-    open_to : str
-        Why the claim is not called right although nothing is wrong; empty where it is judged.
-    precision : str
-        "float32" where the claim was held to no more; empty for float64.
-    notes : tuple of str
-        What else a reader should know.
-    """
-
-    kind: str
-    title: str
-    output: str
+    kind: str  # what is claimed; "derived" is this package's own
+    title: str  # ``∂Y_ij/∂X_kl``
+    output: str  # which of several results, as in ``[0]`` or ``['angle']``, and by which argument
     wrt: str
-    shape: tuple[int, ...]
+    shape: tuple[int, ...]  # of the tensor, and of what is claimed
     claimed_shape: tuple[int, ...]
-    reference: str
-    findings: tuple[Finding, ...] = ()
+    reference: str  # what the claim was held against
+    findings: tuple[Finding, ...] = ()  # the diagnosis, best explanation first
+    # What was compared: the whole tensor; gradients for some upstreams; changes along some directions; numbers,
+    # such gradients along a direction; or no more than shapes.
     way: str = "tensor"
-    asked: str = ""
-    entries: int = 0
+    asked: str = ""  # how the claim was asked: "every entry", "every basis upstream (6), and one at random", …
+    entries: int = 0  # how many numbers were compared, and how many are wrong
     failed: int = 0
-    kinks: int = 0
+    kinks: int = (
+        0  # how many have no derivative but two slopes, and how many have no reference at all
+    )
     undecided: int = 0
+    # Whether the verdict hangs on kinks: what fails is there alone, and may be a convention (a mask ``z > 0`` for
+    # several units at 0) that lies between no two slopes; or all that is not zero is there.
     at_kinks: bool = False
-    linear: bool = True
-    worst: Worst | None = None
-    slope: Slope = Slope(None, "not known: nothing was compared")
-    reference_error: float = 0.0
-    open_to: str = ""
-    precision: str = ""
-    notes: tuple[str, ...] = ()
+    linear: bool = True  # false where a backward or forward is not linear in what it is given
+    worst: Worst | None = None  # none where nothing was compared
+    slope: Slope = Slope(
+        None, "not known: nothing was compared"
+    )  # the exponent of the Taylor remainder
+    reference_error: float = 0.0  # the largest error of the reference, by its own estimate
+    open_to: str = (
+        ""  # why the claim is not called right although nothing is wrong; empty where it is judged
+    )
+    precision: str = ""  # "float32" where the claim was held to no more; empty for float64
+    notes: tuple[str, ...] = ()  # what else a reader should know
 
     @property
     def verdict(self) -> str:
@@ -155,7 +110,7 @@ class Part(NamedTuple):
             else:
                 yield "difference", f"at most {difference}" if worst.absolute else "none"
         if self.open_to and self.verdict == "undecided":
-            yield "undecided", _sentence(self.open_to)
+            yield "undecided", sentence(self.open_to)
         for number, finding in enumerate(self.findings):
             left = (
                 f" It leaves {finding.remaining:.0%} of the error."
@@ -238,10 +193,6 @@ def _is_reason(one: Finding, part: Part, first: Part) -> bool:
     alike = part.kind == first.kind and part.verdict == first.verdict == "WRONG"
     known = [_REASON.sub("", other.text) for other in part.findings if other.remaining == 0]
     return part is first or (alike and one.remaining == 0 and _REASON.sub("", one.text) in known)
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:] + "."
 
 
 def _index(index: tuple[int, ...]) -> str:

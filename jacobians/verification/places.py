@@ -26,18 +26,9 @@ class Region(NamedTuple):
 
 
 def find(where: Mask, relevant: Mask, names: Sequence[str], out_ndim: int) -> Region:
-    """The place of the marked entries among those that can be nonzero.
+    """The place of the marked entries, at least one, among the relevant ones: a diagonal of structure is no place.
 
-    Parameters
-    ----------
-    where : ndarray of bool
-        The entries to describe; at least one.
-    relevant : ndarray of bool
-        The entries that count: a diagonal of structure is not a place.
-    names : sequence of str
-        The letters of the axes.
-    out_ndim : int
-        How many axes are the output's: one of their indices is a row.
+    The axes have these names; the first ``out_ndim`` are the output's: one of their indices is a row.
     """
     index = indices(where)
     count = int(np.count_nonzero(where))

@@ -7,11 +7,9 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from jacobians.graph.node import Array
 from jacobians.tracing.generators import GLOBAL, KINDS, same_state, state_of, within_reach
-
-Array = NDArray[Any]
 
 
 class Randomness(NamedTuple):

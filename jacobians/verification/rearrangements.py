@@ -3,19 +3,17 @@
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 from math import prod
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from jacobians.graph.node import Node
+from jacobians.graph.node import Array, Node
 from jacobians.verification.flow import Flow
 from jacobians.verification.judging import Guess, added
 from jacobians.verification.variations import axes_of, axes_said, far, steps_of, variations
 from jacobians.verification.within import valued
 from jacobians.verification.workings import Edge
 
-Array = NDArray[Any]
 Rearranged = tuple[str, str, Array, float]
 """A gradient that stands in another's place: the kind of mistake, the words, the array, how plain it is."""
 
@@ -75,19 +73,12 @@ def _without_products(flow: Flow, node: Node, G: Array, where: str) -> list[Rear
 def turned_edges(flow: Flow) -> Iterator[Guess]:
     """The gradient that goes one of several ways from a node, transposed."""
     for edge in flow.edges:
-        shape = edge.node.shape
+        shape, up = edge.node.shape, flow.up[edge.node]
         if len(shape) < 2 or shape[-1] != shape[-2] or len(flow.into(edge.node)) < 2:
             continue
-        G = np.swapaxes(flow.up[edge.node].reshape(-1, *shape), -1, -2).reshape(
-            flow.up[edge.node].shape
-        )
+        turned = np.swapaxes(up.reshape(-1, *shape), -1, -2).reshape(up.shape)
         text = f"the gradient by {flow.said(edge.node)} is transposed, on its way to {flow.said(edge.operand)}"
-        yield added(
-            "transposed",
-            text,
-            flow.pulled(edge, G) @ flow.down[edge.operand] - flow.through(edge),
-            1.6,
-        )
+        yield added("transposed", text, flow.adds_of(edge, up=turned), 1.6)
 
 
 def moved_entries(flow: Flow) -> Iterator[Guess]:
@@ -115,19 +106,25 @@ def _not_added(flow: Flow, family: list[Edge]) -> Iterator[Guess]:
     if stacked.sum(0).max(initial=0) <= 1:
         return
     of, ends = flow.said(family[0].operand), np.cumsum([prod(e.node.shape) for e in family])[:-1]
-    once = np.flip(np.cumsum(np.flip(stacked, 0), 0), 0) <= 1
-    for kept, which in ((once, "last"), (np.cumsum(stacked, 0) <= 1, "first")):
+    tables = [flow.matrix(e) for e in family]
+    alone = [_last(table) for table in tables if table is not None]  # d[places] += G, of each use
+    for kept, which in (
+        (_last(stacked), "last"), (np.concatenate(alone), "last"), (np.cumsum(stacked, 0) <= 1, "first"),
+    ):  # fmt: skip
         parts = np.split(stacked * kept, ends)
         text = f"an entry of {of} that is picked several times gets the {which} gradient alone"
         yield added("picked", f"{text}, where their sum is meant", _put(flow, family, parts), 1.5)
 
 
+def _last(table: Array) -> Array:
+    """Where no later row has an entry."""
+    return np.flip(np.cumsum(np.flip(table, 0), 0), 0) <= 1
+
+
 def _put(flow: Flow, family: list[Edge], matrices: Sequence[Array]) -> Array:
     """What it adds that entries are picked by other matrices."""
-    total = np.zeros_like(flow.right)
-    for edge, matrix in zip(family, matrices, strict=True):
-        total += flow.up[edge.node] @ matrix @ flow.down[edge.operand] - flow.through(edge)
-    return total
+    parts = [flow.adds_of(e, matrix) for e, matrix in zip(family, matrices, strict=True)]
+    return np.asarray(np.sum(parts, axis=0))
 
 
 def _other_starts(flow: Flow, family: list[Edge]) -> Iterator[Guess]:
@@ -179,70 +176,77 @@ def _off(flow: Flow, edge: Edge) -> Iterator[Guess]:
 def _of_others(flow: Flow, edge: Edge, matrix: Array, text: str) -> Iterator[Guess]:
     """The derivative of what is picked by another table: labels that are off in the value too."""
     value = np.ravel(np.asarray(flow.values[edge.operand], np.float64))
-    adds = flow.adds_with(
-        {edge.node: (matrix @ value).reshape(edge.node.shape)}, {id(edge): matrix}
-    )
-    if adds is not None:
-        yield added("shift", f"{text} (labels)", adds, 1.6)
+    picked = (matrix @ value).reshape(edge.node.shape)
+    adds = flow.adds_with({edge.node: picked}, {id(edge): matrix})
+    yield added("shift", f"{text} (labels)", adds, 1.6)
 
 
 def reduced(flow: Flow) -> Iterator[Guess]:
     """What is summed over the axes of a broadcast: over others, over all, averaged, or one of them."""
     for edge in flow.edges:
-        operation = edge.node.operation
-        shape, small = edge.node.shape, edge.operand.shape
-        if operation is None or not operation.elementwise or shape == small or not shape:
-            continue
-        padded = (1,) * (len(shape) - len(small)) + small
-        summed = [a for a in range(len(shape)) if padded[a] == 1 and shape[a] > 1]
-        slope = flow.slope(edge)
-        if slope is None or not summed:
+        found = _broadcast(flow, edge)
+        if found is None:
             continue
         users = flow.users(edge.node)
         each = [flow.pulled(e, flow.up[e.node]) for e in users] if 1 < len(users) < 4 else []
         for up in (flow.up[edge.node], *each):  # all that reaches it, or what one use of it gives
-            yield from _reduced_by(flow, edge, up.reshape(-1, *shape) * slope, summed)
+            U = up.reshape(-1, *edge.node.shape) * found.slope
+            yield from _reduced_by(flow, edge, U, found.axes)
+            yield from _over_other_axes(flow, edge, U, found.axes)
 
 
-def _reduced_by(flow: Flow, edge: Edge, U: Array, summed: list[int]) -> Iterator[Guess]:
+class _Repeated(NamedTuple):
+    """The axes along which an elementwise node repeats an operand, and its derivative by it."""
+
+    axes: tuple[int, ...]
+    slope: Array
+
+
+def _broadcast(flow: Flow, edge: Edge) -> _Repeated | None:
+    slope, shape = flow.slope(edge), edge.node.shape
+    padded = (1,) * (len(shape) - edge.operand.ndim) + edge.operand.shape
+    axes = tuple(a for a, n in enumerate(shape) if n > padded[a])
+    return _Repeated(axes, slope) if axes and slope is not None else None
+
+
+def _total(U: Array, axes: Sequence[int]) -> Array:
+    """Sums of gradients, one after the other, over axes that are kept."""
+    return np.asarray(U.sum(axis=tuple(a + 1 for a in axes), keepdims=True))
+
+
+def _reduced_by(flow: Flow, edge: Edge, U: Array, axes: tuple[int, ...]) -> Iterator[Guess]:
     """Sums of a gradient over other axes than those of its broadcast."""
-    shape, down = edge.node.shape, flow.down[edge.operand]
-    sums = U.sum(axis=tuple(a + 1 for a in summed), keepdims=True)
-    flat = sums.reshape(len(U), -1)
-    right = flat @ down
-    count = prod(shape[a] for a in summed)
-    by = flow.said(edge.operand)
-    axes = " and ".join(f"axis {a}" for a in summed)
-    yield added(
-        "mean",
-        f"the gradient by {by} is a mean over {axes}, where a sum is meant",
-        flat @ down / count - right,
-        1.5,
-    )
-    for which, total in _sums(U, summed):
+    down, sums = flow.down[edge.operand], _total(U, axes).reshape(len(U), -1)
+    right = sums @ down
+    by, meant = f"the gradient by {flow.said(edge.operand)}", axes_said(axes)
+    count = U.size // sums.size
+    text = f"{by} is a mean over {meant}, where a sum is meant"
+    yield added("mean", text, right / count - right, 1.5)
+    for which, total in _sums(U, axes):
         if total[0].size in (1, prod(edge.operand.shape)):
-            other = np.broadcast_to(total.reshape(len(U), -1), flat.shape)
-            text = f"the gradient by {by} is summed over {which}, where {axes} is meant"
+            other = np.broadcast_to(total.reshape(len(U), -1), sums.shape)
+            text = f"{by} is summed over {which}, where {meant} is meant"
             yield added("reduced", text, other @ down - right, 1.5)
-    first = U[
-        (slice(None), *(slice(0, 1) if a in summed else slice(None) for a in range(len(shape))))
-    ]
-    yield added(
-        "reduced",
-        f"the gradient by {by} is that of one index of {axes} alone, where a sum is meant",
-        first.reshape(len(U), -1) @ down - right,
-        1.7,
-    )
-    yield from _over_other_axes(flow, edge, U, summed)
+    first = U[tuple(slice(0, 1) if a - 1 in axes else slice(None) for a in range(U.ndim))]
+    text = f"{by} is that of one index of {meant} alone, where a sum is meant"
+    yield added("reduced", text, first.reshape(len(U), -1) @ down - right, 1.7)
 
 
-def _sums(U: Array, summed: list[int]) -> Iterator[tuple[str, Array]]:
+def _sums(U: Array, axes: tuple[int, ...]) -> Iterator[tuple[str, Array]]:
     """Sums over others than these axes, in words."""
-    for count in range(1, U.ndim):
-        for other in combinations(range(U.ndim - 1), count):
-            if list(other) != summed:
-                which = "all axes" if count == U.ndim - 1 > 1 else axes_said(other)
-                yield which, U.sum(axis=tuple(a + 1 for a in other))
+    for other in _other_axes(U.ndim - 1, axes):
+        if other:
+            yield _said_of(other, U.ndim - 1), _total(U, other)
+
+
+def _other_axes(ndim: int, axes: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """All sets of axes but this one."""
+    sets = [c for count in range(ndim + 1) for c in combinations(range(ndim), count)]
+    return [other for other in sets if other != axes]
+
+
+def _said_of(axes: tuple[int, ...], ndim: int) -> str:
+    return "all axes" if len(axes) == ndim > 1 else axes_said(axes)
 
 
 def misshapen(flow: Flow, got: Array) -> Iterator[tuple[str, str]]:
@@ -250,76 +254,57 @@ def misshapen(flow: Flow, got: Array) -> Iterator[tuple[str, str]]:
     node = flow.start
     while len(users := flow.users(node)) == 1 and prod(users[0].node.shape) == prod(node.shape):
         node = users[0].node
-    for edge in users:
-        shape, slope = edge.node.shape, flow.slope(edge)
-        padded = (1,) * (len(shape) - edge.operand.ndim) + edge.operand.shape
-        summed = [a for a in range(len(shape)) if padded[a] == 1 and shape[a] > 1]
-        if slope is None or not summed or len(users) > 1:
-            continue
-        U = flow.up[edge.node].reshape(-1, *shape) * slope
-        for which, total in _sums(U, summed):
-            for mean in (1, U[0].size // max(total[0].size, 1)):
-                told = np.squeeze(total / mean)
-                if told.shape == np.squeeze(got).shape and np.allclose(
-                    told, np.squeeze(got), rtol=1e-6, atol=1e-9 * np.abs(told).max(initial=0.0)
-                ):
-                    how = "summed" if mean == 1 else "averaged"
-                    text = f"the gradient by {flow.said(flow.start)} is {how} over {which}, where a sum over "
-                    text += f"{axes_said(summed)} is meant: its shape is {got.shape[1:]}, where "
-                    yield "reduced", f"{text}{flow.start.shape} is meant"
-                    return
-
-
-def _over_other_axes(flow: Flow, edge: Edge, U: Array, summed: list[int]) -> Iterator[Guess]:
-    """A sum that is broadcast back, a softmax's or a mean's: over another axis, or over more."""
-    shape, between_, node = edge.node.shape, np.ones((1, prod(edge.operand.shape))), edge.operand
-    while True:
-        below = flow.into(node)
-        if len(below) != 1:
-            return
-        (last,) = below
-        if prod(last.operand.shape) != prod(node.shape):
-            break
-        between_, node = flow.pulled(last, between_), last.operand
-    each = _summed_alone(flow, last)
-    if last.operand.shape != shape or each is None:
+    found = _broadcast(flow, users[0]) if len(users) == 1 else None
+    if found is None:
         return
-    padded = tuple(1 if a in summed else n for a, n in enumerate(shape))
-    scale = between_.reshape(padded)
-    right = (
-        np.broadcast_to(U.sum(axis=tuple(a + 1 for a in summed), keepdims=True), U.shape)
-        * scale
-        * each
-    )
-    down, axes = flow.down[last.operand], axes_said(summed)
-    share = right.reshape(len(U), -1) @ down
-    outside = [
-        np.ones(padded)
-    ]  # what stands inside of the sum here, and outside of it in the claim
+    U = flow.up[users[0].node].reshape(-1, *users[0].node.shape) * found.slope
+    wanted = np.squeeze(got)
+    for which, total in _sums(U, found.axes):
+        for mean in (1, U[0].size // max(total[0].size, 1)):
+            told = np.squeeze(total / mean)
+            slack = 1e-6 * np.abs(wanted) + 1e-9 * np.abs(told).max(initial=0.0)
+            if told.shape == wanted.shape and (np.abs(told - wanted) <= slack).all():
+                how = "summed" if mean == 1 else "averaged"
+                text = f"the gradient by {flow.said(flow.start)} is {how} over {which}, where a sum over "
+                text += f"{axes_said(found.axes)} is meant: its shape is {got.shape[1:]}, where "
+                yield "reduced", f"{text}{flow.start.shape} is meant"
+                return
+
+
+def _over_other_axes(flow: Flow, edge: Edge, U: Array, axes: tuple[int, ...]) -> Iterator[Guess]:
+    """A sum that is broadcast back, a softmax's or a mean's: over another axis, or over more."""
+    shape, found = edge.node.shape, _sum_below(flow, edge.operand)
+    if found is None or found[0].shape != shape:
+        return
+    summed, each, between_ = found
+    kept = tuple(1 if a in axes else n for a, n in enumerate(shape))
+    each = each * between_.reshape(kept)
+    down = flow.down[summed]
+    share = (_total(U, axes) * each).reshape(len(U), -1) @ down
+    outside = [np.ones(kept)]  # what stands inside of the sum here, outside of it in the claim
     for value in flow.values.values():
         array = np.asarray(value, np.float64)
-        if array.size == prod(padded) and (array != 0).all() and len(outside) < _MOST_OUTSIDE:
-            outside += [array.reshape(padded), 1 / array.reshape(padded)]
-    for count in range(len(shape) + 1):
-        for other in combinations(range(len(shape)), count):
-            if list(other) == summed:
-                continue
-            sizes = prod(shape[a] for a in summed) / prod(shape[a] for a in other)
-            text = f"the sum in the gradient through {flow.said(edge.operand)} "
-            text += "runs over " * bool(count)
-            text += "all axes" if count == len(shape) > 1 else axes_said(other) or "is forgotten"
-            for v in outside:
-                again = (U * v).sum(axis=tuple(a + 1 for a in other), keepdims=True) / v * scale
-                again = (np.broadcast_to(again, U.shape) * each).reshape(len(U), -1) @ down
-                for factor in {1.0, sizes}:
-                    yield added(
-                        "reduced", f"{text}, where {axes} is meant", factor * again - share, 1.45
-                    )
+        if array.size == prod(kept) and (array != 0).all() and len(outside) < _MOST_OUTSIDE:
+            outside += [array.reshape(kept), 1 / array.reshape(kept)]
+    for other in _other_axes(len(shape), axes):
+        sizes = prod(shape[a] for a in axes) / prod(shape[a] for a in other)
+        how = f"runs over {_said_of(other, len(shape))}" if other else "is forgotten"
+        text = f"the sum in the gradient through {flow.said(edge.operand)} {how}, where {axes_said(axes)} is meant"
+        for v in outside:
+            again = (_total(U * v, other) / v * each).reshape(len(U), -1) @ down
+            for factor in {1.0, sizes}:
+                yield added("reduced", text, factor * again - share, 1.45)
 
 
-def _summed_alone(flow: Flow, edge: Edge) -> Array | None:
-    """The slope by each entry of the operand where each goes into one entry of the node: a sum, a variance."""
-    matrix = flow.matrix(edge)
-    if matrix is None or (np.count_nonzero(matrix, axis=0) > 1).any():
-        return None
-    return np.asarray(matrix.sum(axis=0).reshape(edge.operand.shape))
+def _sum_below(flow: Flow, node: Node) -> tuple[Node, Array, Array] | None:
+    """What a node is a sum of, a variance or a function of one; the slopes below and above the sum."""
+    above = np.ones((1, prod(node.shape)))
+    while len(below := flow.into(node)) == 1:
+        (last,) = below
+        if prod(last.operand.shape) != prod(node.shape):
+            matrix = flow.matrix(last)
+            if matrix is None or (np.count_nonzero(matrix, axis=0) > 1).any():
+                return None  # an entry that goes into several
+            return last.operand, matrix.sum(axis=0).reshape(last.operand.shape), above
+        above, node = flow.pulled(last, above), last.operand
+    return None

@@ -7,14 +7,17 @@ is. A guess is an explanation where it leaves nothing of the error that the tole
 next to nothing. To add one is to write its function and to enter it in ``HYPOTHESES``.
 """
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 
+from jacobians.graph.node import Array
 from jacobians.verification import (
     arrangements,
+    crossings,
     hypotheses,
     loops,
     places,
@@ -25,7 +28,6 @@ from jacobians.verification import (
     within,
 )
 from jacobians.verification.case import (
-    Array,
     Case,
     Sources,
     coarseness,
@@ -42,6 +44,7 @@ _FREE = 11  # numbers that the choice of two mistakes out of all is worth
 _LARGEST = 1e100  # beyond which sums of entries are no numbers
 _PARTNERS = 20  # that are tried of each
 _SURE = 1.6  # the weight of one that holds so plainly that intricate ones are not tried
+_LONGEST = 500  # that are told where anything else is known
 _LONG = 60  # characters of a sentence that a formula makes hard to read
 _PLACES = (
     "axis factor", "unexplained", "pointwise", "row", "column", "block", "entries", "results", "noise",
@@ -59,6 +62,11 @@ class Finding(NamedTuple):
     kind: str
     text: str
     remaining: float
+
+
+def sentence(text: str) -> str:
+    """With a capital and a full stop."""
+    return text[:1].upper() + text[1:] + "."
 
 
 class Hypothesis(NamedTuple):
@@ -123,14 +131,14 @@ _MAPS = (
     arrangements.unsummed, values.pointwise, shifts.shifts, shifts.strides,
 )  # fmt: skip
 _PLAIN = (
-    hypotheses.paths, hypotheses.skipped, within.operands, within.branches,
+    crossings.paths, hypotheses.skipped, within.operands, within.branches,
     within.triangles, within.picked, rearrangements.reduced,
 )  # fmt: skip
 _INTRICATE = (
-    hypotheses.exchanged, hypotheses.reordered, hypotheses.one_for_all, rearrangements.turned_edges,
+    crossings.exchanged, crossings.reordered, crossings.one_for_all, rearrangements.turned_edges,
     rearrangements.moved_entries, rearrangements.rearranged, within.other_nodes, within.taken_elsewhere,
-    hypotheses.factors, hypotheses.two_paths, remade.other_axes, remade.arrays, remade.conditions,
-    loops.everywhere, loops.at_each_step, loops.other_steps,
+    hypotheses.factors, crossings.two_paths, remade.other_axes, remade.along_other_axes,
+    remade.arrays, remade.passed_over, remade.conditions, loops.everywhere, loops.at_each_step, loops.other_steps,
 )  # fmt: skip
 
 HYPOTHESES: tuple[Stage, ...] = (
@@ -155,6 +163,7 @@ def is_vague(one: Diagnosis | Finding) -> bool:
     long = one.kind == "term" and len(text) > _LONG
     unread = one.kind == "factor" and "(" not in text and "is 2 ×" not in text
     told = "everywhere" in text or "reversed" in text
+    unread |= "wrong entries" in text  # at a place, of which there is no reason yet
     return one.remaining > 0 or (one.kind in _PLACES and not told) or long or unread
 
 
@@ -170,7 +179,8 @@ def explained(case: Case) -> list[Diagnosis]:
         if number == 0 and (known or not case.claimed.size or not case.expected.size):
             continue  # no numbers to arrange
         known = [*_worth_reading(sorted(_held(case, stage), key=_rank)), *known]
-    return known[:_MOST]
+    readable = [one for one in known if len(one.text) <= _LONGEST]
+    return (readable or known)[:_MOST]
 
 
 def without_entries(sources: Sources) -> tuple[Finding, ...]:
@@ -194,18 +204,15 @@ def _held(case: Case, stage: Stage) -> list[Diagnosis]:
 
 
 def _of_row(judge: Judge, row: Hypothesis, about: Any) -> list[Diagnosis]:
-    """What holds of a hypothesis, as far as it can be tried."""
+    """What holds of a hypothesis."""
     found: list[Diagnosis] = []
     try:
         for guess in row.function(about):
             one = guess if isinstance(guess, Diagnosis) else judge(guess)
-            if one is not None:
-                found.append(one)
-    except (
-        Exception
-    ):  # the function's own operations, given what a mistake makes of their arguments
-        if not row.of_graph:
-            raise
+            found += [one] if one is not None else []
+    except Exception as error:  # a verdict is worth more than one of its explanations
+        text = f"the hypothesis {row.function.__name__} failed: {type(error).__name__}: {error}"
+        warnings.warn(text, RuntimeWarning, stacklevel=2)
     return found
 
 
@@ -285,28 +292,20 @@ def _not_finite(given: Array, right: Array, case: Case) -> Iterator[Finding]:
     both = ours & theirs
     differ = both & ~((given == right) | (np.isnan(given) & np.isnan(right)))
     rest = 1.0 if case.before > 0 else 0.0
+
+    def where(bad: Array) -> str:
+        words = places.find(bad, np.ones_like(bad), case.names, case.out_ndim).words
+        return f", {words}." if words else ", every one."
+
     for bad, who in ((ours & ~theirs, "not finite"), (differ, "not the infinity that is right")):
         if bad.any():
-            kinds = [
-                name
-                for name, test in (
-                    ("nan", np.isnan(given[bad]).any()),
-                    ("inf", np.isinf(given[bad]).any()),
-                )
-                if test
-            ]
-            place = places.find(bad, np.ones_like(bad), case.names, case.out_ndim)
-            where = f", {place.words}" if place.words else ", every one"
-            text = f"{_count(bad)} {who} ({' and '.join(kinds)}){where}."
-            yield Finding("nan", text, rest)
+            tests = (("nan", np.isnan(given[bad])), ("inf", np.isinf(given[bad])))
+            kinds = " and ".join(name for name, found in tests if found.any())
+            yield Finding("nan", f"{_count(bad)} {who} ({kinds}){where(bad)}", rest)
     bad = theirs & ~ours
     if bad.any():
-        place = places.find(bad, np.ones_like(bad), case.names, case.out_ndim)
-        where = f", {place.words}" if place.words else ", every one"
-        text = (
-            f"The reference is not finite where this is: {_count(bad).lower()} not finite{where}."
-        )
-        yield Finding("nan", text, rest)
+        text = "The reference is not finite where this is: "
+        yield Finding("nan", f"{text}{_count(bad).lower()} not finite{where(bad)}", rest)
 
 
 def _count(bad: Array) -> str:
@@ -316,10 +315,12 @@ def _count(bad: Array) -> str:
 
 def _finding(one: Diagnosis) -> Finding:
     """An explanation as a sentence."""
-    text = one.text[:1].upper() + one.text[1:]
-    if not one.full and one.remaining < 1:
-        text += f"; this leaves {_percent(one.remaining)} of the error"
-    return Finding(one.kind, text + ".", one.remaining)
+    left = (
+        ""
+        if one.full or one.remaining == 1
+        else f"; this leaves {_percent(one.remaining)} of the error"
+    )
+    return Finding(one.kind, sentence(one.text + left), one.remaining)
 
 
 def _percent(share: float) -> str:

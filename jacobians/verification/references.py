@@ -10,10 +10,10 @@ from functools import cached_property, partial
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from jacobians.display.formulas import formula_of
 from jacobians.errors import ShapeError, UnsupportedError
+from jacobians.graph.node import Array
 from jacobians.ground.arguments import real_array
 from jacobians.notation.terms import Sum
 from jacobians.tensor.jacobian_tensor import JacobianTensor
@@ -24,7 +24,6 @@ from jacobians.verification.differences import Estimate, exact
 from jacobians.verification.stepping import RICHARDSON, Method, Pointwise
 from jacobians.verification.subject import Pair, Subject, copied, eps_of
 
-Array = NDArray[Any]
 Side = Literal["backward", "forward"]
 
 MOST_ENTRIES = 1 << 22  # of a tensor that is compared entry by entry
@@ -211,6 +210,14 @@ class Numerical(Reference):
         """Some columns of the tensor as a matrix."""
         found = self._subject.pointwise(pair.which).measured(self._method, columns).estimate
         return found.taken(pair.part)
+
+    def few_columns(self, pair: Pair, columns: Sequence[int]) -> Estimate:
+        """The same by fewer evaluations: one pair of points for each."""
+        return (
+            self._subject.pointwise(pair.which)
+            .by_single_differences(columns)
+            .estimate.taken(pair.part)
+        )
 
     @cached_property
     def rounding(self) -> float:

@@ -6,19 +6,16 @@ Unlike a mistake within one local derivative, this one stands in the values as i
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import combinations
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from jacobians.graph.node import Node, apply, input_node, ordered
+from jacobians.graph.node import Array, Node, apply, evaluate, input_node, ordered
 from jacobians.verification.flow import Flow
 from jacobians.verification.judging import Guess, added
 from jacobians.verification.variables import UNNAMED
 from jacobians.verification.variations import axes_said, variations
 from jacobians.verification.within import valued
-
-Array = NDArray[Any]
+from jacobians.verification.workings import tensor_of
 
 _SUM, _WHERE = "sum_over", "where"  # operations with axes, and with a condition
 _MOST_ARRAYS = 8  # that may be others
@@ -48,8 +45,22 @@ def arrays(flow: Flow) -> Iterator[Guess]:
                 continue
             seen.append(other)
             adds = flow.adds_with({leaf: other, **dict.fromkeys(bound, 1 - other)})
-            if adds is not None:
-                yield added(kind, f"the array {words}", adds, weight + 0.01 * read)
+            yield added(kind, f"the array {words}", adds, weight + 0.01 * read)
+
+
+def passed_over(flow: Flow) -> Iterator[Guess]:
+    """A value without its last operation, in all that follows from it: a temperature that is forgotten."""
+    for node in flow.nodes:
+        for operand in dict.fromkeys(node.operands):
+            value = np.asarray(flow.values.get(operand, operand.value))
+            same = operand.shape == node.shape and value.dtype.kind == "f"
+            if not same or not node.ndim or node is flow.output:
+                continue
+            adds = flow.adds_with({node: value})
+            text = (
+                f"{flow.said(operand)} stands where {flow.said(node)} is meant, in all that follows"
+            )
+            yield added("instead", text, adds, 1.67)
 
 
 def _instead(
@@ -82,14 +93,18 @@ def conditions(flow: Flow) -> Iterator[Guess]:
         of = flow.said(node)
         exchanged = f"the branches of {of} are exchanged, in the value as in its derivative"
         ignored = "is ignored, in the value as in its derivative: one branch is taken everywhere"
+        moved = [
+            (f"the condition of {of} is {words}", np.asarray(other, bool), weight)
+            for _, words, other, weight in variations(value, nearest=1)
+        ]
         for text, other, weight in (
             (exchanged, ~value, 1.5),
             (f"the condition of {of} {ignored}", np.ones_like(value), 1.52),
             (f"the condition of {of} {ignored}, the other one", np.zeros_like(value), 1.54),
+            *moved,
         ):
             adds = flow.adds_with({condition: other})
-            if adds is not None:
-                yield added("branches", text, adds, weight)
+            yield added("branches", text, adds, weight)
 
 
 def constants(flow: Flow) -> Iterator[Guess]:
@@ -116,7 +131,7 @@ def constants(flow: Flow) -> Iterator[Guess]:
             yield guess._replace(free=0 if _is_round(number) else 1)
         step = 1e-6 * (value or 1.0)
         slope = opened.adds_with({new[node]: np.asarray(value + step)})
-        if slope is not None and slope.any():
+        if np.isfinite(slope).all() and slope.any():
             slopes[node] = slope / step
     if known:
         return
@@ -155,7 +170,7 @@ def _fitted(flow: Flow, node: Node, value: float) -> tuple[float, Array | None]:
         return best
     for _ in range(_STEPS):
         adds = flow.adds_with({node: np.asarray(now)})
-        if adds is None or not adds.any():
+        if not np.isfinite(adds).all() or not adds.any():
             break
         share = float(np.vdot(adds, flow.error)) / size
         if np.abs(adds - flow.error).max() <= flow.allowed:
@@ -163,10 +178,8 @@ def _fitted(flow: Flow, node: Node, value: float) -> tuple[float, Array | None]:
         if share == before or abs(1 - share) < 1e-13:
             break
         at, now, before = now, now + (1 - share) * (now - at) / (share - before), share
-    number, adds = best
-    if adds is not None and abs(number) < 1e-9 * abs(value):
-        return 0.0, adds
-    return number, adds
+    number, fitting = best
+    return (0.0 if abs(number) < 1e-9 * abs(value) else number), fitting
 
 
 def _fitted_pair(
@@ -175,16 +188,15 @@ def _fitted_pair(
     """The numbers in the place of two constants that the error asks for, by steps of Gauss and Newton."""
     error, now = flow.error.ravel(), start.copy()
     columns = np.stack([s.ravel() for s in slopes], axis=1)
-    adds: Array | None = np.zeros_like(flow.error)
+    adds = np.zeros_like(flow.error)
     for _ in range(_STEPS):
-        assert adds is not None
         left = error - adds.ravel()
         step = np.linalg.lstsq(columns, left, rcond=1e-12)[0]
         if np.linalg.norm(left - columns @ step) > _NEAR * np.linalg.norm(error):
             break
         now = now + step
         adds = flow.adds_with({n: np.asarray(v) for n, v in zip(nodes, now, strict=True)})
-        if adds is None:
+        if not np.isfinite(adds).all():
             break
         if np.abs(adds - flow.error).max() <= flow.allowed:
             apart = np.abs(now - start) > 1e-6 * np.abs(start)
@@ -202,17 +214,12 @@ def other_axes(flow: Flow) -> Iterator[Guess]:
         shape = node.operands[0].shape
         for other in [(a,) for a in range(len(shape)) if (a,) != axes]:
             adds = _summed_over(flow, node, axes, other)
-            if adds is not None:
-                text = f"the sum in {flow.said(node)} runs over {axes_said(other)}, where {axes_said(axes)} is "
-                yield added(
-                    "reduced", f"{text}meant, in the value as in its derivative", adds, 1.65
-                )
+            text = f"the sum in {flow.said(node)} runs over {axes_said(other)}, where {axes_said(axes)} is "
+            yield added("reduced", f"{text}meant, in the value as in its derivative", adds, 1.65)
 
 
-def _summed_over(
-    flow: Flow, node: Node, axes: tuple[int, ...], other: tuple[int, ...]
-) -> Array | None:
-    """What it adds that a node sums over other axes; None where the rest does not take it."""
+def _summed_over(flow: Flow, node: Node, axes: tuple[int, ...], other: tuple[int, ...]) -> Array:
+    """What it adds that a node sums over other axes; no numbers where the rest does not take it."""
     operation, shape = node.operation, node.operands[0].shape
     assert operation is not None
     kept, kept_now = (
@@ -225,6 +232,23 @@ def _summed_over(
     try:
         found, _ = flow.rebuilt(remade)
     except (ValueError, TypeError, ArithmeticError):  # shapes that do not fit
-        return None
-    adds = found.right - flow.right
-    return adds if np.isfinite(adds).all() else None
+        return np.full_like(flow.right, np.nan)
+    return found.right - flow.right
+
+
+def along_other_axes(flow: Flow) -> Iterator[Guess]:
+    """The derivative of an operation along another axis than its own: a running sum, a sort."""
+    for edge in flow.edges:
+        operation, parameters = edge.node.operation, dict(edge.node.parameters)
+        axis = parameters.get("axis")
+        if operation is None or not isinstance(axis, int):
+            continue
+        for other in set(range(edge.operand.ndim)) - {axis % edge.operand.ndim}:
+            node = apply(operation, edge.node.operands, **{**parameters, "axis": other})
+            if node.shape != edge.node.shape:
+                continue
+            tensor = operation.local(node, edge.position)
+            local = tensor_of(tensor, node, evaluate(tensor.operands, flow.values))
+            adds = flow.adds_by({id(edge): local})
+            text = f"the derivative of {flow.said(edge.node)} runs along axis {other}, where axis "
+            yield added("reduced", f"{text}{axis % edge.operand.ndim} is meant", adds, 1.6)

@@ -4,11 +4,13 @@ from collections.abc import Iterator
 from functools import partial
 from itertools import product
 from math import gcd, prod
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
 
-from jacobians.verification.case import Array, Case
+from jacobians.graph.node import Array
+from jacobians.verification.case import Case
 from jacobians.verification.judging import Guess
 from jacobians.verification.places import listed
 
@@ -183,13 +185,7 @@ def _cut(case: Case) -> Iterator[Guess]:
             for axis in group:
                 ahead[axis] = slice(step, None) if step > 0 else slice(None, step)
                 behind[axis] = slice(None, -step) if step > 0 else slice(-step, None)
-
-            def of(claimed: Array, at: tuple[slice, ...] = tuple(ahead)) -> Array:
-                return claimed[at]
-
-            def apply(right: Array, at: tuple[slice, ...] = tuple(behind)) -> Array:
-                return right[at]
-
+            at, of = itemgetter(tuple(behind)), itemgetter(tuple(ahead))
             outside = np.ones(case.expected.shape, bool)
             outside[tuple(ahead)] = False
             free = int(np.count_nonzero(np.abs(case.claimed[outside]) > case.tol[outside]))
@@ -199,7 +195,7 @@ def _cut(case: Case) -> Iterator[Guess]:
                 f"the {many} {names} are off by one, with other entries at the end: padding is "
             )
             clause += "cut at the wrong end"
-            yield Guess("shift", clause, 1.9, apply, of, free=free)
+            yield Guess("shift", clause, 1.9, at, of, free=free)
 
 
 def _kernels(case: Case) -> Iterator[Guess]:
@@ -230,15 +226,10 @@ def _shifted(case: Case, axis: int, step: int) -> Guess:
         result[(*head, slice(start, stop))] = array[(*head, slice(start - step, stop - step))]
         return result
 
-    def at(index: tuple[Array, ...]) -> tuple[tuple[Array, ...], Array]:
-        source = index[axis] - step
-        inside = (source >= 0) & (source < size)
-        return (*index[:axis], source.clip(0, size - 1), *index[axis + 1 :]), inside
-
     clause = f"the indices of axis {case.names[axis]} are off by {abs(step)}"
     clause += f": what stands at {case.names[axis]} belongs to {case.names[axis]} "
     clause += f"{'−' if step > 0 else '+'} {abs(step)}"
-    return Guess("shift", clause, 1.75, apply, at=at, tolerance=lambda t: t)
+    return Guess("shift", clause, 1.75, apply, tolerance=lambda t: t)
 
 
 def _matched(case: Case, axis: int) -> Array | None:

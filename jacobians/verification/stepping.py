@@ -16,53 +16,38 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.errors import JacobiansError, UnsupportedError
+from jacobians.graph.node import Array
 from jacobians.verification.differences import WIDEST, Estimate, along, exact, noise_of
 
-Array = NDArray[Any]
 Method = Literal["auto", "complex-step", "richardson"]
 METHODS: tuple[Method, ...] = ("auto", "complex-step", "richardson")
 
 RICHARDSON = "Richardson-extrapolated central differences"
 _EVALUATIONS = 12  # of f for a column, by differences
 _MANY = 64  # columns from which each has one pair of points, not a table of them
+_MOST_GROUPS = 512  # of columns that are moved at once
 _IMAGINARY = 1e-30  # its square is lost beside any number, it itself is not
 _AGREES = 1e-6  # how far complex step and differences may differ, as a share of the row
 
 
 class Approximation(NamedTuple):
-    """A numerical Jacobian and how it was made.
+    """A numerical Jacobian and how it was made."""
 
-    Attributes
-    ----------
-    estimate : Estimate
-        One row for each entry of the result, one column for each of the argument that was asked for.
-    by : str
-        In words.
-    """
-
+    # One row for each entry of the result, one column for each of the argument that was asked for.
     estimate: Estimate
-    by: str
+    by: str  # in words
 
 
 class Pointwise:
     """A function of one array at a point, its result flat.
 
-    Parameters
-    ----------
-    function : callable
-        Takes an array of the point's shape, real or complex, gives a flat array.
-    point : numpy.ndarray
-        Where the derivative is taken.
-    value : numpy.ndarray
-        The function there.
-    eps : float
-        The unit of rounding.
+    ``function`` takes an array of the point's shape, real or complex; ``value`` is what it gives there.
     """
 
     def __init__(
@@ -151,7 +136,10 @@ class Pointwise:
         except UnsupportedError:
             if method == "complex-step":
                 raise
-            return self._by_single_differences(columns)
+            which = range(self.point.size) if columns is None else columns
+            if len(which) <= _MANY:
+                return Approximation(self.by_differences(columns), RICHARDSON)
+            return self.by_single_differences(which)
         trusted, error = self._trusted(found)
         chosen = found if columns is None else found[:, list(columns)]
         estimate = exact(np.where(np.isfinite(chosen), chosen, np.nan))
@@ -167,11 +155,8 @@ class Pointwise:
                 by = f"{RICHARDSON} (they contradict complex step)"
         return Approximation(estimate, by)
 
-    def _by_single_differences(self, columns: Sequence[int] | None) -> Approximation:
-        """By one pair of points for each column where there are many; confirmed, or extrapolated."""
-        which = range(self.point.size) if columns is None else columns
-        if len(which) <= _MANY:
-            return Approximation(self.by_differences(columns), RICHARDSON)
+    def by_single_differences(self, which: Sequence[int]) -> Approximation:
+        """Some columns by one pair of points for each; confirmed, or extrapolated."""
         steps = self.eps ** (1 / 3) * self.scales.reshape(-1)
         found, gaps = (np.empty((self.value.size, len(which))) for _ in range(2))
         with quiet(), np.errstate(all="ignore"):
@@ -196,7 +181,7 @@ class Pointwise:
             smooth = np.all(np.abs(gaps) <= 1e-3 * np.maximum(size[:, None], error))
             agrees = np.all(apart <= 10 * slope.error + _AGREES * spread)
         if not (smooth and agrees and np.all(np.isfinite(found))):
-            return Approximation(self.by_differences(columns), RICHARDSON)
+            return Approximation(self.by_differences(which), RICHARDSON)
         estimate = Estimate(found, error, np.zeros_like(found))
         return Approximation(estimate, "central differences, which extrapolated ones confirm")
 
@@ -206,7 +191,7 @@ class Pointwise:
         None where the groups are many, or the pattern is not the function's: a change in a row that no
         moved column has, or a slope along some direction that the Jacobian does not give.
         """
-        groups = _apart(pattern, pattern.shape[1] // 2)
+        groups = _apart(pattern, min(pattern.shape[1] // 2, _MOST_GROUPS))
         if groups is None:
             return None
         found = np.zeros((self.value.size, self.point.size))
@@ -232,16 +217,22 @@ class Pointwise:
                 if not np.all(bend <= 1e-3 * slope + 8 * self.noise[rows]):
                     return None
             error = error + 1e-9 * np.max(np.abs(found), axis=1, initial=0.0)[:, None]
-            random = np.random.default_rng(21)
-            for _ in range(2):
-                d = self.scales * random.uniform(0.5, 1.5, self.point.shape)
-                along = self.along([d]).taken(0)
-                apart = np.abs(found @ d.reshape(-1) - along.value)
-                spread = np.abs(found) @ np.abs(d.reshape(-1))
-                if not np.all(apart <= 10 * along.error + _AGREES * spread):
-                    return None
+            if not self._is_confirmed(found):
+                return None
         estimate = Estimate(found, error, np.zeros_like(found))
         return Approximation(estimate, "central differences, which extrapolated ones confirm")
+
+    def _is_confirmed(self, found: Array) -> bool:
+        """Whether slopes along random directions are those that a Jacobian gives."""
+        random = np.random.default_rng(21)
+        for _ in range(2):
+            d = self.scales * random.uniform(0.5, 1.5, self.point.shape)
+            along = self.along([d]).taken(0)
+            apart = np.abs(found @ d.reshape(-1) - along.value)
+            spread = np.abs(found) @ np.abs(d.reshape(-1))
+            if not np.all(apart <= 10 * along.error + _AGREES * spread):
+                return False
+        return True
 
     def _trusted(self, found: Array) -> tuple[NDArray[np.bool_], Array]:
         """The rows in which differences agree with complex step, and the error of each."""
@@ -265,6 +256,8 @@ def _apart(pattern: NDArray[np.bool_], most: int) -> list[list[int]] | None:
     """Columns in groups in which no two have a row in common; None where there are more than so many."""
     groups: list[list[int]] = []
     taken: list[NDArray[np.bool_]] = []
+    if np.max(np.count_nonzero(pattern, axis=1), initial=0) > most:
+        return None
     for n in range(pattern.shape[1]):
         own = pattern[:, n]
         for place, rows in enumerate(taken):

@@ -10,9 +10,9 @@ from types import BuiltinFunctionType
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from jacobians.errors import ShapeError, UnsupportedError
+from jacobians.graph.node import Array
 from jacobians.ground.arguments import float_array
 from jacobians.ground.trees import flatten, mapped
 from jacobians.notation.explicit import axis_names
@@ -22,7 +22,6 @@ from jacobians.verification.patience import Progress
 from jacobians.verification.randomness import distance, randomness
 from jacobians.verification.stepping import Pointwise
 
-Array = NDArray[Any]
 # What f may raise at a point beside the given one.
 _FLAWS = (ArithmeticError, ValueError, np.linalg.LinAlgError)
 _CALLS = 6  # of a function that draws: few masks are the same so often
@@ -30,29 +29,17 @@ _THREADS = 64.0  # units of rounding by which sums in another order may differ
 
 
 class Pair(NamedTuple):
-    """A result and an argument: what one Jacobian tensor is of.
+    """A result and an argument: what one Jacobian tensor is of."""
 
-    Attributes
-    ----------
-    output, which : int
-        Their places among the results, and among the arguments to differentiate by.
-    out, inner : numpy.ndarray
-        Their values.
-    part : slice
-        Where the result stands in the flat array of all.
-    title : str
-        ``∂f[0]_ij/∂X_kl``.
-    axes : str or None
-        The names of the tensor's axes; None where it has more axes than there are letters.
-    """
-
-    output: int
+    output: int  # their places among the results, and among the arguments to differentiate by
     which: int
-    out: Array
+    out: Array  # their values
     inner: Array
-    part: slice
-    title: str
-    axes: str | None
+    part: slice  # where the result stands in the flat array of all
+    title: str  # ``∂f[0]_ij/∂X_kl``
+    axes: (
+        str | None
+    )  # the names of the tensor's axes; None where it has more axes than there are letters
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -68,34 +55,12 @@ class Pair(NamedTuple):
 class Subject:
     """A function at its arguments.
 
-    Attributes
-    ----------
-    f, args, kwargs
-        As given, the arguments in the working precision.
-    name : str
-        Of the function.
-    several : bool
-        Whether ``wrt`` names several arguments.
-    places : list of int or str
-        Of the arguments to differentiate by: positions, or names of keyword arguments.
-    names : list of str
-        Of these arguments; ``known`` has those of all that are given by position.
-    points : list of numpy.ndarray
-        Their values.
-    outputs : list of numpy.ndarray
-        The results, in order.
-    paths : list of str
-        Where each stands in what the function returns: ``['angle']``, ``[0]``; empty for the only one.
-    treedef : TreeDef
-        The structure of what the function returns.
-    notes : list of str
-        What a reader should know.
-    unsteady : str
-        Why nothing can be judged: the function is not deterministic. Empty where it is.
-    changes : dict of str to list of str
-        Who was caught writing to what it was given, with the names of that.
-    unjudged : list of str
-        Arguments by which a backward returns gradients that are not asked for.
+    ``args`` and ``kwargs`` are in the working precision. ``places`` are those to differentiate by, positions
+    or names of keyword arguments, ``names`` and ``points`` their names and values; ``known`` are the names of
+    all that are given by position. ``outputs`` are the results in order, ``paths`` where each stands in what the
+    function returns (``['angle']``, ``[0]``), ``treedef`` its structure. ``unsteady`` says why nothing can be
+    judged, where the function is not deterministic; ``changes`` who was caught writing to what it was given;
+    ``unjudged`` has arguments by which a backward returns gradients that are not asked for.
     """
 
     def __init__(
@@ -105,7 +70,7 @@ class Subject:
             raise UnsupportedError(
                 f"the first argument is the function to check, not {type(f).__name__}"
             )
-        self.f = f
+        self.f, self.wrt = f, wrt
         self.several = not isinstance(wrt, Integral | str)
         self.notes: list[str] = []
         self.progress = Progress(name_of(f))
@@ -113,25 +78,8 @@ class Subject:
         self.changes: dict[str, list[str]] = {}
         self.unjudged: list[str] = []
         self._pointwise: dict[int, Pointwise] = {}
-        if isinstance(f, LibraryOperation):
-            self.name, self.known = f.name, list(f.arguments)
-            self.wrt: Wrt = _positions(f, wrt, len(args))
-        else:
-            name = name_of(f)
-            self.name = name if name.isidentifier() else "f"
-            self.known = parameter_names(f, args, kwargs)
-            self.wrt = wrt
-        self.places, self.names, values = chosen(f, args, kwargs, self.wrt)
-        if isinstance(f, LibraryOperation) and self.known:
-            self.names = [self.known[p] for p in self.places if isinstance(p, int)]
-        what = f"{self.name}: argument"
-        self.points = [
-            float_array(v, f"{what} {n}") for v, n in zip(values, self.names, strict=True)
-        ]
-        if not self.points:
-            raise ShapeError(f"{self.name}: wrt={wrt!r} names no argument to differentiate by")
+        self._name(args, kwargs)
         self.args, self.kwargs = list(args), dict(kwargs)
-        self.points = [np.array(p) for p in self.points]
         args, kwargs = self.arguments([p.copy() for p in self.points])
         result = f(*args, **kwargs)
         self._note_changes(self.name, args, kwargs)
@@ -144,6 +92,25 @@ class Subject:
         if not self.outputs:
             raise ShapeError(f"{self.name} returns no array: there is nothing to differentiate")
         self._widen(result)
+
+    def _name(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        """Find the names of the function and of its arguments, and those to differentiate by."""
+        f, name = self.f, name_of(self.f)
+        if isinstance(f, LibraryOperation):
+            self.name, self.known = f.name, list(f.arguments)
+            self.wrt = _positions(f, self.wrt, len(args))
+        else:
+            self.name = name if name.isidentifier() else "f"
+            self.known = parameter_names(f, args, kwargs)
+        self.places, self.names, values = chosen(f, args, kwargs, self.wrt)
+        if isinstance(f, LibraryOperation) and self.known:
+            self.names = [self.known[p] for p in self.places if isinstance(p, int)]
+        if not values:
+            raise ShapeError(f"{self.name}: wrt={self.wrt!r} names no argument to differentiate by")
+        self.points = [
+            np.array(float_array(v, f"{self.name}: argument {n}"))
+            for v, n in zip(values, self.names, strict=True)
+        ]
 
     def by(self, wrt: Wrt) -> "Subject":
         """The same function by other arguments."""

@@ -2,19 +2,16 @@
 
 from dataclasses import replace
 from math import inf
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from jacobians.graph.node import Array
 from jacobians.verification.claims import Sample
 from jacobians.verification.contests import Contest
 from jacobians.verification.parts import Worst
 from jacobians.verification.reasoning import Finding
 from jacobians.verification.subject import Pair, Subject, eps_of
 from jacobians.verification.verdicts import Tolerance, Verdict, by_rounding, too_loose
-
-Array = NDArray[Any]
 
 
 def without_ours(found: Contest, verdict: Verdict, notes: list[str]) -> Verdict:

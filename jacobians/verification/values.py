@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from jacobians.graph.node import Array
 from jacobians.verification import arrangements, places
-from jacobians.verification.case import Array, Case, allowance, norm, numbers, positive
+from jacobians.verification.case import Case, allowance, norm, numbers, positive
 from jacobians.verification.judging import Diagnosis, Guess, Judge, is_earned
 
 _FEW_TERMS = 8
@@ -131,27 +132,13 @@ def local(case: Case) -> Iterator[Diagnosis]:
     """What is the same for all wrong entries: where they are, and how they are wrong."""
     if not case.same_shape:
         return
-    judge = Judge(case)
     fails, relevant = case.fails, case.relevant
     place = places.find(fails, relevant, case.names, case.out_ndim)
-    count, total = int(np.count_nonzero(fails)), fails.size
-    claimed, expected, tol = case.claimed[fails], case.expected[fails], case.tol[fails]
-    where = f" {place.words}" if place.words else ""
-    how = None
-    kind, weight = place.kind, 2.0
-    if (np.abs(claimed) <= tol).all():
-        kind, weight, how = "zeros", 1.9, f"it is zero{where}, and should not be"
-    elif (np.abs(expected) <= tol).all():
-        kind, weight, how = "structure", 2.9, f"it is not zero{where}, where zero is right"
-    else:
-        fit = judge.fit(claimed, expected, tol) if place.kind != "scattered" or count <= 4 else None
-        if fit is not None and is_earned(fit.free if fit.named else 4, count):
-            left = np.abs(claimed - fit.factor * expected)
-            if (left <= allowance(case, tol, expected, fit.factor)).all():
-                kind, weight = fit.kind, 1.9 + fit.weight / 10
-                how = f"{' and '.join(fit.clauses)}{where}"
     if place.kind == "all":
         return  # the whole tensor: no place, and its factors are tried elsewhere
+    count, total = int(np.count_nonzero(fails)), fails.size
+    where = f" {place.words}" if place.words else ""
+    kind, weight, how = _how(case, place, where)
     if place.kind == "entry":
         index = tuple(int(a[0]) for a in places.indices(fails))
         text = f"one entry is wrong, {places.entry(index, case.names)}: it is "
@@ -173,6 +160,24 @@ def local(case: Case) -> Iterator[Diagnosis]:
     elif place.narrow:
         few_text = f"{count} entries are wrong{where}; all others are right"
         yield Diagnosis("entries", (few_text,), 2.1)
+
+
+def _how(case: Case, place: places.Region, where: str) -> tuple[str, float, str | None]:
+    """How all wrong entries are wrong: the kind, how plain it is, and the words; None where it is no one way."""
+    fails, count = case.fails, int(np.count_nonzero(case.fails))
+    claimed, expected, tol = case.claimed[fails], case.expected[fails], case.tol[fails]
+    if (np.abs(claimed) <= tol).all():
+        return "zeros", 1.9, f"it is zero{where}, and should not be"
+    if (np.abs(expected) <= tol).all():
+        return "structure", 2.9, f"it is not zero{where}, where zero is right"
+    fit = (
+        Judge(case).fit(claimed, expected, tol) if place.kind != "scattered" or count <= 4 else None
+    )
+    if fit is not None and is_earned(fit.free if fit.named else 4, count):
+        left = np.abs(claimed - fit.factor * expected)
+        if (left <= allowance(case, tol, expected, fit.factor)).all():
+            return fit.kind, 1.9 + fit.weight / 10, f"{' and '.join(fit.clauses)}{where}"
+    return place.kind, 2.0, None
 
 
 def _part(case: Case, place: places.Region, amount: str) -> Diagnosis:

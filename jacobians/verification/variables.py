@@ -8,27 +8,27 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import numpy as np
+
 from jacobians.graph.node import Node
 from jacobians.tracing.traced import Traced
 
 _INFIX = {
-    "add": "+",
-    "subtract": "−",
-    "multiply": "·",
-    "divide": "/",
-    "ratio": "/",
-    "matmul": "@",
-    "power": "**",
-}
+    "add": "+", "subtract": "−", "multiply": "·", "divide": "/", "ratio": "/", "matmul": "@", "power": "**",
+}  # fmt: skip
+_SAME_ENTRIES = (
+    "alias", "astype", "reshape", "broadcast", "broadcast_to", "squeeze", "expand_dims",
+)  # fmt: skip
 _OURS = str(Path(__file__).parent.parent)
 UNNAMED = "a constant"  # what is said of an array that no variable holds
+Arrays = dict[int, list[tuple[Any, str]]]  # with their names, by the ids of what owns their memory
 _DEEP = 5  # operations that are written out, of a value without a name
 _LONGEST = 48
 
 
 @contextmanager
-def variables_seen(known: dict[Node, str]) -> Iterator[None]:
-    """Fill in the names of traced values from the local variables of the user's functions.
+def variables_seen(known: dict[Node, str], arrays: Arrays) -> Iterator[None]:
+    """Fill in the names of traced values, and other arrays, from the local variables of the user's functions.
 
     A name that several values have is told of none, but of that in the outermost function.
     """
@@ -45,6 +45,8 @@ def variables_seen(known: dict[Node, str]) -> Iterator[None]:
             if isinstance(value, Traced):
                 place = _depth(frame), name
                 seen[value.node] = min(seen.get(value.node, place), place)
+            elif isinstance(value, np.ndarray):
+                arrays.setdefault(id(_owner(value)), []).append((value, name))
 
     sys.setprofile(see)
     try:
@@ -58,6 +60,21 @@ def variables_seen(known: dict[Node, str]) -> Iterator[None]:
     for node, (depth, name) in seen.items():
         if depth == outermost[name] and places[depth, name] == 1:
             known[node] = name
+
+
+def variable_of(value: Any, arrays: Arrays, closed: dict[int, str]) -> str:
+    """What the user calls an array, or one that has the same entries in memory."""
+    if not isinstance(value, np.ndarray):
+        return ""
+    owner = _owner(value)
+    known = [*arrays.get(id(owner), ()), (owner, closed.get(id(owner), ""))]
+    alike = [name for one, name in known if np.array_equal(np.ravel(one), np.ravel(value))]
+    return closed.get(id(value)) or next(filter(None, alike), "")
+
+
+def _owner(array: Any) -> Any:
+    """Whose memory it is."""
+    return array if array.base is None else array.base
 
 
 def _depth(frame: FrameType | None) -> int:
@@ -90,15 +107,7 @@ def brief(
     elif name in _INFIX and len(parts) == 2:
         own = [p if " " not in p or "(" in p[:1] else f"({p})" for p in parts]
         text = f" {_INFIX[name]} ".join(own)
-    elif len(parts) == 1 and name in (
-        "alias",
-        "astype",
-        "reshape",
-        "broadcast",
-        "broadcast_to",
-        "squeeze",
-        "expand_dims",
-    ):
+    elif len(parts) == 1 and name in _SAME_ENTRIES:
         text = parts[0]
     else:
         name = name.removesuffix("_over")

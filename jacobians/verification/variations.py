@@ -1,12 +1,11 @@
 """An array as people get it wrong: transposed, turned round, or with indices that are off."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]
+from jacobians.graph.node import Array
 
 _MOST_STEPS = 16  # along an axis
 

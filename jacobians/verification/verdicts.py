@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from jacobians.graph.node import Array
 from jacobians.verification.claims import Sample, drawn
 from jacobians.verification.contests import Contest, assembled
 from jacobians.verification.differences import Estimate, exact
@@ -22,8 +22,6 @@ from jacobians.verification.places import Mask
 from jacobians.verification.references import Numerical, Reference, changes
 from jacobians.verification.stepping import Pointwise
 from jacobians.verification.subject import Pair
-
-Array = NDArray[Any]
 
 _SAFETY = 8.0  # by which the reference's estimate of its error may be wrong
 _SLACK = 1.001  # slopes beside a kink are measured at some distance
@@ -43,25 +41,15 @@ _SUMMED = 64.0  # of f, that may add up in a derivative
 
 @dataclass(frozen=True)
 class Tolerance:
-    """What an entry may differ by: ``atol + rtol |expected|``, and what the reference may be wrong by.
+    """What an entry may differ by: ``atol + rtol |expected|``, and what the reference may be wrong by."""
 
-    Attributes
-    ----------
-    rtol, atol : float or None
-        The user's; None for √ε of the coarsest dtype, and ε^⅔ of the largest entry by the same result (or of
-        the same gradient), beside what rounding of the largest of all may be.
-    eps : float
-        The coarsest unit of rounding.
-    natural : float
-        The size of an entry that rounding of f alone would make: ``|f| / |x|``.
-    rows : dict of tuple of int to int
-        By the shapes of what is compared, how many leading axes count results or gradients.
-    """
-
+    # The user's; None for √ε of the coarsest dtype, and ε^⅔ of the largest entry by the same result (or of the
+    # same gradient), beside what rounding of the largest of all may be.
     rtol: float | None
     atol: float | None
-    eps: float
-    natural: float
+    eps: float  # the coarsest unit of rounding
+    natural: float  # the size of an entry that rounding of f alone would make: ``|f| / |x|``
+    # By the shapes of what is compared, how many leading axes count results or gradients.
     rows: Mapping[tuple[int, ...], int]
 
     @property
@@ -90,25 +78,13 @@ class Tolerance:
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """What was found entry by entry; arrays of one shape.
+    """What was found entry by entry; arrays of one shape."""
 
-    Attributes
-    ----------
-    difference, allowed : numpy.ndarray
-        Absolute; the difference is nan where only one of the two is a number.
-    fails : numpy.ndarray of bool
-        Where the claim is wrong.
-    kinks : numpy.ndarray of bool
-        Where f has two slopes.
-    lost : numpy.ndarray of bool
-        Where the reference has no number to hold a claim against.
-    """
-
-    difference: Array
+    difference: Array  # absolute; the difference is nan where only one of the two is a number
     allowed: Array
-    fails: Mask
-    kinks: Mask
-    lost: Mask
+    fails: Mask  # where the claim is wrong
+    kinks: Mask  # where f has two slopes
+    lost: Mask  # where the reference has no number to hold a claim against
 
 
 def held(claimed: Array, estimate: Estimate, tolerance: Tolerance) -> Verdict:
@@ -224,6 +200,25 @@ def ignores_a_triangle(function: Pointwise, pair: Pair) -> bool:
     return sum(ignored) == 1
 
 
+def along_symmetric_changes(
+    first: Contest, tolerance: Tolerance, function: Pointwise, pair: Pair, *, derived: bool
+) -> tuple[Contest, Verdict] | None:
+    """Compared along symmetric changes, where f reads one triangle; None where that is not so.
+
+    One convention decides the whole claim: what is wrong along symmetric changes is held against
+    the reference as it was first, without the entries in which differences side with the claim.
+    """
+    claimed, estimate = first.claimed, first.estimate
+    if not np.any(held(claimed, estimate, tolerance).fails):
+        return None
+    one = reads_one_triangle(claimed, estimate, pair.inner, derived=derived)
+    if not one and not ignores_a_triangle(function, pair):
+        return None
+    both = first._replace(claimed=symmetric(claimed), estimate=Estimate(*map(symmetric, estimate)))
+    again = held(both.claimed, both.estimate, tolerance)
+    return None if np.any(again.fails) and (derived or one) else (both, again)
+
+
 def symmetric(array: Array) -> Array:
     """``(A + Aᵀ)/2`` in the last two axes."""
     result: Array = (array + np.swapaxes(array, -1, -2)) / 2
@@ -240,27 +235,9 @@ def reconsidered(
     *,
     overrule: bool,
 ) -> tuple[Estimate, int]:
-    """The reference, changed where numbers alone say that it does not bind the claim.
+    """The reference, changed where numbers alone say that it does not bind the claim, and in how many entries.
 
-    Parameters
-    ----------
-    contest, verdict : Contest, Verdict
-        With entries that fail.
-    tolerance : Tolerance
-        What entries may differ by.
-    judge : Numerical
-        The numbers.
-    reference : Reference
-        Where the contest's estimate is from.
-    pair : Pair
-        The result and the argument.
-    overrule : bool
-        Whether differences of f may side with the claim against the reference.
-
-    Returns
-    -------
-    (estimate, count)
-        The reference, and in how many entries it was overruled.
+    ``overrule`` says whether differences of f may side with the claim against the reference.
     """
     old = contest.estimate
     new = Estimate(old.value.copy(), old.error.copy(), old.gap.copy())

@@ -4,22 +4,21 @@ Every node of the graph that a local Jacobian is computed by is put to other val
 follows is computed, so that no operation needs an explanation of its own.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from jacobians.graph.node import Node, evaluate, input_node, ordered
+from jacobians.graph.node import Array, Node, evaluate, input_node, ordered
 from jacobians.notation.terms import Sum
 from jacobians.tensor.jacobian_tensor import JacobianTensor
-from jacobians.verification.flow import Flow
+from jacobians.verification.flow import FLAWS, Flow
 from jacobians.verification.judging import Guess, added
 from jacobians.verification.variables import UNNAMED
 from jacobians.verification.variations import axes_of, axes_said
+from jacobians.verification.workings import Edge, tensor_of
 
-Array = NDArray[Any]
 Standin = tuple[str, str, Array, float]
 """What stands in the place of a value: its kind, the words, the array, and how plain it is."""
 
@@ -44,35 +43,40 @@ def valued(flow: Flow) -> list[tuple[Node, Array]]:
 
 def operands(flow: Flow) -> Iterator[Guess]:
     """A factor in a local Jacobian: forgotten, transposed, turned round, there twice, or another value."""
-    others = [(n, v) for n, v in valued(flow) if v.ndim and v.size > 1]
+    others = _arrays(flow)
     for edge in flow.edges:
-        share = flow.through(edge)
-        if not share.any():
+        if not flow.through(edge).any():
             continue
-        by = f"in the derivative of {flow.said(edge.node)} by {flow.said(edge.operand)}"
         for number, term in enumerate(edge.local.terms.terms):
             for place, factor in enumerate(term.factors):
-                value = edge.local.operands[factor.operand]
+                value, node = edge.local.operands[factor.operand], factor.operand
                 if factor.mask:
                     continue
-                text = flow.said(factor.operand)
                 for kind, clause, other, weight in (
-                    *_mistaken(text, value),
-                    *_exchanged_for(flow, factor.operand, value, others),
-                ):
-                    if other.shape != value.shape or np.array_equal(other, value):
-                        continue
-                    leaf = input_node("", value.shape)
-                    factors = list(term.factors)
-                    factors[place] = factor._replace(operand=leaf)
-                    terms = list(edge.local.terms.terms)
-                    terms[number] = term._replace(factors=tuple(factors))
-                    own = {**edge.local.operands, leaf: other}
-                    whole = Sum(edge.local.shape, tuple(terms))
-                    tensor = JacobianTensor(whole, edge.node.ndim, own, dtype=np.float64)
-                    pulled = flow.pulled(edge._replace(local=tensor), flow.up[edge.node])
-                    adds = pulled @ flow.down[edge.operand] - share
-                    yield added(kind, f"{by}, {clause}", adds, weight)
+                    *_mistaken(flow.said(node), value), *_exchanged_for(flow, node, value, others),
+                ):  # fmt: skip
+                    if other.shape == value.shape and not np.array_equal(other, value):
+                        adds = flow.adds_of(edge, _with_factor(edge, number, place, other))
+                        yield added(kind, f"{_derivative(flow, edge)}, {clause}", adds, weight)
+
+
+def _arrays(flow: Flow) -> list[tuple[Node, Array]]:
+    """The nodes with values of which another may be made."""
+    return [(n, v) for n, v in valued(flow) if v.ndim and v.size > 1]
+
+
+def _derivative(flow: Flow, edge: Edge) -> str:
+    return f"in the derivative of {flow.said(edge.node)} by {flow.said(edge.operand)}"
+
+
+def _with_factor(edge: Edge, number: int, place: int, value: Array) -> JacobianTensor:
+    """A local Jacobian with another factor at a place of one of its terms."""
+    terms, leaf = list(edge.local.terms.terms), input_node("", value.shape)
+    factors = list(terms[number].factors)
+    factors[place] = factors[place]._replace(operand=leaf)
+    terms[number] = terms[number]._replace(factors=tuple(factors))
+    whole = Sum(edge.local.shape, tuple(terms))
+    return tensor_of(whole, edge.node, {**edge.local.operands, leaf: value})
 
 
 def _mistaken(text: str, value: Array) -> Iterator[tuple[str, str, Array, float]]:
@@ -112,43 +116,52 @@ def _exchanged_for(
         elif value.ndim == 2 and other.shape == value.shape[::-1]:
             yield "instead", f"{said}ᵀ stands where {text} is meant", other.T, plain + 0.05
         elif other.size == value.size:
-            yield (
-                "instead",
-                f"{said} stands where {text} is meant",
-                other.reshape(value.shape),
-                1.65,
-            )
+            clause, shaped = f"{said} stands where {text} is meant", other.reshape(value.shape)
+            yield "instead", clause, shaped, 1.65
 
 
 def branches(flow: Flow) -> Iterator[Guess]:
-    """The masks of a node that selects: its branches are exchanged."""
+    """The masks of a node that selects: its branches are exchanged, or one is taken everywhere."""
     for node in flow.nodes:
-        adds = np.zeros_like(flow.right)
-        seen = False
-        for edge in flow.into(node):
-            masks = {f.operand for t in edge.local.terms.terms for f in t.factors if f.mask}
-            if masks:
-                seen = True
-                own = dict(edge.local.operands)
-                own.update({m: ~np.asarray(own[m]).astype(bool) for m in masks})
-                tensor = JacobianTensor(edge.local.terms, node.ndim, own, dtype=np.float64)
-                pulled = flow.pulled(edge._replace(local=tensor), flow.up[node])
-                adds = adds + pulled @ flow.down[edge.operand] - flow.through(edge)
-        if seen:
-            words = (
-                f"the branches of {flow.said(node)} are exchanged: its condition is turned round"
-            )
-            yield added("branches", words, adds, 1.55)
+        masks = {e.position: _masks(e) for e in flow.into(node) if _masks(e)}
+        if not masks:
+            continue
+        of = flow.said(node)
+        text = f"the branches of {of} are exchanged: its condition is turned round"
+        yield added("branches", text, _masked(flow, node, masks, lambda _, mask: ~mask), 1.55)
+        for taken in masks if len(masks) > 1 else ():
+            text = f"the condition of {of} is ignored: {flow.said(node.operands[taken])} is taken everywhere"
+            adds = _masked(flow, node, masks, lambda n, mask, t=taken: np.full_like(mask, n == t))
+            yield added("branches", text, adds, 1.59)
+
+
+def _masks(edge: Edge) -> set[Node]:
+    """What selects the entries of a local derivative."""
+    terms = edge.local.terms.terms
+    return {f.operand for t in terms for f in t.factors if f.mask and isinstance(f.operand, Node)}
+
+
+def _masked(
+    flow: Flow, node: Node, masks: dict[int, set[Node]], other: Callable[..., Array]
+) -> Array:
+    """What it adds that the entries of a node are selected by other masks."""
+    adds = np.zeros_like(flow.right)
+    for edge in flow.into(node):
+        own = {
+            mask: other(edge.position, np.asarray(edge.local.operands[mask]).astype(bool))
+            for mask in masks.get(edge.position, ())
+        }
+        adds += flow.adds_of(edge, edge.by(own))
+    return adds
 
 
 def other_nodes(flow: Flow) -> Iterator[Guess]:
     """Any value that a local derivative is computed by, wherever it stands there: another one."""
-    others = [(n, v) for n, v in valued(flow) if v.ndim and v.size > 1]
+    others = _arrays(flow)
     for edge in flow.edges:
-        share, tops = flow.through(edge), list(edge.local.terms.operands)
-        if not share.any():
+        tops = list(edge.local.terms.operands)
+        if not flow.through(edge).any():
             continue
-        by = f"in the derivative of {flow.said(edge.node)} by {flow.said(edge.operand)}"
         known = evaluate(tops, flow.values)
         own_nodes = ordered(tops, flow.values)
         boundary = [o for n in own_nodes for o in n.operands] + tops
@@ -162,13 +175,10 @@ def other_nodes(flow: Flow) -> Iterator[Guess]:
                 seen.append(other)
                 try:
                     values = evaluate(tops, {**flow.values, node: other})
-                except np.linalg.LinAlgError:  # of no inverse
+                except FLAWS:
                     continue
-                own = {n: np.asarray(values[n], np.float64) for n in tops}
-                local = JacobianTensor(edge.local.terms, edge.node.ndim, own, dtype=np.float64)
-                pulled = flow.pulled(edge._replace(local=local), flow.up[edge.node])
-                adds = pulled @ flow.down[edge.operand] - share
-                yield added(kind, f"{by}, {clause}", adds, weight + 0.45)
+                adds = flow.adds_of(edge, edge.by({n: values[n] for n in tops}))
+                yield added(kind, f"{_derivative(flow, edge)}, {clause}", adds, weight + 0.45)
 
 
 def _other_values(
@@ -213,7 +223,7 @@ def _without_a_part(flow: Flow, node: Node, value: Array) -> Iterator[Standin]:
         ones = np.ones(leaf.shape)
         try:
             other = np.asarray(evaluate([node], {**given, leaf: ones})[node], np.float64)
-        except np.linalg.LinAlgError:
+        except FLAWS:
             continue
         text = f"{flow.names[leaf]} is forgotten in {flow.said(node)}"
         if other.shape == value.shape:
@@ -226,23 +236,21 @@ def _other_halves(value: Array) -> Iterator[Standin]:
     half, other = ("lower", "upper") if lower else ("upper", "lower")
     ones = np.ones_like(value)
     full = np.tril(ones) if lower else np.triu(ones)
-    yield "skipped", f"the {half} triangle is not taken: it is all of the matrix", ones, 1.4
-    yield "skipped", f"the diagonal of the {half} triangle is not halved", full, 1.4
-    yield (
-        "skipped",
-        f"the diagonal of the {half} triangle is left out",
-        full - np.eye(len(value)),
-        1.5,
-    )
-    yield "skipped", f"the {half} triangle is not taken, and all is halved", ones / 2, 1.5
     diagonal = np.diag(np.diag(value))
-    yield "skipped", f"only the diagonal of the {half} triangle is taken", diagonal, 1.5
+    for clause, array, weight in (
+        (f"the {half} triangle is not taken: it is all of the matrix", ones, 1.4),
+        (f"the diagonal of the {half} triangle is not halved", full, 1.4),
+        (f"the diagonal of the {half} triangle is left out", full - np.eye(len(value)), 1.5),
+        (f"the {half} triangle is not taken, and all is halved", ones / 2, 1.5),
+        (f"only the diagonal of the {half} triangle is taken", diagonal, 1.5),
+    ):
+        yield "skipped", clause, array, weight
     yield "transposed", f"the {other} triangle is taken where the {half} is meant", value.T, 1.5
 
 
 def taken_elsewhere(flow: Flow) -> Iterator[Guess]:
     """The derivative of an elementwise function at another value than its argument."""
-    others = [(n, v) for n, v in valued(flow) if v.ndim and v.size > 1]
+    others = _arrays(flow)
     for edge in flow.edges:
         operation, operand = edge.node.operation, edge.operand
         if operation is None or not operation.elementwise or len(edge.node.operands) > 1:
@@ -250,12 +258,14 @@ def taken_elsewhere(flow: Flow) -> Iterator[Guess]:
         for node, value in others:
             if node in (operand, edge.node) or value.shape != operand.shape:
                 continue
-            result = operation.evaluate([value], dict(edge.node.parameters))
+            try:
+                result = operation.evaluate([value], dict(edge.node.parameters))
+            except FLAWS:
+                continue
             own = {**flow.values, operand: value, edge.node: result}
             adds = flow.adds_where({id(edge): own})
-            if adds is not None:
-                text = f"the derivative of {flow.said(edge.node)} is taken at {flow.said(node)}, where "
-                yield added("instead", f"{text}{flow.said(operand)} is meant", adds, 1.68)
+            text = f"the derivative of {flow.said(edge.node)} is taken at {flow.said(node)}, where "
+            yield added("instead", f"{text}{flow.said(operand)} is meant", adds, 1.68)
 
 
 def triangles(flow: Flow) -> Iterator[Guess]:
@@ -269,16 +279,15 @@ def triangles(flow: Flow) -> Iterator[Guess]:
         whole = any(np.array_equal(mask, half) for half in (np.tril(ones), np.triu(ones)))
         if whole and np.count_nonzero(matrix) == np.count_nonzero(mask):
             for kind, clause, other, weight in _other_halves(mask):
-                adds = (flow.up[edge.node] * other.ravel()) @ flow.down[edge.operand]
                 text = f"in the derivative of {flow.said(edge.node)}, {clause}"
-                yield added(kind, text, adds - flow.through(edge), weight - 0.05)
+                adds = flow.adds_of(edge, np.diag(other.ravel()))
+                yield added(kind, text, adds, weight - 0.05)
 
 
 def picked(flow: Flow) -> Iterator[Guess]:
     """Who gets the gradient of a maximum: the first of its entries, the last, all of them, all a share."""
     for edge in flow.edges:
-        masks = {f.operand for t in edge.local.terms.terms for f in t.factors if f.mask}
-        share = flow.through(edge)
+        masks, share = _masks(edge), flow.through(edge)
         if not masks or edge.node.ndim >= edge.operand.ndim or not share.any():
             continue
         by = f"in the derivative of {flow.said(edge.node)}"
@@ -290,15 +299,14 @@ def picked(flow: Flow) -> Iterator[Guess]:
             (f"the {count} entries share the gradient equally", slice(None), 1 / count),
             ("the smallest entry gets the gradient", None, 1.0),
         ):
-            own = dict(edge.local.operands)
+            own = {}
             for mask in masks:
-                own[mask] = np.zeros_like(own[mask])
+                own[mask] = np.zeros_like(edge.local.operands[mask])
                 if chosen is not None:
                     own[mask][..., chosen] = 1
                 values = np.asarray(flow.values[edge.operand])
                 if chosen is None and values.shape == own[mask].shape:
                     own[mask] = own[mask] + (values == values.min(-1, keepdims=True))
-            local = JacobianTensor(edge.local.terms, edge.node.ndim, own, dtype=np.float64)
-            pulled = flow.pulled(edge._replace(local=local), weight * flow.up[edge.node])
+            adds = flow.adds_of(edge, edge.by(own), weight * flow.up[edge.node])
             text = f"{by}, {said}, where the one that is taken is meant"
-            yield added("picked", text, pulled @ flow.down[edge.operand] - share, 1.45)
+            yield added("picked", text, adds, 1.45)

@@ -1,23 +1,20 @@
 """A function's own graph at its arguments: values, names and local derivatives, each made once for all checks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from jacobians.display.expressions import label
 from jacobians.display.formulas import written_out
-from jacobians.graph.node import Node, apply, evaluate, ordered
+from jacobians.graph.node import Array, Node, apply, evaluate, ordered
 from jacobians.notation.terms import Sum
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.tracing.running import Run, output_node, traced
 from jacobians.verification.subject import Subject, copied
-from jacobians.verification.variables import brief, variables_seen
-
-Array = NDArray[Any]
+from jacobians.verification.variables import Arrays, brief, variable_of, variables_seen
 
 _LARGEST = 1 << 18  # entries of a local Jacobian that is made dense
 _LIKE = 3  # operations that two values have in common, of which one has the other's name
@@ -31,18 +28,15 @@ class Edge(NamedTuple):
     operand: Node
     local: JacobianTensor
 
+    def by(self, operands: Mapping[Node, Any]) -> JacobianTensor:
+        """The local Jacobian with other values of some of what it is computed from."""
+        return tensor_of(self.local.terms, self.node, {**self.local.operands, **operands})
+
 
 class Workings:
     """What a function computes at some arguments.
 
-    Attributes
-    ----------
-    inputs, outputs : list of Node
-        The arguments that are traced, those to differentiate by first, and the results.
-    values : dict of Node to array
-        Of all nodes.
-    names : dict of Node to str
-        The user's variables.
+    ``inputs`` are the arguments that are traced, those to differentiate by first; ``names`` the user's variables.
     """
 
     def __init__(
@@ -166,8 +160,9 @@ def workings_of(subject: Subject) -> Workings:
     """The graph of a function that traces."""
     args, kwargs = copied(subject.args), copied(subject.kwargs)
     names: dict[Node, str] = {}
+    arrays: Arrays = {}
     with ExitStack() as stack:
-        with variables_seen(names):
+        with variables_seen(names, arrays):
             run = stack.enter_context(_run_by_all(subject, args, kwargs))
         outputs = [output_node(y) for y in run.outputs]
         order = ordered(outputs)
@@ -175,6 +170,10 @@ def workings_of(subject: Subject) -> Workings:
         labels = [*subject.names, *run.names[len(subject.names) :]]
         ends = set(outputs).difference(*(n.operands for n in order))
         names = {n: name for n, name in names.items() if name not in labels and n not in ends}
+        for value, node in run.here.constants():
+            name = variable_of(value, arrays, run.here.names) if not node.name else ""
+            if name and name not in labels:
+                names[node] = name
         names.update(zip(run.inputs, labels, strict=True))
         return Workings(list(run.inputs), outputs, values, names)
 

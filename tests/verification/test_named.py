@@ -12,12 +12,13 @@ import numpy as np
 
 import jacobians as jb
 from tests.grouping import in_groups
+from tests.verification.further import FURTHER
 from tests.verification.named import TABLE, Told
 from tests.verification.tried import TRIED
 from tests.verification.written import WRITTEN
 
 POINTS = int(os.environ.get("CHECK_POINTS", "1"))
-LAYERS = {**TABLE, **TRIED, **WRITTEN}
+LAYERS = {**TABLE, **TRIED, **WRITTEN, **FURTHER}
 WRONG = [(name, bad) for name, one in LAYERS.items() for bad in one.words]
 MOST = 700  # evaluations of f, of up to 24 entries, that an explanation may take
 
