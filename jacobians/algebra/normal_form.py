@@ -240,7 +240,13 @@ def _splits(term: Monomial, exponent: Fraction) -> bool:
         return False
     if exponent.denominator == 1:
         return True
-    return term.coefficient > 0 and all(positive(f.atom) for f, _ in term.factors)
+    doubtful = [
+        e for f, e in term.factors if not positive(f.atom)
+    ]  # an odd power of one is positive, too
+    return term.coefficient > 0 and (
+        not doubtful
+        or (len(doubtful) == 1 and doubtful[0].denominator == 1 and doubtful[0] % 2 == 1)
+    )
 
 
 def _monomial(

@@ -210,6 +210,29 @@ w, t = np.random.default_rng(6).normal(size=5), np.array([0.0, 1, 1, 0])
 G = np.random.default_rng(7).normal(size=(4, 3))
 
 
+NEGATIVE = np.array([-1.3, 0.7, -0.4])
+
+
+@pytest.mark.parametrize(
+    ("f", "at", "matrix", "conditions"),
+    [
+        (lambda x: np.sum(x * np.log(x**4)), NEGATIVE, "4 (log(|x|) + 1)", ("x ≠ 0",)),
+        (lambda x: np.log(x**2), NEGATIVE, "2 diag(1 ⊘ x)", ("x ≠ 0",)),
+        (lambda x: np.sum((x**4) ** 0.25), NEGATIVE, "sign(x)", ("x ≠ 0",)),
+        (lambda x: x * np.abs(x), NEGATIVE, "2 diag(|x|)", ("x ≠ 0",)),
+        (lambda X: np.log(np.linalg.det(X) ** 2), X[:, :4] - 1, "2 X⁻ᵀ", ("det(X) ≠ 0",)),
+        (lambda X: np.sqrt(np.linalg.det(X) ** 2), X[:, :4] - 1, "|det(X)| X⁻ᵀ", ("det(X) ≠ 0",)),
+        (lambda X: np.linalg.det(X @ X.T) ** (1 / 3), X, "⅔ det(X Xᵀ)^(1/3) (X Xᵀ)⁻¹ X", ("det(X Xᵀ) > 0",)),
+        (lambda x: np.sum(np.maximum(x, 0) ** 2), NEGATIVE, "2 maximum(x, 0)", ()),
+    ],
+)  # fmt: skip
+def test_logarithms_and_roots_of_what_is_negative(f, at, matrix, conditions) -> None:
+    d = jb.derive(f, at)
+    want = jb.numerical.jacobian(f, at)
+    np.testing.assert_allclose(run_program(d.numpy)(at), want, rtol=1e-6, atol=1e-8)
+    assert (d.matrix, d.conditions) == (matrix, conditions)
+
+
 @pytest.mark.parametrize(
     ("f", "given", "order", "matrix"),
     [
