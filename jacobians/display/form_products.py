@@ -73,7 +73,7 @@ class Raised(MatrixForm):
         """As it is written."""
         e = self.exponent
         inner = inside(self.of, ATOM, style)
-        if isinstance(self.of, Raised) and style == TEXT:
+        if isinstance(self.of, Raised | Turned | Inv) and style == TEXT:
             inner = f"({inner})"
         if style == NUMPY:
             if e == Fraction(1, 2):
@@ -197,20 +197,24 @@ def mul(*parts: MatrixForm) -> MatrixForm:
     return flat[0] if len(flat) == 1 else Mul(tuple(flat))
 
 
+COMMUTATION = Name("K", 2)
+"""``K vec(X) = vec(Xᵀ)``."""
+
+
 @dataclass(frozen=True)
 class Kron(MatrixForm):
     """A Kronecker product, perhaps times the commutation matrix."""
 
     parts: tuple[MatrixForm, ...]
-    commuted: bool = False
+    commutation: MatrixForm | None = None
     ndim: int = 2
 
     def write(self, style: str) -> Written:
         """As it is written."""
         sign = {TEXT: " ⊗ ", LATEX: " \\otimes ", NUMPY: ", "}[style]
         text = sign.join(inside(p, ATOM, style) for p in self.parts)
-        if self.commuted:
-            return Written(f"({text}) K", PRODUCT)
+        if self.commutation is not None:
+            return Written(f"({text}) {self.commutation.write(style).text}", PRODUCT)
         return Written(text, HADAMARD if len(self.parts) > 1 else self.parts[0].write(style).binds)
 
 

@@ -18,12 +18,13 @@ class CentringForm(MatrixForm):
     size: int
     code: str
     ndim: int = 2
+    name: str = "C"
 
     def write(self, style: str) -> Written:
         """As it is written."""
         if style == NUMPY:
             return Written(f"(np.eye({self.code}) - 1 / {self.code})")
-        return Written("C")
+        return Written(self.name)
 
     def transposed(self) -> MatrixForm:
         """It is symmetric."""

@@ -224,10 +224,12 @@ class CallForm(MatrixForm):
         return Written(f"{template}({', '.join(texts)})")
 
     def transposed(self) -> MatrixForm:
-        """Entry by entry, the function of the transpose."""
+        """Entry by entry the function of the transpose, unless the other has fewer signs of one."""
         if self.ndim != 2 or not self.entrywise:
             return super().transposed()
-        return replace(self, arguments=tuple(a.transposed() for a in self.arguments))
+        other = replace(self, arguments=tuple(a.transposed() for a in self.arguments))
+        plain = all(isinstance(a, Name) or not a.ndim for a in self.arguments)
+        return other if plain or other.text.count("ᵀ") <= self.text.count("ᵀ") else Turned(self)
 
 
 def _open(template: str) -> bool:

@@ -7,8 +7,9 @@ from fractions import Fraction
 from math import gcd, lcm
 
 from jacobians.algebra.atoms import Number
+from jacobians.algebra.letter_order import exact
 from jacobians.display.entrywise import HALF, had, power_form
-from jacobians.display.form_products import Had, Mul, Raised, mul
+from jacobians.display.form_products import Had, Kron, Mul, Raised, mul
 from jacobians.display.form_sums import Add, Scaled, scaled
 from jacobians.display.forms import CallForm, Diag, Eye, MatrixForm, Name, Ones, turned
 
@@ -73,13 +74,13 @@ def _together(parts: Sequence[MatrixForm]) -> Sequence[MatrixForm]:
 
 def _paired(parts: Sequence[MatrixForm]) -> MatrixForm | None:
     """The sum with the two of its terms together that have most in common, None where none have."""
-    best: tuple[int, MatrixForm, list[MatrixForm]] | None = None
+    best: tuple[tuple[int, int], MatrixForm, list[MatrixForm]] | None = None
     for n, a in enumerate(parts):
         for m in range(n + 1, len(parts)):
             apart = Add((a, parts[m]))
             both = _whole_sum([a, parts[m]])
-            gain = apart.cost[0] - both.cost[0]
-            if gain > 0 and not isinstance(both, Add) and (best is None or gain > best[0]):
+            gain = apart.cost[0] - both.cost[0], apart.cost[1] - both.cost[1]
+            if gain > (0, 0) and not isinstance(both, Add) and (best is None or gain > best[0]):
                 rest = [*parts]
                 del rest[m]
                 rest[n] = both
@@ -118,6 +119,7 @@ def _factored(parts: Sequence[MatrixForm]) -> list[MatrixForm]:
     if above or below:
         return found
     found += _ends_out(whole)
+    found += _kroneckers_out(whole)
     entries = _entries_out(whole)
     if entries is None:
         return found
@@ -227,6 +229,24 @@ def _inner_sum(
     return turned(sum_form([turned(r) for r in rest])) if rest[0].is_row else sum_form(rest)
 
 
+def _kroneckers_out(whole: Sequence[Scaled]) -> list[MatrixForm]:
+    """Kronecker products that differ in one place as one, of a sum there."""
+    bodies = [p.body for p in whole if isinstance(p.body, Kron)]
+    first = bodies[0] if bodies else None
+    if first is None or len(bodies) < len(whole):
+        return []
+    if any(b.commutation != first.commutation or len(b.parts) != len(first.parts) for b in bodies):
+        return []
+    apart = [n for n, part in enumerate(first.parts) if any(b.parts[n] != part for b in bodies)]
+    if len(apart) != 1:
+        return []
+    (n,) = apart
+    found = _inner_sum(whole, [(b.parts[n],) for b in bodies])
+    if found is None:
+        return []
+    return [replace(first, parts=(*first.parts[:n], found, *first.parts[n + 1 :]))]
+
+
 def _entries_out(whole: Sequence[Scaled]) -> MatrixForm | None:
     """What all terms have entry by entry."""
     heads = [_heads(p.body) for p in whole]
@@ -301,16 +321,22 @@ def _is_ones(form: MatrixForm) -> bool:
 
 def _shared(numbers: Sequence[Number]) -> Number:
     """The largest number of which all are multiples."""
-    exact = [n for n in numbers if isinstance(n, Fraction)]
-    if len(exact) < len(numbers):
-        return Fraction(1)
-    return Fraction(gcd(*(abs(n.numerator) for n in exact)), lcm(*(n.denominator for n in exact)))
+    rational = [n for n in numbers if isinstance(n, Fraction)]
+    unit = 1.0
+    if len(rational) < len(numbers):  # all of one root
+        unit = abs(float(numbers[0]))
+        rational = [n for n in (exact(float(n) / unit) for n in numbers) if isinstance(n, Fraction)]
+        if len(rational) < len(numbers):
+            return Fraction(1)
+    top = gcd(*(abs(n.numerator) for n in rational))
+    common = Fraction(top, lcm(*(n.denominator for n in rational)))
+    return common if unit == 1 else unit * float(common)
 
 
 def _beside(part: Scaled, others: Sequence[MatrixForm], ndim: int) -> MatrixForm:
     """What is left of a term, entry by entry; where that is a number, the number alone."""
     body = had(others, ndim)
-    if body == _ONE and part.above:
+    if body == _ONE and (part.above or part.coefficient != 1):
         return scaled(part.coefficient, part.above, part.below, None)
     return scaled(part.coefficient, part.above, part.below, body)
 

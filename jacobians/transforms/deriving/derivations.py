@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from jacobians.algebra.atoms import Atom, Expr, Function, Group, Inverse, Leaf
+from jacobians.algebra.atoms import Atom, Expr, Function, Group, Inverse, Leaf, Whole
 from jacobians.algebra.common_factors import positive_expr
 from jacobians.algebra.constants import Centring
+from jacobians.algebra.generic_points import at_generic_points, is_product_of_others, is_tie
 from jacobians.algebra.moments import Std, with_moments
 from jacobians.algebra.normal_form import sum_of
 from jacobians.algebra.of_nodes import Reader
@@ -21,7 +22,6 @@ from jacobians.algebra.recognising import Softmax, recognised
 from jacobians.algebra.reshaping import reshaped
 from jacobians.algebra.sizes import lettered
 from jacobians.algebra.slot_letters import Unread
-from jacobians.algebra.ties import is_tie, untied
 from jacobians.derivation.chain_rule import reverse
 from jacobians.display.arranging import Arranger
 from jacobians.display.entrywise import power_form
@@ -194,16 +194,21 @@ class Derivation:
     @cached_property
     def arranged(self) -> Arranged | None:
         """The result in matrix notation with what it means, None where there is none."""
-        if self.expression is None or (self._structured is not None and self._subject.order == 2):
+        if self.expression is None:
             return None
         taken = {*self._signature[0], *self._titles, *self._signature[1]}
         try:
-            expr = untied(self.expression)
+            expr = at_generic_points(self.expression)
+            out_ndim = self._full.out_ndim
             if self._structured is not None:
-                expr = projection(expr, self._structured)
+                axes = len(expr.shape)
+                expr = projection(expr, self._structured, self._subject.order)
+                out_ndim -= (axes - len(expr.shape)) // 2
             sizes = {n: leaf.name for n, leaf in self._letters.items()}
-            found = arranged(expr, self._full.out_ndim, self._titles, self.layout, taken, sizes)
-            return found if self._structured is None else restricted(found, self._structured)
+            found = arranged(expr, out_ndim, self._titles, self.layout, taken, sizes)
+            if self._structured is None:
+                return found
+            return restricted(found, self._structured, len(expr.shape))
         except NoForm:
             return None
 
@@ -487,6 +492,8 @@ def _conditions(expr: Expr) -> Iterator[str]:
             inner = atom.arguments[0]
             if not positive_expr(inner) and not _between_0_and_1(inner):
                 text = f"{said(inner)} > 0"
+        elif isinstance(atom, Whole) and is_product_of_others(atom):
+            text = f"{said(atom.arguments[0])} ≠ 0"
         elif isinstance(atom, Function) and is_tie(atom):
             text = f"{said(sum_of(atom.arguments, [Fraction(-1), Fraction(1)]))} ≠ 0"
         elif isinstance(atom, Function) and atom.operation.name in ("absolute", "sign", "relu"):

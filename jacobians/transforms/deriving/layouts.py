@@ -11,7 +11,8 @@ from jacobians.algebra.letter_order import plain, sizes_of
 from jacobians.algebra.normal_form import built
 from jacobians.algebra.reshaping import whole_axes
 from jacobians.display.arranging import Arranger
-from jacobians.display.form_rewriting import replaced, subforms
+from jacobians.display.form_products import COMMUTATION
+from jacobians.display.form_rewriting import rebuilt, replaced, subforms
 from jacobians.display.form_statistics import Centred, CentringForm, StandardisedForm, opened
 from jacobians.display.form_sums import Scaled
 from jacobians.display.forms import CallForm, MatrixForm, Name, Turned, turned
@@ -134,32 +135,73 @@ def _operator(arranger: Arranger, expr: Expr, out_ndim: int, names: tuple[str, s
     )  # fmt: skip
     if not out and inner and expr.terms:
         product = pulled((turned(arranger.form(expr)), Name(f"d{x}", len(inner))))
-        return Arranged(f"d{y}", _traced(product) if len(inner) == 2 else product, "operator form")
+        if len(inner) == 2:
+            product = linear("tr", product, 0, "np.trace")
+        return Arranged(f"d{y}", product, "operator form")
     return Arranged(f"d{y}", arranger.form(contracted), "operator form")
 
 
-def _traced(form: MatrixForm) -> MatrixForm:
-    """The trace, its number and scalars before it."""
+def linear(name: str, form: MatrixForm, ndim: int, code: str) -> MatrixForm:
+    """A linear function of a matrix, its number and scalars before it."""
     if isinstance(form, Scaled) and form.body is not None:
-        return replace(form, body=_traced(form.body))
-    return CallForm("tr", (form,), 0, "\\operatorname{tr}", "np.trace")
+        return replace(form, body=linear(name, form.body, ndim, code))
+    return CallForm(name, (form,), ndim, f"\\operatorname{{{name}}}", code)
 
 
 _LETTERS = {"softmax": "p", "σ": "s", "tanh": "h", "exp": "e", "std": "σ"}
 
 
+_OTHERS = {"K": "TΠ", "C": "HZ", "L": "TN"}  # names of constant arrays where an argument has theirs
+
+
+def _apart(form: MatrixForm, taken: set[str]) -> MatrixForm:
+    """The form with other names for constant arrays that are called as arguments are."""
+    other = {
+        name: next(n for n in (*pool, name) if n not in taken)
+        for name, pool in _OTHERS.items()
+        if name in taken and not set(pool) <= taken
+    }
+
+    def change(f: MatrixForm) -> MatrixForm:
+        if isinstance(f, CentringForm) and f.name in other:
+            return replace(f, name=other[f.name])
+        if f == COMMUTATION and f.name in other:
+            name = other[f.name]
+            return replace(f, name=name, subject=f"{name} vec(Z)", meaning="vec(Zᵀ)")
+        if isinstance(f, Name) and f.meaning and f.name in other:
+            return replace(f, name=other[f.name])
+        return f
+
+    return rebuilt(form, change) if other else form
+
+
+_LATEX = {
+    "vec": "\\operatorname{vec}", "tril": "\\operatorname{tril}", "ᵀ": "^{\\top}", "𝟏": "\\mathbf{1}",
+    "…": "\\ldots", "Π": "\\Pi ",
+}  # fmt: skip
+
+
+def _spelled_out(text: str) -> Name:
+    """What a constant array is, in both styles."""
+    latex = text
+    for sign, command in _LATEX.items():
+        latex = latex.replace(sign, command)
+    return Name(text, 2, latex=latex)
+
+
 def _named(found: Arranged, taken: set[str], sizes: Mapping[int, str]) -> Arranged:
     """At most two parts that stand more than once, by names; and what constant arrays stand for."""
+    found = found._replace(form=_apart(found.form, taken))
     found = _shortened(found._replace(form=opened(found.form, sizes)), taken)
     constants: dict[str, tuple[Name, MatrixForm]] = {}
     for whole in (found.form, *(form for _, form in found.parts)):
         for sub in subforms(whole):
             if isinstance(sub, CentringForm):
                 eye = opened(sub, sizes)
-                constants.setdefault("C", (Name("C", 2), eye))
+                constants.setdefault(sub.name, (Name(sub.name, 2), eye))
             elif isinstance(sub, Name) and sub.meaning:
                 constants.setdefault(
-                    sub.name, (Name(sub.subject or sub.name, 2), Name(sub.meaning, 2))
+                    sub.name, (_spelled_out(sub.subject or sub.name), _spelled_out(sub.meaning))
                 )
     return found._replace(parts=(*found.parts, *constants.values()))
 

@@ -257,12 +257,18 @@ class Programmer:
         if isinstance(atom, Power):
             return f"({self.expr(atom.base)})**({self.expr(atom.exponent)})"
         assert isinstance(atom, Function | Whole)
-        if isinstance(atom, Whole) and atom.operation.name == "share" and atom.shape == ():
-            return f"(1 / np.sum({self.expr(atom.arguments[0])}))"
         code = code_of(atom.operation.name, atom.parameters)
-        if code is None or (isinstance(atom, Whole) and atom.shape != ()):
+        if code is None:
             raise NoForm(f"{atom.operation.name} has no name in NumPy")
         inner_codes = [self.expr(e) for e in atom.arguments]
+        if isinstance(atom, Whole) and atom.shape != ():
+            if [e.shape[:-1] for e in atom.arguments] != [atom.shape] or 1 in atom.arguments[
+                0
+            ].shape:
+                raise NoForm(
+                    f"{atom.operation.name} of {len(atom.shape)} axes has no name in NumPy"
+                )
+            return f"{code}({inner_codes[0]}, axis=-1)"
         if "{0}" in code:
             return "(" + code.format(*(f"({c})" for c in inner_codes)) + ")"
         return f"{code}({', '.join(inner_codes)})"

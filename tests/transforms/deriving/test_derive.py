@@ -310,6 +310,39 @@ def test_second_derivatives_by_structured_arguments(wrap, places, full) -> None:
 
 
 @pytest.mark.parametrize(
+    ("wrap", "f", "order", "matrix"),
+    [
+        (jb.symmetric, lambda S: np.log(np.linalg.det(S)), 2, "−½ ((S⁻¹ ⊗ S⁻¹) K + S⁻¹ ⊗ S⁻¹)"),
+        (jb.symmetric, lambda S: np.sum(S**2), 2, "I ⊗ I + K"),
+        (jb.symmetric, lambda S: np.linalg.inv(S), 1, "−½ (S⁻¹ ⊗ S⁻¹ + (S⁻¹ ⊗ S⁻¹) K)"),
+        (jb.diagonal, lambda D: x @ D @ D @ x, 2, "2 diag(x^∘2)"),
+        (jb.diagonal, lambda D: np.trace(A @ D @ A @ D), 2, "2 A ⊙ Aᵀ"),
+        (jb.triangular, lambda L: np.sum(L**2), 1, "2 tril(L)"),
+        (jb.triangular, lambda L: L @ A, 1, "(I ⊗ Aᵀ) diag(vec(T)), where T = tril(𝟏 𝟏ᵀ)"),
+        (jb.triangular, lambda L: np.log(np.linalg.det(L)), 2,
+         "−diag(vec(T)) (L⁻ᵀ ⊗ L⁻¹) K diag(vec(T)), where T = tril(𝟏 𝟏ᵀ)"),
+    ],
+)  # fmt: skip
+def test_matrix_notation_by_structured_arguments(wrap, f, order, matrix) -> None:
+    points = {jb.symmetric: S, jb.diagonal: np.diag(x), jb.triangular: np.tril(S)}
+    d = jb.derive(f, jb.projected(wrap(points[wrap])), order=order)
+    assert d.matrix == matrix
+    G, eye, one = np.linalg.inv(points[wrap]), np.eye(4), np.ones((4, 4))
+    K = np.einsum("il,jk->ijkl", eye, eye).reshape(16, 16)
+    M = np.diag(np.tril(one).ravel())
+    numbers = {
+        "−½": -0.5 * (np.kron(G, G) @ K + np.kron(G, G)), "I ⊗": np.eye(16) + K, "2 diag": 2 * np.diag(x**2),
+        "2 A": 2 * A * A.T, "2 tril": 2 * np.tril(S), "(I ⊗": np.kron(eye, A.T) @ M,
+        "−diag": -M @ np.kron(G.T, G) @ K @ M,
+    }  # fmt: skip
+    (want,) = [value for start, value in numbers.items() if matrix.startswith(start)][:1]
+    found = d.jacobian.dense()
+    if wrap is jb.diagonal:
+        found = np.einsum("iikk->ik", found)
+    np.testing.assert_allclose(found.reshape(want.shape), want, atol=1e-10)
+
+
+@pytest.mark.parametrize(
     ("text", "at", "what"),
     [
         ("tr(A @ (X + )", 12, "where a name"), ("A $ B", 2, "means nothing"), ("foo(A)", 0, "no function foo"),

@@ -70,13 +70,19 @@ STATED: tuple[tuple[str, str, str | None], ...] = (
     ("softmax(M, axis=0)", "M", None),
     ("mean((x - mean(x))**2)", "x", None),
     ("max(x)", "x", "[x = max(x)] / sum([x = max(x)])"),
+    ("max(X, axis=1)", "X", None),
+    ("tr(A)*A", "A", "tr(A) (I ⊗ I) + vec(A) vec(I)ᵀ"),
+    ("det(X)^(1/3)", "X", "⅓ det(X)^(1/3) X⁻ᵀ"),
+    ("outer(x - a, x - a)", "x", "I ⊗ (x − a) + (x − a) ⊗ I"),
+    ("sum(relu(A @ x)**2)", "x", "2 Aᵀ relu(A x)"),
+    ("(A @ X)' @ relu(A @ X)", "A", None),
 )  # fmt: skip
 
 
 def judged(text: str, by: str, given: dict[str, np.ndarray]) -> np.ndarray:
     """The derivative by the complex step, or by differences where that is not defined."""
     function, names = as_function(text)
-    if not re.search(r"norm|abs|max|sigmoid|logsumexp", text):
+    if not re.search(r"norm|abs|max|sigmoid|logsumexp|relu", text):
         step, point, columns = 1e-30, given[by], []
         for k in np.ndindex(point.shape):
             moved = point.astype(complex)
@@ -99,7 +105,7 @@ def test_what_others_state(text: str, by: str, stated: str | None) -> None:
         ours, theirs = (len(re.findall(r"[^\W\d_]+", one)) for one in (d.matrix, stated))
         assert ours <= theirs
         assert len(d.matrix) <= len(stated) + 4
-    exact = not re.search(r"norm|abs|max", text)
+    exact = not re.search(r"norm|abs|max|relu", text)
     want = judged(text, by, d.arguments)
     for found in (d.full.dense(), run_program(d.numpy)(**d.arguments)):
         assert np.shape(found) == want.shape
@@ -208,6 +214,53 @@ def logistic(w, X, t):
 
 w, t = np.random.default_rng(6).normal(size=5), np.array([0.0, 1, 1, 0])
 G = np.random.default_rng(7).normal(size=(4, 3))
+
+
+Q, K = np.random.default_rng(8).normal(size=(2, 3)), np.random.default_rng(9).normal(size=(4, 3))
+V, E = np.random.default_rng(10).normal(size=(4, 5)), np.eye
+
+
+def attention(Q, K, V):
+    powers = np.exp(Q @ K.T)
+    return powers / np.sum(powers, axis=1, keepdims=True) @ V
+
+
+P = attention(Q, K, E(4))
+TURN = np.einsum("il,jk->ijkl", E(4), E(3)).reshape(12, 12)  # TURN vec(Kᵀ) = vec(K)
+
+
+@pytest.mark.parametrize(
+    ("f", "given", "wrt", "matrix", "numbers"),
+    [
+        (attention, (Q, K, V), "Q", "(I ⊗ Vᵀ) diag(vec(p)) (I ⊗ K) − diag(vec(p V)) (I ⊗ (𝟏 𝟏ᵀ)) diag(vec(p K))"
+         ", where p = softmax(Q Kᵀ)",
+         np.kron(E(2), V.T) @ np.diag(P.ravel()) @ np.kron(E(2), K)
+         - np.diag((P @ V).ravel()) @ np.kron(E(2), np.ones((5, 3))) @ np.diag((P @ K).ravel())),
+        (attention, (Q, K, V), "K", None, None),
+        (attention, (Q, K, V), "V", "softmax(Q Kᵀ) ⊗ I", np.kron(P, E(5))),
+        (lambda x: np.prod(x), (x,), "x", "prod(x) ⊘ x", np.prod(x) / x),
+        (lambda x: np.cumprod(x), (x,), "x", "diag(cumprod(x)) L diag(1 ⊘ x), where L = tril(𝟏 𝟏ᵀ)",
+         np.tril(np.cumprod(x)[:, None] / x)),
+        (lambda X: np.prod(X, axis=1), (X,), "X", "diag(rowprod(X)) (I ∗ (1 ⊘ Xᵀ))ᵀ",
+         np.einsum("ik,kl->ikl", E(4), np.prod(X, axis=1)[:, None] / X).reshape(4, 20)),
+        (lambda X: np.max(X, axis=1), (X,), "X", "diag(1 ⊘ (M 𝟏)) (I ∗ Mᵀ)ᵀ, where M = [X = rowmax(X) 𝟏ᵀ]",
+         np.einsum("ik,kl->ikl", E(4), X == X.max(1)[:, None]).reshape(4, 20)),
+        (lambda x: np.median(x), (x,), "x", "[x = median(x)] / sum([x = median(x)])", x == np.median(x)),
+        (lambda K: K @ K.T, (K,), "K", "I ⊗ K + (K ⊗ I) T, where T vec(Z) = vec(Zᵀ)",
+         np.kron(E(4), K) + np.kron(K, E(4)) @ TURN.T),
+        (lambda x: np.where(x > 0.5, x, np.exp(x)), (x,), "x", "diag([x > ½] + [x ≤ ½] ⊙ exp(x))",
+         np.diag(np.where(x > 0.5, 1, np.exp(x)))),
+    ],
+)  # fmt: skip
+def test_matrices_of_more_than_products(f, given, wrt, matrix, numbers) -> None:
+    d = jb.derive(f, *given, wrt=wrt)
+    assert d.matrix is not None
+    assert matrix is None or d.matrix == matrix
+    names = [*d.arguments]
+    want = jb.numerical.jacobian(f, *given, wrt=names.index(wrt))
+    np.testing.assert_allclose(run_program(d.numpy)(**d.arguments), want, rtol=1e-6, atol=1e-8)
+    if numbers is not None:
+        np.testing.assert_allclose(np.reshape(want, np.shape(numbers)), numbers, atol=1e-7)
 
 
 NEGATIVE = np.array([-1.3, 0.7, -0.4])
