@@ -12,7 +12,7 @@ from jacobians.algebra.normal_form import Piece, function_of, of_atom
 from jacobians.graph.node import NUMPY
 from jacobians.operations import elementwise
 
-Factors = dict[AtomAt, Fraction]
+_Powers = dict[AtomAt, Fraction]
 
 _ABSOLUTE = ("absolute", "fabs")
 _ZERO_OR_ONE = (
@@ -29,8 +29,8 @@ _CLIPPED = {
 }
 
 
-def absorbed(factors: Factors) -> list[Piece]:
-    """Factors that take others in stand for both, in place; what is new comes back."""
+def absorbed(factors: _Powers) -> list[Piece]:
+    """_Powers that take others in stand for both, in place; what is new comes back."""
     pieces: list[Piece] = []
     for f in list(factors):
         if f not in factors or not isinstance(f.atom, Function):
@@ -45,7 +45,7 @@ def absorbed(factors: Factors) -> list[Piece]:
     return pieces
 
 
-def _signed(x: Expr, letters: Letters, factors: Factors) -> list[Piece]:
+def _signed(x: Expr, letters: Letters, factors: _Powers) -> list[Piece]:
     """The product of the powers of x, |x| and sign(x), as short as it is."""
     plain = absolute = sign = Fraction(0)
     for g, e in list(factors.items()):
@@ -89,7 +89,7 @@ def _shortest(
     return plain, absolute, sign
 
 
-def _clipped(f: AtomAt, atom: Function, factors: Factors) -> None:
+def _clipped(f: AtomAt, atom: Function, factors: _Powers) -> None:
     """What says where this is not 0 goes."""
     if len(atom.arguments) > 1 and not any(e.is_zero for e in atom.arguments):
         return
