@@ -179,6 +179,8 @@ _OPPOSITE = {
 @_rule("logical_not")
 def _not(node: Node, operands: list[Expr]) -> Expr:
     (X,) = operands
+    if X.is_zero:
+        return at(number(1), plain(X.shape), X.shape, ())
     (t,) = X.terms if len(X.terms) == 1 else (None,)
     if t is not None and t.coefficient == 1 and len(t.factors) == 1:
         ((f, _),) = t.factors

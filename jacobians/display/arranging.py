@@ -29,7 +29,7 @@ from jacobians.display.form_products import Raised
 from jacobians.display.form_statistics import CentringForm, StandardisedForm
 from jacobians.display.form_sums import scaled
 from jacobians.display.forms import CallForm, Inv, MatrixForm, Name, turned, upright
-from jacobians.display.matrix_forms import written_name
+from jacobians.display.matrix_forms import notation_in_latex, written_name
 from jacobians.display.networks import Item, Network, NoForm
 from jacobians.display.numpy_names import code_of, softmax_code
 from jacobians.display.summing import sum_form
@@ -215,7 +215,7 @@ class Arranger:
             listed = [*shown[:_LISTED], *["…"] * (len(shown) > _LISTED)]
             meaning = f"({', '.join(listed)})"
         return Name(
-            atom.name, len(atom.shape), code, atom.latex, atom.name == "J", meaning, subject
+            atom.name, len(atom.shape), code, atom.latex, atom.name == "J", meaning, subject, True
         )
 
     def _reshaped(self, atom: Reshaped) -> MatrixForm:
@@ -280,7 +280,7 @@ class Arranger:
         operation = atom.operation
         forms = self._aligned(atom.arguments)
         ndim = max(f.ndim for f in forms)
-        latex = operation.latex or operation.notation
+        latex = operation.latex or notation_in_latex(operation.notation)
         name = operation.notation or operation.name
         code = code_of(operation.name, atom.parameters)
         if not code:

@@ -7,7 +7,18 @@ from fractions import Fraction
 from jacobians.display.form_products import mul
 from jacobians.display.form_rewriting import rebuilt
 from jacobians.display.form_sums import Add, Scaled
-from jacobians.display.forms import NUMPY, TEXT, Eye, MatrixForm, Name, Ones, inside, turned
+from jacobians.display.forms import (
+    NUMPY,
+    TEXT,
+    CallForm,
+    Eye,
+    MatrixForm,
+    Name,
+    Ones,
+    inside,
+    turned,
+)
+from jacobians.display.latex import HAT
 from jacobians.notation.writing import PRODUCT, SUM, Written
 
 
@@ -65,6 +76,25 @@ class StandardisedForm(MatrixForm):
         return Written(
             f"{name}({whole})" if style == TEXT else f"\\operatorname{{{name}}}({whole})"
         )
+
+
+SIGMA = Name("σ", 0)
+
+
+def hat_of(form: MatrixForm) -> Name:
+    """What a standardised column is called: ``x̂``."""
+    short = isinstance(form, Name) and len(form.name) == 1
+    return Name((form.text if short else "z") + HAT, form.ndim)
+
+
+def deviation_of(form: MatrixForm) -> MatrixForm:
+    """The standard deviation of a column, of the rows of a matrix."""
+    return CallForm("std", (form,), form.ndim - 1, "\\operatorname{std}", "")
+
+
+def standardised_form(form: MatrixForm) -> MatrixForm:
+    """A column less its mean, over σ."""
+    return Scaled(Fraction(1), (), (SIGMA,), Centred(form))
 
 
 def opened(form: MatrixForm, sizes: Mapping[int, str]) -> MatrixForm:

@@ -66,7 +66,10 @@ def _inverted(form: MatrixForm, style: str) -> str:
 
 @dataclass(frozen=True)
 class Name(MatrixForm):
-    """An array by its name; ``code`` is what it is in NumPy, ``meaning`` what its ``subject`` stands for."""
+    """An array by its name; ``code`` is what it is in NumPy, ``meaning`` what its ``subject`` stands for.
+
+    A ``constant`` one is of numbers, whatever the arguments are.
+    """
 
     name: str
     ndim: int
@@ -75,6 +78,7 @@ class Name(MatrixForm):
     symmetric: bool = False
     meaning: str = ""
     subject: str = ""
+    constant: bool = False
 
     def write(self, style: str) -> Written:
         """As it is written."""

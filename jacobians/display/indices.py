@@ -1,7 +1,8 @@
 """Expressions in index notation: ``Σ_r δ_ik B_ir C_rj``, sums written out, deltas as they are."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from jacobians.algebra.atoms import (
@@ -18,15 +19,15 @@ from jacobians.algebra.atoms import (
     Power,
     Whole,
 )  # fmt: skip
-from jacobians.algebra.constants import Fixed, Selector, Splitting, Unit
+from jacobians.algebra.constants import Centring, Fixed, Selector, Splitting, Triangle, Unit
 from jacobians.algebra.moments import Std
 from jacobians.algebra.recognising import LogSumExp, Softmax
 from jacobians.display.arranging import Arranger, facing
 from jacobians.display.form_products import DiagonalOf, Had, Raised
 from jacobians.display.form_rewriting import subforms
 from jacobians.display.form_statistics import CentringForm
-from jacobians.display.forms import CallForm, MatrixForm, Ones
-from jacobians.display.matrix_forms import written_name
+from jacobians.display.forms import CallForm, Eye, MatrixForm, Name, Ones
+from jacobians.display.matrix_forms import notation_in_latex, written_name
 from jacobians.display.networks import NoForm
 from jacobians.notation.slots import Slot, letter_slot
 from jacobians.notation.writing import (
@@ -141,7 +142,7 @@ def over(
     top = " ".join(pieces) or "1"
     if not below:
         return Written(sign + top, SUM if sign else PRODUCT if len(pieces) > 1 else ATOM)
-    binds = SUM if sign else PRODUCT
+    binds = SUM if sign or style == "text" else PRODUCT
     alone = len(below) == 1 and not bottom
     if style == "latex":
         parts = [*bottom, *(w.text if alone else w.inside(PRODUCT) for w in below)]
@@ -153,9 +154,10 @@ def over(
 
 
 def unsaid(form: MatrixForm) -> bool:
-    """Whether a form has what index notation has no sign for: entrywise products and powers, ones."""
+    """Whether a form has what index notation has no sign for: entrywise products, ones, constant arrays."""
     return any(
-        isinstance(f, Had | Ones | DiagonalOf | CentringForm)
+        isinstance(f, Had | Ones | Eye | DiagonalOf | CentringForm)
+        or (isinstance(f, Name) and f.constant)
         or (isinstance(f, Raised) and f.ndim > 0 and not isinstance(f.of, CallForm))
         or (isinstance(f, CallForm) and (f.name == "dg" or (f.ndim > 0 and f.name == "|{0}|")))
         for f in subforms(form)
@@ -169,9 +171,11 @@ class Indexer:
         self,
         style: Style = "text",
         inner: Callable[[Expr, Sequence[str], Style], Written] | None = None,
+        sizes: Mapping[int, str] = MappingProxyType({}),
     ) -> None:
         self._style: Style = style
         self._inner = inner
+        self._sizes = sizes
         self._arranger = Arranger()
         self._written = 0
 
@@ -233,6 +237,12 @@ class Indexer:
     def atom(self, atom: Atom, letters: Sequence[str], fresh: Iterator[str]) -> Written:
         """An atom at letters."""
         style = self._style
+        if isinstance(atom, Centring):
+            return self._centring(atom, letters)
+        if isinstance(atom, Triangle):
+            return Written(
+                f"[{letters[1]} {'≤' if style == 'text' else chr(92) + 'le'} {letters[0]}]"
+            )
         if isinstance(atom, Leaf | Fixed):
             return Written(subscript(written_name(atom.name, style), letters, style))
         if isinstance(atom, Inverse | Det | LogSumExp | Softmax | Std | Whole):
@@ -246,8 +256,7 @@ class Indexer:
             except NoForm:
                 if not isinstance(atom, Whole):
                     raise
-                name = atom.operation.name
-                return Written(subscript(written_name(name, style), letters, style))
+                return Written(subscript(self._called(atom), letters, style))
         if isinstance(atom, Group):
             return self._at(atom.of, letters, fresh)
         if isinstance(atom, Power):
@@ -262,12 +271,34 @@ class Indexer:
             raise NoForm("its axes are read as two")
         operation = atom.operation
         texts = [self._at(e, letters, fresh) for e in atom.arguments]
-        template = (operation.latex if style == "latex" else "") or operation.notation
+        template = operation.notation
+        if style == "latex":
+            template = operation.latex or notation_in_latex(template)
         if not template:
             return Written(
                 f"{written_name(operation.name, style)}({', '.join(t.text for t in texts)})"
             )
         return Written(template.format(*(t.text for t in texts)))
+
+    def _called(self, atom: Whole) -> str:
+        """An operation on whole arrays: ``others(x)``."""
+        operation = atom.operation
+        notation = str(operation.notation)
+        if self._inner is not None and not notation.endswith("({0})"):
+            raise NoForm(f"{operation.name} has no notation")
+        if not notation.endswith("({0})"):
+            return written_name(operation.name, self._style)
+        if self._style == "latex":
+            notation = str(operation.latex or notation_in_latex(notation))
+        return notation.format(self._arranger.form(atom.arguments[0]).write(self._style).text)
+
+    def _centring(self, atom: Centring, letters: Sequence[str]) -> Written:
+        """``δ_ik − 1/n``."""
+        size = self._sizes.get(atom.shape[0], str(atom.shape[0]))
+        delta = subscript("δ", letters, self._style)
+        if self._style == "latex":
+            return Written(f"{delta} - \\frac{{1}}{{{size}}}", SUM)
+        return Written(f"{delta} − 1/{size}", SUM)
 
     def _at(self, expr: Expr, letters: Sequence[str], fresh: Iterator[str]) -> Written:
         if self._inner is not None:

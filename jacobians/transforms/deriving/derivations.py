@@ -29,6 +29,7 @@ from jacobians.display.expressions import latex_name
 from jacobians.display.expressions import title as titled
 from jacobians.display.forms import turned
 from jacobians.display.indices import Indexer
+from jacobians.display.latex import letters_in_latex
 from jacobians.display.naming import Names
 from jacobians.display.networks import NoForm
 from jacobians.display.simplified import simplified
@@ -423,7 +424,7 @@ def _in_letters(expr: Expr, axes: str, style: Style) -> str:
 
 def _latex_left(left: str) -> str:
     """``∂Y/∂X`` as a fraction; the last sign outside brackets parts what is above from what is below."""
-    text = left.replace("∂", "\\partial ").replace("vec", "\\operatorname{vec}")
+    text = letters_in_latex(left.replace("∂", "\\partial ").replace("vec", "\\operatorname{vec}"))
     deep = [text[:n].count("(") - text[:n].count(")") for n in range(len(text))]
     outer = [n for n, sign in enumerate(text) if sign == "/" and not deep[n]]
     return f"\\frac{{{text[: outer[-1]]}}}{{{text[outer[-1] + 1 :]}}}" if outer else text

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from fractions import Fraction
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -13,7 +12,15 @@ from jacobians.algebra.reshaping import whole_axes
 from jacobians.display.arranging import Arranger
 from jacobians.display.form_products import COMMUTATION
 from jacobians.display.form_rewriting import rebuilt, replaced, subforms
-from jacobians.display.form_statistics import Centred, CentringForm, StandardisedForm, opened
+from jacobians.display.form_statistics import (
+    SIGMA,
+    CentringForm,
+    StandardisedForm,
+    deviation_of,
+    hat_of,
+    opened,
+    standardised_form,
+)
 from jacobians.display.form_sums import Scaled
 from jacobians.display.forms import CallForm, MatrixForm, Name, Turned, turned
 from jacobians.display.kronecker import stacked, vec
@@ -212,19 +219,14 @@ def _standardised(found: Arranged) -> Arranged:
     for sub in list(
         dict.fromkeys(f for f in subforms(form) if isinstance(f, StandardisedForm) and f.ndim == 1)
     ):
-        std = CallForm("std", (sub.of,), 0, "\\operatorname{std}", "")
-        short = isinstance(sub.of, Name) and len(sub.of.name) == 1
-        text = f"{sub.of.text}\u0302" if short else "ẑ"
-        latex = f"\\hat{{{sub.of.write('latex').text if short else 'z'}}}"
-        sigma, hat = Name("σ", 0, latex="\\sigma"), Name(text, sub.ndim, latex=latex)
+        hat = hat_of(sub.of)
         table: dict[MatrixForm, MatrixForm] = {
-            f: sigma
+            f: SIGMA
             for f in subforms(form)
             if isinstance(f, CallForm) and f.name == "std" and f.arguments == (sub.of,)
         }
         form = replaced(form, {**table, sub: hat})
-        parts.append((sigma, replace(std, ndim=sub.ndim - 1)))
-        parts.append((hat, Scaled(Fraction(1), (), (sigma,), Centred(sub.of))))
+        parts += [(SIGMA, deviation_of(sub.of)), (hat, standardised_form(sub.of))]
         break
     return found._replace(form=form, parts=tuple(parts))
 

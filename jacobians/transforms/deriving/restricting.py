@@ -6,6 +6,7 @@ from jacobians.algebra.atoms import Expr
 from jacobians.algebra.constants import triangle
 from jacobians.algebra.letter_order import plain, sizes_of
 from jacobians.algebra.normal_form import Piece, at, built, sum_of
+from jacobians.display.latex import letters_in_latex
 from jacobians.display.networks import NoForm
 from jacobians.transforms.deriving.layouts import Arranged, linear
 from jacobians.transforms.structured import DIAGONAL, LOWER, SYMMETRIC, Structured
@@ -67,13 +68,15 @@ def explained(structured: Structured, names: tuple[str, str]) -> tuple[str, str,
     """Both conventions, as a step."""
     y, x = names
     kind = structured.structure
+    below, above = (letters_in_latex(n.replace("∂", "\\partial ")) for n in (x, y))
+    full = f"G = \\partial {above}/\\partial {below}"
     if kind is SYMMETRIC:
         text = f"G_kl + G_lk for k < l, G_kk for k = l; projected: ½ (G_kl + G_lk); with G = ∂{y}/∂{x}, its entries independent"  # noqa: E501
-        latex = f"G_{{kl}} + G_{{lk}}\\ (k < l),\\quad G_{{kk}}\\ (k = l);\\quad G = \\partial {y}/\\partial {x}"
+        latex = f"G_{{kl}} + G_{{lk}}\\ (k < l),\\quad G_{{kk}}\\ (k = l);\\quad {full}"
     else:
         which = {DIAGONAL: "k = l", LOWER: "k ≥ l"}.get(kind, "k ≤ l")
         text = f"G_kl for {which}; projected: the same, and 0 elsewhere; with G = ∂{y}/∂{x}, its entries independent"  # noqa: E501
-        latex = f"G_{{kl}},\\quad G = \\partial {y}/\\partial {x}"
+        latex = f"G_{{kl}},\\quad {full}"
     return f"{x} is {kind.name}: by its free entries, row by row", text, latex
 
 

@@ -163,6 +163,49 @@ def test_functions_with_much_of_other_arrays_are_run_once():
     np.testing.assert_allclose(J.dense(), np.diag(exact))
 
 
+T5, X5 = np.array([0, 2, 1, 3, 2]), RNG.normal(size=(5, 3))
+
+
+def cross_entropy(W, X):
+    Z = X @ W
+    Z = Z - np.max(Z, axis=1, keepdims=True)
+    P = np.exp(Z) / np.sum(np.exp(Z), axis=1, keepdims=True)
+    return -np.mean(np.log(P[np.arange(5), T5])) + 0.5 * np.sum(W**2)
+
+
+@pytest.mark.parametrize(
+    ("f", "arrays", "order", "index"),
+    [
+        (cross_entropy, (W, X5), 1,
+         "W_kl + 0.2 (Xᵀ softmax(X W))_kl − 0.2 δ_(l,t(r)) X_rk, where t = (0, 2, 1, 3, 2)"),
+        (lambda x: (x - np.mean(x)) / np.sqrt(np.var(x) + 1e-5), (x,), 1,
+         "(δ_ik − 1/4) / √(var(x) + 1e-05) − (x − mean(x))_i (x − mean(x))_k / (4 (var(x) + 1e-05)^(3/2))"),
+        (np.std, (x,), 1, "(a − mean(a))_k / (4 std(a))"),
+        (np.std, (x,), 2, "(δ_ik − 1/4) / (4 σ) − â_i â_k / (16 σ), where σ = std(a); â = (a − mean(a)) / σ"),
+        (np.var, (x,), 1, "½ (a − mean(a))_k"),
+        (lambda z, y: y @ np.log(A @ z + 9), (x, x), 1, "A_rk y_r / ((A z)_r + 9)"),
+        (lambda X: np.max(X, axis=1), (W,), 1, "δ_ik [X_il = rowmax(X)_i] / (Σ_r [X_ir = rowmax(X)_i])"),
+        (lambda x: np.prod(x) ** 2, (x,), 1, "2 prod(x) others(x)_k"),
+    ],
+)  # fmt: skip
+def test_readable_indices(f, arrays, order, index) -> None:
+    d = jb.derive(f, *arrays, order=order)
+    assert d.index == index
+    latex = d.latex()
+    assert latex.isascii()
+    assert latex.count("{") == latex.count("}")
+
+
+def test_greek_letters_in_latex() -> None:
+    d = jb.derive(lambda x, σ, λ: np.sum(λ * x / σ), t, t, 2.0, wrt="σ")
+    assert d.index == "−λ x_k / σ_k²"
+    assert d.latex().isascii()
+    assert (
+        "\\frac{\\partial Y}{\\partial \\sigma_{k}} = -\\frac{\\lambda x_{k}}{{\\sigma_{k}}^{2}}"
+        in d.latex()
+    )
+
+
 class Layer:
     def __init__(self, weight):
         self.weight = weight
