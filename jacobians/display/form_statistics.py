@@ -1,7 +1,7 @@
 """What is less its mean, and over its standard deviation."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 
 from jacobians.display.form_products import mul
@@ -15,6 +15,7 @@ from jacobians.display.forms import (
     MatrixForm,
     Name,
     Ones,
+    frozen_form,
     inside,
     turned,
 )
@@ -22,7 +23,7 @@ from jacobians.display.latex import HAT
 from jacobians.notation.writing import PRODUCT, SUM, Written
 
 
-@dataclass(frozen=True)
+@frozen_form
 class CentringForm(MatrixForm):
     """The centring matrix ``I − 𝟏 𝟏ᵀ / n``; ``code`` is n in NumPy."""
 
@@ -31,7 +32,7 @@ class CentringForm(MatrixForm):
     ndim: int = 2
     name: str = "C"
 
-    def write(self, style: str) -> Written:
+    def _written(self, style: str) -> Written:
         """As it is written."""
         if style == NUMPY:
             return Written(f"(np.eye({self.code}) - 1 / {self.code})")
@@ -42,14 +43,14 @@ class CentringForm(MatrixForm):
         return self
 
 
-@dataclass(frozen=True)
+@frozen_form
 class Centred(MatrixForm):
     """A column less its mean."""
 
     of: MatrixForm
     ndim: int = 1
 
-    def write(self, style: str) -> Written:
+    def _written(self, style: str) -> Written:
         """As it is written."""
         inner, whole = inside(self.of, PRODUCT, style), self.of.write(style).text
         if style == NUMPY:
@@ -58,14 +59,14 @@ class Centred(MatrixForm):
         return Written(f"{inner} {minus} {mean}({whole})", SUM)
 
 
-@dataclass(frozen=True)
+@frozen_form
 class StandardisedForm(MatrixForm):
     """A column, or the rows of a matrix, less the mean and over the standard deviation."""
 
     of: MatrixForm
     ndim: int
 
-    def write(self, style: str) -> Written:
+    def _written(self, style: str) -> Written:
         """As it is written."""
         whole = self.of.write(style).text
         if style == NUMPY:

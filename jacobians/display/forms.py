@@ -4,9 +4,10 @@ A vector is a column, and one-dimensional in NumPy.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar, TypeVar, dataclass_transform
 
 from jacobians.display.matrix_forms import written_name
 from jacobians.notation.writing import ATOM, SUM, Written
@@ -34,7 +35,13 @@ class MatrixForm:
     """Whether a power beside it would be taken for one of its entries."""
 
     def write(self, style: str) -> Written:
-        """As it is written."""
+        """As it is written, worked out once."""
+        known: dict[str, Written] = vars(self).setdefault("_known", {})
+        if style not in known:
+            known[style] = self._written(style)
+        return known[style]
+
+    def _written(self, style: str) -> Written:
         raise NotImplementedError
 
     def transposed(self) -> "MatrixForm":
@@ -52,6 +59,25 @@ class MatrixForm:
         return sum(w not in _FREE for w in _WORDS.findall(self.text)), len(self.text), self.text
 
 
+Form = TypeVar("Form", bound=MatrixForm)
+
+
+@dataclass_transform(frozen_default=True)
+def frozen_form(cls: type[Form]) -> type[Form]:
+    """A frozen dataclass whose instances remember their hash: forms are the keys of many tables."""
+    made = dataclass(frozen=True)(cls)
+    hashed: Callable[[Any], int] = made.__hash__
+
+    def remembered(self: Any) -> int:
+        known = vars(self)
+        if "_hash" not in known:
+            known["_hash"] = hashed(self)
+        return int(known["_hash"])
+
+    made.__hash__ = remembered  # type: ignore[method-assign]
+    return made
+
+
 def inside(form: MatrixForm, binds: float, style: str) -> str:
     """The form's text in parentheses where it binds less."""
     return form.write(style).inside(binds)
@@ -64,7 +90,7 @@ def _inverted(form: MatrixForm, style: str) -> str:
     return f"({written.text})" if function else written.inside(ATOM)
 
 
-@dataclass(frozen=True)
+@frozen_form
 class Name(MatrixForm):
     """An array by its name; ``code`` is what it is in NumPy, ``meaning`` what its ``subject`` stands for.
 
@@ -80,7 +106,7 @@ class Name(MatrixForm):
     subject: str = ""
     constant: bool = False
 
-    def write(self, style: str) -> Written:
+    def _written(self, style: str) -> Written:
         """As it is written."""
         if style == NUMPY:
             return Written(self.code or self.name)
@@ -93,26 +119,26 @@ class Name(MatrixForm):
         return self if self.symmetric or not self.ndim else Turned(self)
 
 
-@dataclass(frozen=True)
+@frozen_form
 class Ones(MatrixForm):
     """A column of ones; ``code`` is its length in NumPy."""
 
     code: str
     ndim: int = 1
 
-    def write(self, style: str) -> Written:
+    def _written(self, style: str) -> Written:
         """As it is written."""
         return Written({TEXT: "𝟏", LATEX: "\\mathbf{1}", NUMPY: f"np.ones({self.code})"}[style])
 
 
-@dataclass(frozen=True)
+@frozen_form
 class Eye(MatrixForm):
     """The identity."""
 
     code: str
     ndim: int = 2
 
-    def write(self, style: str) -> Written:
+    def _written(self, style: str) -> Written:
         """As it is written."""
         return Written({TEXT: "I", LATEX: "I", NUMPY: f"np.eye({self.code})"}[style])
 
@@ -121,7 +147,7 @@ class Eye(MatrixForm):
         return self
 
 
-@dataclass(frozen=True)
+@frozen_form
 class Turned(MatrixForm):
     """A transpose; of a column a row."""
 
@@ -132,7 +158,7 @@ class Turned(MatrixForm):
         """As of what it is of."""
         return self.of.ndim
 
-    def write(self, style: str) -> Written:
+    def _written(self, style: str) -> Written:
         """As it is written."""
         if style == NUMPY:
             inner = inside(self.of, ATOM, style)
@@ -178,14 +204,14 @@ def is_row(form: MatrixForm) -> bool:
     return form.is_row
 
 
-@dataclass(frozen=True)
+@frozen_form
 class Inv(MatrixForm):
     """An inverse."""
 
     of: MatrixForm
     ndim: int = 2
 
-    def write(self, style: str) -> Written:
+    def _written(self, style: str) -> Written:
         """As it is written."""
         if style == NUMPY:
             return Written(f"np.linalg.inv({self.of.write(style).text})")
@@ -201,7 +227,7 @@ class Inv(MatrixForm):
         return self if self.of.transposed() == self.of else Turned(self)
 
 
-@dataclass(frozen=True)
+@frozen_form
 class CallForm(MatrixForm):
     """A function of forms, by what it is called in each style."""
 
@@ -212,7 +238,7 @@ class CallForm(MatrixForm):
     code: str = ""
     entrywise: bool = False
 
-    def write(self, style: str) -> Written:
+    def _written(self, style: str) -> Written:
         """As it is written."""
         texts = [a.write(style).text for a in self.arguments]
         template = {TEXT: self.name, LATEX: self.latex or self.name, NUMPY: self.code or self.name}[
@@ -254,14 +280,14 @@ def _closed(template: str, number: int) -> bool:
     return before.endswith(("(", "|", "‖", "{", ",", "\\lVert", "["))
 
 
-@dataclass(frozen=True)
+@frozen_form
 class Diag(MatrixForm):
     """The diagonal matrix of a column."""
 
     of: MatrixForm
     ndim: int = 2
 
-    def write(self, style: str) -> Written:
+    def _written(self, style: str) -> Written:
         """As it is written."""
         inner = self.of.write(style).text
         return Written(
