@@ -309,14 +309,24 @@ def value_of(expr: Expr) -> Number | None:
     return None
 
 
-def expanded(expr: Expr) -> Expr:
-    """All sums in parentheses to a positive power written out, as far as they stay few."""
+def expanded(expr: Expr, known: dict[str, Expr] | None = None) -> Expr:
+    """All sums in parentheses to a positive power written out, as far as they stay few.
+
+    What is ``known`` by its key is taken from there, and what is worked out put in.
+    """
+    known = {} if known is None else known
+    if expr.key not in known:
+        known[expr.key] = _expanded(expr, known)
+    return known[expr.key]
+
+
+def _expanded(expr: Expr, known: dict[str, Expr]) -> Expr:
     terms: list[Monomial] = []
     for t in expr.terms:
         slots, sizes = t.slots, dict(enumerate(t.sizes))
         pieces: list[Piece] = []
         for (atom, letters), e in t.factors:
             open_ = type(atom) is Group and e.denominator == 1 and e > 0
-            pieces.append((expanded(atom.inner[0]) if open_ else atom, letters, e))
+            pieces.append((expanded(atom.inner[0], known) if open_ else atom, letters, e))
         terms += built(pieces, slots, sizes, expr.shape, t.coefficient, expand=True).terms
     return added(expr.shape, terms)

@@ -54,6 +54,7 @@ class Arranger:
         self.length = length
         self._leaf = leaf
         self._known: dict[str, MatrixForm] = {}
+        self._written_out: dict[str, Expr] = {}
 
     def form(self, expr: Expr) -> MatrixForm:
         """An expression of at most two axes; raises NoForm."""
@@ -67,7 +68,9 @@ class Arranger:
         found = self._sum(expr)
         if any(type(f.atom) is Group and e > 0 for t in expr.terms for f, e in t.factors):
             try:
-                return min(found, self._sum(expanded(expr)), key=lambda f: f.cost)
+                return min(
+                    found, self._sum(expanded(expr, self._written_out)), key=lambda f: f.cost
+                )
             except NoForm:
                 pass
         return found

@@ -59,11 +59,11 @@ class MatrixForm:
         return sum(w not in _FREE for w in _WORDS.findall(self.text)), len(self.text), self.text
 
 
-Form = TypeVar("Form", bound=MatrixForm)
+FormClass = TypeVar("FormClass", bound=MatrixForm)
 
 
 @dataclass_transform(frozen_default=True)
-def frozen_form(cls: type[Form]) -> type[Form]:
+def frozen_form(cls: type[FormClass]) -> type[FormClass]:
     """A frozen dataclass whose instances remember their hash: forms are the keys of many tables."""
     made = dataclass(frozen=True)(cls)
     hashed: Callable[[Any], int] = made.__hash__

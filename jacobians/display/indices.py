@@ -172,10 +172,12 @@ class Indexer:
         style: Style = "text",
         inner: Callable[[Expr, Sequence[str], Style], Written] | None = None,
         sizes: Mapping[int, str] = MappingProxyType({}),
+        most: int | None = None,
     ) -> None:
         self._style: Style = style
         self._inner = inner
         self._sizes = sizes
+        self._most = _MOST_TERMS if most is None else most
         self._arranger = Arranger()
         self._written = 0
 
@@ -194,7 +196,7 @@ class Indexer:
     ) -> Written:
         """One term: number, sum sign, deltas, factors, over what stands below."""
         self._written += 1
-        if self._written > _MOST_TERMS:
+        if self._written > self._most:
             raise NoForm("it is too long to be read")
         t = facing(t, from_numbers=False)
         named = named_letters(t, axes, fresh, self._style)

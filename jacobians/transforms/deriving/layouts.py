@@ -71,12 +71,12 @@ def arranged(
     names: tuple[str, str],
     layout: str | None,
     taken: set[str],
+    arranger: Arranger,
     sizes: Mapping[int, str] = MappingProxyType({}),
 ) -> Arranged:
     """The derivative in matrix notation; raises NoForm where it has none."""
     out, inner = expr.shape[:out_ndim], expr.shape[out_ndim:]
     y, x = names
-    arranger = Arranger()
     if len(out) > 2 or len(inner) > 2:
         raise NoForm("more than two axes on a side")
     if layout == "operator":

@@ -1,6 +1,6 @@
 """One NumPy function that gives a derivative in its full shape, written from its expression."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from textwrap import indent
 from typing import Any
@@ -39,37 +39,43 @@ _LETTERS = "ijklmnpqrstuvwxyzabcdefghoABCDEFGH"
 _LITERAL = 400  # entries of a captured array that is written into the program
 
 
+def length_in(shapes: Mapping[str, tuple[int, ...]]) -> Callable[[int], str]:
+    """What says how many values a letter of a size has: ``x.shape[0]``."""
+
+    def length(size: int) -> str:
+        for name, shape in shapes.items():
+            if size in shape:
+                return f"{name}.shape[{shape.index(size)}]"
+        return str(size)
+
+    return length
+
+
+def leaf_code(leaf: Leaf) -> str:
+    """How a leaf is read, axes of size 1 left out."""
+    if leaf.code:
+        return leaf.code
+    if 1 in leaf.shape and leaf.shape != ():
+        index = ", ".join("0" if n == 1 else ":" for n in leaf.shape)
+        return f"{leaf.name}[{index}]"
+    return leaf.name
+
+
 class Programmer:
     """Writes the function.
 
     Parameters
     ----------
-    parameters : sequence of str
-        The names of its arguments.
     shapes : mapping
-        Their shapes, and those of all other leaves, by name.
+        The shapes of its arguments and of all other leaves, by name.
+    arranger : Arranger
+        What gives the forms that are written.
     """
 
-    def __init__(self, shapes: dict[str, tuple[int, ...]]) -> None:
-        self._shapes = shapes
-        self._arranger = Arranger(self._length, self._leaf)
+    def __init__(self, shapes: Mapping[str, tuple[int, ...]], arranger: Arranger) -> None:
+        self._shapes, self._arranger = shapes, arranger
+        self._length, self._leaf = arranger.length, leaf_code
         self.shared: list[tuple[str, str]] = []
-        self._made: dict[MatrixForm, Name] = {}
-
-    def _length(self, size: int) -> str:
-        for name, shape in self._shapes.items():
-            if size in shape:
-                return f"{name}.shape[{shape.index(size)}]"
-        return str(size)
-
-    @staticmethod
-    def _leaf(leaf: Leaf) -> str:
-        if leaf.code:
-            return leaf.code
-        if 1 in leaf.shape and leaf.shape != ():
-            index = ", ".join("0" if n == 1 else ":" for n in leaf.shape)
-            return f"{leaf.name}[{index}]"
-        return leaf.name
 
     def body(self, expr: Expr) -> str:
         """The expression as NumPy; parts that stand twice are in ``shared``."""
@@ -98,7 +104,7 @@ class Programmer:
                     )
                 )
         except NoForm:
-            self.shared, self._made = [], {}
+            self.shared.clear()
             terms = [self._general(t, expr.shape) for t in expr.terms]
         return self._reshaped(" + ".join(terms).replace("+ -", "- "), expr, axes)
 

@@ -80,7 +80,9 @@ def explained(structured: Structured, names: tuple[str, str]) -> tuple[str, str,
     return f"{x} is {kind.name}: by its free entries, row by row", text, latex
 
 
-def program(body: str, structured: Structured, name: str, shared: list[tuple[str, str]]) -> str:
+def restricted_program(
+    body: str, structured: Structured, name: str, order: int, shared: list[tuple[str, str]]
+) -> str:
     """What turns the derivative with independent entries into that by the free ones, or projects it."""
     kind = structured.structure
     shared.append(("G", body))
@@ -92,15 +94,14 @@ def program(body: str, structured: Structured, name: str, shared: list[tuple[str
         if structured.full:
             shared.append(("mask", f"np.zeros({name}.shape)"))
             shared.append(("mask[rows, columns]", "1.0"))
-    return _of_last_axes(structured)
-
-
-def program_again(body: str, structured: Structured, shared: list[tuple[str, str]]) -> str:
-    """The same of the axes of the first derivative, which come before those of the second."""
+    found = _of_last_axes(structured)
+    if order == 1:
+        return found
+    # The axes of the first derivative, which come before those of the second.
     if structured.full:
-        shared.append(("G", f"np.moveaxis({body}, (-4, -3), (-2, -1))"))
+        shared.append(("G", f"np.moveaxis({found}, (-4, -3), (-2, -1))"))
         return f"np.moveaxis({_of_last_axes(structured)}, (-4, -3), (-2, -1))"
-    shared.append(("G", f"np.moveaxis({body}, -1, -3)"))
+    shared.append(("G", f"np.moveaxis({found}, -1, -3)"))
     return f"np.swapaxes({_of_last_axes(structured)}, -1, -2)"
 
 
