@@ -1,27 +1,18 @@
 """Derivations of expressions with declared shapes, numbers or letters: ``W=mxn``."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from fractions import Fraction
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from jacobians.algebra.atoms import Atom, Expr, Leaf
-from jacobians.algebra.constants import Fixed
 from jacobians.errors import JacobiansError, ShapeError, UnsupportedError
 from jacobians.transforms.deriving.derivations import Derivation, derive
-from jacobians.transforms.deriving.language import (
-    ExpressionError,
-    as_function,
-    literals,
-    parsed,
-)
-from jacobians.transforms.deriving.programs import run_program
+from jacobians.transforms.deriving.language import as_function, literals, parsed
+from jacobians.transforms.deriving.symbolic_sizes import in_letters
 from jacobians.transforms.structured import diagonal as as_diagonal
 from jacobians.transforms.structured import symmetric as as_symmetric
 
-_PRIMES = (5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43)
 _LETTERS = 6
 _TRIES = 12
 _MOST = 64
@@ -154,22 +145,8 @@ def derive_declared(
     if by not in names:
         raise JacobiansError(f"--wrt {by}: {called} has no {by}; it has {', '.join(names)}")
     declared = shapes_of(shapes, names, called)
-    structures = {}
-    for kind, which in (("symmetric", symmetric), ("diagonal", diagonal)):
-        for name in which:
-            if name not in names:
-                raise JacobiansError(
-                    f"--{kind} {name}: {called} has no {name}; it has {', '.join(names)}"
-                )
-            shape = declared[name]
-            if len(shape) != 2 or shape[0] != shape[1]:
-                raise ShapeError(
-                    f"--{kind} {name}: it must be a square matrix, not of shape {shape}"
-                )
-            structures[name] = STRUCTURES[kind]
-    letters = list(
-        dict.fromkeys(s for shape in declared.values() for s in shape if isinstance(s, str))
-    )
+    kinds = _structures({"symmetric": symmetric, "diagonal": diagonal}, declared, called)
+    letters = dict.fromkeys(s for shape in declared.values() for s in shape if isinstance(s, str))
     if len(letters) > _LETTERS:
         raise ShapeError(f"at most {_LETTERS} letters for sizes, not {len(letters)}")
 
@@ -178,15 +155,11 @@ def derive_declared(
             n: tuple(sizes[s] if isinstance(s, str) else s for s in shape)
             for n, shape in declared.items()
         }
-        arrays = points(function, concrete, seed, structures, called)
-        wrapped = [
-            as_symmetric(a)
-            if n in symmetric
-            else as_diagonal(a)
-            if n in diagonal and n == by
-            else a
-            for n, a in zip(names, arrays, strict=True)
-        ]
+        arrays = points(
+            function, concrete, seed, {n: STRUCTURES[k] for n, k in kinds.items()}, called
+        )
+        known = zip(names, arrays, strict=True)
+        wrapped = [_wrapped(a, kinds.get(n), n == by) for n, a in known]
         return derive(function, *wrapped, wrt=by, order=order, layout=layout)
 
     if not letters:
@@ -196,82 +169,31 @@ def derive_declared(
         for axis, size in enumerate(shape):
             if isinstance(size, str):
                 codes.setdefault(size, f"{name}.shape[{axis}]")
-    refused: JacobiansError | None = None
-    found: list[tuple[Derivation, Mapping[str, int]]] = []
-    for sizes in _draws(letters, numbers):
-        try:
-            derivation = at(sizes)
-        except JacobiansError as error:
-            refused = refused or error
-            if isinstance(error, ExpressionError) and not found:
-                raise
-            continue
-        leaves = {n: Leaf(name, (), positive=True, code=codes[name]) for name, n in sizes.items()}
-        own = derivation.with_letters(leaves)
-        for other, at_sizes in found:
-            apart = all(at_sizes[s] != n for s, n in sizes.items())
-            if apart and _one_formula(own, other):
-                return other, by, declared
-        found.append((own, sizes))
-    if len(found) < 2:
-        assert refused is not None
-        raise refused
-    raise UnsupportedError(
-        f"the derivative is not one formula in the sizes: {found[0][0].index} at {found[0][1]}, "
-        f"and {found[1][0].index} at {found[1][1]}"
-    )
+    return in_letters(at, codes, numbers), by, declared
 
 
-def _one_formula(a: Derivation, b: Derivation) -> bool:
-    one, other = a.expression, b.expression
-    if one is None or other is None:
-        return one is other and a.index == b.index
-    return _agree(one, other) or _computes(a, b)
+def _structures(
+    asked: Mapping[str, Sequence[str]], declared: Mapping[str, tuple[SizeName, ...]], called: str
+) -> dict[str, str]:
+    """What kind of matrix each name is said to be; raises JacobiansError for names that cannot be."""
+    found = {}
+    for kind, which in asked.items():
+        for name in which:
+            if name not in declared:
+                raise JacobiansError(
+                    f"--{kind} {name}: {called} has no {name}; it has {', '.join(declared)}"
+                )
+            shape = declared[name]
+            if len(shape) != 2 or shape[0] != shape[1]:
+                raise ShapeError(
+                    f"--{kind} {name}: it must be a square matrix, not of shape {shape}"
+                )
+            found[name] = kind
+    return found
 
 
-def _computes(a: Derivation, b: Derivation) -> bool:
-    """Whether the program of one is right at the other's arguments: terms may stand in another order there."""
-    try:
-        found = run_program(a.numpy)(**b.arguments)
-        want = b.full.dense()
-    except Exception:  # it has sizes of its own
-        return False
-    return np.shape(found) == want.shape and np.allclose(found, want, rtol=1e-9, atol=1e-12)
-
-
-def _draws(letters: Sequence[str], numbers: Iterable[float]) -> Iterator[dict[str, int]]:
-    """Sizes for the letters: primes that no number of the expression gives rise to, in several orders."""
-    near: set[int] = set()
-    for number in numbers:
-        exact = Fraction(str(number))
-        near.update((exact.denominator, exact.numerator))
-        near.update(abs(int(number) - k) for k in range(3))
-    primes = [p for p in _PRIMES if not any(n and n % p == 0 for n in near)]
-    count = len(letters)
-    for few in (
-        primes[:count],
-        primes[count::-1][:count],
-        primes[1 : count + 2][::-1],
-        primes[2 : count + 2],
-    ):
-        yield dict(zip(letters, few, strict=False))
-
-
-def _agree(a: Expr, b: Expr) -> bool:
-    """Whether two expressions, each in the letters of its sizes, are one formula."""
-    return _shapeless(a) == _shapeless(b)
-
-
-def _shapeless(expr: Expr) -> list[object]:
-    found: list[object] = []
-    for t in expr.terms:
-        factors = sorted((_said(f.atom), str(f.letters), str(e)) for f, e in t.factors)
-        found.append((f"{float(t.coefficient):.12g}", t.slots, factors))
-    return sorted(found, key=repr)
-
-
-def _said(atom: Atom) -> str:
-    if isinstance(atom, Leaf | Fixed):
-        return f"{type(atom).__name__}{atom.name}"
-    name = getattr(getattr(atom, "operation", None), "key", "")
-    return f"{type(atom).__name__}{name}{[_shapeless(e) for e in atom.inner]}"
+def _wrapped(array: Any, kind: str | None, chosen: bool) -> Any:
+    """An argument that is known to be symmetric, or is by its diagonal."""
+    if kind == "symmetric":
+        return as_symmetric(array)
+    return as_diagonal(array) if kind == "diagonal" and chosen else array

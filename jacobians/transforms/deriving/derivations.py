@@ -28,8 +28,8 @@ from jacobians.transforms.deriving.layouts import Arranged, arranged, check_layo
 from jacobians.transforms.deriving.problem import Problem, problem_of
 from jacobians.transforms.deriving.read_problem import ReadProblem
 from jacobians.transforms.deriving.restricting import explained, projection, restricted
-from jacobians.transforms.deriving.story import StepTaken
 from jacobians.transforms.deriving.steps_told import told
+from jacobians.transforms.deriving.story import StepTaken
 from jacobians.transforms.deriving.typesetting import environment
 from jacobians.transforms.functional import hessian, jacobian
 from jacobians.transforms.structured import DIAGONAL, SYMMETRIC, Structured

@@ -1,5 +1,6 @@
 """Matrix notation of a derivative, in a layout."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -76,45 +77,45 @@ def arranged(
 ) -> Arranged:
     """The derivative in matrix notation; raises NoForm where it has none."""
     out, inner = expr.shape[:out_ndim], expr.shape[out_ndim:]
-    y, x = names
     if len(out) > 2 or len(inner) > 2:
         raise NoForm("more than two axes on a side")
     if layout == "operator":
-        return _named(_operator(arranger, expr, out_ndim, names), taken, sizes)
-    if layout == "vec" or len(out) + len(inner) > 2:
-        if (
-            (not out and len(inner) == 2)
-            or (len(out) == 2 and not inner)
-            or len(out) + len(inner) < 2
-        ):
-            form = arranger.form(expr)
-            if form.ndim == 2:
-                form = CallForm("vec", (form,), 1, "\\operatorname{vec}", "np.ravel")
-            if not out:
-                form = turned(form)
-        else:
-            form = stacked(arranger, expr, out_ndim)
-        left = f"∂vec({y})/∂vec({x})"
-        return _named(Arranged(left, form, "row-major vec"), taken, sizes)
-    form = _plain(arranger, expr, out_ndim)
-    left = f"∂{y}/∂{x}"
-    if layout is None:
-        meaning = (
-            f"the shape of {x}"
-            if not out
-            else f"the shape of {y}"
-            if not inner
-            else f"rows for {y}, columns for {x}"
-        )
-    elif layout == "numerator":
-        meaning = "numerator layout"
-        if not out and inner:
-            form = turned(form)
+        found = _operator(arranger, expr, out_ndim, names)
+    elif layout == "vec" or len(out) + len(inner) > 2:
+        found = _by_vec(arranger, expr, out_ndim, names)
     else:
-        meaning = "denominator layout"
-        if out:
+        found = _by_shape(arranger, expr, out_ndim, names, layout)
+    return _named(found, taken, sizes)
+
+
+def _by_vec(arranger: Arranger, expr: Expr, out_ndim: int, names: tuple[str, str]) -> Arranged:
+    """``∂vec(Y)/∂vec(X)``."""
+    y, x = names
+    out, inner = out_ndim, len(expr.shape) - out_ndim
+    if (out, inner) in ((0, 2), (2, 0)) or out + inner < 2:
+        form = arranger.form(expr)
+        form = vec(form) if form.ndim == 2 else form
+        form = form if out else turned(form)
+    else:
+        form = stacked(arranger, expr, out_ndim)
+    return Arranged(f"∂vec({y})/∂vec({x})", form, "row-major vec")
+
+
+def _by_shape(
+    arranger: Arranger, expr: Expr, out_ndim: int, names: tuple[str, str], layout: str | None
+) -> Arranged:
+    """At most two axes in all, with rows for the output or for the argument."""
+    y, x = names
+    form = _plain(arranger, expr, out_ndim)
+    if layout is None:
+        inner = len(expr.shape) - out_ndim
+        both = f"rows for {y}, columns for {x}"
+        meaning = both if out_ndim and inner else f"the shape of {y if out_ndim else x}"
+    else:
+        meaning = f"{layout} layout"
+        if bool(out_ndim) is (layout == "denominator") and expr.shape:
             form = turned(form)
-    return _named(Arranged(left, form, meaning), taken, sizes)
+    return Arranged(f"∂{y}/∂{x}", form, meaning)
 
 
 def _plain(arranger: Arranger, expr: Expr, out_ndim: int) -> MatrixForm:
@@ -239,37 +240,16 @@ def _shortened(found: Arranged, taken: set[str]) -> Arranged:
     form = found.form
     parts: list[tuple[Name, MatrixForm]] = []
     for _ in range(2):
-        counts: dict[MatrixForm, int] = {}
-        for sub in subforms(form):
-            counts[sub] = counts.get(sub, 0) + 1
-        for sub in counts:
-            other = turned(sub)
-            if (
-                other != sub
-                and not isinstance(other, Turned)
-                and not isinstance(sub, Turned | Name)
-                and other in counts
-                and sub.ndim == 2
-            ):
-                counts[sub] += sum(f == other for f in subforms(form))
-        several = [
-            f for f, n in counts.items()
-            if n > 1 and len(f.text) >= _REPEATED and not isinstance(f, Turned | Name)
-        ]  # fmt: skip
-        if not several or (
-            len(form.text) < _LONG and not any("softmax" in f.text for f in several)
-        ):
+        best = _repeated_part(form)
+        if best is None:
             break
-        best = max(several, key=lambda f: (counts[f] - 1) * len(f.text))
         letters = _LETTERS.get(best.name, "") if isinstance(best, CallForm) else ""
-        ndim = best.ndim
-        pool = [*letters, *{0: "cαβ", 1: "rzuv", 2: "MNQR"}[ndim]]
-        name = next(
-            (n for n in pool if n not in taken and n not in {p.name for p, _ in parts}), None
-        )
+        pool = [*letters, *{0: "cαβ", 1: "rzuv", 2: "MNQR"}[best.ndim]]
+        used = taken | {p.name for p, _ in parts}
+        name = next((n for n in pool if n not in used), None)
         if name is None:
             break
-        made = Name(name, ndim)
+        made = Name(name, best.ndim)
         table: dict[MatrixForm, MatrixForm] = {best: made}
         if turned(best) != best:
             table[turned(best)] = Turned(made)
@@ -277,3 +257,20 @@ def _shortened(found: Arranged, taken: set[str]) -> Arranged:
         parts = [(n, replaced(f, {best: made})) for n, f in parts]
         parts.append((made, best))
     return found._replace(form=form, parts=tuple(parts))
+
+
+def _repeated_part(form: MatrixForm) -> MatrixForm | None:
+    """The part that a name shortens most; None where there is none, or the whole is short."""
+    counts = Counter(subforms(form))
+    for sub in list(counts):
+        other = turned(sub)
+        alike = other != sub and other in counts and sub.ndim == 2
+        if alike and not isinstance(other, Turned) and not isinstance(sub, Turned | Name):
+            counts[sub] += sum(f == other for f in subforms(form))
+    several = [
+        f for f, n in counts.items()
+        if n > 1 and len(f.text) >= _REPEATED and not isinstance(f, Turned | Name)
+    ]  # fmt: skip
+    if not several or (len(form.text) < _LONG and not any("softmax" in f.text for f in several)):
+        return None
+    return max(several, key=lambda f: (counts[f] - 1) * len(f.text))

@@ -15,7 +15,7 @@ from jacobians.transforms.deriving.product_rule import is_polynomial
 from jacobians.transforms.deriving.read_problem import ReadProblem
 from jacobians.transforms.deriving.story import StepTaken, Story
 
-_READABLE = 40  # terms of a value, and of a derivative that is differentiated again
+_READABLE = 14  # terms of a value, and of a derivative that is differentiated again
 
 
 def told(subject: Problem, read: ReadProblem, letters: Mapping[int, Leaf]) -> list[StepTaken]:
