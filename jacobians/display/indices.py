@@ -242,45 +242,44 @@ class Indexer:
         if isinstance(atom, Centring):
             return self._centring(atom, letters)
         if isinstance(atom, Triangle):
-            return Written(
-                f"[{letters[1]} {'≤' if style == 'text' else chr(92) + 'le'} {letters[0]}]"
-            )
+            sign = "≤" if style == "text" else "\\le"
+            return Written(f"[{letters[1]} {sign} {letters[0]}]")
         if isinstance(atom, Leaf | Fixed):
             return Written(subscript(written_name(atom.name, style), letters, style))
         if isinstance(atom, Inverse | Det | LogSumExp | Softmax | Std | Whole):
-            try:
-                form = self._arranger.atom(atom)
-                if self._inner is not None and unsaid(form):
-                    raise NoForm("index notation has no sign for it")
-                whole = form.write(style)
-                text = whole.text if not letters or whole.text.endswith(")") else f"({whole.text})"
-                return Written(subscript(text, letters, style))
-            except NoForm:
-                if not isinstance(atom, Whole):
-                    raise
-                return Written(subscript(self._called(atom), letters, style))
+            return self._whole(atom, letters)
         if isinstance(atom, Group):
             return self._at(atom.of, letters, fresh)
         if isinstance(atom, Power):
             base, exponent = (self._at(e, letters, fresh) for e in atom.inner)
-            text = exponent.text
-            return Written(
-                f"{base.inside(ATOM)}^{{{text}}}"
-                if style == "latex"
-                else f"{base.inside(ATOM)}^({text})"
-            )
-        if not isinstance(atom, Function):
-            raise NoForm("its axes are read as two")
+            inner, text = base.inside(ATOM), exponent.text
+            return Written(f"{inner}^{{{text}}}" if style == "latex" else f"{inner}^({text})")
+        if isinstance(atom, Function):
+            return self._function(atom, [self._at(e, letters, fresh).text for e in atom.arguments])
+        raise NoForm("its axes are read as two")
+
+    def _whole(self, atom: Atom, letters: Sequence[str]) -> Written:
+        """What has no entries by itself: its form, with the letters at its end."""
+        try:
+            form = self._arranger.atom(atom)
+            if self._inner is not None and unsaid(form):
+                raise NoForm("index notation has no sign for it")
+            text = form.write(self._style).text
+            text = text if not letters or text.endswith(")") else f"({text})"
+        except NoForm:
+            if not isinstance(atom, Whole):
+                raise
+            text = self._called(atom)
+        return Written(subscript(text, letters, self._style))
+
+    def _function(self, atom: Function, texts: Sequence[str]) -> Written:
         operation = atom.operation
-        texts = [self._at(e, letters, fresh) for e in atom.arguments]
         template = operation.notation
-        if style == "latex":
+        if self._style == "latex":
             template = operation.latex or notation_in_latex(template)
-        if not template:
-            return Written(
-                f"{written_name(operation.name, style)}({', '.join(t.text for t in texts)})"
-            )
-        return Written(template.format(*(t.text for t in texts)))
+        if template:
+            return Written(template.format(*texts))
+        return Written(f"{written_name(operation.name, self._style)}({', '.join(texts)})")
 
     def _called(self, atom: Whole) -> str:
         """An operation on whole arrays: ``others(x)``."""

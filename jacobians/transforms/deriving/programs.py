@@ -263,6 +263,10 @@ class Programmer:
         if isinstance(atom, Power):
             return f"({self.expr(atom.base)})**({self.expr(atom.exponent)})"
         assert isinstance(atom, Function | Whole)
+        return self._called(atom)
+
+    def _called(self, atom: Function | Whole) -> str:
+        """A function, entry by entry or of whole arrays."""
         code = code_of(atom.operation.name, atom.parameters)
         if code is None:
             raise NoForm(f"{atom.operation.name} has no name in NumPy")
