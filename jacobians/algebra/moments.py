@@ -6,11 +6,11 @@ Contract: every function keeps the tensor that its argument denotes.
 from dataclasses import dataclass
 from fractions import Fraction
 
-from jacobians.algebra.atoms import AtomAt, Expr, Group, Monomial, Unary
+from jacobians.algebra.atoms import AtomAt, Expr, Monomial, Unary
 from jacobians.algebra.averages import added
 from jacobians.algebra.constants import Centring
 from jacobians.algebra.letter_order import canonical, components
-from jacobians.algebra.normal_form import Piece, built, powered
+from jacobians.algebra.normal_form import Piece, built, powered, put_together
 from jacobians.algebra.remaking import remade
 
 _SEVERAL = 2  # standardised factors from which they have a name
@@ -47,12 +47,8 @@ def _converted(expr: Expr) -> Expr:
     """The same, whatever becomes of the numbers."""
     terms: list[Monomial] = []
     for t in expr.terms:
-        pieces: list[Piece] = []
-        for f, e in t.factors:
-            atom = remade(f.atom, _converted)
-            alone = type(atom) is Group and len(atom.inner[0].terms) == 1
-            pieces.append((atom.inner[0] if alone else atom, f.letters, e))
-        named = built(pieces, t.slots, dict(enumerate(t.sizes)), expr.shape, t.coefficient)
+        factors = dict(t.factors)
+        named = put_together(t, factors, lambda atom: remade(atom, _converted), expr.shape)
         for one in named.terms:
             terms += _named(one, expr.shape).terms
     return added(expr.shape, terms)

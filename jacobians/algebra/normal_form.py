@@ -6,7 +6,7 @@ logarithm or of a root to be positive.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from itertools import count, permutations, product
 from math import prod
@@ -307,6 +307,20 @@ def value_of(expr: Expr) -> Number | None:
     ):  # fmt: skip
         return expr.terms[0].coefficient
     return None
+
+
+def put_together(
+    t: Monomial, factors: Mapping[AtomAt, Fraction], change: Callable[[Atom], Atom], shape: tuple[int, ...],
+    beside: Sequence[Piece] = (), sizes: Mapping[int, int] | None = None,
+) -> Expr:  # fmt: skip
+    """A term of these factors, each changed, and of pieces beside them; what is one term is no group."""
+    pieces = [*beside]
+    for f, e in factors.items():
+        atom = change(f.atom)
+        alone = type(atom) is Group and len(atom.of.terms) == 1
+        pieces.append((atom.of if alone and type(atom) is Group else atom, f.letters, e))
+    known = dict(enumerate(t.sizes)) if sizes is None else sizes
+    return built(pieces, t.slots, known, shape, t.coefficient)
 
 
 def expanded(expr: Expr, known: dict[str, Expr] | None = None) -> Expr:

@@ -25,6 +25,7 @@ from jacobians.algebra.normal_form import (
     multiplied,
     number,
     powered,
+    put_together,
     sum_of,
 )
 from jacobians.algebra.remaking import remade
@@ -196,11 +197,7 @@ def _term(t: Monomial, shape: tuple[int, ...]) -> Expr:
         _sigmoids(f, factors, pieces)
     pieces += absorbed(factors)
     _exponentials(factors, pieces, t)
-    for f, e in factors.items():
-        atom = _inside(f.atom)
-        alone = type(atom) is Group and len(atom.inner[0].terms) == 1
-        pieces.append((atom.inner[0] if alone else atom, f.letters, e))
-    named = built(pieces, t.slots, sizes, shape, t.coefficient)
+    named = put_together(t, factors, _inside, shape, pieces, sizes)
     return added(shape, [_without_ones(one) for one in named.terms])
 
 

@@ -65,7 +65,7 @@ class Raised(MatrixForm):
     entrywise: bool = True
 
     @property
-    def ndim(self) -> int:  # type: ignore[override]
+    def ndim(self) -> int:
         """As of what it is of."""
         return self.of.ndim
 
@@ -123,7 +123,7 @@ class Mul(MatrixForm):
     apart: bool = False
 
     @property
-    def ndim(self) -> int:  # type: ignore[override]
+    def ndim(self) -> int:
         """Of the result."""
         rows = not self.parts[0].is_row
         last = self.parts[-1]
@@ -150,7 +150,7 @@ class Mul(MatrixForm):
         return Written(text, PRODUCT if len(self.parts) > 1 else ATOM)
 
     @property
-    def is_row(self) -> bool:  # type: ignore[override]
+    def is_row(self) -> bool:
         """Whether it begins with one."""
         return self.ndim == 1 and self.parts[0].is_row
 

@@ -43,7 +43,7 @@ class Scaled(MatrixForm):
     body: MatrixForm | None
 
     @property
-    def ndim(self) -> int:  # type: ignore[override]
+    def ndim(self) -> int:
         """Of the body."""
         return 0 if self.body is None else self.body.ndim
 
@@ -131,7 +131,7 @@ class Scaled(MatrixForm):
         return (self.body or self.above[0]).write(style).binds
 
     @property
-    def is_row(self) -> bool:  # type: ignore[override]
+    def is_row(self) -> bool:
         """Whether its body is one."""
         return self.ndim == 1 and self.body is not None and self.body.is_row
 
@@ -166,7 +166,7 @@ class Add(MatrixForm):
     parts: tuple[MatrixForm, ...]
 
     @property
-    def ndim(self) -> int:  # type: ignore[override]
+    def ndim(self) -> int:
         """Of the first."""
         return max(p.ndim for p in self.parts)
 

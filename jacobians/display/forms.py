@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, ClassVar, TypeVar, dataclass_transform
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 
 from jacobians.display.matrix_forms import written_name
 from jacobians.notation.writing import ATOM, SUM, Written
@@ -24,15 +24,32 @@ _FREE = {"diag", "1", "𝟏", "I", "C"}
 _WORDS = re.compile(r"\w+")
 
 
+@dataclass(frozen=True)
 class MatrixForm:
-    """A scalar (``ndim`` 0), a column (1) or a matrix (2)."""
+    """A scalar (``ndim`` 0), a column (1) or a matrix (2).
 
-    ndim: int
-    is_row: ClassVar[bool] = False
+    One that ``is_row`` is the transpose of a column, one that ``is_loose`` is put in parentheses beside other
+    factors, and a power beside one that is ``entrywise`` would be taken for one of its entries.
+    """
+
     is_loose: ClassVar[bool] = False
-    """Whether it is put in parentheses beside other factors."""
-    entrywise: bool = False
-    """Whether a power beside it would be taken for one of its entries."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def ndim(self) -> int:
+            """How many axes it has."""
+
+        @property
+        def is_row(self) -> bool:
+            """Whether it is the transpose of a column."""
+
+        @property
+        def entrywise(self) -> bool:
+            """Whether it acts entry by entry."""
+
+    else:
+        is_row = entrywise = False
 
     def write(self, style: str) -> Written:
         """As it is written, worked out once."""
@@ -154,7 +171,7 @@ class Turned(MatrixForm):
     of: MatrixForm
 
     @property
-    def ndim(self) -> int:  # type: ignore[override]
+    def ndim(self) -> int:
         """As of what it is of."""
         return self.of.ndim
 
@@ -173,7 +190,7 @@ class Turned(MatrixForm):
         return Written(f"{inner}ᵀ" if style == TEXT else f"{based(inner)}^{{\\top}}")
 
     @property
-    def is_row(self) -> bool:  # type: ignore[override]
+    def is_row(self) -> bool:
         """Of a column it is one."""
         return self.ndim == 1
 

@@ -1,5 +1,6 @@
 """One NumPy function that gives a derivative in its full shape, written from its expression."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from textwrap import indent
@@ -17,6 +18,7 @@ from jacobians.algebra.atoms import (
     Inverse,
     Leaf,
     Monomial,
+    Number,
     Power,
     Whole,
 )
@@ -126,17 +128,7 @@ class Programmer:
         forms = list(forms)
         taken = set(self._shapes)
         while True:
-            counts: dict[MatrixForm, int] = {}
-            repeated: set[MatrixForm] = set()  # by a template that says its argument several times
-            for form in forms:
-                for sub in subforms(form):
-                    counts[sub] = counts.get(sub, 0) + 1
-                    for k, part in enumerate(sub.arguments if isinstance(sub, CallForm) else ()):
-                        again = max(sub.code.count(f"{{{k}}}") - 1, 0)  # type: ignore[attr-defined]
-                        counts[part] = counts.get(part, 0) + again
-                        repeated |= (
-                            {part} if again and isinstance(part, Add | Scaled | Had) else set()
-                        )
+            counts, repeated = _counted(forms)
             several = [
                 f
                 for f, n in counts.items()
@@ -292,10 +284,26 @@ class Programmer:
         return " + ".join(self._general(t, reduced.shape) for t in reduced.terms)
 
 
-def _number(value: object) -> str:
+def _counted(forms: Sequence[MatrixForm]) -> tuple[Counter[MatrixForm], set[MatrixForm]]:
+    """How often each part is written, and which are said several times by one template."""
+    counts: Counter[MatrixForm] = Counter()
+    repeated: set[MatrixForm] = set()
+    for sub in (part for form in forms for part in subforms(form)):
+        counts[sub] += 1
+        if not isinstance(sub, CallForm):
+            continue
+        for k, part in enumerate(sub.arguments):
+            again = max(sub.code.count(f"{{{k}}}") - 1, 0)
+            counts[part] += again
+            if again and isinstance(part, Add | Scaled | Had):
+                repeated.add(part)
+    return counts, repeated
+
+
+def _number(value: Number) -> str:
     if isinstance(value, Fraction):
         return str(value.numerator) if value.denominator == 1 else f"({value})"
-    return str(literal(float(value)))  # type: ignore[arg-type]
+    return str(literal(float(value)))
 
 
 def literal(value: object) -> str | None:
