@@ -3,6 +3,7 @@
 Contract: every function keeps the tensor that its argument denotes.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -37,21 +38,35 @@ class Standardised(Std):
 
 
 def with_moments(expr: Expr) -> Expr:
-    """The expression with ``xᵀ C x`` as ``n std(x)²``, and with what is standardised by its name."""
+    """The expression with ``xᵀ C x`` as ``n std(x)²``, and with what is standardised by its name.
+
+    All of it, where a number is plainer for it; else what is inside of it, each by itself.
+    """
     found = _converted(expr)
     pairs = zip(found.terms, expr.terms, strict=False)
-    return found if any(_is_plainer(new, old) for new, old in pairs) else expr
+    if any(_is_plainer(new, old) for new, old in pairs):
+        return found
+    return added(
+        expr.shape, [one for t in expr.terms for one in _remade(t, expr.shape, with_moments)]
+    )
 
 
 def _converted(expr: Expr) -> Expr:
     """The same, whatever becomes of the numbers."""
-    terms: list[Monomial] = []
-    for t in expr.terms:
-        factors = dict(t.factors)
-        named = put_together(t, factors, lambda atom: remade(atom, _converted), expr.shape)
-        for one in named.terms:
-            terms += _named(one, expr.shape).terms
+    terms = [
+        new
+        for t in expr.terms
+        for one in _remade(t, expr.shape, _converted)
+        for new in _named(one, expr.shape).terms
+    ]
     return added(expr.shape, terms)
+
+
+def _remade(
+    t: Monomial, shape: tuple[int, ...], change: Callable[[Expr], Expr]
+) -> tuple[Monomial, ...]:
+    """A term with what its atoms are of changed."""
+    return put_together(t, dict(t.factors), lambda atom: remade(atom, change), shape).terms
 
 
 def _is_plainer(new: Monomial, old: Monomial) -> bool:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 from jacobians.display.form_products import mul
-from jacobians.display.form_rewriting import rebuilt
+from jacobians.display.form_rewriting import rebuilt, subforms
 from jacobians.display.form_sums import Add, Scaled
 from jacobians.display.forms import (
     NUMPY,
@@ -77,6 +77,11 @@ class StandardisedForm(MatrixForm):
         return Written(
             f"{name}({whole})" if style == TEXT else f"\\operatorname{{{name}}}({whole})"
         )
+
+
+def centring_sizes(form: MatrixForm) -> set[int]:
+    """Of the centring matrices in a form."""
+    return {f.size for f in subforms(form) if isinstance(f, CentringForm)}
 
 
 SIGMA = Name("σ", 0)

@@ -23,9 +23,10 @@ from jacobians.algebra.constants import Centring, Fixed, Selector, Splitting, Tr
 from jacobians.algebra.moments import Std
 from jacobians.algebra.recognising import LogSumExp, Softmax
 from jacobians.display.arranging import Arranger, facing
+from jacobians.display.entrywise import power_form
 from jacobians.display.form_products import DiagonalOf, Had, Raised
 from jacobians.display.form_rewriting import subforms
-from jacobians.display.form_statistics import CentringForm
+from jacobians.display.form_statistics import centring_sizes
 from jacobians.display.forms import CallForm, Eye, MatrixForm, Name, Ones
 from jacobians.display.matrix_forms import notation_in_latex, written_name
 from jacobians.display.networks import NoForm
@@ -156,7 +157,7 @@ def over(
 def unsaid(form: MatrixForm) -> bool:
     """Whether a form has what index notation has no sign for: entrywise products, ones, constant arrays."""
     return any(
-        isinstance(f, Had | Ones | Eye | DiagonalOf | CentringForm)
+        isinstance(f, Had | Ones | Eye | DiagonalOf)
         or (isinstance(f, Name) and f.constant)
         or (isinstance(f, Raised) and f.ndim > 0 and not isinstance(f.of, CallForm))
         or (isinstance(f, CallForm) and (f.name == "dg" or (f.ndim > 0 and f.name == "|{0}|")))
@@ -222,6 +223,9 @@ class Indexer:
         self, atom: Atom, letters: Sequence[str], power: Fraction, fresh: Iterator[str]
     ) -> Written:
         """A power of an atom at letters."""
+        if type(atom) is Std and power == 2:
+            variance = power_form(self._arranger.atom(atom), power).write(self._style).text
+            return Written(subscript(variance, letters, self._style))
         base = self.atom(atom, letters, fresh)
         if power == 1:
             return base
@@ -262,7 +266,7 @@ class Indexer:
         """What has no entries by itself: its form, with the letters at its end."""
         try:
             form = self._arranger.atom(atom)
-            if self._inner is not None and unsaid(form):
+            if self._inner is not None and (unsaid(form) or centring_sizes(form)):
                 raise NoForm("index notation has no sign for it")
             text = form.write(self._style).text
             text = text if not letters or text.endswith(")") else f"({text})"

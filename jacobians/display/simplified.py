@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from jacobians.algebra.atoms import Atom, AtomAt, Expr, Function, Leaf, Monomial, Power, Whole
-from jacobians.algebra.constants import Centring, Selector, Splitting
+from jacobians.algebra.constants import Centring, Selector, Splitting, centring
 from jacobians.algebra.letter_order import components
 from jacobians.algebra.moments import Standardised, Std, with_moments
 from jacobians.algebra.of_nodes import Reader
@@ -17,7 +17,13 @@ from jacobians.algebra.slot_letters import Unread
 from jacobians.display.arranging import Arranger, facing
 from jacobians.display.entrywise import power_form
 from jacobians.display.form_rewriting import spelled
-from jacobians.display.form_statistics import SIGMA, deviation_of, hat_of, standardised_form
+from jacobians.display.form_statistics import (
+    SIGMA,
+    centring_sizes,
+    deviation_of,
+    hat_of,
+    standardised_form,
+)
 from jacobians.display.forms import MatrixForm, Name, turned
 from jacobians.display.formulas import Formula, listed
 from jacobians.display.indices import Indexer, named_letters, over, unsaid
@@ -69,8 +75,10 @@ def in_index_notation(
 ) -> Formula:
     """An expression at letters, with what its names stand for; ``sizes`` are called by letters."""
     named, parts = _with_hats(expr, style)
+    centred: set[int] = set()
     try:
-        main = simplified(named, axes, style, sizes).text
+        main = simplified(named, axes, style, sizes, centred).text
+        parts += _centring(named, centred, style, sizes)
     except NoForm:  # means are written out
         named, parts = without_centring(expr), []
         main = simplified(named, axes, style, sizes).text
@@ -78,6 +86,22 @@ def in_index_notation(
     tables = {a.table: a.positions for a in found if isinstance(a, Selector) and a.stride is None}
     parts += [(name, listed(at, style)) for name, at in sorted(tables.items())]
     return Formula(main, tuple(parts), style)
+
+
+def _centring(
+    expr: Expr, centred: set[int], style: Style, sizes: Mapping[int, str]
+) -> list[tuple[str, str]]:
+    """What C is, where it stands in a product of matrices."""
+    if not centred:
+        return []
+    if len(centred) > 1 or any(
+        isinstance(a, Leaf) and a.name == "C" for a, _ in atoms_within(expr)
+    ):
+        raise NoForm("there is no one C")
+    (size,) = centred
+    own = AtomAt(centring(size), (0, 1))
+    entry = Indexer(style, sizes=sizes).atom(own.atom, "ij", fresh_letters("ij"))
+    return [(subscript("C", "ij", style), entry.text)]
 
 
 def _with_hats(expr: Expr, style: Style) -> tuple[Expr, list[tuple[str, str]]]:
@@ -105,11 +129,7 @@ def _plain(expr: Expr) -> bool:
             atom = f.atom
             if isinstance(atom, Power) or (isinstance(atom, Leaf) and 1 in atom.shape):
                 return False
-            if (
-                isinstance(atom, Softmax)
-                and len(atom.of.shape) > 1
-                and atom.axes != (len(atom.of.shape) - 1,)
-            ):
+            if isinstance(atom, Softmax) and not _is_along_one(atom):
                 return False
             if isinstance(atom, Function | Whole) and not atom.operation.notation:
                 return False
@@ -118,6 +138,12 @@ def _plain(expr: Expr) -> bool:
             ):
                 return False
     return True
+
+
+def _is_along_one(softmax: Softmax) -> bool:
+    """Whether it is of a column, of rows or of columns, or along the last axis of more."""
+    axes = len(softmax.of.shape)
+    return axes < 2 or (len(softmax.axes) == 1 and (axes == 2 or softmax.axes == (axes - 1,)))
 
 
 def _ends_with_axis(slice_: Selector) -> bool:
@@ -129,14 +155,20 @@ def _ends_with_axis(slice_: Selector) -> bool:
 
 
 def simplified(
-    expr: Expr, axes: Sequence[str], style: Style = "text", sizes: Mapping[int, str] = MappingProxyType({})
+    expr: Expr, axes: Sequence[str], style: Style = "text",
+    sizes: Mapping[int, str] = MappingProxyType({}), centred: set[int] | None = None,
 ) -> Written:  # fmt: skip
-    """An expression at the letters of its axes: parts that are matrices and columns written whole."""
+    """An expression at the letters of its axes: parts that are matrices and columns written whole.
+
+    ``centred`` is told the sizes of centring matrices that stand in them.
+    """
     if not expr.terms:
         return Written("0")
-    arranger, indexer = Arranger(), Indexer(style, partial(simplified, sizes=sizes), sizes)
+    inner = partial(simplified, sizes=sizes, centred=centred)
+    arranger, indexer = Arranger(), Indexer(style, inner, sizes)
     terms = sorted(expr.terms, key=lambda t: t.coefficient < 0)
-    return join_terms([_term(t, axes, style, arranger, indexer) for t in terms], style)
+    written = [_term(t, axes, style, arranger, indexer, centred) for t in terms]
+    return join_terms(written, style)
 
 
 class _Here(NamedTuple):
@@ -149,16 +181,18 @@ class _Here(NamedTuple):
     indexer: Indexer
     style: Style
     fresh: Iterator[str]
+    centred: set[int] | None
 
 
 def _term(
-    t: Monomial, axes: Sequence[str], style: Style, arranger: Arranger, indexer: Indexer
-) -> Written:
+    t: Monomial, axes: Sequence[str], style: Style, arranger: Arranger, indexer: Indexer,
+    centred: set[int] | None,
+) -> Written:  # fmt: skip
     t = facing(t, from_numbers=False)
     fresh = fresh_letters("".join(axes))
     named = named_letters(t, axes, fresh, style, summed=False)
     names, exponents = named.letters, dict(named.factors)
-    here = _Here(t, names, exponents, arranger, indexer, style, fresh)
+    here = _Here(t, names, exponents, arranger, indexer, style, fresh, centred)
     above: list[tuple[tuple[str, ...], str]] = []
     below: list[Written] = []
     dummies = {a for a in range(len(t.sizes)) if a not in names}
@@ -189,7 +223,7 @@ def _single(f: AtomAt, power: Fraction, here: _Here) -> Written:
     if not [a for a in f.letters if a is not None]:
         try:
             form = here.arranger.atom(f.atom)
-            if not unsaid(form):
+            if _is_said(form, here):
                 return power_form(form, power).write(here.style)
         except NoForm:
             pass
@@ -210,13 +244,24 @@ def _part(part: list[AtomAt], free: list[int], here: _Here) -> tuple[str, list[W
             other = turned(form)
             if (other.text.count("ᵀ"), other.text) < (form.text.count("ᵀ"), form.text):
                 form, letters = other, letters[::-1]
-        if not unsaid(form):
+        if _is_said(form, here):
             return _at(form, letters, here.style), []
         if len(part) == 1:
             return _single(first, here.exponents[first], here).inside(PRODUCT), []
     except NoForm:
         pass
     return _letter_by_letter(part, here)
+
+
+def _is_said(form: MatrixForm, here: _Here) -> bool:
+    """Whether index notation has signs for all of a form; C has one, where it is told what that is."""
+    if unsaid(form):
+        return False
+    sizes = centring_sizes(form)
+    if here.centred is None:
+        return not sizes
+    here.centred.update(sizes)
+    return True
 
 
 def _letter_by_letter(part: list[AtomAt], here: _Here) -> tuple[str, list[Written]]:
