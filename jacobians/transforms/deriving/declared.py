@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from jacobians.errors import JacobiansError, ShapeError, UnsupportedError
-from jacobians.transforms.deriving.derivations import Derivation, derive
+from jacobians.tracing.running import name_of, parameter_names
+from jacobians.transforms.deriving.derivations import Derivation, derive_at
 from jacobians.transforms.deriving.language import as_function, literals, parsed
 from jacobians.transforms.deriving.symbolic_sizes import in_letters
+from jacobians.transforms.library import LibraryOperation
 from jacobians.transforms.structured import diagonal as as_diagonal
 from jacobians.transforms.structured import symmetric as as_symmetric
 
@@ -20,7 +22,10 @@ SizeName = int | str
 
 
 def shapes_of(
-    declared: Sequence[str], names: Sequence[str], called: str = "the expression"
+    declared: Sequence[str],
+    names: Sequence[str],
+    called: str = "the expression",
+    said: str = "--shape",
 ) -> dict[str, tuple[SizeName, ...]]:
     """``W=3x4 x=n`` as shapes; a name without one is a number.
 
@@ -34,27 +39,27 @@ def shapes_of(
         name, sign, sizes = one.partition("=")
         if not sign or not re.fullmatch(r"(scalar|[^\W_]+(x[^\W_]+)*|)", sizes):
             raise ShapeError(
-                f"--shape {one!r}: write NAME=SIZES, as in W=3x4, W=mxn, x=4 or c=scalar"
+                f"{said} {one!r}: write NAME=SIZES, as in W=3x4, W=mxn, x=4 or c=scalar"
             )
         if name not in found:
             raise ShapeError(
-                f"--shape {one}: {called} has no {name}; it has {', '.join(names) or 'no names'}"
+                f"{said} {one}: {called} has no {name}; it has {', '.join(names) or 'no names'}"
             )
         parts = [] if sizes in ("scalar", "") else re.split(r"x(?=\w)", sizes)
         shape: list[SizeName] = []
         for part in parts:
             if part.isdigit():
                 if not 1 <= int(part) <= _MOST:
-                    raise ShapeError(f"--shape {one}: a size is from 1 to {_MOST} here, not {part}")
+                    raise ShapeError(f"{said} {one}: a size is from 1 to {_MOST} here, not {part}")
                 shape.append(int(part))
             elif part.isidentifier():
                 shape.append(part)
             else:
                 raise ShapeError(
-                    f"--shape {one}: the size {part!r} is neither a number nor a letter"
+                    f"{said} {one}: the size {part!r} is neither a number nor a letter"
                 )
         if len(shape) > 4:
-            raise ShapeError(f"--shape {one}: at most 4 axes")
+            raise ShapeError(f"{said} {one}: at most 4 axes")
         found[name] = tuple(shape)
     return found
 
@@ -109,6 +114,72 @@ STRUCTURES: dict[str, Any] = {
 }
 
 
+def derive(
+    f: Callable[..., Any], *args: Any, wrt: int | str = 0, order: int = 1, layout: str | None = None
+) -> Derivation:
+    """The derivation of a derivative: its steps, and the result in index and matrix notation.
+
+    Parameters
+    ----------
+    f : callable
+        A NumPy function, or an operation of ``jb.ops``.
+    *args : array_like or str
+        Its arguments: their shapes matter, and no formula depends on their values. Or, for all of them, their
+        sizes as text, ``"mxn"``, ``"3x4"`` or ``"scalar"``: sizes that are letters stay letters.
+    wrt : int or str
+        The argument to differentiate by, its position or its name.
+    order : {1, 2}
+        2 is the Hessian.
+    layout : {"numerator", "denominator", "vec", "operator"}, optional
+        Of the matrix notation, see :meth:`Derivation.with_layout`.
+
+    Returns
+    -------
+    Derivation
+        Prints; has ``steps``, ``index``, ``matrix``, ``conditions``, ``numpy`` and ``latex()``.
+
+    Raises
+    ------
+    UnsupportedError
+        For a layout or an order that there is none of, what has no Jacobian here, and what is not one formula
+        in the sizes.
+
+    Examples
+    --------
+    >>> import numpy as np, jacobians as jb
+    >>> d = jb.derive(jb.ops.matmul, np.ones((2, 3)), np.ones((3, 4)), wrt="B")
+    >>> print(d)
+    coordinate form
+        A_ij = Σ_r B_ir C_rj
+    derivative, factor by factor
+        ∂A_ij/∂B_kl = Σ_r ∂B_ir/∂B_kl C_rj
+    entries of one array are independent: a Kronecker delta for each index
+        = Σ_r δ_ik δ_rl C_rj
+    δ_rl removes the sum over r (r → l)
+        = δ_ik C_lj
+    result
+        ∂A_ij/∂B_kl = δ_ik C_lj
+    in matrix notation (row-major vec)
+        ∂vec(A)/∂vec(B) = I ⊗ Cᵀ
+    >>> jb.derive(lambda W, x, t: np.mean((W @ x - t) ** 2), "mxn", "n", "m").matrix
+    '2 (W x − t) xᵀ / m'
+    """
+    if not args or not all(isinstance(a, str) for a in args):
+        return derive_at(f, args, wrt, order, layout)
+    names = parameter_names(f, args, {})
+    if isinstance(f, LibraryOperation):
+        names = list(f.arguments[: len(args)])
+    if not names:
+        return derive_at(f, args, wrt, order, layout)
+    by = names[wrt] if isinstance(wrt, int) and -len(names) <= wrt < len(names) else wrt
+    if by not in names:
+        raise UnsupportedError(f"derive: wrt={wrt!r}; {name_of(f)} has {', '.join(names)}")
+    shapes = [f"{n}={sizes}" for n, sizes in zip(names, args, strict=False)]
+    called = name_of(f)
+    shapes_of(shapes, names, called, "derive:")
+    return derive_declared(f, names, str(by), shapes, order=order, layout=layout, called=called)[0]
+
+
 def derive_text(
     text: str, wrt: str | None = None, shapes: Sequence[str] = (), *, order: int = 1, layout: str | None = None,
     seed: int = 0, symmetric: Sequence[str] = (), diagonal: Sequence[str] = (),
@@ -160,7 +231,7 @@ def derive_declared(
         )
         known = zip(names, arrays, strict=True)
         wrapped = [_wrapped(a, kinds.get(n), n == by) for n, a in known]
-        return derive(function, *wrapped, wrt=by, order=order, layout=layout)
+        return derive_at(function, wrapped, by, order, layout)
 
     if not letters:
         return at({}), by, declared

@@ -1,6 +1,6 @@
 """``jb.derive`` and what it returns."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from textwrap import wrap
 from types import MappingProxyType
@@ -40,7 +40,7 @@ _WIDTH = 80
 class Derivation:
     """The derivation of one derivative: its steps, and the result in several notations.
 
-    Made by :func:`derive`; prints in a terminal and in a notebook.
+    Made by ``jb.derive``; prints in a terminal and in a notebook.
 
     Attributes
     ----------
@@ -259,56 +259,14 @@ def _latex_left(left: str) -> str:
     return f"\\frac{{{text[: outer[-1]]}}}{{{text[outer[-1] + 1 :]}}}" if outer else text
 
 
-def derive(
-    f: Callable[..., Any], *args: Any, wrt: int | str = 0, order: int = 1, layout: str | None = None
+def derive_at(
+    f: Callable[..., Any], args: Sequence[Any], wrt: int | str, order: int, layout: str | None
 ) -> Derivation:
-    """The derivation of a derivative: its steps, and the result in index and matrix notation.
-
-    Parameters
-    ----------
-    f : callable
-        A NumPy function, or an operation of ``jb.ops``.
-    *args : array_like
-        Its arguments: their shapes matter, and no formula depends on their values.
-    wrt : int or str
-        The argument to differentiate by, its position or its name.
-    order : {1, 2}
-        2 is the Hessian.
-    layout : {"numerator", "denominator", "vec", "operator"}, optional
-        Of the matrix notation, see :meth:`Derivation.with_layout`.
-
-    Returns
-    -------
-    Derivation
-        Prints; has ``steps``, ``index``, ``matrix``, ``conditions``, ``numpy`` and ``latex()``.
-
-    Raises
-    ------
-    UnsupportedError
-        For a layout or an order that there is none of, and what has no Jacobian here.
-
-    Examples
-    --------
-    >>> import numpy as np, jacobians as jb
-    >>> d = jb.derive(jb.ops.matmul, np.ones((2, 3)), np.ones((3, 4)), wrt="B")
-    >>> print(d)
-    coordinate form
-        A_ij = Σ_r B_ir C_rj
-    derivative, factor by factor
-        ∂A_ij/∂B_kl = Σ_r ∂B_ir/∂B_kl C_rj
-    entries of one array are independent: a Kronecker delta for each index
-        = Σ_r δ_ik δ_rl C_rj
-    δ_rl removes the sum over r (r → l)
-        = δ_ik C_lj
-    result
-        ∂A_ij/∂B_kl = δ_ik C_lj
-    in matrix notation (row-major vec)
-        ∂vec(A)/∂vec(B) = I ⊗ Cᵀ
-    """
+    """The derivation at arrays; see ``derive``."""
     check_layout(layout)
     kinds = {n: a for n, a in enumerate(args) if isinstance(a, Structured)}
     if not kinds:
-        return Derivation(problem_of(f, args, wrt, order), layout)
+        return Derivation(problem_of(f, tuple(args), wrt, order), layout)
     plain = tuple(a.array if isinstance(a, Structured) else a for a in args)
     subject = problem_of(f, plain, wrt, order)
     names = subject.parameters

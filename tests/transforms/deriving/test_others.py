@@ -334,6 +334,34 @@ def test_letters_are_not_the_numbers_of_the_text(text, by, shapes, matrix, condi
 def test_letters_for_sizes_of_functions(f, matrix) -> None:
     d, _, _ = derive_declared(f, ["x"], "x", ["x=n"])
     assert d.matrix == matrix
+    assert jb.derive(f, "n").matrix == matrix
+
+
+def test_sizes_in_place_of_arrays() -> None:
+    def loss(W, x, t):
+        return np.mean((W @ x - t) ** 2)
+
+    d = jb.derive(loss, "mxn", "n", "m", wrt="x")
+    assert (d.matrix, d.index) == ("2 Wᵀ (W x − t) / m", "2 (Wᵀ (W x − t))_k / m")
+    W, x, t = (np.random.default_rng(0).normal(size=s) for s in ((3, 4), 4, 3))
+    want = 2 * W.T @ (W @ x - t) / 3
+    np.testing.assert_allclose(run_program(d.numpy)(W, x, t), want, rtol=1e-12)
+    assert jb.derive(loss, "2x3", "3", "2").matrix == "(W x − t) xᵀ"
+    assert jb.derive(jb.ops.matmul, "mxn", "nxp", wrt=1).matrix == "B ⊗ I"
+    assert jb.derive(lambda c, x: c * x @ x, "scalar", "n").matrix == "xᵀ x"
+    for given, wrt, what in (
+        (("n?",), 0, "derive: 'x=n\\?': write NAME=SIZES"), (("n",), "y", "wrt='y'; f has x"),
+        (("n",), 4, "wrt=4; f has x"), ((np.ones(3),), 4, "wrt=4"),
+    ):  # fmt: skip
+        with pytest.raises(jb.JacobiansError, match=what):
+            jb.derive(_f, *given, wrt=wrt)
+
+
+def _f(x):
+    return x
+
+
+_f.__name__ = "f"
 
 
 def test_what_depends_on_sizes_is_refused() -> None:
