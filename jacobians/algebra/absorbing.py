@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from jacobians.algebra.atoms import AtomAt, Expr, Function, Letters
+from jacobians.algebra.atoms import Atom, AtomAt, Expr, Function, Letters
 from jacobians.algebra.normal_form import Piece, function_of, of_atom
 from jacobians.graph.node import NUMPY
 from jacobians.operations import elementwise
@@ -48,6 +48,7 @@ def absorbed(factors: _Powers) -> list[Piece]:
 def _signed(x: Expr, letters: Letters, factors: _Powers) -> list[Piece]:
     """The product of the powers of x, |x| and sign(x), as short as it is."""
     plain = absolute = sign = Fraction(0)
+    size = function_of(NUMPY[np.absolute], [x], x.shape)
     for g, e in list(factors.items()):
         if g.letters != letters:
             continue
@@ -63,11 +64,22 @@ def _signed(x: Expr, letters: Letters, factors: _Powers) -> list[Piece]:
         else:
             continue
         del factors[g]
+    if sign % 2:  # sign(x) is 0 where |x| is
+        for g in [g for g in factors if g.letters == letters and _is_positive_part(g.atom, size)]:
+            del factors[g]
     plain, absolute, sign = _shortest(plain, absolute, sign % 2)
     found: list[tuple[Expr, Fraction]] = [(x, plain)]
-    found.append((function_of(NUMPY[np.absolute], [x], x.shape), absolute))
+    found.append((size, absolute))
     found.append((function_of(elementwise.sign, [x], x.shape), sign))
     return [(thing, letters, e) for thing, e in found if e]
+
+
+def _is_positive_part(atom: Atom, size: Expr) -> bool:
+    """Whether it is ``[|x| > 0]``."""
+    if not isinstance(atom, Function) or atom.operation.name != "greater":
+        return False
+    left, right = atom.arguments
+    return left == size and right.is_zero
 
 
 def _shortest(

@@ -225,6 +225,16 @@ def _fabs(operands: list[Expr]) -> Expr:
     return function_of(NUMPY[np.absolute], operands, operands[0].shape)
 
 
+@_plain_rule("p_norm")
+def _p_norm(operands: list[Expr]) -> Expr:
+    X, p = operands
+    order = value_of(p)
+    if not isinstance(order, Fraction) or order <= 0:
+        raise Unread("a norm of that order")
+    sizes = function_of(NUMPY[np.absolute], [X], X.shape)
+    return raised(summed(raised(sizes, order), (len(X.shape) - 1,)), 1 / order)
+
+
 @_plain_rule("norm")
 def _norm(operands: list[Expr]) -> Expr:
     (X,) = operands

@@ -513,6 +513,7 @@ NO_SIZE = {
     "transforms.deriving.local_jacobians._LONGEST_ROUTE": "text",
     "transforms.deriving.local_jacobians._MOST_ROUTES": "text",
     "transforms.deriving.product_rule._MOST_TERMS": "text",
+    "transforms.deriving.read_problem._LISTED": "text",
     "transforms.deriving.steps_told._READABLE": "text",
     "transforms.deriving.declared._LETTERS": "text",
     "transforms.deriving.symbolic_sizes._PRIMES": "text",

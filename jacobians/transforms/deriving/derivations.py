@@ -24,7 +24,7 @@ from jacobians.notation.writing import Style
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.transforms.deriving.conditions import conditions_of
 from jacobians.transforms.deriving.derivative_program import derivative_program
-from jacobians.transforms.deriving.layouts import Arranged, arranged, check_layout
+from jacobians.transforms.deriving.layouts import Arranged, arranged, check_layout, with_meanings
 from jacobians.transforms.deriving.problem import Problem, problem_of
 from jacobians.transforms.deriving.read_problem import ReadProblem
 from jacobians.transforms.deriving.restricting import explained, projection, restricted
@@ -156,6 +156,7 @@ class Derivation:
             found = arranged(
                 expr, out_ndim, self._titles, self.layout, taken, self._read.arranger, sizes
             )
+            found = with_meanings(found, self._read.unnamed)
             if self._structured is None:
                 return found
             return restricted(found, self._structured, len(expr.shape))

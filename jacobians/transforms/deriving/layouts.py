@@ -1,7 +1,7 @@
 """Matrix notation of a derivative, in a layout."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import NamedTuple
@@ -195,6 +195,23 @@ def _spelled_out(text: str) -> Name:
     for sign, command in _LATEX.items():
         latex = latex.replace(sign, command)
     return Name(text, 2, latex=latex)
+
+
+def with_meanings(found: Arranged, columns: Mapping[str, Sequence[str]]) -> Arranged:
+    """With what columns are that have no name of the user's, where they stand in it."""
+    forms = [found.form, *(form for _, form in found.parts)]
+    names = {
+        f.name for form in forms for f in subforms(form) if isinstance(f, Name) and not f.constant
+    }
+    meanings = [
+        (
+            Name(name, 1),
+            Name(f"({', '.join(texts)})".replace("-", "−"), 1, latex=f"({', '.join(texts)})"),
+        )
+        for name, texts in columns.items()
+        if name in names
+    ]
+    return found._replace(parts=(*found.parts, *meanings))
 
 
 def _named(found: Arranged, taken: set[str], sizes: Mapping[int, str]) -> Arranged:

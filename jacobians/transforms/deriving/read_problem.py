@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from jacobians.algebra.atoms import Expr, Leaf
 from jacobians.algebra.moments import with_moments
 from jacobians.algebra.of_nodes import Reader
@@ -17,6 +19,8 @@ from jacobians.display.networks import NoForm
 from jacobians.graph.node import Node, ordered
 from jacobians.transforms.deriving.problem import Problem
 from jacobians.transforms.deriving.programs import leaf_code, length_in
+
+_LISTED = 12  # entries of a column that has no name, as it is shown
 
 
 class ReadProblem:
@@ -99,6 +103,19 @@ class ReadProblem:
                 name = self.leaf(node)
                 if name not in s.parameters and name != s.title:
                     found[name] = s.values.get(node, node.value)
+        return found
+
+    @cached_property
+    def unnamed(self) -> dict[str, tuple[str, ...]]:
+        """Columns of few short numbers that have no name of the user's, by the letters that they got."""
+        found: dict[str, tuple[str, ...]] = {}
+        for node in self._nodes:
+            value = self._subject.values.get(node, node.value) if node.operation is None else None
+            if value is None or node.name or node.ndim != 1 or node.shape[0] > _LISTED:
+                continue
+            texts = tuple(f"{x:g}" for x in np.asarray(value, float))
+            if all(float(t) == x for t, x in zip(texts, np.asarray(value, float), strict=True)):
+                found[self.leaf(node)] = texts
         return found
 
     @cached_property

@@ -232,7 +232,7 @@ layers = [Layer(A), {"scale": B}]
         (Layer(A), "weight_ik", "weight"),
         (lambda z: layers[0].weight @ z, "weight_ik", "weight"),
         (lambda z: layers[1]["scale"] @ z, "scale_ik", "scale"),
-        (lambda z: z @ np.array([1.0, 2.0, 3.0, 4.0]), "c_k", "c"),
+        (lambda z: z @ np.array([1.0, 2.0, 3.0, 4.0]), "c_k", "c, where c = (1, 2, 3, 4)"),
         (lambda z: z @ np.random.default_rng(3).normal(size=4), "c_k", "c"),  # never called again
         (lambda z: np.sum(z) * np.sum(A[1] * B[:, 0]), None, None),
     ],
