@@ -193,7 +193,7 @@ def _term(
     named = named_letters(t, axes, fresh, style, summed=False)
     names, exponents = named.letters, dict(named.factors)
     here = _Here(t, names, exponents, arranger, indexer, style, fresh, centred)
-    above: list[tuple[tuple[str, ...], str]] = []
+    above: list[tuple[tuple[str, ...], Written]] = []
     below: list[Written] = []
     dummies = {a for a in range(len(t.sizes)) if a not in names}
     for part in components(exponents, dummies):
@@ -201,8 +201,8 @@ def _term(
         if len(part) == 1 and exponents[part[0]] < 0:
             below.append(_single(part[0], -exponents[part[0]], here))
         else:
-            text, under = _part(part, free, here)
-            above.append((tuple(names[a] for a in free), text))
+            written, under = _part(part, free, here)
+            above.append((tuple(names[a] for a in free), written))
             below += under
     above.sort(key=lambda pair: pair[0])
     number: Any = t.coefficient
@@ -212,7 +212,9 @@ def _term(
             number, bottom = Fraction(number.numerator), str(number.denominator)
         number = int(number) if number.denominator == 1 else float(number)
     sign, size = write_number(number, style)
-    pieces = ([size] if size else []) + named.deltas + [text for _, text in above if text]
+    several = len(above) + len(named.deltas) > 1  # (xᵀ y) z_k
+    factors = [w.inside(PRODUCT if at or not several else ATOM) for at, w in above if w.text]
+    pieces = ([size] if size else []) + named.deltas + factors
     return over(sign, pieces, [bottom] if bottom else [], below, style)
 
 
@@ -230,12 +232,12 @@ def _single(f: AtomAt, power: Fraction, here: _Here) -> Written:
     return here.indexer.powered(f.atom, [here.names[a] for a in f.letters], power, here.fresh)
 
 
-def _part(part: list[AtomAt], free: list[int], here: _Here) -> tuple[str, list[Written]]:
+def _part(part: list[AtomAt], free: list[int], here: _Here) -> tuple[Written, list[Written]]:
     """Factors that share summed letters, written whole where they are a matrix or a column; and what is below."""
     first, names = part[0], here.names
     plain = len(part) == 1 and all(a in names for a in first.letters)
     if plain and not (here.exponents[first] == 1 and _better_whole(first)):
-        return _single(first, here.exponents[first], here).inside(PRODUCT), []
+        return _single(first, here.exponents[first], here), []
     letters = [names[a] for a in free]
     try:
         factors = [(f, here.exponents[f]) for f in part]
@@ -247,7 +249,7 @@ def _part(part: list[AtomAt], free: list[int], here: _Here) -> tuple[str, list[W
         if _is_said(form, here):
             return _at(form, letters, here.style), []
         if len(part) == 1:
-            return _single(first, here.exponents[first], here).inside(PRODUCT), []
+            return _single(first, here.exponents[first], here), []
     except NoForm:
         pass
     return _letter_by_letter(part, here)
@@ -264,7 +266,7 @@ def _is_said(form: MatrixForm, here: _Here) -> bool:
     return True
 
 
-def _letter_by_letter(part: list[AtomAt], here: _Here) -> tuple[str, list[Written]]:
+def _letter_by_letter(part: list[AtomAt], here: _Here) -> tuple[Written, list[Written]]:
     """Factors that share summed letters, with names for these; what one alone has is summed where it stands."""
     if any(isinstance(f.atom, Centring) for f in part):
         raise NoForm("a mean is rather written out")
@@ -287,7 +289,7 @@ def _letter_by_letter(part: list[AtomAt], here: _Here) -> tuple[str, list[Writte
             below.append(written)
         else:
             texts.append(written.inside(PRODUCT))
-    return " ".join(texts), below
+    return Written(" ".join(texts), ATOM), below
 
 
 def _better_whole(f: AtomAt) -> bool:
@@ -297,13 +299,13 @@ def _better_whole(f: AtomAt) -> bool:
     return all(sum(n != 1 for n in e.shape) <= 2 for e in f.atom.inner)
 
 
-def _at(form: MatrixForm, letters: Sequence[str], style: Style) -> str:
+def _at(form: MatrixForm, letters: Sequence[str], style: Style) -> Written:
     written = spelled(form).write(style)
     if not letters:
-        return written.inside(PRODUCT)
+        return written
     text = written.text
     if (isinstance(form, Name) and len(text) == 1) or (
         text.endswith(")") and written.binds == ATOM
     ):
-        return subscript(text, letters, style)
-    return subscript(f"({text})", letters, style)
+        return Written(subscript(text, letters, style))
+    return Written(subscript(f"({text})", letters, style))
