@@ -12,7 +12,7 @@ from jacobians.algebra.averages import added
 from jacobians.algebra.constants import Centring
 from jacobians.algebra.letter_order import canonical, components
 from jacobians.algebra.normal_form import Piece, built, powered, put_together
-from jacobians.algebra.remaking import remade
+from jacobians.algebra.remaking import atoms_within, remade
 
 _SEVERAL = 2  # standardised factors from which they have a name
 
@@ -42,24 +42,40 @@ def with_moments(expr: Expr) -> Expr:
 
     All of it, where a number is plainer for it; else what is inside of it, each by itself.
     """
-    found = _converted(expr)
-    pairs = zip(found.terms, expr.terms, strict=False)
-    if any(_is_plainer(new, old) for new, old in pairs):
-        return found
-    return added(
-        expr.shape, [one for t in expr.terms for one in _remade(t, expr.shape, with_moments)]
-    )
+    if not any(isinstance(atom, Centring) for atom, _ in atoms_within(expr)):
+        return expr
+    return _Moments().plainer(expr)
 
 
-def _converted(expr: Expr) -> Expr:
-    """The same, whatever becomes of the numbers."""
-    terms = [
-        new
-        for t in expr.terms
-        for one in _remade(t, expr.shape, _converted)
-        for new in _named(one, expr.shape).terms
-    ]
-    return added(expr.shape, terms)
+class _Moments:
+    """Expressions with moments, each worked out once."""
+
+    def __init__(self) -> None:
+        self._converted: dict[str, Expr] = {}
+        self._plainer: dict[str, Expr] = {}
+
+    def plainer(self, expr: Expr) -> Expr:
+        """With moments where a number is plainer for it."""
+        if expr.key not in self._plainer:
+            found = self.converted(expr)
+            pairs = zip(found.terms, expr.terms, strict=False)
+            if not any(_is_plainer(new, old) for new, old in pairs):
+                inside = [new for t in expr.terms for new in _remade(t, expr.shape, self.plainer)]
+                found = added(expr.shape, inside)
+            self._plainer[expr.key] = found
+        return self._plainer[expr.key]
+
+    def converted(self, expr: Expr) -> Expr:
+        """With moments whatever becomes of the numbers."""
+        if expr.key not in self._converted:
+            terms = [
+                new
+                for t in expr.terms
+                for one in _remade(t, expr.shape, self.converted)
+                for new in _named(one, expr.shape).terms
+            ]
+            self._converted[expr.key] = added(expr.shape, terms)
+        return self._converted[expr.key]
 
 
 def _remade(

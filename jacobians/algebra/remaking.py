@@ -14,12 +14,16 @@ def remade(atom: Atom, change: Callable[[Expr], Expr]) -> Atom:
 
 
 def within(expr: Expr) -> Iterator[Expr]:
-    """The expression and all inside it."""
-    yield expr
-    for t in expr.terms:
-        for f, _ in t.factors:
-            for inner in f.atom.inner:
-                yield from within(inner)
+    """The expression and all inside it, each once."""
+    seen: set[str] = set()
+    waiting = [expr]
+    while waiting:
+        one = waiting.pop()
+        if one.key not in seen:
+            seen.add(one.key)
+            yield one
+            inner = [e for t in one.terms for f, _ in t.factors for e in f.atom.inner]
+            waiting += reversed(inner)
 
 
 def atoms_within(expr: Expr) -> Iterator[tuple[Atom, Fraction]]:
