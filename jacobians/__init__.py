@@ -29,7 +29,8 @@ from jacobians.identities.proving import Catalogue, catalogue
 from jacobians.measuring.sweeping import sweep
 from jacobians.tensor.jacobian_tensor import JacobianTensor
 from jacobians.tracing.numpy.filling import array, empty, full, zeros
-from jacobians.transforms.deriving.derivations import Derivation, derive
+from jacobians.transforms.deriving.declared import derive
+from jacobians.transforms.deriving.derivations import Derivation
 from jacobians.transforms.functional import (
     grad,
     hessian,

@@ -226,13 +226,6 @@ def _beside(
     inner = inverse.atom.of
     if inverse.letters[0] == inverse.letters[1] or factors[inverse] != 1:
         return None
-    if len(inner.terms) != 1:
-        scale, common, group, _ = grouped(inner)
-        if not isinstance(group, Group) or common:
-            return None
-        chain = [(group, scale)]
-    else:
-        chain = []
     holders: dict[int, list[AtomAt]] = {}
     for f, e in factors.items():
         for a in f.letters:
@@ -242,18 +235,11 @@ def _beside(
         at_letter, far = inverse.letters[end], inverse.letters[1 - end]
         if at_letter is None or at_letter in slots or len(holders[at_letter]) != 2:
             continue
-        if chain:
-            group, scale = chain[0]
+        if len(inner.terms) != 1:
             other = next(f for f in holders[at_letter] if f is not inverse)
-            if other.atom != group or len(other.letters) != 2 or factors[other] != 1:
-                continue
-            # group axes may be in either order: read the group as the expression is
-            expr_letters = _as_read(inner, other)
-            if expr_letters is None:
-                continue
-            near = expr_letters[1 - end]
-            if near == at_letter:
-                return [other], scale, far, expr_letters[end]
+            found = _group_beside(inner, other, at_letter, end) if factors[other] == 1 else None
+            if found is not None:
+                return [other], found[0], far, found[1]
             continue
         (term,) = inner.terms
         walked = _walk(term, end, at_letter, inverse, holders, factors, slots)
@@ -261,6 +247,17 @@ def _beside(
             gone, last = walked
             return gone, term.coefficient, far, last
     return None
+
+
+def _group_beside(
+    inner: Expr, other: AtomAt, letter: int, end: int
+) -> tuple[Number, int | None] | None:
+    """The number of a sum that another factor is, and the letter at the other side; None where it is not it."""
+    scale, common, group, _ = grouped(inner)
+    if not isinstance(group, Group) or common or other.atom != group or len(other.letters) != 2:
+        return None
+    read = _as_read(inner, other)  # the group's axes may be in either order
+    return (scale, read[end]) if read is not None and read[1 - end] == letter else None
 
 
 def _as_read(inner: Expr, other: AtomAt) -> Letters | None:

@@ -19,13 +19,15 @@ from jacobians.algebra.atoms import (
 from jacobians.algebra.averages import added
 from jacobians.algebra.letter_order import canonical
 
+_POSITIVE = ("exp", "sigmoid", "expit", "absolute", "fabs", "cosh", "equal")
+
 
 def positive(atom: Atom) -> bool:
     """Whether an atom is certainly positive where it is defined and not 0."""
     if isinstance(atom, Leaf):
         return atom.positive
     if isinstance(atom, Function):
-        return atom.operation.name in ("exp", "sigmoid", "expit", "absolute", "cosh")
+        return atom.operation.name in _POSITIVE
     if type(atom) is Group:
         return positive_expr(atom.of)
     return atom.is_positive

@@ -30,6 +30,11 @@ class Fixed(Atom):
     def __post_init__(self) -> None:
         self._keyed(self.name, self.shape, self.code)
 
+    @property
+    def is_positive(self) -> bool:
+        """Its entries are 0 or 1."""
+        return True
+
 
 @dataclass(frozen=True, eq=False)
 class Unit(Fixed):
@@ -60,6 +65,11 @@ class Splitting(Fixed):
 @dataclass(frozen=True, eq=False)
 class Centring(Fixed):
     """``C x = x − mean(x)``."""
+
+    @property
+    def is_positive(self) -> bool:
+        """Its entries have either sign."""
+        return False
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,10 +4,10 @@ from fractions import Fraction
 
 import numpy as np
 
-from jacobians.algebra.atoms import Atom, Expr, Function, Leaf, Monomial, Whole
+from jacobians.algebra.atoms import Atom, AtomAt, Expr, Function, Monomial
 from jacobians.algebra.averages import added
 from jacobians.algebra.common_factors import leading, positive
-from jacobians.algebra.letter_order import ONE, exact, plain, sizes_of
+from jacobians.algebra.letter_order import ONE, plain, sizes_of
 from jacobians.algebra.normal_form import (
     Piece,
     at,
@@ -16,6 +16,7 @@ from jacobians.algebra.normal_form import (
     multiplied,
     number,
     of_atom,
+    powered,
     sum_of,
     value_of,
 )
@@ -74,14 +75,14 @@ def _log_parts(t: Monomial, shape: tuple[int, ...]) -> list[tuple[Expr, Fraction
     own = [s for s in slots if s is not None]
     if any(a not in slots for a in sizes) or t.coefficient <= 0 or len(set(own)) < len(own):
         return []
-    if sum(not positive(f.atom) for f, _ in t.factors) > 1:
+    if _doubtful(t) > 1:
         return []
     parts: list[tuple[Expr, Fraction]] = []
     for f, e in t.factors:
         if isinstance(f.atom, Function) and f.atom.operation is EXP:
             parts.append((built([(f.atom.arguments[0], f.letters, 1)], slots, sizes, shape), e))
         else:
-            one = built([(f.atom, f.letters, 1)], slots, sizes, shape)
+            one = built([(_without_sign(f, e, t), f.letters, 1)], slots, sizes, shape)
             parts.append((function_of(LOG, [one], shape), e))
     if t.coefficient != 1:
         one = at(number(float(t.coefficient)), plain(shape), shape, ())
@@ -95,34 +96,35 @@ def raised(expr: Expr, exponent: Fraction) -> Expr:
         return at(number(1), plain(expr.shape), expr.shape, ())
     if expr.is_zero:
         return expr
-    if exponent == HALF and len(expr.terms) == 1:
-        found = _root(expr.terms[0], expr.shape)
+    if exponent.denominator != 1 and len(expr.terms) == 1:
+        found = _split_power(expr.terms[0], exponent, expr.shape)
         if found is not None:
             return found
     return multiplied([(expr, exponent)])
 
 
-def _root(t: Monomial, shape: tuple[int, ...]) -> Expr | None:
-    """The root of a product as a product, None where its sign is doubtful."""
+def _split_power(t: Monomial, exponent: Fraction, shape: tuple[int, ...]) -> Expr | None:
+    """The power of a product as a product, None where a sign is doubtful."""
     if any(a not in t.slots for a in range(len(t.sizes))) or t.coefficient <= 0:
         return None
-    if sum(e % 2 != 0 and not positive(f.atom) for f, e in t.factors) > 1:
+    if _doubtful(t) > 1:
         return None
-    pieces: list[Piece] = []
-    for f, e in t.factors:
-        if e % 2 == 0 and not positive(f.atom):
-            inner = whole_atom(f.atom)
-            pieces.append((function_of(NUMPY[np.absolute], [inner], inner.shape), f.letters, e / 2))
-        else:
-            pieces.append((f.atom, f.letters, e / 2))
-    return built(
-        pieces, t.slots, dict(enumerate(t.sizes)), shape, exact(float(t.coefficient) ** 0.5)
-    )
+    pieces: list[Piece] = [(_without_sign(f, e, t), f.letters, e * exponent) for f, e in t.factors]
+    number_before = powered(t.coefficient, exponent)
+    return built(pieces, t.slots, dict(enumerate(t.sizes)), shape, number_before)
 
 
-def whole_atom(atom: Atom) -> Expr:
-    """An atom as an expression of the axes that its letters stand at."""
-    return of_atom(atom, atom.shape if isinstance(atom, Leaf | Whole) else atom.inner[0].shape)
+def _doubtful(t: Monomial) -> int:
+    """How many factors may be negative: where it is one, and the product is positive, that one is, too."""
+    return sum(e % 2 != 0 and not positive(f.atom) for f, e in t.factors)
+
+
+def _without_sign(f: AtomAt, exponent: Fraction, t: Monomial) -> Expr | Atom:
+    """The absolute value of what is to an even power and may be negative: log x² = 2 log |x|."""
+    if exponent % 2 != 0 or positive(f.atom):
+        return f.atom
+    inner = of_atom(f.atom, tuple(1 if a is None else t.sizes[a] for a in f.letters))
+    return function_of(NUMPY[np.absolute], [inner], inner.shape)
 
 
 def sigmoid(expr: Expr) -> Expr:

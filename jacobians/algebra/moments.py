@@ -3,15 +3,16 @@
 Contract: every function keeps the tensor that its argument denotes.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 
-from jacobians.algebra.atoms import AtomAt, Expr, Group, Monomial, Unary
+from jacobians.algebra.atoms import AtomAt, Expr, Monomial, Unary
 from jacobians.algebra.averages import added
 from jacobians.algebra.constants import Centring
 from jacobians.algebra.letter_order import canonical, components
-from jacobians.algebra.normal_form import Piece, built, powered
-from jacobians.algebra.remaking import remade
+from jacobians.algebra.normal_form import Piece, built, powered, put_together
+from jacobians.algebra.remaking import atoms_within, remade
 
 _SEVERAL = 2  # standardised factors from which they have a name
 
@@ -37,25 +38,51 @@ class Standardised(Std):
 
 
 def with_moments(expr: Expr) -> Expr:
-    """The expression with ``xᵀ C x`` as ``n std(x)²``, and with what is standardised by its name."""
-    found = _converted(expr)
-    pairs = zip(found.terms, expr.terms, strict=False)
-    return found if any(_is_plainer(new, old) for new, old in pairs) else expr
+    """The expression with ``xᵀ C x`` as ``n std(x)²``, and with what is standardised by its name.
+
+    All of it, where a number is plainer for it; else what is inside of it, each by itself.
+    """
+    if not any(isinstance(atom, Centring) for atom, _ in atoms_within(expr)):
+        return expr
+    return _Moments().plainer(expr)
 
 
-def _converted(expr: Expr) -> Expr:
-    """The same, whatever becomes of the numbers."""
-    terms: list[Monomial] = []
-    for t in expr.terms:
-        pieces: list[Piece] = []
-        for f, e in t.factors:
-            atom = remade(f.atom, _converted)
-            alone = type(atom) is Group and len(atom.inner[0].terms) == 1
-            pieces.append((atom.inner[0] if alone else atom, f.letters, e))
-        named = built(pieces, t.slots, dict(enumerate(t.sizes)), expr.shape, t.coefficient)
-        for one in named.terms:
-            terms += _named(one, expr.shape).terms
-    return added(expr.shape, terms)
+class _Moments:
+    """Expressions with moments, each worked out once."""
+
+    def __init__(self) -> None:
+        self._converted: dict[str, Expr] = {}
+        self._plainer: dict[str, Expr] = {}
+
+    def plainer(self, expr: Expr) -> Expr:
+        """With moments where a number is plainer for it."""
+        if expr.key not in self._plainer:
+            found = self.converted(expr)
+            pairs = zip(found.terms, expr.terms, strict=False)
+            if not any(_is_plainer(new, old) for new, old in pairs):
+                inside = [new for t in expr.terms for new in _remade(t, expr.shape, self.plainer)]
+                found = added(expr.shape, inside)
+            self._plainer[expr.key] = found
+        return self._plainer[expr.key]
+
+    def converted(self, expr: Expr) -> Expr:
+        """With moments whatever becomes of the numbers."""
+        if expr.key not in self._converted:
+            terms = [
+                new
+                for t in expr.terms
+                for one in _remade(t, expr.shape, self.converted)
+                for new in _named(one, expr.shape).terms
+            ]
+            self._converted[expr.key] = added(expr.shape, terms)
+        return self._converted[expr.key]
+
+
+def _remade(
+    t: Monomial, shape: tuple[int, ...], change: Callable[[Expr], Expr]
+) -> tuple[Monomial, ...]:
+    """A term with what its atoms are of changed."""
+    return put_together(t, dict(t.factors), lambda atom: remade(atom, change), shape).terms
 
 
 def _is_plainer(new: Monomial, old: Monomial) -> bool:

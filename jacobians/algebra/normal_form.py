@@ -6,7 +6,7 @@ logarithm or of a root to be positive.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fractions import Fraction
 from itertools import count, permutations, product
 from math import prod
@@ -240,7 +240,13 @@ def _splits(term: Monomial, exponent: Fraction) -> bool:
         return False
     if exponent.denominator == 1:
         return True
-    return term.coefficient > 0 and all(positive(f.atom) for f, _ in term.factors)
+    doubtful = [
+        e for f, e in term.factors if not positive(f.atom)
+    ]  # an odd power of one is positive, too
+    return term.coefficient > 0 and (
+        not doubtful
+        or (len(doubtful) == 1 and doubtful[0].denominator == 1 and doubtful[0] % 2 == 1)
+    )
 
 
 def _monomial(
@@ -303,14 +309,38 @@ def value_of(expr: Expr) -> Number | None:
     return None
 
 
-def expanded(expr: Expr) -> Expr:
-    """All sums in parentheses to a positive power written out, as far as they stay few."""
+def put_together(
+    t: Monomial, factors: Mapping[AtomAt, Fraction], change: Callable[[Atom], Atom], shape: tuple[int, ...],
+    beside: Sequence[Piece] = (), sizes: Mapping[int, int] | None = None,
+) -> Expr:  # fmt: skip
+    """A term of these factors, each changed, and of pieces beside them; what is one term is no group."""
+    pieces = [*beside]
+    for f, e in factors.items():
+        atom = change(f.atom)
+        alone = type(atom) is Group and len(atom.of.terms) == 1
+        pieces.append((atom.of if alone and type(atom) is Group else atom, f.letters, e))
+    known = dict(enumerate(t.sizes)) if sizes is None else sizes
+    return built(pieces, t.slots, known, shape, t.coefficient)
+
+
+def expanded(expr: Expr, known: dict[str, Expr] | None = None) -> Expr:
+    """All sums in parentheses to a positive power written out, as far as they stay few.
+
+    What is ``known`` by its key is taken from there, and what is worked out put in.
+    """
+    known = {} if known is None else known
+    if expr.key not in known:
+        known[expr.key] = _expanded(expr, known)
+    return known[expr.key]
+
+
+def _expanded(expr: Expr, known: dict[str, Expr]) -> Expr:
     terms: list[Monomial] = []
     for t in expr.terms:
         slots, sizes = t.slots, dict(enumerate(t.sizes))
         pieces: list[Piece] = []
         for (atom, letters), e in t.factors:
             open_ = type(atom) is Group and e.denominator == 1 and e > 0
-            pieces.append((expanded(atom.inner[0]) if open_ else atom, letters, e))
+            pieces.append((expanded(atom.inner[0], known) if open_ else atom, letters, e))
         terms += built(pieces, slots, sizes, expr.shape, t.coefficient, expand=True).terms
     return added(expr.shape, terms)

@@ -6,7 +6,7 @@ from math import prod
 
 import numpy as np
 
-from jacobians.algebra.atoms import Expr
+from jacobians.algebra.atoms import Expr, Function
 from jacobians.algebra.constants import triangle
 from jacobians.algebra.functions_of import (
     HALF,
@@ -170,6 +170,44 @@ def _sigmoid(operands: list[Expr]) -> Expr:
     return sigmoid(operands[0])
 
 
+_OPPOSITE = {
+    "greater": np.less_equal, "greater_equal": np.less, "less": np.greater_equal, "less_equal": np.greater,
+    "equal": np.not_equal, "not_equal": np.equal,
+}  # fmt: skip
+
+
+@_rule("logical_not")
+def _not(node: Node, operands: list[Expr]) -> Expr:
+    (X,) = operands
+    if X.is_zero:
+        return at(number(1), plain(X.shape), X.shape, ())
+    (t,) = X.terms if len(X.terms) == 1 else (None,)
+    if t is not None and t.coefficient == 1 and len(t.factors) == 1:
+        ((f, _),) = t.factors
+        opposite = _OPPOSITE.get(f.atom.operation.name) if isinstance(f.atom, Function) else None
+        if opposite is not None:
+            piece = (Function(NUMPY[opposite], f.atom.inner), f.letters, 1)
+            return built([piece], t.slots, dict(enumerate(t.sizes)), X.shape)
+    return function_of(node.operation, operands, node.shape)
+
+
+@_rule("attains")
+def _attains(node: Node, operands: list[Expr]) -> Expr:
+    X, y = operands
+    if y.shape != X.shape:  # an extreme entry of each row, or of all
+        slots = plain(X.shape)
+        y = at(y, slots, X.shape, slots[: len(y.shape)])
+    return function_of(NUMPY[np.equal], [X, y], node.shape)
+
+
+@_rule("share")
+def _share(node: Node, operands: list[Expr]) -> Expr:
+    M = operands[0]
+    if node.operation is not None and node.operation.elementwise:
+        return function_of(node.operation, [broadcast(e, node.shape) for e in operands], node.shape)
+    return multiplied([(summed(M, tuple(range(len(node.shape), len(M.shape)))), -1)])
+
+
 @_rule("logaddexp")
 def _logaddexp(node: Node, operands: list[Expr]) -> Expr:
     A, B = (broadcast(e, node.shape) for e in operands)
@@ -185,6 +223,16 @@ def _hypot(node: Node, operands: list[Expr]) -> Expr:
 @_plain_rule("fabs")
 def _fabs(operands: list[Expr]) -> Expr:
     return function_of(NUMPY[np.absolute], operands, operands[0].shape)
+
+
+@_plain_rule("p_norm")
+def _p_norm(operands: list[Expr]) -> Expr:
+    X, p = operands
+    order = value_of(p)
+    if not isinstance(order, Fraction) or order <= 0:
+        raise Unread("a norm of that order")
+    sizes = function_of(NUMPY[np.absolute], [X], X.shape)
+    return raised(summed(raised(sizes, order), (len(X.shape) - 1,)), 1 / order)
 
 
 @_plain_rule("norm")

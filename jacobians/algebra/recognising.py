@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from fractions import Fraction
 
+from jacobians.algebra.absorbing import absorbed
 from jacobians.algebra.atoms import (
     Atom,
     AtomAt,
@@ -24,6 +25,7 @@ from jacobians.algebra.normal_form import (
     multiplied,
     number,
     powered,
+    put_together,
     sum_of,
 )
 from jacobians.algebra.remaking import remade
@@ -193,13 +195,9 @@ def _term(t: Monomial, shape: tuple[int, ...]) -> Expr:
     for f in [f for f, e in t.factors if type(f.atom) is Group and e < 0 and e.denominator == 1]:
         _softmaxes(f, factors, pieces)
         _sigmoids(f, factors, pieces)
-    _signs(factors, pieces)
+    pieces += absorbed(factors)
     _exponentials(factors, pieces, t)
-    for f, e in factors.items():
-        atom = _inside(f.atom)
-        alone = type(atom) is Group and len(atom.inner[0].terms) == 1
-        pieces.append((atom.inner[0] if alone else atom, f.letters, e))
-    named = built(pieces, t.slots, sizes, shape, t.coefficient)
+    named = put_together(t, factors, _inside, shape, pieces, sizes)
     return added(shape, [_without_ones(one) for one in named.terms])
 
 
@@ -244,30 +242,6 @@ def _exponentials(factors: dict[AtomAt, Fraction], pieces: list[Piece], t: Monom
         parts = [built([(f.atom.inner[0], f.letters, 1)], own, sizes, shape) for f in found]
         argument = recognised(sum_of(parts, [factors.pop(f) for f in found]))
         pieces.append((function_of(EXP, [argument], shape), own, 1))
-
-
-def _signs(factors: dict[AtomAt, Fraction], pieces: list[Piece]) -> None:
-    """``sign(x) / |x|`` is 1/x, and ``sign(x) |x|`` is x."""
-    for f in [
-        f for f in factors if isinstance(f.atom, Function) and f.atom.operation.name == "sign"
-    ]:
-        assert isinstance(f.atom, Function)
-        for g in [
-            g
-            for g in factors
-            if isinstance(g.atom, Function) and g.atom.operation.name in ("absolute", "fabs")
-        ]:
-            assert isinstance(g.atom, Function)
-            if (
-                g.atom.arguments == f.atom.arguments
-                and g.letters == f.letters
-                and factors.get(f) == 1
-            ):
-                power = 1 if factors[g] > 0 else -1
-                _take(factors, f, ONE)
-                _take(factors, g, Fraction(power))
-                pieces.append((recognised(f.atom.arguments[0]), f.letters, power))
-                break
 
 
 def _take(factors: dict[AtomAt, Fraction], factor: AtomAt, exponent: Fraction) -> None:

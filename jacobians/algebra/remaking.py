@@ -1,6 +1,6 @@
 """Expressions rewritten inside and out."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from fractions import Fraction
 
 from jacobians.algebra.atoms import Atom, AtomAt, Expr, Monomial
@@ -11,6 +11,40 @@ from jacobians.algebra.letter_order import canonical, closed, merged
 def remade(atom: Atom, change: Callable[[Expr], Expr]) -> Atom:
     """The atom with what it is of changed."""
     return atom.with_inner(tuple(map(change, atom.inner))) if atom.inner else atom
+
+
+def within(expr: Expr) -> Iterator[Expr]:
+    """The expression and all inside it, each once."""
+    seen: set[str] = set()
+    waiting = [expr]
+    while waiting:
+        one = waiting.pop()
+        if one.key not in seen:
+            seen.add(one.key)
+            yield one
+            inner = [e for t in one.terms for f, _ in t.factors for e in f.atom.inner]
+            waiting += reversed(inner)
+
+
+def atoms_within(expr: Expr) -> Iterator[tuple[Atom, Fraction]]:
+    """What stands in the expression, inside and out, with its exponent."""
+    for one in within(expr):
+        for t in one.terms:
+            for f, e in t.factors:
+                yield f.atom, e
+
+
+def exchanged(expr: Expr, table: Mapping[Atom, Atom]) -> Expr:
+    """The expression with other atoms, of the same axes, in the place of some."""
+    terms = []
+    for t in expr.terms:
+        factors: dict[AtomAt, Fraction] = {}
+        for f, e in t.factors:
+            atom = table.get(f.atom) or remade(f.atom, lambda inner: exchanged(inner, table))
+            at = AtomAt(atom, f.letters)
+            factors[at] = factors.get(at, Fraction(0)) + e
+        terms.append(canonical(t.coefficient, t.slots, dict(enumerate(t.sizes)), factors))
+    return merged(expr.shape, terms)
 
 
 def without_centring(expr: Expr) -> Expr:

@@ -9,7 +9,7 @@ from jacobians.cli.options import Request, prepare
 from jacobians.cli.own import OwnFunction
 from jacobians.display.numbers import human_bytes
 from jacobians.errors import JacobiansError
-from jacobians.transforms.deriving.derivations import derive
+from jacobians.transforms.deriving.declared import derive
 
 
 def _steps(call: Request) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from fractions import Fraction
+from math import prod
 
 from jacobians.algebra.atoms import (
     ACTIVE,
@@ -28,7 +29,7 @@ from jacobians.display.form_products import Raised
 from jacobians.display.form_statistics import CentringForm, StandardisedForm
 from jacobians.display.form_sums import scaled
 from jacobians.display.forms import CallForm, Inv, MatrixForm, Name, turned, upright
-from jacobians.display.matrix_forms import written_name
+from jacobians.display.matrix_forms import notation_in_latex, written_name
 from jacobians.display.networks import Item, Network, NoForm
 from jacobians.display.numpy_names import code_of, softmax_code
 from jacobians.display.summing import sum_form
@@ -53,6 +54,7 @@ class Arranger:
         self.length = length
         self._leaf = leaf
         self._known: dict[str, MatrixForm] = {}
+        self._written_out: dict[str, Expr] = {}
 
     def form(self, expr: Expr) -> MatrixForm:
         """An expression of at most two axes; raises NoForm."""
@@ -66,7 +68,9 @@ class Arranger:
         found = self._sum(expr)
         if any(type(f.atom) is Group and e > 0 for t in expr.terms for f, e in t.factors):
             try:
-                return min(found, self._sum(expanded(expr)), key=lambda f: f.cost)
+                return min(
+                    found, self._sum(expanded(expr, self._written_out)), key=lambda f: f.cost
+                )
             except NoForm:
                 pass
         return found
@@ -93,11 +97,6 @@ class Arranger:
         below: list[MatrixForm] = []
         items: list[Item] = []
         for f, e in t.factors:
-            if isinstance(f.atom, Whole) and f.atom.operation.name == "share" and not f.letters:
-                count = self.form(f.atom.arguments[0])  # one over the number of the equal ones
-                form = CallForm("sum", (count,), 0, "\\operatorname{sum}", "np.sum")
-                self._place(form, f, -e, above, below, items)
-                continue
             self._place(self.atom(f.atom), f, e, above, below, items)
         return above, below, items
 
@@ -182,18 +181,26 @@ class Arranger:
         return self._call(atom)
 
     def _call(self, atom: Whole) -> MatrixForm:
-        """An operation on whole arrays that gives a number."""
-        ndim = sum(n != 1 for n in atom.shape)
-        if ndim > 2:
-            raise NoForm(f"{atom.operation.name} has {ndim} axes")
-        code = code_of(atom.operation.name, atom.parameters)
-        if code is None or atom.shape != ():
-            raise NoForm(f"{atom.operation.name} has no notation")
+        """An operation on a whole array, or on each row of a matrix, that gives a number."""
+        name = atom.operation.name
+        code = code_of(name, atom.parameters)
+        if name == "order" and 2 * dict(atom.parameters)["k"] + 1 == prod(atom.arguments[0].shape):
+            name, code = "median", "np.median"
+        rows = [e.shape for e in atom.arguments] == [(*atom.shape, *atom.arguments[0].shape[-1:])]
+        along = len(atom.shape) == 1 and [e.shape for e in atom.arguments] == [atom.shape]
+        if code is None or len(atom.shape) > 1 or (atom.shape and not rows and not along):
+            raise NoForm(f"{name} has no notation")
+        if along:
+            latex = f"\\operatorname{{{name}}}"
+            return CallForm(name, (self.form(atom.arguments[0]),), 1, latex, code)
+        if atom.shape:
+            form = self.form(atom.arguments[0])
+            latex = f"\\operatorname{{row{name}}}"
+            return CallForm(f"row{name}", (form,), 1, latex, f"{code}({{0}}, axis=1)")
         return CallForm(
-            atom.operation.notation or atom.operation.name,
-            tuple(map(self.form, atom.arguments)), ndim,
-            atom.operation.latex or written_name(atom.operation.name, "latex"),
-            code,
+            name if name == "median" else atom.operation.notation or name,
+            tuple(map(self.form, atom.arguments)), 0,
+            atom.operation.latex or written_name(name, "latex"), code,
         )  # fmt: skip
 
     def _fixed(self, atom: Fixed) -> MatrixForm:
@@ -211,7 +218,7 @@ class Arranger:
             listed = [*shown[:_LISTED], *["…"] * (len(shown) > _LISTED)]
             meaning = f"({', '.join(listed)})"
         return Name(
-            atom.name, len(atom.shape), code, atom.latex, atom.name == "J", meaning, subject
+            atom.name, len(atom.shape), code, atom.latex, atom.name == "J", meaning, subject, True
         )
 
     def _reshaped(self, atom: Reshaped) -> MatrixForm:
@@ -276,7 +283,7 @@ class Arranger:
         operation = atom.operation
         forms = self._aligned(atom.arguments)
         ndim = max(f.ndim for f in forms)
-        latex = operation.latex or operation.notation
+        latex = operation.latex or notation_in_latex(operation.notation)
         name = operation.notation or operation.name
         code = code_of(operation.name, atom.parameters)
         if not code:
@@ -292,7 +299,8 @@ class Arranger:
                 name.removesuffix("({0})"),
                 latex.removesuffix("({0})").replace("{{", "{").replace("}}", "}"),
             )
-        return CallForm(name, tuple(forms), ndim, latex, code, True)
+        found = CallForm(name, tuple(forms), ndim, latex, code, True)
+        return turned(turned(found)) if ndim == 2 else found
 
 
 def facing(t: Monomial, from_numbers: bool = True) -> Monomial:

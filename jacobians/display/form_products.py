@@ -1,7 +1,6 @@
 """Products of matrices: entry by entry, one after the other, Kronecker and Khatri-Rao; and powers."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, ClassVar
 
@@ -16,6 +15,7 @@ from jacobians.display.forms import (
     Name,
     Turned,
     based,
+    frozen_form,
     inside,
     turned,
 )
@@ -24,7 +24,7 @@ from jacobians.notation.writing import ATOM, PRODUCT, Written
 RAISED = str.maketrans("0123456789-/", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻ᐟ")
 
 
-@dataclass(frozen=True)
+@frozen_form
 class Had(MatrixForm):
     """An entrywise product, over another."""
 
@@ -34,7 +34,7 @@ class Had(MatrixForm):
     below: tuple[MatrixForm, ...]
     ndim: int
 
-    def write(self, style: str) -> Written:
+    def _written(self, style: str) -> Written:
         """As it is written."""
         times = {TEXT: " ⊙ ", LATEX: " \\odot ", NUMPY: " * "}[style]
         over = {TEXT: " ⊘ ", LATEX: " \\oslash ", NUMPY: " / "}[style]
@@ -56,7 +56,7 @@ class Had(MatrixForm):
         return Had(above, below, 2)
 
 
-@dataclass(frozen=True)
+@frozen_form
 class Raised(MatrixForm):
     """A power, entry by entry of what has entries."""
 
@@ -65,15 +65,15 @@ class Raised(MatrixForm):
     entrywise: bool = True
 
     @property
-    def ndim(self) -> int:  # type: ignore[override]
+    def ndim(self) -> int:
         """As of what it is of."""
         return self.of.ndim
 
-    def write(self, style: str) -> Written:
+    def _written(self, style: str) -> Written:
         """As it is written."""
         e = self.exponent
         inner = inside(self.of, ATOM, style)
-        if isinstance(self.of, Raised) and style == TEXT:
+        if isinstance(self.of, Raised | Turned | Inv) and style == TEXT:
             inner = f"({inner})"
         if style == NUMPY:
             if e == Fraction(1, 2):
@@ -115,7 +115,7 @@ class Raised(MatrixForm):
         return Raised(self.of.transposed(), e.transposed() if isinstance(e, MatrixForm) else e)
 
 
-@dataclass(frozen=True)
+@frozen_form
 class Mul(MatrixForm):
     """A matrix product; a column before a row is an outer product. ``apart`` writes ``X X``, not ``X²``."""
 
@@ -123,14 +123,14 @@ class Mul(MatrixForm):
     apart: bool = False
 
     @property
-    def ndim(self) -> int:  # type: ignore[override]
+    def ndim(self) -> int:
         """Of the result."""
         rows = not self.parts[0].is_row
         last = self.parts[-1]
         columns = last.ndim == 2 or last.is_row
         return int(rows) + int(columns)
 
-    def write(self, style: str) -> Written:
+    def _written(self, style: str) -> Written:
         """As it is written."""
         if style != NUMPY:
             runs = [(p, 1) for p in self.parts] if self.apart else _runs(self.parts)
@@ -150,7 +150,7 @@ class Mul(MatrixForm):
         return Written(text, PRODUCT if len(self.parts) > 1 else ATOM)
 
     @property
-    def is_row(self) -> bool:  # type: ignore[override]
+    def is_row(self) -> bool:
         """Whether it begins with one."""
         return self.ndim == 1 and self.parts[0].is_row
 
@@ -197,37 +197,41 @@ def mul(*parts: MatrixForm) -> MatrixForm:
     return flat[0] if len(flat) == 1 else Mul(tuple(flat))
 
 
-@dataclass(frozen=True)
+COMMUTATION = Name("K", 2)
+"""``K vec(X) = vec(Xᵀ)``."""
+
+
+@frozen_form
 class Kron(MatrixForm):
     """A Kronecker product, perhaps times the commutation matrix."""
 
     parts: tuple[MatrixForm, ...]
-    commuted: bool = False
+    commutation: MatrixForm | None = None
     ndim: int = 2
 
-    def write(self, style: str) -> Written:
+    def _written(self, style: str) -> Written:
         """As it is written."""
         sign = {TEXT: " ⊗ ", LATEX: " \\otimes ", NUMPY: ", "}[style]
         text = sign.join(inside(p, ATOM, style) for p in self.parts)
-        if self.commuted:
-            return Written(f"({text}) K", PRODUCT)
+        if self.commutation is not None:
+            return Written(f"({text}) {self.commutation.write(style).text}", PRODUCT)
         return Written(text, HADAMARD if len(self.parts) > 1 else self.parts[0].write(style).binds)
 
 
-@dataclass(frozen=True)
+@frozen_form
 class KhatriRao(MatrixForm):
     """Column by column the Kronecker product."""
 
     parts: tuple[MatrixForm, ...]
     ndim: int = 2
 
-    def write(self, style: str) -> Written:
+    def _written(self, style: str) -> Written:
         """As it is written."""
         sign = {TEXT: " ∗ ", LATEX: " \\ast ", NUMPY: ", "}[style]
         return Written(sign.join(inside(p, ATOM, style) for p in self.parts), HADAMARD)
 
 
-@dataclass(frozen=True)
+@frozen_form
 class DiagonalOf(MatrixForm):
     """The diagonal of a product of two matrices."""
 
@@ -235,7 +239,7 @@ class DiagonalOf(MatrixForm):
     right: MatrixForm
     ndim: int = 1
 
-    def write(self, style: str) -> Written:
+    def _written(self, style: str) -> Written:
         """As it is written."""
         if style == NUMPY:
             parts = f"{self.left.write(style).text}, {self.right.write(style).text}"

@@ -11,7 +11,7 @@ from jacobians.display.forms import MatrixForm
 def subforms(form: MatrixForm) -> Iterator[MatrixForm]:
     """The form and all inside it, the outermost first."""
     yield form
-    for field in fields(form):  # type: ignore[arg-type]
+    for field in fields(form):
         value = getattr(form, field.name)
         for part in value if isinstance(value, tuple) else (value,):
             if isinstance(part, MatrixForm):
@@ -33,7 +33,7 @@ def rebuilt(form: MatrixForm, change: Callable[[MatrixForm], MatrixForm]) -> Mat
 def _over_parts(form: MatrixForm, change: Callable[[MatrixForm], MatrixForm]) -> MatrixForm:
     """The form with what it is made of changed."""
     changes: dict[str, Any] = {}
-    for field in fields(form):  # type: ignore[arg-type]
+    for field in fields(form):
         value = getattr(form, field.name)
         if isinstance(value, tuple) and any(isinstance(v, MatrixForm) for v in value):
             changes[field.name] = tuple(
@@ -41,7 +41,7 @@ def _over_parts(form: MatrixForm, change: Callable[[MatrixForm], MatrixForm]) ->
             )
         elif isinstance(value, MatrixForm):
             changes[field.name] = change(value)
-    return replace(form, **changes) if changes else form  # type: ignore[type-var]
+    return replace(form, **changes) if changes else form
 
 
 def spelled(form: MatrixForm) -> MatrixForm:

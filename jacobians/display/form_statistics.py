@@ -1,43 +1,56 @@
 """What is less its mean, and over its standard deviation."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 
 from jacobians.display.form_products import mul
-from jacobians.display.form_rewriting import rebuilt
+from jacobians.display.form_rewriting import rebuilt, subforms
 from jacobians.display.form_sums import Add, Scaled
-from jacobians.display.forms import NUMPY, TEXT, Eye, MatrixForm, Name, Ones, inside, turned
+from jacobians.display.forms import (
+    NUMPY,
+    TEXT,
+    CallForm,
+    Eye,
+    MatrixForm,
+    Name,
+    Ones,
+    frozen_form,
+    inside,
+    turned,
+)
+from jacobians.display.latex import HAT
 from jacobians.notation.writing import PRODUCT, SUM, Written
 
 
-@dataclass(frozen=True)
+@frozen_form
 class CentringForm(MatrixForm):
     """The centring matrix ``I − 𝟏 𝟏ᵀ / n``; ``code`` is n in NumPy."""
 
     size: int
     code: str
     ndim: int = 2
+    name: str = "C"
 
-    def write(self, style: str) -> Written:
+    def _written(self, style: str) -> Written:
         """As it is written."""
         if style == NUMPY:
             return Written(f"(np.eye({self.code}) - 1 / {self.code})")
-        return Written("C")
+        return Written(self.name)
 
     def transposed(self) -> MatrixForm:
         """It is symmetric."""
         return self
 
 
-@dataclass(frozen=True)
+@frozen_form
 class Centred(MatrixForm):
     """A column less its mean."""
 
     of: MatrixForm
     ndim: int = 1
 
-    def write(self, style: str) -> Written:
+    def _written(self, style: str) -> Written:
         """As it is written."""
         inner, whole = inside(self.of, PRODUCT, style), self.of.write(style).text
         if style == NUMPY:
@@ -46,14 +59,14 @@ class Centred(MatrixForm):
         return Written(f"{inner} {minus} {mean}({whole})", SUM)
 
 
-@dataclass(frozen=True)
+@frozen_form
 class StandardisedForm(MatrixForm):
     """A column, or the rows of a matrix, less the mean and over the standard deviation."""
 
     of: MatrixForm
     ndim: int
 
-    def write(self, style: str) -> Written:
+    def _written(self, style: str) -> Written:
         """As it is written."""
         whole = self.of.write(style).text
         if style == NUMPY:
@@ -64,6 +77,30 @@ class StandardisedForm(MatrixForm):
         return Written(
             f"{name}({whole})" if style == TEXT else f"\\operatorname{{{name}}}({whole})"
         )
+
+
+def centring_sizes(form: MatrixForm) -> set[int]:
+    """Of the centring matrices in a form."""
+    return {f.size for f in subforms(form) if isinstance(f, CentringForm)}
+
+
+SIGMA = Name("σ", 0)
+
+
+def hat_of(form: MatrixForm) -> Name:
+    """What a standardised column is called: ``x̂``."""
+    short = isinstance(form, Name) and len(form.name) == 1
+    return Name((form.text if short else "z") + HAT, form.ndim)
+
+
+def deviation_of(form: MatrixForm) -> MatrixForm:
+    """The standard deviation of a column, of the rows of a matrix."""
+    return CallForm("std", (form,), form.ndim - 1, "\\operatorname{std}", "")
+
+
+def standardised_form(form: MatrixForm) -> MatrixForm:
+    """A column less its mean, over σ."""
+    return Scaled(Fraction(1), (), (SIGMA,), Centred(form))
 
 
 def opened(form: MatrixForm, sizes: Mapping[int, str]) -> MatrixForm:

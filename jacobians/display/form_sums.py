@@ -1,13 +1,13 @@
 """Sums, and what has a number, scalars above and scalars below."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from math import isfinite
 from typing import Any, ClassVar
 
 from jacobians.algebra.atoms import Number
 from jacobians.display.form_products import Had, Raised
-from jacobians.display.forms import HADAMARD, LATEX, NUMPY, TEXT, MatrixForm, inside
+from jacobians.display.forms import HADAMARD, LATEX, NUMPY, TEXT, MatrixForm, frozen_form, inside
 from jacobians.notation.writing import ATOM, PRODUCT, SUM, Style, Written, write_number
 
 _SIGNS_OF_FRACTIONS = (2, 3, 4)
@@ -31,7 +31,7 @@ def _float(size: Any) -> str:
     return repr(float(size)) if isfinite(size) else f"float('{float(size)}')"
 
 
-@dataclass(frozen=True)
+@frozen_form
 class Scaled(MatrixForm):
     """A number times scalars, over scalars, times a body."""
 
@@ -43,11 +43,11 @@ class Scaled(MatrixForm):
     body: MatrixForm | None
 
     @property
-    def ndim(self) -> int:  # type: ignore[override]
+    def ndim(self) -> int:
         """Of the body."""
         return 0 if self.body is None else self.body.ndim
 
-    def write(self, style: str) -> Written:
+    def _written(self, style: str) -> Written:
         """As it is written."""
         if style == NUMPY:
             return self._code()
@@ -131,7 +131,7 @@ class Scaled(MatrixForm):
         return (self.body or self.above[0]).write(style).binds
 
     @property
-    def is_row(self) -> bool:  # type: ignore[override]
+    def is_row(self) -> bool:
         """Whether its body is one."""
         return self.ndim == 1 and self.body is not None and self.body.is_row
 
@@ -157,7 +157,7 @@ def scaled(
     return Scaled(coefficient, above, below, body)
 
 
-@dataclass(frozen=True)
+@frozen_form
 class Add(MatrixForm):
     """A sum."""
 
@@ -166,11 +166,11 @@ class Add(MatrixForm):
     parts: tuple[MatrixForm, ...]
 
     @property
-    def ndim(self) -> int:  # type: ignore[override]
+    def ndim(self) -> int:
         """Of the first."""
         return max(p.ndim for p in self.parts)
 
-    def write(self, style: str) -> Written:
+    def _written(self, style: str) -> Written:
         """As it is written."""
         minus = "−" if style == TEXT else "-"
         written = [p.write(style) for p in self.parts]

@@ -4,9 +4,10 @@ A vector is a column, and one-dimensional in NumPy.
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, dataclass_transform
 
 from jacobians.display.matrix_forms import written_name
 from jacobians.notation.writing import ATOM, SUM, Written
@@ -23,18 +24,41 @@ _FREE = {"diag", "1", "𝟏", "I", "C"}
 _WORDS = re.compile(r"\w+")
 
 
+@dataclass(frozen=True)
 class MatrixForm:
-    """A scalar (``ndim`` 0), a column (1) or a matrix (2)."""
+    """A scalar (``ndim`` 0), a column (1) or a matrix (2).
 
-    ndim: int
-    is_row: ClassVar[bool] = False
+    One that ``is_row`` is the transpose of a column, one that ``is_loose`` is put in parentheses beside other
+    factors, and a power beside one that is ``entrywise`` would be taken for one of its entries.
+    """
+
     is_loose: ClassVar[bool] = False
-    """Whether it is put in parentheses beside other factors."""
-    entrywise: bool = False
-    """Whether a power beside it would be taken for one of its entries."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def ndim(self) -> int:
+            """How many axes it has."""
+
+        @property
+        def is_row(self) -> bool:
+            """Whether it is the transpose of a column."""
+
+        @property
+        def entrywise(self) -> bool:
+            """Whether it acts entry by entry."""
+
+    else:
+        is_row = entrywise = False
 
     def write(self, style: str) -> Written:
-        """As it is written."""
+        """As it is written, worked out once."""
+        known: dict[str, Written] = vars(self).setdefault("_known", {})
+        if style not in known:
+            known[style] = self._written(style)
+        return known[style]
+
+    def _written(self, style: str) -> Written:
         raise NotImplementedError
 
     def transposed(self) -> "MatrixForm":
@@ -52,6 +76,25 @@ class MatrixForm:
         return sum(w not in _FREE for w in _WORDS.findall(self.text)), len(self.text), self.text
 
 
+FormClass = TypeVar("FormClass", bound=MatrixForm)
+
+
+@dataclass_transform(frozen_default=True)
+def frozen_form(cls: type[FormClass]) -> type[FormClass]:
+    """A frozen dataclass whose instances remember their hash: forms are the keys of many tables."""
+    made = dataclass(frozen=True)(cls)
+    hashed: Callable[[Any], int] = made.__hash__
+
+    def remembered(self: Any) -> int:
+        known = vars(self)
+        if "_hash" not in known:
+            known["_hash"] = hashed(self)
+        return int(known["_hash"])
+
+    made.__hash__ = remembered  # type: ignore[method-assign]
+    return made
+
+
 def inside(form: MatrixForm, binds: float, style: str) -> str:
     """The form's text in parentheses where it binds less."""
     return form.write(style).inside(binds)
@@ -64,9 +107,12 @@ def _inverted(form: MatrixForm, style: str) -> str:
     return f"({written.text})" if function else written.inside(ATOM)
 
 
-@dataclass(frozen=True)
+@frozen_form
 class Name(MatrixForm):
-    """An array by its name; ``code`` is what it is in NumPy, ``meaning`` what its ``subject`` stands for."""
+    """An array by its name; ``code`` is what it is in NumPy, ``meaning`` what its ``subject`` stands for.
+
+    A ``constant`` one is of numbers, whatever the arguments are.
+    """
 
     name: str
     ndim: int
@@ -75,8 +121,9 @@ class Name(MatrixForm):
     symmetric: bool = False
     meaning: str = ""
     subject: str = ""
+    constant: bool = False
 
-    def write(self, style: str) -> Written:
+    def _written(self, style: str) -> Written:
         """As it is written."""
         if style == NUMPY:
             return Written(self.code or self.name)
@@ -89,26 +136,26 @@ class Name(MatrixForm):
         return self if self.symmetric or not self.ndim else Turned(self)
 
 
-@dataclass(frozen=True)
+@frozen_form
 class Ones(MatrixForm):
     """A column of ones; ``code`` is its length in NumPy."""
 
     code: str
     ndim: int = 1
 
-    def write(self, style: str) -> Written:
+    def _written(self, style: str) -> Written:
         """As it is written."""
         return Written({TEXT: "𝟏", LATEX: "\\mathbf{1}", NUMPY: f"np.ones({self.code})"}[style])
 
 
-@dataclass(frozen=True)
+@frozen_form
 class Eye(MatrixForm):
     """The identity."""
 
     code: str
     ndim: int = 2
 
-    def write(self, style: str) -> Written:
+    def _written(self, style: str) -> Written:
         """As it is written."""
         return Written({TEXT: "I", LATEX: "I", NUMPY: f"np.eye({self.code})"}[style])
 
@@ -117,18 +164,18 @@ class Eye(MatrixForm):
         return self
 
 
-@dataclass(frozen=True)
+@frozen_form
 class Turned(MatrixForm):
     """A transpose; of a column a row."""
 
     of: MatrixForm
 
     @property
-    def ndim(self) -> int:  # type: ignore[override]
+    def ndim(self) -> int:
         """As of what it is of."""
         return self.of.ndim
 
-    def write(self, style: str) -> Written:
+    def _written(self, style: str) -> Written:
         """As it is written."""
         if style == NUMPY:
             inner = inside(self.of, ATOM, style)
@@ -143,7 +190,7 @@ class Turned(MatrixForm):
         return Written(f"{inner}ᵀ" if style == TEXT else f"{based(inner)}^{{\\top}}")
 
     @property
-    def is_row(self) -> bool:  # type: ignore[override]
+    def is_row(self) -> bool:
         """Of a column it is one."""
         return self.ndim == 1
 
@@ -174,14 +221,14 @@ def is_row(form: MatrixForm) -> bool:
     return form.is_row
 
 
-@dataclass(frozen=True)
+@frozen_form
 class Inv(MatrixForm):
     """An inverse."""
 
     of: MatrixForm
     ndim: int = 2
 
-    def write(self, style: str) -> Written:
+    def _written(self, style: str) -> Written:
         """As it is written."""
         if style == NUMPY:
             return Written(f"np.linalg.inv({self.of.write(style).text})")
@@ -197,7 +244,7 @@ class Inv(MatrixForm):
         return self if self.of.transposed() == self.of else Turned(self)
 
 
-@dataclass(frozen=True)
+@frozen_form
 class CallForm(MatrixForm):
     """A function of forms, by what it is called in each style."""
 
@@ -208,7 +255,7 @@ class CallForm(MatrixForm):
     code: str = ""
     entrywise: bool = False
 
-    def write(self, style: str) -> Written:
+    def _written(self, style: str) -> Written:
         """As it is written."""
         texts = [a.write(style).text for a in self.arguments]
         template = {TEXT: self.name, LATEX: self.latex or self.name, NUMPY: self.code or self.name}[
@@ -224,10 +271,12 @@ class CallForm(MatrixForm):
         return Written(f"{template}({', '.join(texts)})")
 
     def transposed(self) -> MatrixForm:
-        """Entry by entry, the function of the transpose."""
+        """Entry by entry the function of the transpose, unless the other has fewer signs of one."""
         if self.ndim != 2 or not self.entrywise:
             return super().transposed()
-        return replace(self, arguments=tuple(a.transposed() for a in self.arguments))
+        other = replace(self, arguments=tuple(a.transposed() for a in self.arguments))
+        plain = all(isinstance(a, Name) or not a.ndim for a in self.arguments)
+        return other if plain or other.text.count("ᵀ") <= self.text.count("ᵀ") else Turned(self)
 
 
 def _open(template: str) -> bool:
@@ -248,14 +297,14 @@ def _closed(template: str, number: int) -> bool:
     return before.endswith(("(", "|", "‖", "{", ",", "\\lVert", "["))
 
 
-@dataclass(frozen=True)
+@frozen_form
 class Diag(MatrixForm):
     """The diagonal matrix of a column."""
 
     of: MatrixForm
     ndim: int = 2
 
-    def write(self, style: str) -> Written:
+    def _written(self, style: str) -> Written:
         """As it is written."""
         inner = self.of.write(style).text
         return Written(

@@ -1,6 +1,6 @@
 """Whole formulas: what is too long for its place is named there, and defined behind the formula."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
@@ -135,8 +135,7 @@ def definitions(given: Names, style: Style) -> Iterator[tuple[str, str]]:
         key = left[0]
         done.add(key)
         if isinstance(key, Table):
-            shown = [str(n) for n in key.values[:_LISTED]] + ["…"] * (key.values.size > _LISTED)
-            yield given.tables[key], f"({', '.join(shown)})".replace("…", _dots(style))
+            yield given.tables[key], listed(key.values.tolist(), style)
         elif isinstance(key, Sum):
             axes = axis_names(len(key.shape), 0)
             side = subscript(written_name(given.parts[key], style), axes, style)
@@ -149,8 +148,11 @@ def definitions(given: Names, style: Style) -> Iterator[tuple[str, str]]:
             yield side, defined(key, axes, style)
 
 
-def _dots(style: Style) -> str:
-    return "\\dots" if style == "latex" else "…"
+def listed(positions: Sequence[int], style: Style) -> str:
+    """A table of positions: ``(0, 2, 1, …)``."""
+    dots = "\\dots" if style == "latex" else "…"
+    shown = [str(n) for n in positions[:_LISTED]] + [dots] * (len(positions) > _LISTED)
+    return f"({', '.join(shown)})"
 
 
 def defined(node: Node, axes: str, style: Style) -> str:

@@ -1,7 +1,8 @@
 """Expressions in index notation: ``Σ_r δ_ik B_ir C_rj``, sums written out, deltas as they are."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from jacobians.algebra.atoms import (
@@ -18,15 +19,16 @@ from jacobians.algebra.atoms import (
     Power,
     Whole,
 )  # fmt: skip
-from jacobians.algebra.constants import Fixed, Selector, Splitting, Unit
+from jacobians.algebra.constants import Centring, Fixed, Selector, Splitting, Triangle, Unit
 from jacobians.algebra.moments import Std
 from jacobians.algebra.recognising import LogSumExp, Softmax
 from jacobians.display.arranging import Arranger, facing
+from jacobians.display.entrywise import power_form
 from jacobians.display.form_products import DiagonalOf, Had, Raised
 from jacobians.display.form_rewriting import subforms
-from jacobians.display.form_statistics import CentringForm
-from jacobians.display.forms import CallForm, MatrixForm, Ones
-from jacobians.display.matrix_forms import written_name
+from jacobians.display.form_statistics import centring_sizes
+from jacobians.display.forms import CallForm, Eye, MatrixForm, Name, Ones
+from jacobians.display.matrix_forms import notation_in_latex, written_name
 from jacobians.display.networks import NoForm
 from jacobians.notation.slots import Slot, letter_slot
 from jacobians.notation.writing import (
@@ -141,7 +143,7 @@ def over(
     top = " ".join(pieces) or "1"
     if not below:
         return Written(sign + top, SUM if sign else PRODUCT if len(pieces) > 1 else ATOM)
-    binds = SUM if sign else PRODUCT
+    binds = SUM if sign or style == "text" else PRODUCT
     alone = len(below) == 1 and not bottom
     if style == "latex":
         parts = [*bottom, *(w.text if alone else w.inside(PRODUCT) for w in below)]
@@ -153,9 +155,10 @@ def over(
 
 
 def unsaid(form: MatrixForm) -> bool:
-    """Whether a form has what index notation has no sign for: entrywise products and powers, ones."""
+    """Whether a form has what index notation has no sign for: entrywise products, ones, constant arrays."""
     return any(
-        isinstance(f, Had | Ones | DiagonalOf | CentringForm)
+        isinstance(f, Had | Ones | Eye | DiagonalOf)
+        or (isinstance(f, Name) and f.constant)
         or (isinstance(f, Raised) and f.ndim > 0 and not isinstance(f.of, CallForm))
         or (isinstance(f, CallForm) and (f.name == "dg" or (f.ndim > 0 and f.name == "|{0}|")))
         for f in subforms(form)
@@ -169,9 +172,13 @@ class Indexer:
         self,
         style: Style = "text",
         inner: Callable[[Expr, Sequence[str], Style], Written] | None = None,
+        sizes: Mapping[int, str] = MappingProxyType({}),
+        most: int | None = None,
     ) -> None:
         self._style: Style = style
         self._inner = inner
+        self._sizes = sizes
+        self._most = _MOST_TERMS if most is None else most
         self._arranger = Arranger()
         self._written = 0
 
@@ -190,7 +197,7 @@ class Indexer:
     ) -> Written:
         """One term: number, sum sign, deltas, factors, over what stands below."""
         self._written += 1
-        if self._written > _MOST_TERMS:
+        if self._written > self._most:
             raise NoForm("it is too long to be read")
         t = facing(t, from_numbers=False)
         named = named_letters(t, axes, fresh, self._style)
@@ -216,6 +223,9 @@ class Indexer:
         self, atom: Atom, letters: Sequence[str], power: Fraction, fresh: Iterator[str]
     ) -> Written:
         """A power of an atom at letters."""
+        if type(atom) is Std and power == 2:
+            variance = power_form(self._arranger.atom(atom), power).write(self._style).text
+            return Written(subscript(variance, letters, self._style))
         base = self.atom(atom, letters, fresh)
         if power == 1:
             return base
@@ -233,41 +243,67 @@ class Indexer:
     def atom(self, atom: Atom, letters: Sequence[str], fresh: Iterator[str]) -> Written:
         """An atom at letters."""
         style = self._style
+        if isinstance(atom, Centring):
+            return self._centring(atom, letters)
+        if isinstance(atom, Triangle):
+            sign = "≤" if style == "text" else "\\le"
+            return Written(f"[{letters[1]} {sign} {letters[0]}]")
         if isinstance(atom, Leaf | Fixed):
             return Written(subscript(written_name(atom.name, style), letters, style))
         if isinstance(atom, Inverse | Det | LogSumExp | Softmax | Std | Whole):
-            try:
-                form = self._arranger.atom(atom)
-                if self._inner is not None and unsaid(form):
-                    raise NoForm("index notation has no sign for it")
-                whole = form.write(style)
-                text = whole.text if not letters or whole.text.endswith(")") else f"({whole.text})"
-                return Written(subscript(text, letters, style))
-            except NoForm:
-                if not isinstance(atom, Whole):
-                    raise
-                name = atom.operation.name
-                return Written(subscript(written_name(name, style), letters, style))
+            return self._whole(atom, letters)
         if isinstance(atom, Group):
             return self._at(atom.of, letters, fresh)
         if isinstance(atom, Power):
             base, exponent = (self._at(e, letters, fresh) for e in atom.inner)
-            text = exponent.text
-            return Written(
-                f"{base.inside(ATOM)}^{{{text}}}"
-                if style == "latex"
-                else f"{base.inside(ATOM)}^({text})"
-            )
-        if not isinstance(atom, Function):
-            raise NoForm("its axes are read as two")
+            inner, text = base.inside(ATOM), exponent.text
+            return Written(f"{inner}^{{{text}}}" if style == "latex" else f"{inner}^({text})")
+        if isinstance(atom, Function):
+            return self._function(atom, [self._at(e, letters, fresh).text for e in atom.arguments])
+        raise NoForm("its axes are read as two")
+
+    def _whole(self, atom: Atom, letters: Sequence[str]) -> Written:
+        """What has no entries by itself: its form, with the letters at its end."""
+        try:
+            form = self._arranger.atom(atom)
+            if self._inner is not None and (unsaid(form) or centring_sizes(form)):
+                raise NoForm("index notation has no sign for it")
+            text = form.write(self._style).text
+            text = text if not letters or text.endswith(")") else f"({text})"
+        except NoForm:
+            if not isinstance(atom, Whole):
+                raise
+            text = self._called(atom)
+        return Written(subscript(text, letters, self._style))
+
+    def _function(self, atom: Function, texts: Sequence[str]) -> Written:
         operation = atom.operation
-        texts = [self._at(e, letters, fresh) for e in atom.arguments]
-        template = (operation.latex if style == "latex" else "") or operation.notation
-        if not template:
-            return Written(
-                f"{written_name(operation.name, style)}({', '.join(t.text for t in texts)})"
-            )
-        return Written(template.format(*(t.text for t in texts)))
+        template = operation.notation
+        if self._style == "latex":
+            template = operation.latex or notation_in_latex(template)
+        if template:
+            return Written(template.format(*texts))
+        return Written(f"{written_name(operation.name, self._style)}({', '.join(texts)})")
+
+    def _called(self, atom: Whole) -> str:
+        """An operation on whole arrays: ``others(x)``."""
+        operation = atom.operation
+        notation = str(operation.notation)
+        if self._inner is not None and not notation.endswith("({0})"):
+            raise NoForm(f"{operation.name} has no notation")
+        if not notation.endswith("({0})"):
+            return written_name(operation.name, self._style)
+        if self._style == "latex":
+            notation = str(operation.latex or notation_in_latex(notation))
+        return notation.format(self._arranger.form(atom.arguments[0]).write(self._style).text)
+
+    def _centring(self, atom: Centring, letters: Sequence[str]) -> Written:
+        """``δ_ik − 1/n``."""
+        size = self._sizes.get(atom.shape[0], str(atom.shape[0]))
+        delta = subscript("δ", letters, self._style)
+        if self._style == "latex":
+            return Written(f"{delta} - \\frac{{1}}{{{size}}}", SUM)
+        return Written(f"{delta} − 1/{size}", SUM)
 
     def _at(self, expr: Expr, letters: Sequence[str], fresh: Iterator[str]) -> Written:
         if self._inner is not None:

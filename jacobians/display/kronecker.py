@@ -1,19 +1,22 @@
 """∂vec(A)/∂vec(B) for row-major vec: Kronecker and Khatri–Rao products."""
 
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import permutations
 
-from jacobians.algebra.atoms import AtomAt, Expr, Monomial
+from jacobians.algebra.atoms import AtomAt, Expr, Letters, Monomial
 from jacobians.algebra.averages import added
+from jacobians.algebra.constants import Selector, Splitting
 from jacobians.algebra.letter_order import canonical, components
 from jacobians.algebra.reshaping import whole_axes
 from jacobians.display.arranging import Arranger, facing
-from jacobians.display.form_products import KhatriRao, Kron, mul
+from jacobians.display.form_products import COMMUTATION, KhatriRao, Kron, mul
 from jacobians.display.form_sums import Scaled, scaled
 from jacobians.display.forms import CallForm, Diag, Eye, MatrixForm, Name, Turned, turned
 from jacobians.display.networks import NoForm
 from jacobians.display.summing import pulled_all, sum_form
 
+_Factors = list[tuple[AtomAt, Fraction]]
 _Block = tuple[list[int], list[int], list[AtomAt]]
 """Letters of the output, of the input, and the factors that have them."""
 
@@ -69,10 +72,15 @@ class _Stacker:
             return self.plain()
         except NoForm:
             pass
-        try:
-            return self._khatri_rao()
-        except NoForm:
-            pass
+        for way in (self._khatri_rao, self._between_diagonals, self._through_a_diagonal):
+            try:
+                return way()
+            except NoForm:
+                pass
+        raise NoForm("its axes are no Kronecker product")
+
+    def _between_diagonals(self) -> MatrixForm:
+        """What scales whole rows or columns as diagonal matrices, and the rest between them."""
         parts = components(self._exponents, set(range(len(self._t.sizes))) - self._free)
         sides: list[MatrixForm | None] = []
         for axes in (self._outs, self._ins):
@@ -85,10 +93,66 @@ class _Stacker:
             raise NoForm("its axes are no Kronecker product")
         left, right = sides
         factors = [(f, self._exponents[f]) for p in parts for f in p]
-        rest = self._t._replace(coefficient=Fraction(1), factors=tuple(factors))
-        middle = _Stacker(self._arranger, rest, self._out_ndim).plain()
+        middle = self._of(self._t.slots, factors)
         pieces = [p for p in (left, middle, right) if p is not None]
         return scaled(self._t.coefficient, (), (), pulled_all(pieces))
+
+    def _of(self, slots: Letters, factors: Sequence[tuple[AtomAt, Fraction]]) -> MatrixForm:
+        """Some of the factors, the first two of these axes those of the output."""
+        kept = {a for f, _ in factors for a in f.letters} | set(slots)
+        sizes = {a: n for a, n in enumerate(self._t.sizes) if a in kept}
+        part = canonical(Fraction(1), slots, sizes, dict(factors))
+        return _Stacker(self._arranger, part, self._out_ndim).with_diagonals()
+
+    def _through_a_diagonal(self) -> MatrixForm:
+        """``L diag(vec(F)) R``: by two letters that some factors read alone, others with those of one side."""
+        if len(self._t.slots) != 4 or len(self._outs) != 2 or len(self._ins) != 2:
+            raise NoForm("it has no two axes on each side")
+        if any(isinstance(f.atom, Selector | Splitting) for f, _ in self._t.factors):
+            raise NoForm("its entries are picked one by one")
+        pairs = {frozenset(f.letters) - {None} for f, _ in self._t.factors}
+        for pair in sorted(tuple(sorted(a for a in p if a is not None)) for p in pairs):
+            sides = self._sides(set(pair)) if len(pair) == 2 else None
+            for ends in (pair, pair[::-1]) if sides is not None else ():
+                assert sides is not None
+                found = self._chain(ends, *sides)
+                if found is not None:
+                    return found
+        raise NoForm("it goes through no two letters")
+
+    def _sides(self, pair: set[int]) -> tuple[_Factors, _Factors, _Factors] | None:
+        """The factors with letters of the output, with the pair's alone, and with letters of the input."""
+        outs, ins = set(self._outs), set(self._ins)
+        left: _Factors = []
+        inner: _Factors = []
+        right: _Factors = []
+        summed = set(range(len(self._t.sizes))) - self._free - pair
+        for part in components(self._exponents, summed):
+            own = {a for f in part for a in f.letters if a is not None} - summed - pair
+            if not own:
+                side = inner
+            elif own <= outs - ins:
+                side = left
+            elif own <= ins - outs:
+                side = right
+            else:
+                return None
+            side += [(f, self._exponents[f]) for f in part]
+        return left, inner, right
+
+    def _chain(
+        self, pair: Sequence[int], left: _Factors, inner: _Factors, right: _Factors
+    ) -> MatrixForm | None:
+        """The three matrices whose product it is, None where that is nothing simpler."""
+        before, after = (*self._t.slots[:2], *pair), (*pair, *self._t.slots[2:])
+        if before == self._t.slots or after == self._t.slots:
+            return None
+        try:
+            middle = Diag(vec(self._arranger.network_form(list(pair), inner, self._t)))
+            sides = self._of(before, left), self._of(after, right)
+        except NoForm:
+            return None
+        return scaled(self._t.coefficient, (), (), pulled_all([sides[0], middle, sides[1]]))
 
     def _letters(self, part: list[AtomAt]) -> set[int]:
         """The axes' letters that a part has."""
@@ -116,7 +180,7 @@ class _Stacker:
         if len(self._outs) == 4:
             i, k, j, m = self._outs
             first, last = (Eye(self._arranger.length(self._t.sizes[a])) for a in (i, m))
-            ways.append(([i, j, k, m], Kron((first, Name("K", 2), last))))
+            ways.append(([i, j, k, m], Kron((first, COMMUTATION, last))))
         return ways
 
     def _blocks(self) -> tuple[list[_Block], tuple[MatrixForm, ...], tuple[MatrixForm, ...]]:
@@ -154,10 +218,11 @@ class _Stacker:
             own = ins[::-1] if commuted and len(ins) == 2 else ins
             forms.append(self._block(outs, own, [(f, self._exponents[f]) for f in part]))
         if commuted and all(isinstance(f, Eye) for f in forms):
-            return Name("K", 2)
+            return COMMUTATION
+        forms = _outer_products(forms)
         if len(forms) == 1 and not commuted:
             return forms[0]
-        return Kron(tuple(forms), commuted)
+        return Kron(tuple(forms), COMMUTATION if commuted else None)
 
     def _block(
         self, outs: list[int], ins: list[int], factors: list[tuple[AtomAt, Fraction]]
@@ -204,6 +269,17 @@ class _Stacker:
             body = pulled_all([body, Diag(scale)])
         above, below = self._scalars([f for p in parts if not self._letters(p) for f in p])
         return scaled(self._t.coefficient, above, below, body)
+
+
+def _outer_products(forms: list[MatrixForm]) -> list[MatrixForm]:
+    """The factors of a Kronecker product, a column before a row as their outer product."""
+    found: list[MatrixForm] = []
+    for form in forms:
+        if found and found[-1].ndim == 1 and not found[-1].is_row and form.is_row:
+            found[-1] = mul(found[-1], form)
+        else:
+            found.append(form)
+    return found
 
 
 def _order(blocks: list[_Block], outs: list[int], ins: list[int]) -> list[_Block] | None:

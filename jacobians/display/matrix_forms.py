@@ -10,7 +10,7 @@ from itertools import permutations
 
 import numpy as np
 
-from jacobians.display.latex import escaped
+from jacobians.display.latex import HAT, escaped, letters_in_latex
 from jacobians.display.naming import names, structure_of
 from jacobians.graph.node import Node
 from jacobians.notation.terms import Factor, Term, full_letter
@@ -266,11 +266,13 @@ def number(value: float, style: Style) -> Written:
 
 def written_name(name: str, style: Style) -> str:
     """A name; upright in LaTeX where it has several letters."""
-    if style == "text" or len(name) == 1:
+    if style == "text":
         return name
     if name.endswith("′"):
         return written_name(name.rstrip("′"), style) + "'" * name.count("′")
-    return "\\mathrm{" + escaped(name) + "}"
+    if len(name) == 1 or (len(name) == 2 and name[1] == HAT):
+        return letters_in_latex(name).strip()
+    return "\\mathrm{" + letters_in_latex(escaped(name)) + "}"
 
 
 def filled(node: Node, children: Sequence[Written], style: Style) -> Written:
@@ -282,7 +284,7 @@ def filled(node: Node, children: Sequence[Written], style: Style) -> Written:
         return Written(f"{name}({', '.join(child.text for child in children)})")
     template = operation.notation
     if style == "latex":
-        template = operation.latex or _in_latex(template)
+        template = operation.latex or notation_in_latex(template)
     turned = f"{{0}}{_TRANSPOSED['text']}"
     if turned in operation.notation:  # of a transpose: the array itself
         inner, flipped = unturned(node.operands[0])
@@ -308,14 +310,14 @@ def _of_transpose(node: Node, inner: Node, style: Style) -> Written:
     """``(Aᵀ A)⁻¹`` where A is the transpose of an array: ``(B Bᵀ)⁻¹``."""
     assert node.operation is not None
     text = node.operation.notation.replace("{0}ᵀ", "{1}").replace("{0}", "{0}ᵀ")
-    text = text if style == "text" else _in_latex(text)
+    text = text if style == "text" else notation_in_latex(text)
     form = argument(inner, style)
     return Written(
         text.format(_base(form.inside(ATOM), style), form.inside(ATOM)), node.operation.binds
     )
 
 
-def _in_latex(notation: str) -> str:
+def notation_in_latex(notation: str) -> str:
     """A notation in LaTeX, where the operation declares none: names upright, powers raised."""
     text = _WORD.sub(r"\\mathrm{{\g<0>}}", notation)
     text = _POWER.sub(lambda found: f"^{{{{{found[0].translate(_LOWERED)}}}}}", text)

@@ -31,6 +31,7 @@ from jacobians.display.page_contraction import contraction_section, cost_section
 from jacobians.display.shown import Shown, formula_shown
 from jacobians.display.unfolding import (
     Picture,
+    Scale,
     matrix_layout,
     picture,
     possible,
@@ -156,17 +157,7 @@ def _map_section(J: Shown) -> Markup:
         "out": J.axes[: J.out_ndim],
         "names": J.names,
     }
-    drawn = ticked(
-        heat_map(seen, marks, scale, where, _description(J, seen)),
-        seen,
-        where,
-        tabindex=0,
-        role="group",
-        aria_label="Heat map; arrow keys move from cell to cell, with Shift from block to block",
-        aria_describedby="reading",
-        data_facts="map-facts",
-        data_output="reading",
-    )
+    drawn = _drawn_map(J, seen, marks, scale, where)
     hint = "Point at a cell, or use the arrow keys, to read its indices and value."
     return element(
         "section",
@@ -181,6 +172,21 @@ def _map_section(J: Shown) -> Markup:
         ),
         data_block("map-facts", data),
         aria_labelledby="entries",
+    )
+
+
+def _drawn_map(J: Shown, seen: Picture, marks: Array, scale: Scale, where: Geometry) -> Markup:
+    """The picture, as an element that the keys walk through."""
+    return ticked(
+        heat_map(seen, marks, scale, where, _description(J, seen)),
+        seen,
+        where,
+        tabindex=0,
+        role="group",
+        aria_label="Heat map; arrow keys move from cell to cell, with Shift from block to block",
+        aria_describedby="reading",
+        data_facts="map-facts",
+        data_output="reading",
     )
 
 

@@ -169,17 +169,18 @@ def formula_shown(J: Shown, style: Style = "text", most: int | None = None) -> F
     if len(plain.parts) > _MANY:
         return found
     simpler = _simplest(J, "text")
-    if simpler is None or _length(simpler) >= _length(str(plain)):
+    averaged = (
+        simpler is not None and "mean(" in simpler.main
+    )  # shorter than a sum without its sign
+    if simpler is None or (not averaged and _length(str(simpler)) >= _length(str(plain))):
         return found
-    if style == "text":
-        return Formula(simpler)
-    return Formula(_simplest(J, style) or found.main, (), style)
+    return simpler if style == "text" else _simplest(J, style) or found
 
 
-_SIMPLEST: WeakKeyDictionary[Any, dict[Style, str | None]] = WeakKeyDictionary()
+_SIMPLEST: WeakKeyDictionary[Any, dict[Style, Formula | None]] = WeakKeyDictionary()
 
 
-def _simplest(J: Shown, style: Style) -> str | None:
+def _simplest(J: Shown, style: Style) -> Formula | None:
     """The formula from the normal form, worked out once for a tensor: it is asked for by each way to show it."""
     known = _SIMPLEST.setdefault(J, {})
     if style not in known:

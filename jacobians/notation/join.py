@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.ground.caches import ByteCache
+from jacobians.notation.digits import Unsolved, Vanishes, solved
 from jacobians.notation.slots import (
     Slot,
     Table,
@@ -35,10 +36,6 @@ from jacobians.notation.slots import (
 from jacobians.notation.terms import Factor, Sum, Term, normal, rebuilt, total
 
 SlotPair = tuple[Slot, Slot]
-
-
-class _Vanishes(Exception):
-    """No value of the letters satisfies an equation."""
 
 
 class _System:
@@ -97,7 +94,7 @@ def unify(
                 _equi_join(system, 0)
                 solved = 0
             del system.open[solved]
-    except _Vanishes:
+    except Vanishes:
         return None
     return system.sizes, system.slots
 
@@ -120,11 +117,11 @@ def _constant(system: _System, number: int) -> bool:
     """Step 0: nothing left to choose."""
     equation = system.open[number]
     if any(system.sizes[a] == 0 for a in equation.letters):
-        raise _Vanishes
+        raise Vanishes
     if equation.parts:
         return False
     if equation.constant != 0:
-        raise _Vanishes
+        raise Vanishes
     return True
 
 
@@ -155,11 +152,11 @@ def _progression(system: _System, number: int) -> bool:
     if b is None:
         value, remainder = divmod(-constant, s)
         if remainder or not 0 <= value < system.sizes[a]:
-            raise _Vanishes
+            raise Vanishes
         return _finish(system, {a: Slot(value)})
     divisor = gcd(s, t)
     if constant % divisor:
-        raise _Vanishes
+        raise Vanishes
     s, t, constant = s // divisor, t // divisor, constant // divisor
     # a = first + |t|·n solves the equation modulo t; b follows; both must stay in range.
     step = abs(t)
@@ -172,7 +169,7 @@ def _progression(system: _System, number: int) -> bool:
     else:
         low, high = max(low, -((limit - b_first) // -b_step)), min(high, b_first // -b_step)
     if high < low:
-        raise _Vanishes
+        raise Vanishes
     n = system.fresh(high - low + 1)
     return _finish(
         system,
@@ -188,82 +185,17 @@ def _digits(system: _System, number: int) -> bool:
     constant, parts = system.open[number]
     if not system.open[number].affine or any(system.in_table(a) for a, _ in parts):
         return False
-    sizes = system.sizes
-    live = [(a, s) for a, s in parts if isinstance(s, int) and sizes[a] > 1]
-    unit = gcd(*(stride for _, stride in live)) or 1
+    live = [(s, system.sizes[a], a) for a, s in parts if isinstance(s, int) and system.sizes[a] > 1]
+    unit = gcd(*(stride for stride, _, _ in live)) or 1
     constant, remainder = divmod(constant, unit)
     if remainder:
-        raise _Vanishes
-    # A digit: its stride, its size, its letter, and the weight it carries within that letter.
-    sides: list[list[tuple[int, int, int, int]]] = [[], []]
-    for letter, stride in live:
-        sides[stride < 0].append((abs(stride) // unit, sizes[letter], letter, 1))
-    left, right = (sorted(side, reverse=True) for side in sides)
-    if not (_is_positional(left) and _is_positional(right)):
+        raise Vanishes
+    try:
+        pieces = solved(constant, [(s // unit, n, a) for s, n, a in live], system.fresh)
+    except Unsolved:
         return False
-    # Digits that meet: the weight within each of the two letters, and their common size.
-    meetings: list[tuple[int, tuple[int, int], tuple[int, int]]] = []
-    pieces: dict[int, list[tuple[int, Slot]]] = {a: [] for a, _ in parts}
-    while left and right:
-        finer = left if left[-1][0] < right[-1][0] else right
-        (stride, p, a, weight) = finer.pop()
-        coarser = min(digit[0] for digit in (*left, *right))
-        if stride < coarser:
-            # All else is a multiple of the coarser stride: the digit's value modulo that is known.
-            ratio, remainder = divmod(coarser, stride)
-            if remainder or any(digit[0] % coarser for digit in (*left, *right)):
-                return False
-            known = (constant if finer is right else -constant) // stride % ratio
-            if known >= p or constant % stride:
-                raise _Vanishes
-            constant += stride * known if finer is left else -stride * known
-            pieces[a].append((1, Slot(weight * known)))
-            if (count := (p - 1 - known) // ratio + 1) > 1:
-                finer.append((coarser, count, a, weight * ratio))
-            continue
-        finer.append((stride, p, a, weight))
-        (stride, p, a, weight), (_, q, b, other_weight) = left.pop(), right.pop()
-        size = min(p, q)
-        split = (p < q and left) or (q < p and right)
-        if constant and not left and not right:
-            # The last digits differ by a known number, and both stay in range.
-            offset, remainder = divmod(-constant, stride)
-            constant = 0
-            first = max(0, -offset)
-            size = min(q, p - offset) - first
-            if size <= 0 or remainder:
-                raise _Vanishes
-            pieces[a].append((1, Slot(weight * (first + offset))))
-            pieces[b].append((1, Slot(other_weight * first)))
-        elif constant and (constant % (stride * size) or not (split or p == q)):
-            return False
-        elif split:
-            # The longer digit is split; its rest meets the next digit of the other side.
-            if max(p, q) % size:
-                return False
-            if p < q:
-                right.append((stride * size, q // size, b, other_weight * size))
-            else:
-                left.append((stride * size, p // size, a, weight * size))
-        meetings.append((size, (a, weight), (b, other_weight)))
-    if constant:
-        return False
-    # Where one side is used up, what is left of the other must be 0: its digits stay out.
-    for size, (a, weight), (b, other_weight) in meetings:
-        n = letter_slot(system.fresh(size))
-        pieces[a].append((weight, n))
-        pieces[b].append((other_weight, n))
-    return _finish(system, {a: combine(found, system.sizes) for a, found in pieces.items()})
-
-
-def _is_positional(digits: Sequence[tuple[int, int, int, int]]) -> bool:
-    """Whether the digits (largest stride first) name each number at most once."""
-    reach = 0
-    for stride, size, _, _ in reversed(digits):
-        if stride <= reach:
-            return False
-        reach += stride * (size - 1)
-    return True
+    found = {a: pieces.get(a, []) for a, _ in parts}
+    return _finish(system, {a: combine(own, system.sizes) for a, own in found.items()})
 
 
 _RULES = (_constant, _letter, _progression, _digits)
@@ -290,7 +222,7 @@ def _equi_join(system: _System, number: int) -> None:
     counts = np.searchsorted(ordered, wanted, "right") - first
     found = int(counts.sum())
     if found == 0:
-        raise _Vanishes
+        raise Vanishes
     from_left = np.repeat(np.arange(left.size), counts)
     offsets = np.arange(found) - np.repeat(np.cumsum(counts) - counts, counts)
     from_right = order[np.repeat(first, counts) + offsets]

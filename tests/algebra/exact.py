@@ -2,7 +2,8 @@
 
 Every array has entries that are fractions. The exponential is the homomorphism ``k → g^k`` of whole numbers,
 which has all of its identities; the logistic function, the softmax and the hyperbolic tangent are what
-they are in terms of it.
+they are in terms of it. The logarithm is one of the homomorphisms back, a sum over prime factors. Roots
+are taken of what is a power.
 """
 
 from collections.abc import Mapping
@@ -29,13 +30,13 @@ def fractions(array: Any) -> Any:
 
 def power(base: Fraction, exponent: Fraction) -> Fraction:
     """A power that is rational; a root of what is no square is an error."""
-    whole = base ** abs(exponent.numerator)
-    if exponent.denominator == 2:
-        roots = [isqrt(n) for n in (whole.numerator, whole.denominator)]
+    whole, order = base ** abs(exponent.numerator), exponent.denominator
+    while order > 1:
+        assert order % 2 == 0
+        assert whole > 0
+        roots = [isqrt(m) for m in (whole.numerator, whole.denominator)]
         assert [r * r for r in roots] == [whole.numerator, whole.denominator]
-        whole = Fraction(*roots)
-    else:
-        assert exponent.denominator == 1
+        whole, order = Fraction(*roots), order // 2
     return whole if exponent > 0 else 1 / whole
 
 
@@ -66,8 +67,29 @@ def exponential(x: Fraction) -> Fraction:
     return power(BASE, x) if x else Fraction(1)
 
 
+WEIGHTS = {2: 2, 3: 3, 5: -4, 7: 5}  # of prime factors in the logarithm: that of 3/2 is 1
+
+
+def logarithm(x: Fraction) -> Fraction:
+    """A number for each prime factor."""
+    assert x > 0
+    total = 0
+    for part, sign in ((x.numerator, 1), (x.denominator, -1)):
+        for prime, weight in WEIGHTS.items():
+            while part % prime == 0:
+                part, total = part // prime, total + sign * weight
+        assert part == 1
+    return Fraction(total)
+
+
 FUNCTIONS = {
     "exp": exponential,
+    "log": logarithm,
+    "relu": lambda x: max(x, Fraction(0)),
+    "maximum": max,
+    "greater": lambda x, y: Fraction(x > y),
+    "maximum_takes": lambda x, y: Fraction(x >= y),
+    "share": lambda x, y: Fraction(1, 2) if x == y else Fraction(1),
     "sigmoid": lambda x: 1 / (1 + exponential(-x)),
     "tanh": lambda x: (exponential(2 * x) - 1) / (exponential(2 * x) + 1),
     "absolute": abs,

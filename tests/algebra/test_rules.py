@@ -3,6 +3,7 @@
 # ruff: noqa: E501 - a rule is a line
 
 from fractions import Fraction
+from itertools import product as pairs
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from jacobians.algebra.atoms import Expr, Inverse, Leaf
 from jacobians.algebra.averages import added
 from jacobians.algebra.constants import centring, selection, splitting, triangle, unit
-from jacobians.algebra.functions_of import exponential, sigmoid
+from jacobians.algebra.functions_of import exponential, logarithm, raised, sigmoid
 from jacobians.algebra.inverting import det_of, inverse_of
 from jacobians.algebra.letter_order import merged
 from jacobians.algebra.moments import with_moments
@@ -27,9 +28,13 @@ from jacobians.algebra.normal_form import (
 from jacobians.algebra.recognising import recognised
 from jacobians.algebra.remaking import without_centring
 from jacobians.algebra.reshaping import reshaped, whole_axes
+from jacobians.graph.node import NUMPY, apply, input_node
+from jacobians.operations import elementwise, piecewise
 from jacobians.operations.elementwise import exp as EXP  # noqa: N812
 from tests.algebra.exact import Exact, determinant, fractions, inverse, summed
 from tests.algebra.exact import exponential as exact_exp
+from tests.algebra.exact import logarithm as exact_log
+from tests.algebra.exact import power as exact_power
 
 N = 3
 SHAPES = {
@@ -46,6 +51,8 @@ SHAPES = {
     "u": (4,),
     "T": (2, 2),
     "V": (2, 3),
+    "z": (6,),
+    "p": (6,),
 }
 LEAVES = {n: Leaf(n, s, symmetric=n == "S") for n, s in SHAPES.items()}
 E = {n: of_atom(leaf, leaf.shape) for n, leaf in LEAVES.items()}
@@ -64,6 +71,8 @@ def point(seed: int) -> Exact:
     for n in "xy":
         values[n] = fractions(rng.integers(-3, 4, N)) + 4
     values["c"] = np.asarray(values["c"], dtype=object)
+    values["z"] = fractions(rng.choice([-8, -6, -3, 2, 5, 9], 6, replace=False)) / 7
+    values["p"] = fractions(rng.choice([1, 2, 3, 6, 8, 10], 6, replace=False)) ** 12
     spread = int(rng.integers(1, 5))
     values["u"] = fractions(rng.permutation([-1, -1, 1, 1]) * spread + int(rng.integers(0, 9)))
     return Exact(values)
@@ -184,6 +193,71 @@ def test_functions(seed: int) -> None:
     both = sum_of([E["x"], E["y"]], [Fraction(2), Fraction(-1)])
     assert (here.expr(exponential(both)) == exact(2 * x - y)).all()
     assert (here.expr(sigmoid(sum_of([E["x"]], [Fraction(-1)]))) == 1 / (1 + exact(x))).all()
+
+
+@pytest.mark.parametrize("power", [(2, 0), (4, 0), (-2, 0), (0, 1), (1, 1), (2, 3), (-2, 1)])
+def test_logarithms_of_what_may_be_negative(power: tuple[int, int]) -> None:
+    here = point(4)
+    expr = multiplied([(E["z"], power[0]), (E["p"], power[1])])
+    if power[0] % 2:
+        expr = multiplied([(expr, 1), (E["z"], 1)])
+    log = np.vectorize(exact_log, otypes=[object])
+    assert (here.expr(logarithm(expr)) == log(here.expr(expr))).all()
+
+
+@pytest.mark.parametrize(
+    "exponent", [Fraction(1, 2), Fraction(3, 2), Fraction(-1, 2), Fraction(1, 4), Fraction(-3, 4)]
+)
+@pytest.mark.parametrize("power", [(4, 0), (-4, 0), (0, 1), (4, 1), (8, -1)])
+def test_roots_of_what_may_be_negative(power: tuple[int, int], exponent: Fraction) -> None:
+    here = point(1)
+    expr = multiplied([(E["z"], power[0]), (E["p"], power[1])], Fraction(16))
+    root = np.vectorize(lambda v: exact_power(v, exponent), otypes=[object])
+    assert (here.expr(raised(expr, exponent)) == root(here.expr(expr))).all()
+
+
+SIGN, ABSOLUTE = elementwise.sign, NUMPY[np.absolute]
+
+
+@pytest.mark.parametrize(
+    "powers", [*pairs((-3, -2, -1, 0, 1, 2), (-2, -1, 0, 1, 2, 3), (0, 1, 2, 3))], ids=str
+)
+def test_signs_and_absolute_values(powers: tuple[int, int, int]) -> None:
+    here = point(2)
+    functions = [E["z"], *(function_of(f, [E["z"]], (6,)) for f in (ABSOLUTE, SIGN))]
+    expr = multiplied(list(zip(functions, powers, strict=True)))
+    short = recognised(expr)
+    assert (here.expr(short) == here.expr(expr)).all()
+    plain, absolute, sign = powers
+    odd, degree = (plain + sign) % 2, plain + absolute
+    two = odd and degree % 2 == 0 and degree != 0  # x |x|
+    assert sum(len(t.factors) for t in short.terms) == (0 if not odd and not degree else 1 + two)
+
+
+@pytest.mark.parametrize("clip", ["relu", "maximum", "tied"])
+def test_what_is_0_where_an_indicator_is(clip: str) -> None:
+    here = point(2)
+    here.leaves["z"] = here.leaves["z"] * fractions([1, 1, 0, 1, 1, 1])
+    zero = Expr((6,), ())
+    if clip == "relu":
+        clipped = function_of(elementwise.relu, [E["z"]], (6,))
+        where = [function_of(NUMPY[np.greater], [E["z"], zero], (6,))]
+    else:
+        clipped = function_of(NUMPY[np.maximum], [zero, E["z"]], (6,))
+        takes = piecewise.maximum.where["M"](*_nodes()).operation
+        where = [function_of(takes, [E["z"], zero], (6,))]
+        where += [function_of(piecewise.share, [zero, E["z"]], (6,))] * (clip == "tied")
+    expr = multiplied([(clipped, 2), *((w, 1) for w in where), (E["p"], 1)])
+    short = recognised(expr)
+    assert (here.expr(short) == here.expr(expr)).all()
+    assert len(short.terms[0].factors) == 2
+    other = multiplied([(clipped, 1), (function_of(NUMPY[np.greater], [zero, E["z"]], (6,)), 1)])
+    assert (here.expr(recognised(other)) == here.expr(other)).all()
+
+
+def _nodes():
+    leaves = [input_node(n, (6,)) for n in "AB"]
+    return (*leaves, apply(piecewise.maximum, leaves))
 
 
 @pytest.mark.parametrize("seed", range(3))

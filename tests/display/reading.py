@@ -366,7 +366,9 @@ class Reader:
                 raise Unread("a table that is cut")
             else:
                 node = _parsed(right)
-                self.arrays[name] = self.at(node, letters, self.shapes.get(name, ()))
+                mean = re.search(r"− 1/(\d+)$", right)  # C, which takes a mean over so many away
+                square = (int(mean[1]),) * len(letters) if mean else ()
+                self.arrays[name] = self.at(node, letters, self.shapes.get(name, square))
         return np.asarray(self.arrays[name])
 
 

@@ -1,27 +1,20 @@
 """Derivations of expressions with declared shapes, numbers or letters: ``W=mxn``."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from fractions import Fraction
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from jacobians.algebra.atoms import Atom, Expr, Leaf
-from jacobians.algebra.constants import Fixed
 from jacobians.errors import JacobiansError, ShapeError, UnsupportedError
-from jacobians.transforms.deriving.derivations import Derivation, derive
-from jacobians.transforms.deriving.language import (
-    ExpressionError,
-    as_function,
-    literals,
-    parsed,
-)
-from jacobians.transforms.deriving.programs import run_program
+from jacobians.tracing.running import name_of, parameter_names
+from jacobians.transforms.deriving.derivations import Derivation, derive_at
+from jacobians.transforms.deriving.language import as_function, literals, parsed
+from jacobians.transforms.deriving.symbolic_sizes import in_letters
+from jacobians.transforms.library import LibraryOperation
 from jacobians.transforms.structured import diagonal as as_diagonal
 from jacobians.transforms.structured import symmetric as as_symmetric
 
-_PRIMES = (5, 7, 11, 13, 17, 19, 23, 29, 31, 37, 41, 43)
 _LETTERS = 6
 _TRIES = 12
 _MOST = 64
@@ -29,7 +22,10 @@ SizeName = int | str
 
 
 def shapes_of(
-    declared: Sequence[str], names: Sequence[str], called: str = "the expression"
+    declared: Sequence[str],
+    names: Sequence[str],
+    called: str = "the expression",
+    said: str = "--shape",
 ) -> dict[str, tuple[SizeName, ...]]:
     """``W=3x4 x=n`` as shapes; a name without one is a number.
 
@@ -43,27 +39,27 @@ def shapes_of(
         name, sign, sizes = one.partition("=")
         if not sign or not re.fullmatch(r"(scalar|[^\W_]+(x[^\W_]+)*|)", sizes):
             raise ShapeError(
-                f"--shape {one!r}: write NAME=SIZES, as in W=3x4, W=mxn, x=4 or c=scalar"
+                f"{said} {one!r}: write NAME=SIZES, as in W=3x4, W=mxn, x=4 or c=scalar"
             )
         if name not in found:
             raise ShapeError(
-                f"--shape {one}: {called} has no {name}; it has {', '.join(names) or 'no names'}"
+                f"{said} {one}: {called} has no {name}; it has {', '.join(names) or 'no names'}"
             )
         parts = [] if sizes in ("scalar", "") else re.split(r"x(?=\w)", sizes)
         shape: list[SizeName] = []
         for part in parts:
             if part.isdigit():
                 if not 1 <= int(part) <= _MOST:
-                    raise ShapeError(f"--shape {one}: a size is from 1 to {_MOST} here, not {part}")
+                    raise ShapeError(f"{said} {one}: a size is from 1 to {_MOST} here, not {part}")
                 shape.append(int(part))
             elif part.isidentifier():
                 shape.append(part)
             else:
                 raise ShapeError(
-                    f"--shape {one}: the size {part!r} is neither a number nor a letter"
+                    f"{said} {one}: the size {part!r} is neither a number nor a letter"
                 )
         if len(shape) > 4:
-            raise ShapeError(f"--shape {one}: at most 4 axes")
+            raise ShapeError(f"{said} {one}: at most 4 axes")
         found[name] = tuple(shape)
     return found
 
@@ -118,6 +114,72 @@ STRUCTURES: dict[str, Any] = {
 }
 
 
+def derive(
+    f: Callable[..., Any], *args: Any, wrt: int | str = 0, order: int = 1, layout: str | None = None
+) -> Derivation:
+    """The derivation of a derivative: its steps, and the result in index and matrix notation.
+
+    Parameters
+    ----------
+    f : callable
+        A NumPy function, or an operation of ``jb.ops``.
+    *args : array_like or str
+        Its arguments: their shapes matter, and no formula depends on their values. Or, for all of them, their
+        sizes as text, ``"mxn"``, ``"3x4"`` or ``"scalar"``: sizes that are letters stay letters.
+    wrt : int or str
+        The argument to differentiate by, its position or its name.
+    order : {1, 2}
+        2 is the Hessian.
+    layout : {"numerator", "denominator", "vec", "operator"}, optional
+        Of the matrix notation, see :meth:`Derivation.with_layout`.
+
+    Returns
+    -------
+    Derivation
+        Prints; has ``steps``, ``index``, ``matrix``, ``conditions``, ``numpy`` and ``latex()``.
+
+    Raises
+    ------
+    UnsupportedError
+        For a layout or an order that there is none of, what has no Jacobian here, and what is not one formula
+        in the sizes.
+
+    Examples
+    --------
+    >>> import numpy as np, jacobians as jb
+    >>> d = jb.derive(jb.ops.matmul, np.ones((2, 3)), np.ones((3, 4)), wrt="B")
+    >>> print(d)
+    coordinate form
+        A_ij = Σ_r B_ir C_rj
+    derivative, factor by factor
+        ∂A_ij/∂B_kl = Σ_r ∂B_ir/∂B_kl C_rj
+    entries of one array are independent: a Kronecker delta for each index
+        = Σ_r δ_ik δ_rl C_rj
+    δ_rl removes the sum over r (r → l)
+        = δ_ik C_lj
+    result
+        ∂A_ij/∂B_kl = δ_ik C_lj
+    in matrix notation (row-major vec)
+        ∂vec(A)/∂vec(B) = I ⊗ Cᵀ
+    >>> jb.derive(lambda W, x, t: np.mean((W @ x - t) ** 2), "mxn", "n", "m").matrix
+    '2 (W x − t) xᵀ / m'
+    """
+    if not args or not all(isinstance(a, str) for a in args):
+        return derive_at(f, args, wrt, order, layout)
+    names = parameter_names(f, args, {})
+    if isinstance(f, LibraryOperation):
+        names = list(f.arguments[: len(args)])
+    if not names:
+        return derive_at(f, args, wrt, order, layout)
+    by = names[wrt] if isinstance(wrt, int) and -len(names) <= wrt < len(names) else wrt
+    if by not in names:
+        raise UnsupportedError(f"derive: wrt={wrt!r}; {name_of(f)} has {', '.join(names)}")
+    shapes = [f"{n}={sizes}" for n, sizes in zip(names, args, strict=False)]
+    called = name_of(f)
+    shapes_of(shapes, names, called, "derive:")
+    return derive_declared(f, names, str(by), shapes, order=order, layout=layout, called=called)[0]
+
+
 def derive_text(
     text: str, wrt: str | None = None, shapes: Sequence[str] = (), *, order: int = 1, layout: str | None = None,
     seed: int = 0, symmetric: Sequence[str] = (), diagonal: Sequence[str] = (),
@@ -154,22 +216,8 @@ def derive_declared(
     if by not in names:
         raise JacobiansError(f"--wrt {by}: {called} has no {by}; it has {', '.join(names)}")
     declared = shapes_of(shapes, names, called)
-    structures = {}
-    for kind, which in (("symmetric", symmetric), ("diagonal", diagonal)):
-        for name in which:
-            if name not in names:
-                raise JacobiansError(
-                    f"--{kind} {name}: {called} has no {name}; it has {', '.join(names)}"
-                )
-            shape = declared[name]
-            if len(shape) != 2 or shape[0] != shape[1]:
-                raise ShapeError(
-                    f"--{kind} {name}: it must be a square matrix, not of shape {shape}"
-                )
-            structures[name] = STRUCTURES[kind]
-    letters = list(
-        dict.fromkeys(s for shape in declared.values() for s in shape if isinstance(s, str))
-    )
+    kinds = _structures({"symmetric": symmetric, "diagonal": diagonal}, declared, called)
+    letters = dict.fromkeys(s for shape in declared.values() for s in shape if isinstance(s, str))
     if len(letters) > _LETTERS:
         raise ShapeError(f"at most {_LETTERS} letters for sizes, not {len(letters)}")
 
@@ -178,16 +226,12 @@ def derive_declared(
             n: tuple(sizes[s] if isinstance(s, str) else s for s in shape)
             for n, shape in declared.items()
         }
-        arrays = points(function, concrete, seed, structures, called)
-        wrapped = [
-            as_symmetric(a)
-            if n in symmetric
-            else as_diagonal(a)
-            if n in diagonal and n == by
-            else a
-            for n, a in zip(names, arrays, strict=True)
-        ]
-        return derive(function, *wrapped, wrt=by, order=order, layout=layout)
+        arrays = points(
+            function, concrete, seed, {n: STRUCTURES[k] for n, k in kinds.items()}, called
+        )
+        known = zip(names, arrays, strict=True)
+        wrapped = [_wrapped(a, kinds.get(n), n == by) for n, a in known]
+        return derive_at(function, wrapped, by, order, layout)
 
     if not letters:
         return at({}), by, declared
@@ -196,82 +240,31 @@ def derive_declared(
         for axis, size in enumerate(shape):
             if isinstance(size, str):
                 codes.setdefault(size, f"{name}.shape[{axis}]")
-    refused: JacobiansError | None = None
-    found: list[tuple[Derivation, Mapping[str, int]]] = []
-    for sizes in _draws(letters, numbers):
-        try:
-            derivation = at(sizes)
-        except JacobiansError as error:
-            refused = refused or error
-            if isinstance(error, ExpressionError) and not found:
-                raise
-            continue
-        leaves = {n: Leaf(name, (), positive=True, code=codes[name]) for name, n in sizes.items()}
-        own = derivation.with_letters(leaves)
-        for other, at_sizes in found:
-            apart = all(at_sizes[s] != n for s, n in sizes.items())
-            if apart and _one_formula(own, other):
-                return other, by, declared
-        found.append((own, sizes))
-    if len(found) < 2:
-        assert refused is not None
-        raise refused
-    raise UnsupportedError(
-        f"the derivative is not one formula in the sizes: {found[0][0].index} at {found[0][1]}, "
-        f"and {found[1][0].index} at {found[1][1]}"
-    )
+    return in_letters(at, codes, numbers), by, declared
 
 
-def _one_formula(a: Derivation, b: Derivation) -> bool:
-    one, other = a.expression, b.expression
-    if one is None or other is None:
-        return one is other and a.index == b.index
-    return _agree(one, other) or _computes(a, b)
+def _structures(
+    asked: Mapping[str, Sequence[str]], declared: Mapping[str, tuple[SizeName, ...]], called: str
+) -> dict[str, str]:
+    """What kind of matrix each name is said to be; raises JacobiansError for names that cannot be."""
+    found = {}
+    for kind, which in asked.items():
+        for name in which:
+            if name not in declared:
+                raise JacobiansError(
+                    f"--{kind} {name}: {called} has no {name}; it has {', '.join(declared)}"
+                )
+            shape = declared[name]
+            if len(shape) != 2 or shape[0] != shape[1]:
+                raise ShapeError(
+                    f"--{kind} {name}: it must be a square matrix, not of shape {shape}"
+                )
+            found[name] = kind
+    return found
 
 
-def _computes(a: Derivation, b: Derivation) -> bool:
-    """Whether the program of one is right at the other's arguments: terms may stand in another order there."""
-    try:
-        found = run_program(a.numpy)(**b.arguments)
-        want = b.full.dense()
-    except Exception:  # it has sizes of its own
-        return False
-    return np.shape(found) == want.shape and np.allclose(found, want, rtol=1e-9, atol=1e-12)
-
-
-def _draws(letters: Sequence[str], numbers: Iterable[float]) -> Iterator[dict[str, int]]:
-    """Sizes for the letters: primes that no number of the expression gives rise to, in several orders."""
-    near: set[int] = set()
-    for number in numbers:
-        exact = Fraction(str(number))
-        near.update((exact.denominator, exact.numerator))
-        near.update(abs(int(number) - k) for k in range(3))
-    primes = [p for p in _PRIMES if not any(n and n % p == 0 for n in near)]
-    count = len(letters)
-    for few in (
-        primes[:count],
-        primes[count::-1][:count],
-        primes[1 : count + 2][::-1],
-        primes[2 : count + 2],
-    ):
-        yield dict(zip(letters, few, strict=False))
-
-
-def _agree(a: Expr, b: Expr) -> bool:
-    """Whether two expressions, each in the letters of its sizes, are one formula."""
-    return _shapeless(a) == _shapeless(b)
-
-
-def _shapeless(expr: Expr) -> list[object]:
-    found: list[object] = []
-    for t in expr.terms:
-        factors = sorted((_said(f.atom), str(f.letters), str(e)) for f, e in t.factors)
-        found.append((f"{float(t.coefficient):.12g}", t.slots, factors))
-    return sorted(found, key=repr)
-
-
-def _said(atom: Atom) -> str:
-    if isinstance(atom, Leaf | Fixed):
-        return f"{type(atom).__name__}{atom.name}"
-    name = getattr(getattr(atom, "operation", None), "key", "")
-    return f"{type(atom).__name__}{name}{[_shapeless(e) for e in atom.inner]}"
+def _wrapped(array: Any, kind: str | None, chosen: bool) -> Any:
+    """An argument that is known to be symmetric, or is by its diagonal."""
+    if kind == "symmetric":
+        return as_symmetric(array)
+    return as_diagonal(array) if kind == "diagonal" and chosen else array

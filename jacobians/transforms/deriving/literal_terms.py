@@ -19,7 +19,11 @@ _MORE = {
     "logaddexp": "np.logaddexp", "hypot": "np.hypot",
     "cofactor": "np.linalg.det({0})[..., None, None] * np.swapaxes(np.linalg.inv({0}), -1, -2)",
     "float_power": "{0} ** {1}", "log_abs_det": "np.linalg.slogdet({0})[1]", "row_norm": "np.linalg.norm({0}, axis=-1)",  # noqa: E501
-    "fabs": "np.abs", "portion": "{0} / {2}", "cholesky": "np.linalg.cholesky", "pinv": "np.linalg.pinv",
+    "fabs": "np.abs", "portion": "{0} / {2}", "p_norm": "np.sum(np.abs({0}) ** {1}, axis=-1) ** (1 / {1})",
+    "left_vectors": "np.linalg.svd({0}, full_matrices=False)[0]", "is_positive": "1.0 * ({0} > 0)",
+    "right_vectors": "np.linalg.svd({0}, full_matrices=False)[2]",
+    "inverse_gram": "np.linalg.inv(np.swapaxes({0}, -1, -2) @ {0})", "singular_values": "np.linalg.svd({0}, compute_uv=False)",  # noqa: E501
+    "cholesky": "np.linalg.cholesky", "pinv": "np.linalg.pinv",
     "eigenvalues": "np.linalg.eigvalsh", "eigenvectors": "np.linalg.eigh({0})[1]",
     "reciprocal_det": "1 / np.linalg.det({0})", "sign_det": "np.linalg.slogdet({0})[0]",
  "power_slope1": "{1} * {0} ** ({1} - 1)",

@@ -92,25 +92,19 @@ def problem_of(f: Callable[..., Any], args: tuple[Any, ...], wrt: Any, order: in
                 f"derive: {name_of(f)} returns {len(derived.outputs)} arrays; a derivation is of one"
             )
         (block,) = derived.blocks
-        jacobian = _tensor(run, block)
-        values = dict(run.here.values)
-        leaves = {
-            n: values.get(n, n.value)
-            for n in ordered([derived.outputs[0], *block.terms.operands, *block.named.operands])
-            if n.operation is None
-        }
-        local = {n: found[id(n)] for n in ordered([derived.outputs[0]]) if id(n) in found}
+        (output,), values = derived.outputs, run.here.values
+        nodes = ordered([output, *block.terms.operands, *block.named.operands])
         return Problem(
-            run.title,
-            derived.outputs[0],
-            block.start,
-            jacobian,
-            tuple(names),
-            leaves,
-            local,
-            order,
-            dict(zip(names, args, strict=False)),
-            block.terms,
+            title=run.title,
+            output=output,
+            start=block.start,
+            jacobian=_tensor(run, block),
+            parameters=tuple(names),
+            values={n: values.get(n, n.value) for n in nodes if n.operation is None},
+            locals={n: found[id(n)] for n in ordered([output]) if id(n) in found},
+            order=order,
+            arrays=dict(zip(names, args, strict=False)),
+            plain_terms=block.terms,
         )
 
 

@@ -1,6 +1,7 @@
 """One NumPy function that gives a derivative in its full shape, written from its expression."""
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from fractions import Fraction
 from textwrap import indent
 from typing import Any
@@ -17,6 +18,7 @@ from jacobians.algebra.atoms import (
     Inverse,
     Leaf,
     Monomial,
+    Number,
     Power,
     Whole,
 )
@@ -39,37 +41,43 @@ _LETTERS = "ijklmnpqrstuvwxyzabcdefghoABCDEFGH"
 _LITERAL = 400  # entries of a captured array that is written into the program
 
 
+def length_in(shapes: Mapping[str, tuple[int, ...]]) -> Callable[[int], str]:
+    """What says how many values a letter of a size has: ``x.shape[0]``."""
+
+    def length(size: int) -> str:
+        for name, shape in shapes.items():
+            if size in shape:
+                return f"{name}.shape[{shape.index(size)}]"
+        return str(size)
+
+    return length
+
+
+def leaf_code(leaf: Leaf) -> str:
+    """How a leaf is read, axes of size 1 left out."""
+    if leaf.code:
+        return leaf.code
+    if 1 in leaf.shape and leaf.shape != ():
+        index = ", ".join("0" if n == 1 else ":" for n in leaf.shape)
+        return f"{leaf.name}[{index}]"
+    return leaf.name
+
+
 class Programmer:
     """Writes the function.
 
     Parameters
     ----------
-    parameters : sequence of str
-        The names of its arguments.
     shapes : mapping
-        Their shapes, and those of all other leaves, by name.
+        The shapes of its arguments and of all other leaves, by name.
+    arranger : Arranger
+        What gives the forms that are written.
     """
 
-    def __init__(self, shapes: dict[str, tuple[int, ...]]) -> None:
-        self._shapes = shapes
-        self._arranger = Arranger(self._length, self._leaf)
+    def __init__(self, shapes: Mapping[str, tuple[int, ...]], arranger: Arranger) -> None:
+        self._shapes, self._arranger = shapes, arranger
+        self._length, self._leaf = arranger.length, leaf_code
         self.shared: list[tuple[str, str]] = []
-        self._made: dict[MatrixForm, Name] = {}
-
-    def _length(self, size: int) -> str:
-        for name, shape in self._shapes.items():
-            if size in shape:
-                return f"{name}.shape[{shape.index(size)}]"
-        return str(size)
-
-    @staticmethod
-    def _leaf(leaf: Leaf) -> str:
-        if leaf.code:
-            return leaf.code
-        if 1 in leaf.shape and leaf.shape != ():
-            index = ", ".join("0" if n == 1 else ":" for n in leaf.shape)
-            return f"{leaf.name}[{index}]"
-        return leaf.name
 
     def body(self, expr: Expr) -> str:
         """The expression as NumPy; parts that stand twice are in ``shared``."""
@@ -98,7 +106,7 @@ class Programmer:
                     )
                 )
         except NoForm:
-            self.shared, self._made = [], {}
+            self.shared.clear()
             terms = [self._general(t, expr.shape) for t in expr.terms]
         return self._reshaped(" + ".join(terms).replace("+ -", "- "), expr, axes)
 
@@ -120,17 +128,7 @@ class Programmer:
         forms = list(forms)
         taken = set(self._shapes)
         while True:
-            counts: dict[MatrixForm, int] = {}
-            repeated: set[MatrixForm] = set()  # by a template that says its argument several times
-            for form in forms:
-                for sub in subforms(form):
-                    counts[sub] = counts.get(sub, 0) + 1
-                    for k, part in enumerate(sub.arguments if isinstance(sub, CallForm) else ()):
-                        again = max(sub.code.count(f"{{{k}}}") - 1, 0)  # type: ignore[attr-defined]
-                        counts[part] = counts.get(part, 0) + again
-                        repeated |= (
-                            {part} if again and isinstance(part, Add | Scaled | Had) else set()
-                        )
+            counts, repeated = _counted(forms)
             several = [
                 f
                 for f, n in counts.items()
@@ -257,12 +255,22 @@ class Programmer:
         if isinstance(atom, Power):
             return f"({self.expr(atom.base)})**({self.expr(atom.exponent)})"
         assert isinstance(atom, Function | Whole)
-        if isinstance(atom, Whole) and atom.operation.name == "share" and atom.shape == ():
-            return f"(1 / np.sum({self.expr(atom.arguments[0])}))"
+        return self._called(atom)
+
+    def _called(self, atom: Function | Whole) -> str:
+        """A function, entry by entry or of whole arrays."""
         code = code_of(atom.operation.name, atom.parameters)
-        if code is None or (isinstance(atom, Whole) and atom.shape != ()):
+        if code is None:
             raise NoForm(f"{atom.operation.name} has no name in NumPy")
         inner_codes = [self.expr(e) for e in atom.arguments]
+        if isinstance(atom, Whole) and atom.shape != ():
+            if [e.shape[:-1] for e in atom.arguments] != [atom.shape] or 1 in atom.arguments[
+                0
+            ].shape:
+                raise NoForm(
+                    f"{atom.operation.name} of {len(atom.shape)} axes has no name in NumPy"
+                )
+            return f"{code}({inner_codes[0]}, axis=-1)"
         if "{0}" in code:
             return "(" + code.format(*(f"({c})" for c in inner_codes)) + ")"
         return f"{code}({', '.join(inner_codes)})"
@@ -276,10 +284,26 @@ class Programmer:
         return " + ".join(self._general(t, reduced.shape) for t in reduced.terms)
 
 
-def _number(value: object) -> str:
+def _counted(forms: Sequence[MatrixForm]) -> tuple[Counter[MatrixForm], set[MatrixForm]]:
+    """How often each part is written, and which are said several times by one template."""
+    counts: Counter[MatrixForm] = Counter()
+    repeated: set[MatrixForm] = set()
+    for sub in (part for form in forms for part in subforms(form)):
+        counts[sub] += 1
+        if not isinstance(sub, CallForm):
+            continue
+        for k, part in enumerate(sub.arguments):
+            again = max(sub.code.count(f"{{{k}}}") - 1, 0)
+            counts[part] += again
+            if again and isinstance(part, Add | Scaled | Had):
+                repeated.add(part)
+    return counts, repeated
+
+
+def _number(value: Number) -> str:
     if isinstance(value, Fraction):
         return str(value.numerator) if value.denominator == 1 else f"({value})"
-    return str(literal(float(value)))  # type: ignore[arg-type]
+    return str(literal(float(value)))
 
 
 def literal(value: object) -> str | None:

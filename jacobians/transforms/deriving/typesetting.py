@@ -3,12 +3,13 @@
 import re
 from collections.abc import Iterator, Sequence
 
+from jacobians.display.latex import GREEK
 from jacobians.transforms.deriving.story import StepTaken
 
 _LINE = 78  # signs of a formula that fit a line
 _SIGNS = str.maketrans(
     {"→": "$\\to$", "_": "\\_", "Σ": "$\\Sigma$", "∂": "$\\partial$", "^": "\\^{}", "½": "$\\tfrac{1}{2}$",
-     "ᵀ": "$^{\\top}$", "≠": "$\\ne$", "δ": "$\\delta$"}
+     "ᵀ": "$^{\\top}$", "≠": "$\\ne$", **{sign: f"${command}$" for sign, command in GREEK.items()}}
 )  # fmt: skip
 _DELTA = re.compile(r"δ_(\w+)")
 _MOVE = re.compile(r"over (\w) \((\w) → (\w)\)")

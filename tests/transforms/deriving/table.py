@@ -76,4 +76,11 @@ TABLE: tuple[tuple[str, str, str, int], ...] = (
     ("(x @ A @ x) / (x @ x)", "x", "x=n A=nxn", 1),
     ("c @ tanh(V @ tanh(W @ x))", "W", "c=k V=kxm W=mxn x=n", 1),
     ("c**2 * (a @ x)", "c", "c=scalar a=n x=n", 1),
+    # roots, extremes of rows, what a kink leaves smooth
+    ("det(X)^(1/3)", "X", "X=nxn", 1),
+    ("outer(x - a, x - a)", "x", "x=n a=n", 1),
+    ("sum(relu(A @ x)**2)", "x", "A=mxn x=n", 1),
+    ("max(X, axis=1)", "X", "X=mxn", 1),
+    ("logsumexp(X, axis=1)", "X", "X=mxn", 1),
+    ("sum(x .* log(x .^ 4))", "x", "x=n", 1),
 )

@@ -163,6 +163,56 @@ def test_functions_with_much_of_other_arrays_are_run_once():
     np.testing.assert_allclose(J.dense(), np.diag(exact))
 
 
+T5, X5 = np.array([0, 2, 1, 3, 2]), RNG.normal(size=(5, 3))
+
+
+def cross_entropy(W, X):
+    Z = X @ W
+    Z = Z - np.max(Z, axis=1, keepdims=True)
+    P = np.exp(Z) / np.sum(np.exp(Z), axis=1, keepdims=True)
+    return -np.mean(np.log(P[np.arange(5), T5])) + 0.5 * np.sum(W**2)
+
+
+@pytest.mark.parametrize(
+    ("f", "arrays", "order", "index"),
+    [
+        (cross_entropy, (W, X5), 1,
+         "W_kl + 0.2 (Xᵀ softmax(X W))_kl − 0.2 δ_(l,t(r)) X_rk, where t = (0, 2, 1, 3, 2)"),
+        (lambda x: (x - np.mean(x)) / np.sqrt(np.var(x) + 1e-5), (x,), 1,
+         "(δ_ik − 1/4) / √(var(x) + 1e-05) − (x − mean(x))_i (x − mean(x))_k / (4 (var(x) + 1e-05)^(3/2))"),
+        (lambda X: (X - np.mean(X, axis=0)) / np.sqrt(np.var(X, axis=0) + 1e-5), (X5,), 1,
+         "δ_jl (δ_ik − 1/5) / √(var(Xᵀ)_j + 1e-05) − δ_jl (C X)_ij (C X)_kj / (5 (var(Xᵀ)_j + 1e-05)^(3/2)), "
+         "where C_ij = δ_ij − 1/5"),
+        (lambda X: np.sum(np.log(np.sum(np.exp(X), axis=1))), (X5,), 2,
+         "δ_ik δ_jl softmax(X)_ij − δ_ik softmax(X)_ij softmax(X)_il"),
+        (lambda z, y: (z @ y) * z / (z @ A @ z), (x, x), 1, None),
+        (np.std, (x,), 1, "(a − mean(a))_k / (4 std(a))"),
+        (np.std, (x,), 2, "(δ_ik − 1/4) / (4 σ) − â_i â_k / (16 σ), where σ = std(a); â = (a − mean(a)) / σ"),
+        (np.var, (x,), 1, "½ (a − mean(a))_k"),
+        (lambda z, y: y @ np.log(A @ z + 9), (x, x), 1, "A_rk y_r / ((A z)_r + 9)"),
+        (lambda X: np.max(X, axis=1), (W,), 1, "δ_ik [X_il = rowmax(X)_i] / (Σ_r [X_ir = rowmax(X)_i])"),
+        (lambda x: np.prod(x) ** 2, (x,), 1, "2 prod(x) others(x)_k"),
+    ],
+)  # fmt: skip
+def test_readable_indices(f, arrays, order, index) -> None:
+    d = jb.derive(f, *arrays, order=order)
+    assert d.index == index or index is None
+    assert d.index == (jb.hessian if order == 2 else jb.jacobian)(f)(*arrays).formula()
+    latex = d.latex()
+    assert latex.isascii()
+    assert latex.count("{") == latex.count("}")
+
+
+def test_greek_letters_in_latex() -> None:
+    d = jb.derive(lambda x, σ, λ: np.sum(λ * x / σ), t, t, 2.0, wrt="σ")
+    assert d.index == "−λ x_k / σ_k²"
+    assert d.latex().isascii()
+    assert (
+        "\\frac{\\partial Y}{\\partial \\sigma_{k}} = -\\frac{\\lambda x_{k}}{{\\sigma_{k}}^{2}}"
+        in d.latex()
+    )
+
+
 class Layer:
     def __init__(self, weight):
         self.weight = weight
@@ -189,7 +239,7 @@ layers = [Layer(A), {"scale": B}]
         (Layer(A), "weight_ik", "weight"),
         (lambda z: layers[0].weight @ z, "weight_ik", "weight"),
         (lambda z: layers[1]["scale"] @ z, "scale_ik", "scale"),
-        (lambda z: z @ np.array([1.0, 2.0, 3.0, 4.0]), "c_k", "c"),
+        (lambda z: z @ np.array([1.0, 2.0, 3.0, 4.0]), "c_k", "c, where c = (1, 2, 3, 4)"),
         (lambda z: z @ np.random.default_rng(3).normal(size=4), "c_k", "c"),  # never called again
         (lambda z: np.sum(z) * np.sum(A[1] * B[:, 0]), None, None),
     ],
@@ -307,6 +357,39 @@ def test_second_derivatives_by_structured_arguments(wrap, places, full) -> None:
     np.testing.assert_allclose(found, d.jacobian.dense(), rtol=1e-9, atol=1e-10)
     if not full:
         np.testing.assert_allclose(found, want, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("wrap", "f", "order", "matrix"),
+    [
+        (jb.symmetric, lambda S: np.log(np.linalg.det(S)), 2, "−½ ((S⁻¹ ⊗ S⁻¹) K + S⁻¹ ⊗ S⁻¹)"),
+        (jb.symmetric, lambda S: np.sum(S**2), 2, "I ⊗ I + K"),
+        (jb.symmetric, lambda S: np.linalg.inv(S), 1, "−½ (S⁻¹ ⊗ S⁻¹ + (S⁻¹ ⊗ S⁻¹) K)"),
+        (jb.diagonal, lambda D: x @ D @ D @ x, 2, "2 diag(x^∘2)"),
+        (jb.diagonal, lambda D: np.trace(A @ D @ A @ D), 2, "2 A ⊙ Aᵀ"),
+        (jb.triangular, lambda L: np.sum(L**2), 1, "2 tril(L)"),
+        (jb.triangular, lambda L: L @ A, 1, "(I ⊗ Aᵀ) diag(vec(T)), where T = tril(𝟏 𝟏ᵀ)"),
+        (jb.triangular, lambda L: np.log(np.linalg.det(L)), 2,
+         "−diag(vec(T)) (L⁻ᵀ ⊗ L⁻¹) K diag(vec(T)), where T = tril(𝟏 𝟏ᵀ)"),
+    ],
+)  # fmt: skip
+def test_matrix_notation_by_structured_arguments(wrap, f, order, matrix) -> None:
+    points = {jb.symmetric: S, jb.diagonal: np.diag(x), jb.triangular: np.tril(S)}
+    d = jb.derive(f, jb.projected(wrap(points[wrap])), order=order)
+    assert d.matrix == matrix
+    G, eye, one = np.linalg.inv(points[wrap]), np.eye(4), np.ones((4, 4))
+    K = np.einsum("il,jk->ijkl", eye, eye).reshape(16, 16)
+    M = np.diag(np.tril(one).ravel())
+    numbers = {
+        "−½": -0.5 * (np.kron(G, G) @ K + np.kron(G, G)), "I ⊗": np.eye(16) + K, "2 diag": 2 * np.diag(x**2),
+        "2 A": 2 * A * A.T, "2 tril": 2 * np.tril(S), "(I ⊗": np.kron(eye, A.T) @ M,
+        "−diag": -M @ np.kron(G.T, G) @ K @ M,
+    }  # fmt: skip
+    (want,) = [value for start, value in numbers.items() if matrix.startswith(start)][:1]
+    found = d.jacobian.dense()
+    if wrap is jb.diagonal:
+        found = np.einsum("iikk->ik", found)
+    np.testing.assert_allclose(found.reshape(want.shape), want, atol=1e-10)
 
 
 @pytest.mark.parametrize(
