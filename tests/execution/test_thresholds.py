@@ -217,6 +217,20 @@ def chosen_often(n: int) -> Judged:
     return Judged(f, (x,), np.cos(x) * 2 * u * (weights @ chosen), "grad")
 
 
+def likelihood(n: int) -> Judged:
+    """Its gradient ends in sums of n numbers, one after the other."""
+    p, z = np.array([0.5, 0.3, 0.8]), rng(n).normal(size=n)
+
+    def f(p: Any) -> Any:
+        h, found = 1.0, 0.0
+        for t in range(n):
+            h = p[0] ** 2 + p[1] ** 2 * z[t] ** 2 + p[2] ** 2 * h
+            found = found + np.log(h) + z[t] ** 2 / h
+        return found
+
+    return Judged(f, (p,), complex_step(f, p))
+
+
 def loops_in_a_loop(n: int) -> Judged:
     """n repetitions of nine repetitions."""
     x = rng(n).normal(size=3)
@@ -492,6 +506,7 @@ BOTH_SIDES: dict[str, tuple[tuple[Make, tuple[int, ...]], ...]] = {
     "execution.rolling._TIMES": (
         (recurrent, (1, 2, 7, 8, 9, 10, 12)),
         (loops_in_a_loop, (1, 3, 12)),
+        (likelihood, (1, 9, 30)),
     ),
     "execution.rolling._FEWEST": ((recurrent, (8, 9, 12)), (crossing, (20,)), (rowwise, (8, 9))),
     "execution.rolling._ROW": ((crossing, (8, 15, 16, 17, 20)),),
