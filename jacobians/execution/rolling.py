@@ -191,16 +191,18 @@ class _Rolling:
 
     def _longest(self, found: _Loop) -> _Loop | None:
         """A loop of as many of the first repetitions as one can be written of."""
-        best, times, fewest, most = None, _TIMES, _TIMES, found.times
+        best, known, most, times = None, 0, found.times, _TIMES
         failed = False
-        while fewest <= most:
+        while known < most:
             loop = _Loop(found.first, found.period, times)
             if self._fits(loop):
-                best, fewest = loop, times + 1
+                best, known = loop, times
+            elif best is None:
+                return None
             else:
                 failed, most = True, times - 1
             # It costs as much as it has repetitions, so few are tried first.
-            times = (fewest + most) // 2 if failed else min(2 * times, most)
+            times = (known + most + 1) // 2 if failed else min(2 * times, most)
         return best
 
     def _free(self, name: str) -> str:
