@@ -231,6 +231,19 @@ def likelihood(n: int) -> Judged:
     return Judged(f, (p,), complex_step(f, p))
 
 
+def halfway(n: int) -> Judged:
+    """Each product reads one that lies ever further back: no loop has that order."""
+    x = 1 + rng(n).normal(size=2) / 1000
+
+    def f(x: Any) -> Any:
+        found = [x[0], x[1]]
+        for t in range(2, n):
+            found.append(found[-1] * found[t // 2])
+        return found[-1]
+
+    return Judged(f, (x,), complex_step(f, x))
+
+
 def loops_in_a_loop(n: int) -> Judged:
     """n repetitions of nine repetitions."""
     x = rng(n).normal(size=3)
@@ -506,7 +519,8 @@ BOTH_SIDES: dict[str, tuple[tuple[Make, tuple[int, ...]], ...]] = {
     "execution.rolling._TIMES": (
         (recurrent, (1, 2, 7, 8, 9, 10, 12)),
         (loops_in_a_loop, (1, 3, 12)),
-        (likelihood, (1, 9, 30)),
+        (likelihood, (1, 9, 10, 30)),
+        (halfway, (1, 9, 30)),
     ),
     "execution.rolling._FEWEST": ((recurrent, (8, 9, 12)), (crossing, (20,)), (rowwise, (8, 9))),
     "execution.rolling._ROW": ((crossing, (8, 15, 16, 17, 20)),),
