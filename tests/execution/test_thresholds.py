@@ -519,7 +519,7 @@ BOTH_SIDES: dict[str, tuple[tuple[Make, tuple[int, ...]], ...]] = {
     "execution.rolling._TIMES": (
         (recurrent, (1, 2, 7, 8, 9, 10, 12)),
         (loops_in_a_loop, (1, 3, 12)),
-        (likelihood, (1, 9, 10, 30)),
+        (likelihood, (1, 7, 11, 30)),
         (halfway, (1, 9, 30)),
     ),
     "execution.rolling._FEWEST": ((recurrent, (8, 9, 12)), (crossing, (20,)), (rowwise, (8, 9))),
