@@ -22,6 +22,7 @@ _PERIOD = 512  # steps of a repetition that is looked for
 _FEWEST = 4  # repetitions of a loop whose ends are left out
 _ROW = 16  # variables of a loop that stand in a row without any order
 _SEVERAL = 6  # repetitions that are tried as one: what is alike may read several lists in turn
+_BEGINNING = 8  # of steps that are alike, from which a loop is tried where all are none
 _TRIES = 16  # beginnings of steps that are alike from which no loop can be written
 _RUN = 3  # variables of a list in a row that are written as a slice
 # Repetitions that are left out at both ends.
@@ -179,7 +180,7 @@ class _Rolling:
                 self._enter(loop)
                 return
         failed = 0
-        while found.times >= _TIMES and failed < _TRIES:
+        while found.times >= _BEGINNING and failed < _TRIES:
             longest = self._longest(found)
             done = _FEWEST
             if longest is None:
@@ -191,7 +192,7 @@ class _Rolling:
 
     def _longest(self, found: _Loop) -> _Loop | None:
         """A loop of as many of the first repetitions as one can be written of."""
-        best, known, most, times = None, 0, found.times, _TIMES
+        best, known, most, times = None, 0, found.times, _BEGINNING
         failed = False
         while known < most:
             loop = _Loop(found.first, found.period, times)

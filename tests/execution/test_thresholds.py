@@ -217,33 +217,6 @@ def chosen_often(n: int) -> Judged:
     return Judged(f, (x,), np.cos(x) * 2 * u * (weights @ chosen), "grad")
 
 
-def likelihood(n: int) -> Judged:
-    """Its gradient ends in sums of n numbers, one after the other."""
-    p, z = np.array([0.5, 0.3, 0.8]), rng(n).normal(size=n)
-
-    def f(p: Any) -> Any:
-        h, found = 1.0, 0.0
-        for t in range(n):
-            h = p[0] ** 2 + p[1] ** 2 * z[t] ** 2 + p[2] ** 2 * h
-            found = found + np.log(h) + z[t] ** 2 / h
-        return found
-
-    return Judged(f, (p,), complex_step(f, p))
-
-
-def halfway(n: int) -> Judged:
-    """Each product reads one that lies ever further back: no loop has that order."""
-    x = 1 + rng(n).normal(size=2) / 1000
-
-    def f(x: Any) -> Any:
-        found = [x[0], x[1]]
-        for t in range(2, n):
-            found.append(found[-1] * found[t // 2])
-        return found[-1]
-
-    return Judged(f, (x,), complex_step(f, x))
-
-
 def loops_in_a_loop(n: int) -> Judged:
     """n repetitions of nine repetitions."""
     x = rng(n).normal(size=3)
@@ -519,8 +492,6 @@ BOTH_SIDES: dict[str, tuple[tuple[Make, tuple[int, ...]], ...]] = {
     "execution.rolling._TIMES": (
         (recurrent, (1, 2, 7, 8, 9, 10, 12)),
         (loops_in_a_loop, (1, 3, 12)),
-        (likelihood, (1, 7, 11, 30)),
-        (halfway, (1, 9, 30)),
     ),
     "execution.rolling._FEWEST": ((recurrent, (8, 9, 12)), (crossing, (20,)), (rowwise, (8, 9))),
     "execution.rolling._ROW": ((crossing, (8, 15, 16, 17, 20)),),
@@ -589,6 +560,7 @@ NO_SIZE = {
     "notation.writing._LARGEST": "text",
     "notation.writing._ROUNDING": "text",
     "operations.linalg._ROUNDING": "both sides in tests/tracing/functions/test_linalg_points.py",
+    "execution.rolling._BEGINNING": "both sides in tests/execution/test_rolling.py",
     "execution.rolling._TRIES": "beginnings from which no loop can be written, beyond which none is sought",
     "execution.rolling._ENDS": "repetitions at the ends that are written out",
     "execution.rolling._PERIOD": "a bound on what is looked for; a longer loop is written out",
