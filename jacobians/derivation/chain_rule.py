@@ -17,7 +17,7 @@ from typing import Literal
 from jacobians.derivation.carried import Carried
 from jacobians.derivation.history import Action, Record, Taken, changed
 from jacobians.derivation.links import Links
-from jacobians.derivation.masks import joined_masks, one_mask
+from jacobians.derivation.masks import joined_masks, one_mask, written_once
 from jacobians.derivation.quotients import existing, local, reduced
 from jacobians.derivation.running_sums import run_through
 from jacobians.derivation.single_reads import by_entries
@@ -37,6 +37,7 @@ _READABLE = 3  # terms that may stay apart, as a formula would have them
 _DEEP = 24  # operations in a row, beyond which terms need not stay apart to be read
 _LONG = 400  # operations, beyond which a sum costs more to read than cancelling in it can save
 _FEW = 6  # terms that may be carried before they are stacked, or gathered into one
+_OFTEN = 4  # times that a term may write each of its entries, before they are listed
 _MANY = 16  # terms beyond which their entries are listed
 
 
@@ -117,6 +118,7 @@ def tidied(
     if long:
         tensor = by_entries(tensor)
     tensor = taken(Action.TIDY, replayed(rewrite.tidy, tensor, combine))
+    tensor = taken(Action.LIST, written_once(tensor, combine, _OFTEN))
     if deep:
         tensor = taken(Action.MASK, Sum(tensor.shape, tuple(map(one_mask, tensor.terms))))
     if len(tensor.terms) > _FEW:

@@ -11,6 +11,8 @@ from math import prod
 import numpy as np
 
 from jacobians.graph.node import NUMPY, Node, apply
+from jacobians.notation.gathering import entry_by_entry
+from jacobians.notation.rewrite import Make
 from jacobians.notation.slots import Slot, bounds
 from jacobians.notation.terms import (
     Factor,
@@ -42,6 +44,28 @@ def joined_masks(tensor: Sum, single: Callable[[Sum], Node], most: int) -> Sum:
     factors = [Factor(reaches, slots, mask=True), Factor(single(Sum(shape, tuple(terms))), slots)]
     places = [slot._replace(constant=low) for slot, (low, _) in zip(slots, ends, strict=True)]
     return total(tensor.shape, [normal(1, shape, factors, places)])
+
+
+def written_once(tensor: Sum, make: Make, most: int) -> Sum:
+    """Terms that write their entries over ``most`` times on average list each of them once.
+
+    A letter runs through all paths to an entry: a loop that reads entries by lists has ever more of them.
+    """
+    terms = list[Term]()
+    for term in tensor.terms:
+        own = Sum(tensor.shape, (term,))
+        box = prod([high + 1 - low for low, high in (_ends(own, a) for a in range(len(own.shape)))])
+        if letter_count(term.sizes, term.kept) <= most * box:
+            terms.append(term)
+            continue
+        (listed,) = entry_by_entry(own, make).terms
+        if any(factor.mask for factor in term.factors):
+            (reached,) = entry_by_entry(Sum(tensor.shape, (_reached(term),)), make).terms
+            (count,) = reached.factors
+            mask = count._replace(operand=apply(NUMPY[np.greater], [count.operand, 0]), mask=True)
+            listed = listed._replace(factors=(mask, *listed.factors))
+        terms.append(listed)
+    return Sum(tensor.shape, tuple(terms))
 
 
 def _ends(tensor: Sum, axis: int) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from jacobians.execution.steps import Kernel, Literal, Ref, Step
 from jacobians.execution.varying import Behind, Varying, filled, mapped, value_text
-from jacobians.graph.how import Index, Range
+from jacobians.graph.how import Broadcast, Index, Range, Strided
 
 _TIMES = 8  # repetitions that make a loop: fewer are read as quickly written out
 _PERIOD = 512  # steps of a repetition that is looked for
@@ -407,7 +407,10 @@ class _Rolling:
                 if not step or step != (back or step):
                     break
                 back, stop = step, stop + 1
-            if stop - start < _RUN:
+            around = any(isinstance(one, Strided | Broadcast) for one in views)
+            if (
+                stop - start < _RUN or around
+            ):  # what is written around a variable has no comprehension
                 yield Ref(self._called(name), views)
                 start += 1
                 continue

@@ -84,6 +84,15 @@ def _listed(tensor: Sum, make: Make) -> Sum:
         for a in slot.letters
     ):
         shared = _Shared(list(tensor.terms), 0, ())
+    return _distinct(tensor, shared, make)
+
+
+def entry_by_entry(tensor: Sum, make: Make) -> Sum:
+    """As ``listed``, of terms that may have masks, each of which is a number then, and all axes together."""
+    return _distinct(tensor, _Shared(list(tensor.terms), 0, ()), make)
+
+
+def _distinct(tensor: Sum, shared: _Shared, make: Make) -> Sum:
     sizes = shared.terms[0].sizes[: shared.letters]
     free = [axis for axis in range(len(tensor.shape)) if axis not in shared.axes]
     shape = [tensor.shape[axis] for axis in free]

@@ -100,3 +100,39 @@ def test_what_all_masks_rule_out_is_zero_where_the_slope_is_infinite(steps):
         lambda p: f(np.array([0, *p[:3], 0, p[3]])), [x[inside]], 0, analytic=False
     )
     np.testing.assert_allclose(found[inside], exact, rtol=1e-6)
+
+
+@pytest.mark.parametrize("ufunc", [np.maximum, np.minimum])
+def test_loops_that_lists_read_do_not_count_paths(ufunc):
+    """Extremes so far, from either end in turn: from the third on they are all the extreme one's."""
+
+    def f(x):
+        for _ in range(30):
+            x = ufunc.accumulate(x[::-1])
+        return x
+
+    x = np.array([0.3, -1.2, 0.9, 0.1, -0.4])
+    best = np.argmax(x) if ufunc is np.maximum else np.argmin(x)
+    # The extreme comes to stand at one end, then everywhere: ties share it among places that it fills.
+    J = np.zeros((5, 5))
+    J[:, best] = 1
+    found = jb.jacobian(f)(x)
+    np.testing.assert_allclose(found.dense(), J, atol=1e-12)
+    np.testing.assert_allclose(jb.jacobian(f).compile(x).dense(x), J, atol=1e-12)
+    assert sum(len(term.sizes) and max(term.sizes) for term in found.terms.terms) < 200
+
+
+def test_loops_of_joined_stencils_list_each_entry_once():
+    def f(a):
+        for _ in range(20):
+            inner = np.tanh(a[1:-1]) + 0.2 * (a[:-2] - 2 * a[1:-1] + a[2:])
+            a = np.concatenate([a[:1], inner, a[-1:]])
+        return a
+
+    a = np.random.default_rng(5).normal(size=20)
+    exact = numerical.complex_step(f, a)
+    np.testing.assert_allclose(jb.jacobian(f)(a).dense(), exact, atol=1e-13)
+    for strategy in ("forward", "reverse"):
+        c = jb.jacobian(f, strategy=strategy).compile(a)
+        np.testing.assert_allclose(c.dense(a), exact, atol=1e-13)
+        np.testing.assert_allclose(c.sparse(a).toarray(), exact, atol=1e-13)

@@ -329,3 +329,19 @@ def test_slices_backwards_are_printed_with_their_starts(start, step):
         exact[part] = 2 * np.exp(A)[part]
         found = jb.grad(lambda A, part=part: 2 * np.sum(np.exp(A[part]))).compile(A)
         np.testing.assert_allclose(found(A), exact)
+
+
+@pytest.mark.parametrize(
+    "view", [np.diagonal, lambda h: np.broadcast_to(h[0], (2, 3)), np.transpose]
+)
+def test_stacks_of_what_a_loop_made_seen_in_any_way(view):
+    def f(X):
+        found = []
+        for _ in range(12):
+            X = np.tanh(X)
+            found.append(view(X))
+        return np.stack(found)
+
+    X = RNG.normal(size=(3, 3))
+    c = jb.jacobian(f).compile(X)
+    np.testing.assert_allclose(c.dense(X), numerical.complex_step(f, X), atol=1e-14)

@@ -257,6 +257,22 @@ def crossing(n: int) -> Judged:
     return Judged(f, (x,), np.diag(J))
 
 
+def kept_ends(n: int) -> Judged:
+    """n steps of a stencil whose ends are joined to it: ever more paths lead to each entry."""
+    x = rng(n).normal(size=12)
+    step = np.eye(12)
+    for k in range(1, 11):
+        step[k, k - 1 : k + 2] += 0.2, -0.4, 0.2
+
+    def f(a: Any) -> Any:
+        for _ in range(n):
+            inner = a[1:-1] + 0.2 * (a[:-2] - 2 * a[1:-1] + a[2:])
+            a = np.concatenate([a[:1], inner, a[-1:]])
+        return a
+
+    return Judged(f, (x,), np.linalg.matrix_power(step, n))
+
+
 def residual(n: int) -> Judged:
     """More results than inputs, but not many times as many: both orders are tried."""
     A, x, C = rng(n).normal(size=(4, 4)) / 4, rng(n).normal(size=4), rng(n).normal(size=(8, 4))
@@ -488,6 +504,7 @@ BOTH_SIDES: dict[str, tuple[tuple[Make, tuple[int, ...]], ...]] = {
     ),
     "derivation.chain_rule._DEEP": ((residual, (1, 7, 8, 9)),),
     "derivation.chain_rule._LONG": ((residual, (1, 132, 133, 140)),),
+    "derivation.chain_rule._OFTEN": ((kept_ends, (1, 5, 6, 7, 12)),),
     "derivation.chain_rule._MANY": ((shifted, (6, 7, 8, 16)),),
     "execution.rolling._TIMES": (
         (recurrent, (1, 2, 7, 8, 9, 10, 12)),
