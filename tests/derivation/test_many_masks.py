@@ -97,7 +97,7 @@ def some(y, c, i):
 STEPS = [leaky, leaky, shifted, subtracted, larger, turned, some]
 
 
-@pytest.mark.parametrize("seed", range(3, 11))
+@pytest.mark.parametrize("seed", range(3, 9))
 def test_random_programs_of_pieces(seed):
     rng = np.random.default_rng(seed)
     n = int(rng.integers(2, 4))

@@ -309,7 +309,7 @@ def test_an_infinite_gradient_does_not_pass_a_new_extreme():
     assert not J.dense()[4:, :4].any()
 
 
-@pytest.mark.parametrize("n", [1, 4095, 4097, 70_001, 1 << 20])
+@pytest.mark.parametrize("n", [1, 4095, 4097, 70_001])
 def test_running_extremes_in_linear_time(n):
     """The gradient of a sum of squares: each entry that led, by how long; float32 stays."""
     x = np.cumsum(np.random.default_rng(n).normal(size=n))

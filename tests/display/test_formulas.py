@@ -120,7 +120,7 @@ def one_order(J: JacobianTensor, given: Names) -> None:
                 assert not np.array_equal(first, second.transpose(order)), J.formula()
 
 
-@in_groups("case", CASES, lambda case: case.name, every=3)
+@in_groups("case", CASES, lambda case: case.name, every=4)
 def test_every_formula(case: Case) -> None:
     unread = []
     for J, arguments in formulas(case):

@@ -37,7 +37,7 @@ def tensors(found: Any) -> list[jb.JacobianTensor]:
     return [leaf for leaf in flatten(found)[0] if isinstance(leaf, jb.JacobianTensor)]
 
 
-@in_groups("case", CASES, lambda case: case.name, every=3)
+@in_groups("case", CASES, lambda case: case.name, every=4)
 def test_both_say_the_same(case: Case) -> None:
     """By each argument: what the other arguments are alone is a constant in the eager formula."""
     positions = case.wrt if case.wrt is not None else range(len(case.arguments))
@@ -57,7 +57,7 @@ def test_both_say_the_same(case: Case) -> None:
             np.testing.assert_array_equal(eager.dense() == 0, compiled.dense() == 0)
 
 
-@in_groups("case", CASES, lambda case: case.name, every=3)
+@in_groups("case", CASES, lambda case: case.name, every=4)
 def test_both_write_the_same(case: Case) -> None:
     floats = [n for n, value in enumerate(case.arguments) if is_input(value)]
     if case.wrt is not None and not set(floats) <= set(case.wrt):

@@ -28,7 +28,7 @@ def test_what_is_right_is_never_refused(name: str) -> None:
         assert report.ok, report
 
 
-@in_groups("row", WRONG, " ".join, every=1 if POINTS > 1 else 2)
+@in_groups("row", WRONG, " ".join, every=1 if POINTS > 1 else 3)
 def test_what_is_wrong_is_named_first(row: tuple[str, str]) -> None:
     name, bad = row
     for seed in range(1, POINTS + 1):

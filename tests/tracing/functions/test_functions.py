@@ -12,7 +12,7 @@ CASES: list[Case] = [
 ]
 
 
-@in_groups("case", CASES, lambda case: case.name, every=3)
+@in_groups("case", CASES, lambda case: case.name, every=4)
 def test_case(case: Case) -> None:
     hold(case)
 
