@@ -56,7 +56,7 @@ class Carried(NamedTuple):
             min([bounds(t.slots[axis], t.sizes)[0] for t in tensor.terms], default=0)
             for axis in axes
         ]
-        plain = _moved(numbered(tensor, operands), axes, [-n for n in shift])
+        plain = moved(numbered(tensor, operands), axes, [-n for n in shift])
         numbers = {by_bits(term.coefficient): term.coefficient for term in tensor.terms}
         scale: Coefficient = 1
         if len(numbers) == 1:
@@ -83,7 +83,7 @@ class Carried(NamedTuple):
         tensor = relabelled(self.form.tensor, self.operands.__getitem__)
         if self.scale != 1 or type(self.scale) is not int:
             tensor = scaled(tensor, self.scale)
-        return _moved(tensor, _axes(tensor, self.form.outer), self.shift)
+        return moved(tensor, _axes(tensor, self.form.outer), self.shift)
 
 
 def _axes(tensor: Sum, outer: int) -> range:
@@ -95,7 +95,7 @@ def _form(tensor: Sum, outer: int) -> Skeleton:
     return _FORMS.get((tensor, outer, coefficient_bits(tensor)), lambda: Skeleton(tensor, outer))
 
 
-def _moved(tensor: Sum, axes: range, by: Sequence[int]) -> Sum:
+def moved(tensor: Sum, axes: range, by: Sequence[int]) -> Sum:
     """The terms elsewhere on these axes."""
     if not any(by):
         return tensor

@@ -217,19 +217,11 @@ def _common(parts: Sequence[Carried]) -> tuple[Shift, Coefficient, Sequence[Carr
     one = type(scale) is int and scale == 1
     if one and not moved:
         return base, scale, parts
-    return (
-        base,
-        scale,
-        [
-            Carried(
-                part.form,
-                part.operands,
-                tuple(map(sub, part.shift, base)) if moved else part.shift,
-                part.scale if one else 1,
-            )
-            for part in parts
-        ],
-    )
+    from_there = []
+    for part in parts:
+        shift = tuple(map(sub, part.shift, base)) if moved else part.shift
+        from_there.append(Carried(part.form, part.operands, shift, part.scale if one else 1))
+    return base, scale, from_there
 
 
 def _given(parts: Sequence[Carried], node: Node) -> list[Node]:

@@ -5,15 +5,16 @@ not added up, and each further mask of a loop would double them. Where all terms
 tensor itself, it is kept whole: its value, and where any of the terms reaches.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import prod
 
 import numpy as np
 
+from jacobians.derivation.carried import moved
 from jacobians.graph.node import NUMPY, Node, apply
-from jacobians.notation.gathering import entry_by_entry
+from jacobians.notation.gathering import box_of, entry_by_entry
 from jacobians.notation.rewrite import Make
-from jacobians.notation.slots import Slot, bounds
+from jacobians.notation.slots import Slot
 from jacobians.notation.terms import (
     Factor,
     Sum,
@@ -34,15 +35,14 @@ def joined_masks(tensor: Sum, single: Callable[[Sum], Node], most: int) -> Sum:
     masked = [term for term in tensor.terms if any(f.mask for f in term.factors)]
     if len(masked) <= most:
         return tensor
-    ends = [_ends(tensor, axis) for axis in range(len(tensor.shape))]
-    shape = tuple([high + 1 - low for low, high in ends])
+    lows, shape = box_of(tensor)
     if sum(letter_count(term.sizes, term.kept) for term in tensor.terms) < prod(shape):
         return tensor
-    terms = [_from(term, [low for low, _ in ends]) for term in tensor.terms]
+    terms = moved(tensor, range(len(shape)), [-low for low in lows]).terms
     reaches = apply(NUMPY[np.greater], [single(Sum(shape, tuple(map(_reached, terms)))), 0])
     slots = plain_slots(shape)
-    factors = [Factor(reaches, slots, mask=True), Factor(single(Sum(shape, tuple(terms))), slots)]
-    places = [slot._replace(constant=low) for slot, (low, _) in zip(slots, ends, strict=True)]
+    factors = [Factor(reaches, slots, mask=True), Factor(single(Sum(shape, terms)), slots)]
+    places = [slot._replace(constant=low) for slot, low in zip(slots, lows, strict=True)]
     return total(tensor.shape, [normal(1, shape, factors, places)])
 
 
@@ -54,8 +54,7 @@ def written_once(tensor: Sum, make: Make, most: int) -> Sum:
     terms = list[Term]()
     for term in tensor.terms:
         own = Sum(tensor.shape, (term,))
-        box = prod([high + 1 - low for low, high in (_ends(own, a) for a in range(len(own.shape)))])
-        if letter_count(term.sizes, term.kept) <= most * box:
+        if letter_count(term.sizes, term.kept) <= most * prod(box_of(own)[1]):
             terms.append(term)
             continue
         (listed,) = entry_by_entry(own, make).terms
@@ -66,18 +65,6 @@ def written_once(tensor: Sum, make: Make, most: int) -> Sum:
             listed = listed._replace(factors=(mask, *listed.factors))
         terms.append(listed)
     return Sum(tensor.shape, tuple(terms))
-
-
-def _ends(tensor: Sum, axis: int) -> tuple[int, int]:
-    """From where to where the terms reach along an axis."""
-    each = [bounds(term.slots[axis], term.sizes) for term in tensor.terms]
-    return min([low for low, _ in each]), max([high for _, high in each])
-
-
-def _from(term: Term, lows: Sequence[int]) -> Term:
-    """The term in a box that begins there."""
-    slots = zip(term.slots, lows, strict=True)
-    return term._replace(slots=tuple([s._replace(constant=s.constant - low) for s, low in slots]))
 
 
 def one_mask(term: Term) -> Term:

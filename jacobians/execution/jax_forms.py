@@ -349,12 +349,9 @@ def _scan(j: Jax, carried: Callable[[Any, Any], Any], a: Any, b: Any) -> Any:
     return j.np.moveaxis(j.lax.scan(step, j.np.zeros(b.shape[:-1], b.dtype), steps)[1], 0, -1)
 
 
-def _recurrence_back(j: Jax, a: Any, b: Any) -> Any:
-    return _recurrence(j, j.np.roll(a[..., ::-1], 1, -1), b[..., ::-1])[..., ::-1]
-
-
-def _segment_sums_back(j: Jax, a: Any, b: Any) -> Any:
-    return _segment_sums(j, j.np.roll(a[..., ::-1], 1, -1), b[..., ::-1])[..., ::-1]
+def _from_the_end(run: JaxForm) -> JaxForm:
+    """The transpose by b of what runs along the last axis."""
+    return lambda j, a, b: run(j, j.np.roll(a[..., ::-1], 1, -1), b[..., ::-1])[..., ::-1]
 
 
 def _transitions(j: Jax, a: Any) -> Any:
@@ -410,9 +407,9 @@ FORMS: dict[str, JaxForm] = {
     "transitions": _transitions,
     "transitions_before": _transitions_before,
     "recurrence": _recurrence,
-    "recurrence_back": _recurrence_back,
+    "recurrence_back": _from_the_end(_recurrence),
     "segment_sums": _segment_sums,
-    "segment_sums_back": _segment_sums_back,
+    "segment_sums_back": _from_the_end(_segment_sums),
     "centered": lambda j, X, axes: X - X.mean(axis=axes, keepdims=True),
     "squares": lambda j, X: _spread(j, X, None),
     "squares_2": lambda j, X: _spread(j, X, -1),

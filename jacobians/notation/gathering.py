@@ -181,14 +181,20 @@ def _matched(
 
 def _box(shared: _Shared, shape: Sequence[int]) -> tuple[dict[int, int], list[int]]:
     """Where the axes that differ begin, and the shape of the block: the shared letters, then those axes."""
-    lows: dict[int, int] = {}
-    sizes = list(shared.terms[0].sizes[: shared.letters])
-    for axis in range(len(shape)):
-        if axis not in shared.axes:
-            reach = [bounds(t.slots[axis], t.sizes) for t in shared.terms]
-            lows[axis] = min(low for low, _ in reach)
-            sizes.append(max(high for _, high in reach) + 1 - lows[axis])
-    return lows, sizes
+    starts, extents = box_of(Sum(tuple(shape), tuple(shared.terms)))
+    free = [axis for axis in range(len(shape)) if axis not in shared.axes]
+    sizes = [*shared.terms[0].sizes[: shared.letters], *(extents[axis] for axis in free)]
+    return {axis: starts[axis] for axis in free}, sizes
+
+
+def box_of(tensor: Sum) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Where the box begins that the terms reach, and its shape."""
+    starts, extents = [], []
+    for axis in range(len(tensor.shape)):
+        reach = [bounds(t.slots[axis], t.sizes) for t in tensor.terms]
+        starts.append(min([low for low, _ in reach]))
+        extents.append(max([high for _, high in reach]) + 1 - starts[-1])
+    return tuple(starts), tuple(extents)
 
 
 def _core(shared: _Shared, lows: dict[int, int], shape: Sequence[int]) -> Sum:

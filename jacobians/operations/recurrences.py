@@ -45,8 +45,9 @@ def _add_times(y: Any, a: Any, before: Any) -> None:
     y += a * before
 
 
-def _recurrence_back(a: Any, b: Any) -> Any:
-    return _recurrence(np.roll(a[..., ::-1], 1, axis=-1), b[..., ::-1])[..., ::-1]
+def _from_the_end(run: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """The transpose by b of what runs along the last axis."""
+    return lambda a, b: run(np.roll(a[..., ::-1], 1, axis=-1), b[..., ::-1])[..., ::-1]
 
 
 def _segment_sums(a: Any, b: Any) -> Any:
@@ -55,10 +56,6 @@ def _segment_sums(a: Any, b: Any) -> Any:
         a, b, lambda last, now: (now[0], last[1] + now[1]) if now[0] else now,
         lambda y, a, before: np.add(y, before, out=y, where=a != 0),
     )  # fmt: skip
-
-
-def _segment_sums_back(a: Any, b: Any) -> Any:
-    return _segment_sums(np.roll(a[..., ::-1], 1, axis=-1), b[..., ::-1])[..., ::-1]
 
 
 def _transitions(a: Any) -> Any:
@@ -142,7 +139,7 @@ recurrence: Rule = rule(
 """``y_i = a_i y_{i-1} + b_i`` from ``y_0 = b_0``; nothing depends on the first of the a's."""
 
 recurrence_back: Rule = rule(
-    "recurrence_back", _recurrence_back, "y_…n = recurrence_back(a_…n, b_…n)",
+    "recurrence_back", _from_the_end(_recurrence), "y_…n = recurrence_back(a_…n, b_…n)",
     "∂y_…i/∂a_…k = S_…ki y_…k N_ki", "∂y_…i/∂b_…k = T_…ki L_ki",
     where={"S": _carries_before, "T": _carries, **_masks("LN")},
 )  # fmt: skip
@@ -156,7 +153,7 @@ segment_sums: Rule = rule(
 """``y_i = b_i`` where ``a_i`` is 0, ``y_{i-1} + b_i`` where it is 1; nothing is by the a's."""
 
 segment_sums_back: Rule = rule(
-    "segment_sums_back", _segment_sums_back, "y_…n = segment_sums_back(a_…n, b_…n)",
+    "segment_sums_back", _from_the_end(_segment_sums), "y_…n = segment_sums_back(a_…n, b_…n)",
     "∂y_…i/∂a_…k = 0", "∂y_…i/∂b_…k = T_…ki L_ki",
     where={"T": _carries, **_masks("L")},
 )  # fmt: skip

@@ -8,37 +8,12 @@ from typing import Any
 import numpy as np
 
 from tests.verification.named import Told, normal, softmax
+from tests.verification.written import by_verlet, verlet
 
 LOWER = np.tril(np.ones((4, 4))) > 0
 ANGLES = np.array([0.3, 0.7])
 PLACES, SHARES = np.array([0, 1, 1, 3]), np.array([0.2, 0.5, 0.7, 0.9])
 KEPT = np.array([[1, 1, 0], [1, 1, 1.0]])
-
-
-def verlet(q: Any, p: Any) -> Any:
-    for _ in range(3):
-        p = p - 0.05 * np.sin(q)
-        q = q + 0.1 * p
-        p = p - 0.05 * np.sin(q)
-    return np.concatenate([q, p])
-
-
-def by_verlet(bad: str, G: Any, q: Any, p: Any) -> Any:
-    states = []
-    for _ in range(3):
-        states.append(q)
-        p = p - 0.05 * np.sin(q)
-        q = q + 0.1 * p
-        states.append(q)
-        p = p - 0.05 * np.sin(q)
-    by_q, by_p = G[:2].copy(), G[2:].copy()
-    for n in reversed(range(3)):
-        if bad != "second kick":
-            by_q = by_q - 0.05 * np.cos(states[2 * n + 1]) * by_p
-        by_p = by_p + 0.1 * by_q
-        if bad != "first kick":
-            by_q = by_q - 0.05 * np.cos(states[2 * n]) * by_p
-    return by_q
 
 
 def causal(q: Any, k: Any, v: Any) -> Any:

@@ -482,9 +482,10 @@ def by_verlet(bad: Any, G: Any, q: Any, p: Any) -> Any:
     gq, gp = G[:2].copy(), G[2:].copy()
     for n in reversed(range(3)):
         c = np.sin if bad == "sin" else np.cos
-        gq = gq - 0.05 * c(qs[2 * n + 1]) * gp
+        if bad != "second kick":
+            gq = gq - 0.05 * c(qs[2 * n + 1]) * gp
         gp = gp + (0.05 if bad == "step" else 0.1) * gq
-        if bad != "half kick":
+        if bad != "first kick":
             gq = gq - 0.05 * c(qs[2 * n]) * gp
     return gq
 
