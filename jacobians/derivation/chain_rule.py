@@ -9,16 +9,17 @@ What is carried is a sum of terms over nodes; the rewrites of ``notation.rewrite
 making new nodes, so that the results can be differentiated again.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from math import prod
-from typing import Literal
+from typing import Any, Literal
 
 from jacobians.derivation.carried import Carried
 from jacobians.derivation.history import Action, Record, Taken, changed
 from jacobians.derivation.links import Links
 from jacobians.derivation.masks import joined_masks, one_mask, written_once
 from jacobians.derivation.quotients import existing, local, reduced
+from jacobians.derivation.repeated import derived_once
 from jacobians.derivation.running_sums import run_through
 from jacobians.derivation.single_reads import by_entries
 from jacobians.errors import UnsupportedError
@@ -29,7 +30,14 @@ from jacobians.notation.join import composed
 from jacobians.notation.replay import replayed
 from jacobians.notation.slots import letter_slot
 from jacobians.notation.stacking import batched
-from jacobians.notation.terms import Sum, added, identity, numbered
+from jacobians.notation.terms import (
+    Sum,
+    Term,
+    added,
+    coefficient_bits,
+    identity,
+    numbered,
+)
 from jacobians.operations.products import contraction
 
 Strategy = Literal["auto", "forward", "reverse"]
@@ -93,16 +101,25 @@ def _read_as(steps: int) -> tuple[bool, bool]:
     return steps > _DEEP, steps > _LONG
 
 
+def _product(term: Term) -> tuple[Any, ...]:
+    """What is multiplied in a term, how many letters there are, and how many are summed.
+
+    Where these are the same again, after a step that only moves entries, nothing cancels that did not.
+    """
+    return len(term.sizes), len(term.kept), *[factor.operand for factor in term.factors]
+
+
 def tidied(
     tensor: Sum, newest: int, *, steps: int = 0, at: Node | None = None,
-    record: Record | None = None,
+    record: Record | None = None, read: Iterable[Sum] = (),
 ) -> Sum:  # fmt: skip
     """The tensor with few terms; nodes up to the serial number ``newest`` are computed anyway.
 
     In a program of many ``steps``, whose formula nobody will read, what is as large as all terms
     together may as well be one: ``δ_ik + M_ik`` of a residual network is carried as one matrix; and in a
     very long one sums are not read as their summands to see whether one cancels. What is done at the
-    node ``at`` goes into the ``record``.
+    node ``at`` goes into the ``record``. What of the terms stands in those that were ``read`` is not read
+    again for what cancels.
     """
     deep, long = _read_as(steps)
     if not tensor.terms:
@@ -113,7 +130,14 @@ def tidied(
             record.append(Taken(at, rule, (tensor,), after))
         return after
 
-    terms = tuple([t for one in tensor.terms for t in reduced(one, newest, not long)])
+    known = {_product(term) for before in read for term in before.terms}
+    terms = tuple(
+        [
+            t
+            for one in tensor.terms
+            for t in ([one] if _product(one) in known else reduced(one, newest, not long))
+        ]
+    )
     tensor = taken(Action.CANCEL, Sum(tensor.shape, terms))
     if long:
         tensor = by_entries(tensor)
@@ -167,13 +191,26 @@ def _backwards(
     """What is carried at a node, of what came along its paths; then at its operands ``by``."""
     tensor = _added(parts, node, record) if len(parts) > 1 else parts[0]
     if len(parts) > 1:
-        tensor = tidied(tensor, newest, steps=steps, at=node, record=record)
+        tensor = tidied(tensor, newest, steps=steps, at=node, record=record, read=parts)
     carried = [tensor]
     for position in by if tensor.terms else ():
         part = _through(tensor, node, position, record, backwards=True)
         operand = node.operands[position]
-        carried.append(tidied(part, newest, steps=steps, at=operand, record=record))
+        carried.append(
+            tidied(part, newest, steps=steps, at=operand, record=record, read=[tensor])
+        )
     return carried
+
+
+def _derived(
+    name: str, output: Node, inputs: Sequence[Node], seeds: Sequence[Sum],
+    derive: Callable[[], list[Sum]],
+) -> list[Sum]:  # fmt: skip
+    """What is derived, as it was before of a program that looked the same."""
+    given = [operand for seed in seeds for operand in seed.operands]
+    forms = tuple([numbered(seed) for seed in seeds])
+    bits = tuple([coefficient_bits(seed) for seed in seeds])
+    return derived_once((name, forms, bits), [output, *given], inputs, derive)
 
 
 def reverse(
@@ -184,6 +221,15 @@ def reverse(
     The seed's last axes are the output's; by default it is the identity, and the result the
     Jacobian. Steps are appended to the ``record``, as in all functions here.
     """
+    if record is not None:
+        return _reverse(output, inputs, seed, record)
+    seeds = [] if seed is None else [seed]
+    return _derived("reverse", output, inputs, seeds, lambda: _reverse(output, inputs, seed, None))
+
+
+def _reverse(
+    output: Node, inputs: Sequence[Node], seed: Sum | None, record: Record | None
+) -> list[Sum]:
     seed = identity(output.shape) if seed is None else seed
     lead = seed.shape[: len(seed.shape) - output.ndim]
     found: dict[Node, Sum] = {}
@@ -218,7 +264,7 @@ def _forwards(
         for part, position in zip(parts, by, strict=True)
     ]
     tensor = _added(through, node, record)
-    return [tidied(tensor, newest, steps=steps, at=node, record=record)]
+    return [tidied(tensor, newest, steps=steps, at=node, record=record, read=parts)]
 
 
 def forward(
@@ -229,6 +275,16 @@ def forward(
 
     A seed's first axes are its input's; by default it is the identity, and the result the Jacobian.
     """
+    if record is not None:
+        return _forward(output, inputs, seeds, record)
+    return _derived(
+        "forward", output, inputs, seeds or [], lambda: _forward(output, inputs, seeds, None)
+    )
+
+
+def _forward(
+    output: Node, inputs: Sequence[Node], seeds: Sequence[Sum] | None, record: Record | None
+) -> list[Sum]:
     if seeds is None:
         seeds = [identity(node.shape) for node in inputs]
     nodes = between(output, inputs)
@@ -298,7 +354,11 @@ def jacobians(
         )
     if output.shape == () or not output.operands:
         return reverse(output, inputs, record=record)
-    return [_cheapest(output, node, record) for node in inputs]
+
+    def derive() -> list[Sum]:
+        return [_cheapest(output, node, record) for node in inputs]
+
+    return derive() if record is not None else _derived("auto", output, inputs, [], derive)
 
 
 def _cheapest(output: Node, start: Node, record: Record | None) -> Sum:
@@ -321,5 +381,5 @@ def _cheapest(output: Node, start: Node, record: Record | None) -> Sum:
             if record is not None:
                 record.append(Taken(cut, Action.JOIN, (left, right), both))
             return both
-    order = reverse if ends[0] <= ends[1] or len(nodes) <= 3 else forward
-    return order(output, [start], record=record)[0]
+    order = _reverse if ends[0] <= ends[1] or len(nodes) <= 3 else _forward
+    return order(output, [start], None, record)[0]

@@ -34,7 +34,7 @@ def _watched(name: str) -> Any:
 
 
 class _Copy(Node):
-    """A node that notes when it is looked at: its shape, dtype and serial number are seen without."""
+    """A node that notes when it is first looked at: its shape, dtype and serial number are seen without."""
 
     __slots__ = ()
 
@@ -62,6 +62,7 @@ class Copies:
         self.looked: dict[Node, None] = {}
         self._behind: dict[Node, int] = {}
         self._originals: dict[Node, Node] = {}
+        self._ahead: dict[Node, int] = {}
         self._first = given[0]
         for node in given:
             self._meet(node, None)
@@ -80,14 +81,19 @@ class Copies:
 
     def _open(self, node: Node, ahead: int) -> None:
         """Let the copy have copies of the operands, and those of theirs, some operations ahead."""
-        copy, operands = self.of[node], node.operands
-        if type(copy) is not _Copy:
+        before = self._ahead.get(node, 0)
+        if ahead <= before:
+            return
+        operands = node.operands
+        if not before:
             if node is not self._first and is_closed(node):
                 return
             if not operands or self._behind[node] >= _DEPTH:
                 return
+            copy = self.of[node]
             opened(copy, node.look, tuple([self._meet(one, node) for one in operands]))
             object.__setattr__(copy, "__class__", _Copy)
+        self._ahead[node] = ahead
         if ahead > 1 and (node is self._first or is_seen_behind(node)):
             for one in operands:
                 self._open(one, ahead - 1)
@@ -95,8 +101,9 @@ class Copies:
     def note(self, copy: Node) -> None:
         """A copy, if it is one of these, is looked at."""
         node = self._originals.get(copy)
-        if node is not None and node not in self.looked:
+        if node is not None:
             self.looked[node] = None
+            object.__setattr__(copy, "__class__", Node)
             self._open(node, _AHEAD + 1)
 
     def original(self, copy: Node) -> Node | None:

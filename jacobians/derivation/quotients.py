@@ -95,6 +95,14 @@ def _may_change(term: Term) -> bool:
     return not seen <= shared
 
 
+def _was_read(term: Term, newest: int) -> bool:
+    """Whether the term is one node that the derivation has made, of a product in which nothing cancels."""
+    if len(term.factors) != 1 or len(term.kept) != len(term.sizes):
+        return False
+    (factor,) = term.factors
+    return factor.operand.serial > newest and factor.operand.operation is contraction
+
+
 def _read_by_letters(operation: object) -> TypeGuard[Multilinear]:
     return isinstance(operation, Multilinear) and operation.spelled
 
@@ -138,7 +146,7 @@ def reduced(term: Term, newest: int, distribute: bool = True) -> list[Term]:
     Nodes up to the serial number ``newest`` are computed in any case. Without ``distribute`` no sum is
     read.
     """
-    if not _may_change(term):
+    if _was_read(term, newest) or not _may_change(term):
         return [term]
     whole = _read(term)
     held = {a for slot in term.slots for a in slot.letters}

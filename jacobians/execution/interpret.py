@@ -19,11 +19,12 @@ from jacobians.execution.steps import OUT, Call, Kernel, Literal, Place, Program
 from jacobians.graph.how import Broadcast, Index, Range, Reshape, Strided, Transpose, View
 from jacobians.ground.caches import ByteCache
 from jacobians.notation.structure import flat_address
-from jacobians.notation.terms import Sum, table_bytes
+from jacobians.notation.terms import Coefficient, Factor, Sum, Term, table_bytes
 
 Array = NDArray[Any]
 Values = dict[str, Any]
 Read = Callable[[Values], Any]
+_LONG = 32  # terms of a sum that is added up term by term (``benchmarks.growth``, rk4)
 
 
 class Bound:
@@ -66,6 +67,56 @@ class Bound:
             out[...] = values[self.program.returned[0]]
             return [out]
         return [values[name] for name in self.program.returned]
+
+
+class Wide:
+    """A long sum: what is read of arrays at the same slots is added up before it is placed."""
+
+    __slots__ = ("_groups", "_placed", "nbytes")
+
+    def __init__(
+        self, groups: Mapping[Term, Sequence[tuple[Coefficient, int]]], shape: tuple[int, ...],
+        shapes: Sequence[tuple[int, ...]], dtype: np.dtype[Any],
+    ) -> None:  # fmt: skip
+        self._groups = list(groups.values())
+        of_groups = tuple([shapes[group[0][1]] for group in self._groups])
+        self._placed = program_for(
+            Sum(shape, tuple(groups)), of_groups, (dtype,) * len(groups), dtype
+        )
+        self.nbytes = self._placed.nbytes + 128 * sum(map(len, self._groups))
+
+    def __call__(self, arrays: Sequence[Any]) -> list[Any]:
+        """The value, alone in a list, as of a program that returns one."""
+        sums = []
+        with np.errstate(all="ignore"):
+            for (coefficient, first), *others in self._groups:
+                found = np.array(arrays[first] * coefficient)
+                for coefficient, place in others:
+                    part = arrays[place]
+                    found += part if coefficient == 1 else part * coefficient
+                sums.append(found)
+        return self._placed(sums)
+
+
+def wide(
+    tensor: Sum, shapes: Sequence[tuple[int, ...]], dtypes: Sequence[np.dtype[Any]],
+    dtype: np.dtype[Any],
+) -> Wide | None:  # fmt: skip
+    """A long sum of few kinds of terms that read one array each; None for any other sum."""
+    if len(tensor.terms) < _LONG or {dtype, *dtypes} != {dtype}:
+        return None
+    groups: dict[Term, list[tuple[Coefficient, int]]] = {}
+    numbers: dict[tuple[Any, ...], int] = {}
+    for term in tensor.terms:
+        if len(term.factors) != 1 or term.factors[0].mask:
+            return None
+        (factor,) = term.factors
+        kind = term.sizes, term.slots, factor.slots, shapes[factor.operand]
+        number = numbers.setdefault(kind, len(numbers))
+        alike = Term(1, term.sizes, (Factor(number, factor.slots),), term.slots)
+        groups.setdefault(alike, []).append((term.coefficient, factor.operand))
+    few = 2 * len(groups) <= len(tensor.terms)
+    return Wide(groups, tensor.shape, shapes, dtype) if few else None
 
 
 # Operands and places

@@ -55,6 +55,9 @@ class Operation:
         How tightly that notation binds (see ``notation.writing``).
     elementwise : bool
         Whether entry ``i`` of the result depends on entry ``i`` of each operand only.
+    direct : callable or None
+        The function of the arrays that gives the value where there are no parameters; none where the
+        value must be checked, or is made of terms.
     """
 
     name: str
@@ -66,6 +69,7 @@ class Operation:
     indexed_latex: str = ""
     binds: int = 2
     elementwise: bool = False
+    direct: Callable[..., Any] | None = None
 
     def __init__(self, **fields: Any) -> None:
         self.__dict__.update(fields)
@@ -90,6 +94,8 @@ class Operation:
 
     def value(self, head: Any, arrays: Sequence[Any]) -> Any:
         """As ``evaluate``, with the parameters of a head of this operation (``looks.head_of``)."""
+        if head is self and self.direct is not None:
+            return self.direct(*arrays)
         return self.evaluate(arrays, named_of(head))
 
     def how(self, node: "Node") -> How:
@@ -295,7 +301,7 @@ _set_look = _set["_look"]
 
 def over(look: Look, operands: tuple[Node, ...]) -> Node:
     """The node that looks like this, of these operands: an existing one if there is an equal one."""
-    uses, key = host_of(operands)._uses, (look.head, *_identities(operands))
+    uses, key = _place_of(look.head, operands)
     known = uses.get(key)
     if known is not None and known.dtype != look.dtype:
         key = (*key, look.dtype)
@@ -324,8 +330,8 @@ def opened(input_: Node, look: Look, operands: tuple[Node, ...]) -> None:
     fields = {"operation": operation, "operands": operands, "parameters": parameters, "_look": look}
     for name, value in fields.items():
         _set[name](input_, value)
-    key = (look.head, *_identities(operands))
-    host_of(operands)._uses.setdefault(key, input_)
+    uses, key = _place_of(look.head, operands)
+    uses.setdefault(key, input_)
 
 
 def set_nearness(node: Node, found: int) -> None:
@@ -377,12 +383,12 @@ def apply(operation: Operation, operands: Iterable[Any], **parameters: Any) -> N
 
 def applied(head: Any, nodes: tuple[Node, ...]) -> Node:
     """As ``apply``, of an operation with its parameters (``head_of``), not all operands numbers."""
-    host, key = host_of(nodes), (head, *_identities(nodes))
-    known = host._uses.get(key)
+    uses, key = _place_of(head, nodes)
+    known = uses.get(key)
     if known is None:
         looks = head, *[n.look.outside for n in nodes]
         made = _made(_INFERRED.get(looks, lambda: _inferred(head, nodes)), nodes)
-        known = host._uses.setdefault(key, made)
+        known = uses.setdefault(key, made)
     return known
 
 
@@ -419,9 +425,21 @@ def host_of(nodes: Sequence[Node]) -> Node:
     return max(nodes, key=lambda n: (type(n.value) not in NUMBERS, n.serial))
 
 
-def _identities(nodes: Sequence[Node]) -> list[Hashable]:
-    """Python numbers by type and bits, other operands by identity."""
-    return [id(n) if n.value is None or not n.is_number else by_bits(n.value) for n in nodes]
+def _place_of(head: Any, nodes: Sequence[Node]) -> tuple[dict[Any, Node], tuple[Hashable, ...]]:
+    """Where the node of an operation on operands is remembered, and by which key.
+
+    Python numbers are in it by type and bits, other operands by identity.
+    """
+    key: list[Hashable] = [head]
+    host = None
+    for node in nodes:
+        if node.value is None:
+            key.append(id(node))
+            if host is None or node.serial > host.serial:
+                host = node
+        else:
+            key.append(by_bits(node.value) if node.is_number else id(node))
+    return (host_of(nodes) if host is None else host)._uses, tuple(key)
 
 
 _WEAK = head_of(None, WEAK)
@@ -469,9 +487,13 @@ def evaluate(nodes: Iterable[Node], values: Mapping[Node, Any]) -> dict[Node, An
     known = dict(values)
     with np.errstate(all="ignore"):
         for node in ordered(nodes, known):
-            if node.operation is None:
+            operation = node.operation
+            if operation is None:
                 known[node] = node.value
+                continue
+            arrays = [known[operand] for operand in node.operands]
+            if operation.direct is None or node.parameters:
+                known[node] = operation.value(node.look.head, arrays)
             else:
-                arrays = [known[operand] for operand in node.operands]
-                known[node] = node.operation.value(node.look.head, arrays)
+                known[node] = operation.direct(*arrays)
     return known

@@ -6,7 +6,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from jacobians.execution.interpret import Bound, program_for
+from jacobians.execution.interpret import Bound, Wide, program_for, wide
 from jacobians.graph.how import ByTerms, ByUfunc, How
 from jacobians.graph.looks import NUMBERS, Parameters, parts_of
 from jacobians.graph.node import Node, weak_type
@@ -69,6 +69,7 @@ class Multilinear(Declared):
             name, arguments=tuple(arguments), forms=tuple(parse_equation(form) for form in forms),
             notation=notation, latex=latex, binds=binds, elementwise=elementwise,
             real=real, checked=checked, _build=build, _value=value, _how=how, _called=called,
+            direct=None if checked else value,
         )  # fmt: skip
 
     @property
@@ -148,12 +149,13 @@ class Multilinear(Declared):
         plan = _PLANS.get((head, *types), lambda: self._plan(parameters, arrays, real))
         return plan(real)[0]
 
-    def _plan(self, parameters: Parameters, arrays: Sequence[Any], real: Sequence[Any]) -> Bound:
+    def _plan(self, parameters: Parameters, arrays: Sequence[Any], real: Sequence[Any]) -> Bound | Wide:
         """How the terms are computed on arrays like these."""
         shapes = tuple([array.shape for array in real])
         tensor = self.structure(shapes, parameters)
         dtype = self._type(tensor, [a if type(a) in NUMBERS else a.dtype for a in arrays])
-        return program_for(tensor, shapes, tuple([array.dtype for array in real]), dtype)
+        dtypes = tuple([array.dtype for array in real])
+        return wide(tensor, shapes, dtypes, dtype) or program_for(tensor, shapes, dtypes, dtype)
 
     def shape(self, shapes: tuple[Shape, ...]) -> Shape:
         """The result's shape, of an operation without parameters."""
@@ -191,11 +193,11 @@ class Multilinear(Declared):
         return numbers_out(relabelled(tensor, node.operands.__getitem__))
 
 
-def _plan_bytes(key: Any, plan: Bound) -> int:
+def _plan_bytes(key: Any, plan: Bound | Wide) -> int:
     return plan.nbytes + bytes_of(parts_of(key[0])[1])
 
 
-_PLANS: ByteCache[Bound] = ByteCache(MOST_KEPT, _plan_bytes)
+_PLANS: ByteCache[Bound | Wide] = ByteCache(MOST_KEPT, _plan_bytes)
 """Plans of terms, by an operation with parameters and what its arrays look like."""
 
 

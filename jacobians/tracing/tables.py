@@ -50,17 +50,21 @@ class TableEntry:
         What memory the result has; see ``ResultKind``.
     refused : dict
         Keywords that are not supported, with the reason.
+    quick : callable, optional
+        Takes the arguments of a call without keywords, as they were given, and returns its result;
+        ``NotImplemented`` where it is not one of the plain calls that it is for.
     """
 
-    __slots__ = ("refused", "result", "run")
+    __slots__ = ("quick", "refused", "result", "run")
 
     def __init__(
         self,
         run: Callable[..., Any],
         result: "ResultKind" = Result.NEW,
         refused: dict[str, str] | None = None,
+        quick: Callable[[Sequence[Any]], Any] | None = None,
     ) -> None:
-        self.run, self.result, self.refused = run, result, refused or {}
+        self.run, self.result, self.refused, self.quick = run, result, refused or {}, quick
 
     def kind(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Result:
         """What memory the result of a call has."""
@@ -92,6 +96,16 @@ def implements(
         for function in functions:
             SUPPORTED[function] = TableEntry(implementation, result, refused)
         return implementation
+
+    return enter
+
+
+def quickly(function: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Enter a function as what plain calls of a NumPy function mean (see ``TableEntry.quick``)."""
+
+    def enter(quick: Callable[..., Any]) -> Callable[..., Any]:
+        SUPPORTED[function].quick = quick
+        return quick
 
     return enter
 

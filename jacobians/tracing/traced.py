@@ -434,6 +434,28 @@ def record(operation: Operation, operands: Sequence[Any], **parameters: Any) -> 
     return recorded(head_of(operation, fixed), operands)
 
 
+def moved(x: Traced, heads: Sequence[Any], real: Any) -> Any:
+    """Operations that only move the entries of an array, one after the other, as NumPy makes it.
+
+    ``real`` is what NumPy makes of the array's value: a number, or a view. ``NotImplemented`` where more
+    must be known: of constants, of what is computed apart, and where the array was written.
+    """
+    here = current()
+    node, value, changes = x.read()
+    if changes or here.apart or (node.operation is None and node.value is not None):
+        return NotImplemented
+    known = here.values
+    known.setdefault(node, value)
+    for head in heads:
+        before = known[node]
+        node = applied(head, (node,))
+        if node not in known:
+            known[node] = parts_of(head)[0].value(head, [before])
+    if isinstance(real, np.ndarray):
+        return x.viewed(real, node)
+    return Traced(node, np.array(real), number=True, trace=x.run)
+
+
 def recorded(head: Any, operands: Sequence[Any]) -> Traced:
     """As ``record``, where the operation with its parameters is known as one object already."""
     operation = parts_of(head)[0]
@@ -472,7 +494,9 @@ def recorded(head: Any, operands: Sequence[Any]) -> Traced:
     node = applied(head, tuple(nodes)) if nodes else apply(operation, nodes, **named_of(head))
     known = known_values.get(node)
     if known is None:
-        value = np.asarray(operation.value(head, values))
+        direct = operation.direct if head is operation else None
+        value = operation.value(head, values) if direct is None else direct(*values)
+        value = np.asarray(value)
         for one in values:
             if value is one:
                 value = value.copy()

@@ -581,6 +581,7 @@ NO_SIZE = {
     "execution.rolling._TRIES": "beginnings from which no loop can be written, beyond which none is sought",
     "execution.rolling._ENDS": "repetitions at the ends that are written out",
     "execution.rolling._PERIOD": "a bound on what is looked for; a longer loop is written out",
+    "derivation.repeated._KEPT": "bytes of a cache, tested in tests/derivation/test_repeated.py",
     "derivation.copies._AHEAD": "operations, up to which results are known as users",
     "ground.caches._OVERHEAD": "bytes of a cache's entry",
     "ground.memory.SHARE": "a part of what is available",

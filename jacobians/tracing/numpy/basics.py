@@ -1,7 +1,7 @@
 """Ufuncs, indexing, reshaping: what every function uses."""
 
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, partial
 from numbers import Integral
 from operator import index
 from typing import Any, NamedTuple
@@ -19,7 +19,7 @@ from jacobians.operations.declare import elementwise
 from jacobians.tracing.handle import concrete_index, plainly
 from jacobians.tracing.session import user_line
 from jacobians.tracing.stand_ins import mirrors
-from jacobians.tracing.tables import SUPPORTED, Result, TableEntry, implements
+from jacobians.tracing.tables import SUPPORTED, Result, TableEntry, implements, quickly
 from jacobians.tracing.traced import (
     ASTYPE,
     CONJ,
@@ -27,6 +27,7 @@ from jacobians.tracing.traced import (
     GETITEM,
     VIEW,
     Traced,
+    moved,
     record,
     recorded,
 )
@@ -126,7 +127,8 @@ def register() -> None:
     """Enter every operation that was declared with a NumPy ufunc."""
     for function, operation in NUMPY.items():
         if isinstance(function, np.ufunc):
-            SUPPORTED.setdefault(function, TableEntry(ufunc(operation, function)))
+            quick = partial(recorded, operation)
+            SUPPORTED.setdefault(function, TableEntry(ufunc(operation, function), quick=quick))
 
 
 @mirrors(np.reshape, result=Result.NUMPYS)
@@ -203,6 +205,25 @@ def getitem(x: Traced, where: Any) -> Any:
     if whole and axis < x.ndim and entry.ndim == 1 and entry.dtype.kind in "iu":
         return take_along(x, entry, axis)
     return arranged(x, lambda c: c[items])
+
+
+@quickly(GETITEM)
+def _read(args: Sequence[Any]) -> Any:
+    """Entries and slices of an array by integers."""
+    x, where = args
+    items = []
+    for item in where if type(where) is tuple else (where,):
+        if type(item) is slice:
+            bounds = item.start, item.stop, item.step
+            if not all(bound is None or type(bound) is int for bound in bounds):
+                return NotImplemented
+            items.append(bounds)
+        elif type(item) is int:
+            items.append(item)
+        else:
+            return NotImplemented
+    entries, shape = _selection(x.shape, tuple(items))
+    return moved(x, [head for head in (entries, shape) if head is not None], x.value[where])
 
 
 def _item(item: Any) -> Any:
