@@ -9,8 +9,8 @@ Contract: a recipe depends on nothing but what its step is given and has looked 
 shapes, dtypes, Python numbers, which operands are the same, and which nodes were traced.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from operator import sub
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from operator import add, sub
 from typing import Any, NamedTuple
 
 from jacobians.derivation.carried import Carried, Shift, Skeleton
@@ -20,7 +20,7 @@ from jacobians.derivation.likely import WIDEST, is_closed, may_cancel
 from jacobians.graph.looks import Look, parts_of
 from jacobians.graph.node import Node, ordered, over
 from jacobians.ground.caches import ByteCache
-from jacobians.ground.interning import by_bits
+from jacobians.ground.interning import Interned, by_bits
 from jacobians.notation.terms import Coefficient, Sum, bytes_of, relabelled, table_bytes
 
 _ANSWERS = 16  # to one question, beyond which no more recipes are made (``benchmarks.growth``)
@@ -110,15 +110,35 @@ class _Known:
         return self.meet(node.operands, [node.look])
 
 
-class _Outsides(dict[Node, Any]):
-    """What is seen of nodes without looking: shape, dtype, age, if it may cancel, and if it is closed."""
+class _Outside:
+    """What is seen of a node without looking: shape, dtype, age, if it may cancel, and if it is closed.
+
+    Equal ones are one object.
+    """
+
+    __slots__ = ("__weakref__", "seen")
+
+    def __init__(self, *seen: Any) -> None:
+        self.seen = seen
+
+
+_OUTSIDES: Interned[_Outside] = Interned()
+
+
+class _Outsides(dict[Node, _Outside]):
+    """What is seen of the nodes of a program without looking."""
 
     def __init__(self, traced: range) -> None:
         self._traced = traced
+        self._known: dict[tuple[Any, ...], _Outside] = {}
 
     def __missing__(self, node: Node) -> Any:
         old = self._traced.start <= node.serial < self._traced.stop
-        found = self[node] = node.look.outside, old, may_cancel(node), is_closed(node)
+        seen = node.look.outside, old, may_cancel(node), is_closed(node)
+        found = self._known.get(seen)
+        if found is None:
+            found = self._known[seen] = _OUTSIDES.get(seen, lambda: _Outside(*seen))
+        self[node] = found
         return found
 
 
@@ -151,7 +171,7 @@ class Links:
             return self._recorded(step, parts, node, lambda part: part.again(base, scale))
         known = _Known(self._outsides)
         seen = known.meet(_given(parts, node), [])
-        key = name, tuple([(p.form, p.shift, by_bits(p.scale)) for p in parts]), seen
+        key = name, tuple([(p.form, p.shift, _bits(p.scale)) for p in parts]), seen
         start = _STARTS.get(key, _Start)
         asked: _Question = start
         answer: tuple[Any, ...] = ()
@@ -168,10 +188,14 @@ class Links:
         nodes = [*known.nodes, *recipe.literals]
         for look, read in recipe.made:
             nodes.append(over(look, tuple([nodes[place] for place in read])))
-        return [
-            Carried(form, tuple([nodes[place] for place in read]), shift, own).again(base, scale)
-            for form, read, shift, own in recipe.results
-        ]
+        moved, times = any(base), type(scale) is not int or scale != 1
+        found = []
+        for form, read, shift, own in recipe.results:
+            if moved:
+                shift = tuple(map(add, shift, base))
+            operands = tuple([nodes[place] for place in read])
+            found.append(Carried(form, operands, shift, own * scale if times else own))
+        return found
 
     def _directly(self, step: TakeStep, parts: Sequence[Carried], node: Node) -> Sequence[Carried]:
         """A step that no recipe is made of."""
@@ -203,6 +227,13 @@ class Links:
             after = carried(one.after).tensor
             self.record.append(Taken(back(one.node), one.rule, tuple(before), after, operand))
         return [carried(tensor) for tensor in found]
+
+
+_ONE = by_bits(1)
+
+
+def _bits(scale: Coefficient) -> Hashable:
+    return _ONE if type(scale) is int and scale == 1 else by_bits(scale)
 
 
 def _common(parts: Sequence[Carried]) -> tuple[Shift, Coefficient, Sequence[Carried]]:

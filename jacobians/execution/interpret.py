@@ -30,12 +30,13 @@ _LONG = 32  # terms of a sum that is added up term by term (``benchmarks.growth`
 class Bound:
     """A program that can be run: its steps as functions."""
 
-    __slots__ = ("_constants", "_steps", "program")
+    __slots__ = ("_alone", "_constants", "_steps", "program")
 
     def __init__(self, program: Program) -> None:
         self.program = in_memory(program)
         self._constants = dict(program.constants)
         steps = self.program.steps
+        self._alone = _only_step(self.program)
         done: list[list[str]] = [[] for _ in steps]
         for name, read in last_reads(steps, self.program.returned).items():
             if 0 <= read < len(steps) and name != OUT:
@@ -53,6 +54,9 @@ class Bound:
 
     def __call__(self, arrays: Sequence[Any], out: Array | None = None) -> list[Any]:
         """The values of what the program returns."""
+        if out is None and self._alone is not None:
+            with np.errstate(all="ignore"):
+                return [self._alone(arrays)]
         values: Values = dict(zip(self.program.inputs, arrays, strict=True))
         values.update(self._constants)
         values[OUT] = out
@@ -67,6 +71,46 @@ class Bound:
             out[...] = values[self.program.returned[0]]
             return [out]
         return [values[name] for name in self.program.returned]
+
+
+def _only_step(program: Program) -> Callable[[Sequence[Any]], Any] | None:
+    """A program that is one ufunc or product of its inputs, as a function of them; None for any other.
+
+    A number that it gives is copied into an array.
+    """
+    step, *more = program.steps or (None,)
+    if step is None or step.shared or program.returned != ((more or [step])[-1].target,):
+        return None
+    if more and not (
+        len(more) == 1 and more[0].kernel is Kernel.COPY
+        and more[0].operands == (Ref(step.target),) and more[0].dtype == step.dtype
+    ):  # fmt: skip
+        return None
+    if isinstance(step.kernel, Ufunc):
+        function = getattr(np, step.kernel.name)
+    elif step.kernel in _PRODUCTS:
+        function = _PRODUCTS[step.kernel]
+    else:
+        return None
+    roots = [operand.root if isinstance(operand, Ref) else "" for operand in step.operands]
+    if isinstance(step.into, Place) or not set(roots) <= set(program.inputs):
+        return None
+    places = [program.inputs.index(root) for root in roots]
+    views = [[_seen(one) for one in operand.views] for operand in step.operands]  # type: ignore[union-attr]
+    if len(places) == 2 and not any(views):
+        first, second = places
+        return lambda arrays: np.asarray(function(arrays[first], arrays[second]))
+
+    def run(arrays: Sequence[Any]) -> Any:
+        given = []
+        for place, seen in zip(places, views, strict=True):
+            found = arrays[place]
+            for one in seen:
+                found = one(found)
+            given.append(found)
+        return np.asarray(function(*given))
+
+    return run
 
 
 class Wide:
@@ -326,6 +370,10 @@ def _stack(step: Step, operands: list[Read]) -> Read:
     return lambda values: np.stack([read(values) for read in operands], dtype=step.dtype)
 
 
+_PRODUCTS: Mapping[Any, Callable[[Any, Any], Any]] = {
+    Kernel.DOT: lambda left, right: left.dot(right),
+    Kernel.MATMUL: np.matmul,
+}
 _KERNELS: Mapping[Kernel, Callable[[Step, list[Read]], Read]] = {
     Kernel.VIEW: _view, Kernel.COPY: _copy, Kernel.CAST: _cast, Kernel.DOT: _dot,
     Kernel.MATMUL: _matmul, Kernel.ADD_UP: _add_up, Kernel.SELECT: _select, Kernel.TAKE: _take,

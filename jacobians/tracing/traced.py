@@ -366,7 +366,8 @@ class Traced(Handle):
     def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Any:
         """The array with another shape."""
         wanted = shape[0] if len(shape) == 1 else shape
-        return call(np.reshape, (self, wanted), {"order": order, "copy": copy})
+        how = {} if order == "C" and copy is None else {"order": order, "copy": copy}
+        return call(np.reshape, (self, wanted), how)
 
     def transpose(self, *axes: Any) -> Any:
         """The array with its axes in another order."""
@@ -437,8 +438,9 @@ def record(operation: Operation, operands: Sequence[Any], **parameters: Any) -> 
 def moved(x: Traced, heads: Sequence[Any], real: Any) -> Any:
     """Operations that only move the entries of an array, one after the other, as NumPy makes it.
 
-    ``real`` is what NumPy makes of the array's value: a number, or a view. ``NotImplemented`` where more
-    must be known: of constants, of what is computed apart, and where the array was written.
+    ``real`` is what NumPy makes of the array's value: a number, or a view; what stands between has its
+    entries in the same order. ``NotImplemented`` where more must be known: of constants, of what is
+    computed apart, and where the array was written.
     """
     here = current()
     node, value, changes = x.read()
@@ -446,14 +448,14 @@ def moved(x: Traced, heads: Sequence[Any], real: Any) -> Any:
         return NotImplemented
     known = here.values
     known.setdefault(node, value)
+    array = np.array(real) if x.number or not isinstance(real, np.ndarray) else real
     for head in heads:
-        before = known[node]
         node = applied(head, (node,))
         if node not in known:
-            known[node] = parts_of(head)[0].value(head, [before])
-    if isinstance(real, np.ndarray):
+            known[node] = array.reshape(node.shape)
+    if array is real:
         return x.viewed(real, node)
-    return Traced(node, np.array(real), number=True, trace=x.run)
+    return Traced(node, array, number=True, trace=x.run)
 
 
 def recorded(head: Any, operands: Sequence[Any]) -> Traced:

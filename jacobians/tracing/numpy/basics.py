@@ -147,6 +147,27 @@ def reshape(a: Any, /, shape: Any = None, order: str = "C", *, copy: Any = None)
     return a if final == a.shape else record(index_maps.reshape, [a], shape=final)
 
 
+@lru_cache(maxsize=1024)
+def _reshaping(shape: tuple[int, ...]) -> Any:
+    return head_of(index_maps.reshape, (("shape", shape),))
+
+
+def reshaped(x: Any, shape: tuple[int, ...]) -> Any:
+    """An array in a shape of as many entries, as an array of its own."""
+    return x if x.shape == shape else recorded(_reshaping(shape), [x])
+
+
+@quickly(np.reshape)
+def _reshape(args: Sequence[Any]) -> Any:
+    x, shape = args if len(args) == 2 else (None, None)
+    sizes = shape if type(shape) is tuple else (shape,)
+    plain = isinstance(x, Traced) and not x.number and all(type(size) is int for size in sizes)
+    if not plain or not x.value.flags.c_contiguous:
+        return NotImplemented
+    real = x.value.reshape(sizes)
+    return moved(x, [] if real.shape == x.shape else [_reshaping(real.shape)], real)
+
+
 def memory_order(a: Any, name: str) -> str:
     """What order "A" or "K" means, by how the entries lie: as they would in NumPy."""
     flags = np.asarray(getattr(a, "value", a)).flags
@@ -176,6 +197,14 @@ def transpose(a: Any, axes: Any = None) -> Any:
     if order == (1, 0):
         return record(products.transpose, [a])
     return record(index_maps.permute, [a], axes=order)
+
+
+@quickly(np.transpose)
+def _transpose(args: Sequence[Any]) -> Any:
+    x = args[0]
+    if len(args) > 1 or not isinstance(x, Traced) or x.number or x.ndim != 2:
+        return NotImplemented
+    return moved(x, [products.transpose], x.value.T)
 
 
 @implements(CONJ, VIEW, result=Result.NUMPYS)

@@ -1,19 +1,21 @@
 """NumPy's functions that join and split arrays: concatenations and slices."""
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from operator import index
 from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
+from jacobians.graph.looks import head_of
 from jacobians.operations import index_maps
 from jacobians.tracing.handle import plainly
-from jacobians.tracing.numpy.basics import call_astype, plain, reshape
+from jacobians.tracing.numpy.basics import call_astype, plain, reshape, reshaped
 from jacobians.tracing.numpy.shapes import along, atleast_1d, atleast_2d, atleast_3d, entries, ravel
 from jacobians.tracing.stand_ins import array, mirrors, stand_in, untyped
 from jacobians.tracing.tables import Result
-from jacobians.tracing.traced import record
+from jacobians.tracing.traced import record, recorded
 
 # Joining
 
@@ -40,7 +42,12 @@ def concatenate(
         raise ValueError(
             "all the input array dimensions except for the concatenation axis must match exactly"
         )
-    return parts[0] if len(parts) == 1 else record(index_maps.concatenate, parts, axis=axis)
+    return parts[0] if len(parts) == 1 else recorded(_joining(axis), parts)
+
+
+@lru_cache(maxsize=64)
+def _joining(axis: int) -> Any:
+    return head_of(index_maps.concatenate, (("axis", axis),))
 
 
 @mirrors(np.stack)
@@ -57,7 +64,7 @@ def stack(
         raise ValueError("all input arrays must have the same shape")
     axis = normalize_axis_index(index(axis), parts[0].ndim + 1)
     shape = (*parts[0].shape[:axis], 1, *parts[0].shape[axis:])
-    return concatenate([reshape(p, shape) for p in parts], axis, dtype=dtype, casting=casting)
+    return concatenate([reshaped(p, shape) for p in parts], axis, dtype=dtype, casting=casting)
 
 
 @mirrors(np.vstack)

@@ -3,6 +3,7 @@
 ``axis`` may be None, an integer of either sign, or a tuple of them, as in NumPy.
 """
 
+from collections.abc import Sequence
 from itertools import accumulate
 from math import prod
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from jacobians.errors import UnsupportedError
-from jacobians.operations import functions, reductions
+from jacobians.operations import functions, products, reductions
 from jacobians.operations.by_rules import Rule
 from jacobians.tracing.numpy.basics import (
     axes_tuple,
@@ -24,8 +25,8 @@ from jacobians.tracing.numpy.basics import (
 from jacobians.tracing.numpy.ufuncs import where
 from jacobians.tracing.session import user_line
 from jacobians.tracing.stand_ins import concrete, mirrors
-from jacobians.tracing.tables import implements, reduced
-from jacobians.tracing.traced import Traced, record
+from jacobians.tracing.tables import implements, quickly, reduced
+from jacobians.tracing.traced import Traced, record, recorded
 
 GIVEN = np._NoValue
 
@@ -79,6 +80,14 @@ def total(
     a = a if dtype is None else call_astype(a, dtype)
     result = sum_over(a, axis=axis, keepdims=keepdims)
     return result + call_astype(initial, result.dtype) if given(initial) else result
+
+
+@quickly(np.sum)
+def _sum(args: Sequence[Any]) -> Any:
+    x = args[0]
+    if len(args) > 1 or not isinstance(x, Traced) or x.dtype.kind != "f":
+        return NotImplemented
+    return recorded(products.total_sum, args)
 
 
 @mirrors(np.mean)
