@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jacobians.errors import UnsupportedError
-from jacobians.graph.node import Node, apply, constant
+from jacobians.graph.node import Node, apply
 from jacobians.notation.slots import Slot, letter_slot, table_slot
 from jacobians.operations import index_maps
 from jacobians.operations.arrangement import Arrangement, arrangement
@@ -143,7 +143,7 @@ class Memory:
             )
         kept = current()
         if first == PLAIN and not np.any(sources):
-            return _constant(values)
+            return kept.unnamed(values)
         if sources.size == 1 or not np.any(sources != first):
             node = _of_one(self._source(first), places)
         else:
@@ -169,7 +169,8 @@ class Memory:
                 where = where[rest != 0]  # zeros are what nothing is assembled into
                 if not where.size:
                     continue
-                operand, found = _constant(np.ravel(values)[where]), np.arange(where.size)
+                operand = current().unnamed(np.ravel(values)[where])
+                found = np.arange(where.size)
             else:
                 operand = self._source(number)
             operands.append(operand)
@@ -197,14 +198,6 @@ def _address(array: Array) -> int:
 
 def _numbered(shape: tuple[int, ...]) -> Array:
     return np.arange(prod(shape), dtype=np.intp).reshape(shape)
-
-
-def _constant(values: Array) -> Node:
-    kept = np.array(values)
-    kept.setflags(write=False)
-    node = constant(kept)
-    current().values[node] = kept
-    return node
 
 
 def _of_one(source: Node, places: Array) -> Node:

@@ -78,6 +78,7 @@ class Session:
         self.readings, self.folds = 0, True  # of sources; operations on constants are constants
         self._constants: dict[int, tuple[Any, Node]] = {}
         self._numbers: dict[Hashable, Node] = {}
+        self._alike: dict[tuple[Any, ...], list[Node]] = {}
 
     def computed_apart(self, node: Node, value: Any) -> Node:
         """What is computed of arrays that nothing is differentiated by; a constant, where it is very much."""
@@ -94,35 +95,61 @@ class Session:
             return self._number(value)
         array = real_array(value, "an argument")
         known = self._constants.get(id(value))
-        if known is not None and _same(known[1].value, array):
+        if known is not None and _same(self.values[known[1]], array):
             return known[1]
         if self._is_known_transpose(array):
             # V.T is read as the transpose of V, so that formulas can say Vᵀ V.
             node = apply(transpose, [self.constant_node(array.base)])
             self.values[node] = self.values[node.operands[0]].T
             return node
-        if self.expressed is not None and array.ndim and id(value) not in self.names:
-            found = self._read(array)
-            if found is not None:
-                return found
+        name = self.names.get(id(value), "")
+        if name:
+            node = self._kept(array, name)
+        elif self.expressed is not None and array.ndim:
+            frame = user_frame()
+            place = frame and (frame.f_code, frame.f_lasti)
+            node = self._one_of_equal(array, place, lambda: self._read(array))
+        else:
+            node = self.unnamed(array)
+        self._constants[id(value)] = (value, node)
+        return node
+
+    def unnamed(self, array: Array) -> Node:
+        """The node of numbers that have no name: one for all that are equal bit by bit."""
+        return self._one_of_equal(array, None, lambda: self._kept(array, ""))
+
+    def _one_of_equal(self, array: Array, place: Any, make: Callable[[], Node]) -> Node:
+        """The node of an array that was met in a place of the code, as of an equal one before it there."""
+        bits = array.tobytes()
+        alike = self._alike.setdefault((place, array.dtype, array.shape, hash(bits)), [])
+        for node in alike:
+            if self.values[node].tobytes() == bits:
+                return node
+        alike.append(make())
+        return alike[-1]
+
+    def _kept(self, array: Array, name: str) -> Node:
+        """A constant of a copy of the array."""
         kept = array.copy()
         kept.setflags(write=False)
-        node = constant(kept, self.names.get(id(value), ""))
+        node = constant(kept, name)
         self.values[node] = kept
-        self._constants[id(value)] = (value, node)
         return node
 
     def constants(self) -> list[tuple[Any, Node]]:
         """What is not traced, and its nodes."""
         return list(self._constants.values())
 
-    def _read(self, value: Any) -> Node | None:
+    def _read(self, array: Array) -> Node:
         """What the user's line computes an array from, while there are not too many such."""
-        read, self.expressed, self.folds = self.expressed, None, False
-        assert read is not None
-        found = read(self, value)
-        self.folds, self.readings = True, self.readings + 1
-        self.expressed = read if self.readings < _MOST_READ else None
+        read, found = self.expressed, None
+        if read is not None and self.readings < _MOST_READ:
+            self.expressed, self.folds = None, False
+            found = read(self, array)
+            self.expressed, self.folds, self.readings = read, True, self.readings + 1
+        if found is None:
+            return self.unnamed(array)
+        self.values.setdefault(found, array.copy())
         return found
 
     def _number(self, value: int | float) -> Node:

@@ -440,11 +440,13 @@ def moved(x: Traced, heads: Sequence[Any], real: Any) -> Any:
 
     ``real`` is what NumPy makes of the array's value: a number, or a view; what stands between has its
     entries in the same order. ``NotImplemented`` where more must be known: of constants, of what is
-    computed apart, and where the array was written.
+    computed apart, where the array was written, and where it does not lie as NumPy's would.
     """
     here = current()
     node, value, changes = x.read()
     if changes or here.apart or (node.operation is None and node.value is not None):
+        return NotImplemented
+    if isinstance(real, np.ndarray) and x.unowned and x.memory().array is not value:
         return NotImplemented
     known = here.values
     known.setdefault(node, value)

@@ -23,12 +23,13 @@ import jacobians as jb
 from jacobians.derivation.powers import _Powers
 from jacobians.execution.interpret import contract
 from jacobians.execution.parallel import parallel
+from jacobians.graph.node import apply, evaluate, input_node
 from jacobians.ground.caches import ByteCache
 from jacobians.notation.rewrite import merge
 from jacobians.notation.slots import distinct, letter_slot, table_slot
 from jacobians.notation.structure import nonzeros
 from jacobians.notation.terms import Factor, Sum, Term
-from jacobians.operations.products import einsum
+from jacobians.operations.products import contraction, einsum
 from jacobians.optimising import gram
 from tests.numerical import complex_step
 
@@ -478,6 +479,22 @@ def alike(n: int) -> Direct:
     return Direct(lambda: contract(merge(Sum((), tuple(terms))), [B], np.float64), exact)
 
 
+def long_sum(n: int) -> Direct:
+    """So many multiples of vectors, half of them from the second entry on, added up."""
+    arrays = rng(n).normal(size=(n, 3))
+    nodes = [input_node(f"x{k}", (3,)) for k in range(n)]
+    terms = []
+    for k in range(n):
+        late = k % 2
+        slot = letter_slot(0, 1, late)
+        terms.append(Term(k + 1, (3 - late,), (Factor(k, (slot,)),), (slot,)))
+    node = apply(contraction, nodes, tensor=Sum((3,), tuple(terms)))
+    whole = np.arange(1, n + 1)[:, None] * arrays
+    whole[1::2, 0] = 0
+    given = dict(zip(nodes, arrays, strict=True))
+    return Direct(lambda: evaluate([node], given)[node], whole.sum(axis=0))
+
+
 Make = Callable[[int], Judged | Direct]
 BOTH_SIDES: dict[str, tuple[tuple[Make, tuple[int, ...]], ...]] = {
     "execution.passes.REUSE": ((elementwise, (1, 2, 1023, 1024, 1025)),),
@@ -491,6 +508,7 @@ BOTH_SIDES: dict[str, tuple[tuple[Make, tuple[int, ...]], ...]] = {
     ),
     "execution.contracting.STRIDED": ((layered, (1, 31, 32, 33)),),
     "execution.contracting.SHORT": ((inverse, (1, 2, 21, 22, 23, 24)),),
+    "execution.interpret._LONG": ((long_sum, (1, 31, 32, 33, 200)),),
     "execution.exact._CHUNK": ((masked, (3, 1 << 18, (1 << 20) + 1)),),
     "execution.ordering.MOST": ((product_of, (3, 4, 5, 6, 7, 8, 9)),),
     "optimising.gram._WIDE": ((weighted, (1, 15, 16, 17)),),

@@ -257,13 +257,36 @@ def test_what_is_closed_over_is_read_from_the_source(f, index, matrix) -> None:
 def test_not_too_many_sources_are_read(count: int, seen: bool) -> None:
     def f(z):
         total = 0.0
-        for _ in range(count):
+        for n in range(count):
+            total = total + (A[0] + n * B[0]) * z
+        return total + (A[0] - B[0]) * z
+
+    J = jb.jacobian(f)(x)
+    exact = count * A[0] + count * (count - 1) / 2 * B[0] + A[0] - B[0]
+    np.testing.assert_allclose(J.dense(), np.diag(exact))
+    assert ("c" not in J.formula()) is seen
+
+
+def test_equal_arrays_of_one_place_are_read_once() -> None:
+    def f(z):
+        total = 0.0
+        for n in range(60):
             total = total + (A[0] + B[0]) * z
         return total + (A[0] - B[0]) * z
 
     J = jb.jacobian(f)(x)
-    np.testing.assert_allclose(J.dense(), np.diag(count * (A[0] + B[0]) + A[0] - B[0]))
-    assert ("c" not in J.formula()) is seen
+    np.testing.assert_allclose(J.dense(), np.diag(61 * A[0] + 59 * B[0]))
+    assert "c" not in J.formula()
+
+
+def test_equal_arrays_of_two_places_are_told_apart() -> None:
+    S = A[:3, :3] + A[:3, :3].T  # as its transpose, bit by bit
+
+    def f(z):
+        return (S + S) @ z + (S.T * 2) @ z**2
+
+    formula = jb.jacobian(f)(x[:3]).formula()
+    assert formula == "4 S_ki z_k + 2 S_ik"
 
 
 def test_hessian_of_log_sum_exp() -> None:
