@@ -196,9 +196,7 @@ def _backwards(
     for position in by if tensor.terms else ():
         part = _through(tensor, node, position, record, backwards=True)
         operand = node.operands[position]
-        carried.append(
-            tidied(part, newest, steps=steps, at=operand, record=record, read=[tensor])
-        )
+        carried.append(tidied(part, newest, steps=steps, at=operand, record=record, read=[tensor]))
     return carried
 
 

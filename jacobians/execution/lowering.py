@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from jacobians.errors import UnsupportedError
-from jacobians.execution.building import Builder, Operand, aligned, seen
+from jacobians.execution.building import WHOLE, Builder, Operand, aligned, seen
 from jacobians.execution.contracting import Array, Contraction
 from jacobians.execution.passes import alive, filled_out, into_out
 from jacobians.execution.placing import fills, is_whole, placed
 from jacobians.execution.repeating import repeated
 from jacobians.execution.steps import Kernel, Literal, Program, Ref, Ufunc, literal
-from jacobians.graph.how import ByAdding, ByCall, ByCast, ByTerms, ByUfunc, ByViews
+from jacobians.graph.how import ByAdding, ByCall, ByCast, ByTerms, ByUfunc, ByViews, Index
 from jacobians.graph.node import Node, is_weak, ordered
 from jacobians.notation.terms import Sum, whole
 
@@ -91,7 +91,7 @@ def _dense(
 ) -> Program:  # fmt: skip
     """Steps for a dense result, into the caller's array if there is one."""
     wanted = np.dtype(dtype)
-    name = _sum(builder, tensor, arrays, wanted, given=True)
+    name = _sum(builder, tensor, arrays, wanted, given=True).root
     last = builder.steps[-1] if builder.steps else None
     if last is not None and not last.target and last.writes == name:
         builder.steps[:] = filled_out(builder.steps, name, tensor.shape, wanted)
@@ -178,11 +178,9 @@ def _lowered(builder: Builder, node: Node, operands: list[Operand]) -> Operand:
             return builder.emit(Kernel.CAST, operands, node.shape, node.dtype)
         case ByTerms(terms):
             arrays = [_array(o, n) for o, n in zip(operands, node.operands, strict=True)]
-            return Ref(
-                repeated(
-                    builder, node.look, arrays,
-                    lambda own, given: _sum(own, terms, given.__getitem__, node.dtype),
-                )
+            return repeated(
+                builder, node.look, arrays,
+                lambda own, given: _sum(own, terms, given.__getitem__, node.dtype),
             )  # fmt: skip
         case ByCall(name, function, parameters, home, flops):
             kernel = builder.call(name, function, home)
@@ -200,16 +198,17 @@ def _array(operand: Operand, node: Node) -> Array:
 def _sum(
     builder: Builder, tensor: Sum, arrays: Callable[[Any], Array], dtype: np.dtype[Any],
     *, given: bool = False,
-) -> str:  # fmt: skip
-    """Steps for a sum of terms; the variable that holds its value."""
+) -> Ref:  # fmt: skip
+    """Steps for a sum of terms; what holds its value."""
     wide = _common([arrays(operand) for operand in tensor.operands], dtype)
     if wide != dtype:
-        name = _sum(builder, tensor, arrays, wide)
-        return builder.emit(Kernel.CAST, [Ref(name)], tensor.shape, dtype).root
+        found = _sum(builder, tensor, arrays, wide)
+        return builder.emit(Kernel.CAST, [found], tensor.shape, dtype)
     terms = Contraction(builder, arrays, dtype)
     first = next((t for t in tensor.terms if is_whole(t, tensor.shape)), None)
     if first is None or not all(fills(term, tensor.shape) for term in tensor.terms):
-        return placed(tensor, terms, given=given).root
+        alone = None if given else _with_ones(tensor, terms)
+        return alone or placed(tensor, terms, given=given)
     axes = range(len(tensor.shape))
     total, *rest = [
         literal(term.coefficient) if value is None else aligned(value, axes)
@@ -218,7 +217,29 @@ def _sum(
     ]
     for other in rest:
         total = builder.ufunc("add", [total, other], tensor.shape, dtype)
-    return _variable(builder, total, tensor.shape, dtype)
+    if given or isinstance(total, Literal):
+        return Ref(_variable(builder, total, tensor.shape, dtype))
+    return total
+
+
+def _with_ones(tensor: Sum, terms: Contraction) -> Ref | None:
+    """The value of the only term where it is the tensor but for axes of size 1, as a view of it."""
+    shape = tensor.shape
+    if len(tensor.terms) != 1 or 1 not in shape:
+        return None
+    (term,) = tensor.terms
+    long = [axis for axis, size in enumerate(shape) if size != 1]
+    kept = tuple(slot for slot, size in zip(term.slots, shape, strict=True) if size != 1)
+    core = term._replace(slots=kept)
+    if not is_whole(core, [shape[axis] for axis in long]):
+        return None
+    value = terms.term(core)
+    if value is None:
+        return None
+    named = value._replace(letters=tuple([long[letter] for letter in value.letters]))
+    ones = Index(tuple([None if size == 1 else WHOLE for size in shape]))
+    found = seen(aligned(named, long), ones)
+    return found if isinstance(found, Ref) else None
 
 
 def _common(arrays: Sequence[Array], dtype: np.dtype[Any]) -> np.dtype[Any]:

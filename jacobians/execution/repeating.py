@@ -16,16 +16,16 @@ from jacobians.graph.looks import Look, parts_of
 from jacobians.ground.caches import ByteCache
 from jacobians.notation.terms import bytes_of
 
-Lower = Callable[[Builder, Sequence[Array]], str]
-"""Adds the steps for a sum of terms over arrays to a program; the variable that holds its value."""
+Lower = Callable[[Builder, Sequence[Array]], Ref]
+"""Adds the steps for a sum of terms over arrays to a program; what holds its value."""
 
 
 class _Lowered(NamedTuple):
-    """The steps over placeholders, and the variable that holds the value."""
+    """The steps over placeholders, and what holds the value."""
 
     steps: tuple[Step, ...]
     constants: dict[str, NDArray[Any]]
-    result: str
+    result: Ref
 
 
 def _weight(key: Any, lowered: _Lowered) -> int:
@@ -40,7 +40,7 @@ def _weight(key: Any, lowered: _Lowered) -> int:
 _LOWERED: ByteCache[_Lowered] = ByteCache(1 << 24, _weight)
 
 
-def repeated(builder: Builder, look: Look, arrays: Sequence[Array], lower: Lower) -> str:
+def repeated(builder: Builder, look: Look, arrays: Sequence[Array], lower: Lower) -> Ref:
     """``lower(builder, arrays)`` for a node of this look."""
     names: dict[str, str] = {}
     seen: list[Any] = []
@@ -59,7 +59,7 @@ def repeated(builder: Builder, look: Look, arrays: Sequence[Array], lower: Lower
         renamed[name] = made.root
     for step in lowered.steps:
         _add(builder, step, renamed)
-    return renamed[lowered.result]
+    return Ref(renamed[lowered.result.root], lowered.result.views)
 
 
 def _recorded(names: dict[str, str], arrays: Sequence[Array], lower: Lower) -> _Lowered:

@@ -149,7 +149,9 @@ class Multilinear(Declared):
         plan = _PLANS.get((head, *types), lambda: self._plan(parameters, arrays, real))
         return plan(real)[0]
 
-    def _plan(self, parameters: Parameters, arrays: Sequence[Any], real: Sequence[Any]) -> Bound | Wide:
+    def _plan(
+        self, parameters: Parameters, arrays: Sequence[Any], real: Sequence[Any]
+    ) -> Bound | Wide:
         """How the terms are computed on arrays like these."""
         shapes = tuple([array.shape for array in real])
         tensor = self.structure(shapes, parameters)

@@ -159,10 +159,11 @@ def reshaped(x: Any, shape: tuple[int, ...]) -> Any:
 
 @quickly(np.reshape)
 def _reshape(args: Sequence[Any]) -> Any:
-    x, shape = args if len(args) == 2 else (None, None)
-    sizes = shape if type(shape) is tuple else (shape,)
-    plain = isinstance(x, Traced) and not x.number and all(type(size) is int for size in sizes)
-    if not plain or not x.value.flags.c_contiguous:
+    x, *given = args
+    sizes = given[0] if len(given) == 1 and type(given[0]) is tuple else tuple(given)
+    if len(given) != 1 or not isinstance(x, Traced) or x.number:
+        return NotImplemented
+    if not all(type(size) is int for size in sizes) or not x.value.flags.c_contiguous:
         return NotImplemented
     real = x.value.reshape(sizes)
     return moved(x, [] if real.shape == x.shape else [_reshaping(real.shape)], real)
@@ -240,7 +241,7 @@ def getitem(x: Traced, where: Any) -> Any:
 def _read(args: Sequence[Any]) -> Any:
     """Entries and slices of an array by integers."""
     x, where = args
-    items = []
+    items: list[Any] = []
     for item in where if type(where) is tuple else (where,):
         if type(item) is slice:
             bounds = item.start, item.stop, item.step

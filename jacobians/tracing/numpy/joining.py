@@ -15,7 +15,7 @@ from jacobians.tracing.numpy.basics import call_astype, plain, reshape, reshaped
 from jacobians.tracing.numpy.shapes import along, atleast_1d, atleast_2d, atleast_3d, entries, ravel
 from jacobians.tracing.stand_ins import array, mirrors, stand_in, untyped
 from jacobians.tracing.tables import Result
-from jacobians.tracing.traced import record, recorded
+from jacobians.tracing.traced import recorded
 
 # Joining
 

@@ -270,7 +270,7 @@ def test_not_too_many_sources_are_read(count: int, seen: bool) -> None:
 def test_equal_arrays_of_one_place_are_read_once() -> None:
     def f(z):
         total = 0.0
-        for n in range(60):
+        for _ in range(60):
             total = total + (A[0] + B[0]) * z
         return total + (A[0] - B[0]) * z
 
