@@ -1,4 +1,4 @@
-"""Programs that were derived before: what looks the same is not derived again, and nothing else is taken for it."""
+"""Programs that were derived before: what looks the same is derived once, and nothing else is taken for it."""
 
 import gc
 import itertools
@@ -20,7 +20,6 @@ RNG = np.random.default_rng(20261130)
 def fresh():
     for cache in (repeated._PROGRAMS, repeated._SEEN, links._STARTS):
         cache.clear()
-    yield
 
 
 def derived(run, monkeypatch):
