@@ -5,6 +5,7 @@ node for node is derived alike, by the contract of ``links``. The first time a p
 second time what was made of its nodes is kept, and from then on it is made of others' again.
 """
 
+import weakref
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
@@ -44,8 +45,11 @@ def _weight(key: tuple[Any, ...], program: _Made) -> int:
 
 
 _PROGRAMS: ByteCache[_Made] = ByteCache(_KEPT, _weight)
-_SEEN: ByteCache[list[bool]] = ByteCache(1 << 16, lambda *_: 0)
-"""Whether a program was seen, by its hash: of most programs that are seen once nothing need be kept."""
+_SEEN: ByteCache[list[Any]] = ByteCache(1 << 18, lambda _, looks: 64 * len(looks))
+"""The looks in programs that were seen, by the programs' hashes, which say nothing once a look is gone.
+
+Of most programs that are seen once nothing need be kept.
+"""
 
 
 def derived_once(
@@ -71,8 +75,8 @@ def derived_once(
             key.extend([places[operand] for operand in node.operands])
     program = tuple(key)
     seen = _SEEN.get(hash(program), list)
-    if not seen:
-        seen.append(True)
+    if not seen or any(look() is None for look in seen):
+        seen[:] = [weakref.ref(look) for look in {node.look for node in nodes}]
         return derive()
     return _PROGRAMS.get(program, lambda: _learned(derive(), places)).of(nodes)
 

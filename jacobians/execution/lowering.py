@@ -136,7 +136,7 @@ def _needed(
     """Steps for nodes and what they depend on; the operand that each is."""
     known: dict[Node, Operand] = {node: Ref(name) for node, name in inputs.items()}
     known.update(before)
-    for node in ordered(nodes, known):
+    for node in sorted(ordered(nodes, known), key=lambda node: node.serial):
         if node in fixed:
             known[node] = builder.constant(fixed[node], node.name)
         else:
