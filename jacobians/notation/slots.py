@@ -116,6 +116,8 @@ def combine(slots: Iterable[tuple[int, Slot]], sizes: Sequence[int]) -> Slot:
             known = parts.get(letter, 0)
             if isinstance(stride, int) and isinstance(known, int):
                 parts[letter] = known + scale * stride
+            elif known == 0 and scale == 1:
+                parts[letter] = stride
             else:
                 size = sizes[letter]
                 values = column(known, size) + scale * column(stride, size)
