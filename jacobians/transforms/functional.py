@@ -6,7 +6,7 @@ as it depends on the outer inputs.
 """
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -51,18 +51,25 @@ Array = NDArray[Any]
 _SHOWN_NODES = 60  # of a recording's repr
 
 
-def _finished(run: Run, node: Node) -> Any:
-    """The value of a node: a new array, or traced if it depends on an outer function's inputs."""
-    if run.reaches_outside([node]):
-        return in_session(node)
-    return np.array(evaluate([node], run.here.values)[node])
+def _finished(run: Run, nodes: Sequence[Node]) -> list[Any]:
+    """The values of nodes: new arrays, or traced if they depend on an outer function's inputs."""
+    own = [node for node in dict.fromkeys(nodes) if not run.reaches_outside([node])]
+    values = evaluate(own, run.here.values)
+    return [np.array(values[node]) if node in own else in_session(node) for node in nodes]
 
 
-def _tensor(run: Run, block: Block) -> Any:
-    """A block as a tensor of its own values; traced if it depends on an outer function's inputs."""
-    if run.reaches_outside(block.terms.operands):
-        return TracedTensor(block)
-    values = evaluate(block.values.values(), run.here.values)
+def _tensors(run: Run, blocks: Sequence[Block]) -> list[Any]:
+    """Blocks as tensors of their own values; traced if they depend on an outer function's inputs."""
+    outside = [run.reaches_outside(block.terms.operands) for block in blocks]
+    own = [block for block, out in zip(blocks, outside, strict=True) if not out]
+    values = evaluate([node for block in own for node in block.values.values()], run.here.values)
+    return [
+        TracedTensor(block) if out else _tensor(block, values)
+        for block, out in zip(blocks, outside, strict=True)
+    ]
+
+
+def _tensor(block: Block, values: Mapping[Node, Any]) -> JacobianTensor:
     return JacobianTensor(
         block.named,
         block.out_ndim,
@@ -92,12 +99,11 @@ def _transform(f: Callable[..., Any], kind: Kind, wrt: Wrt, strategy: Strategy =
         with run_with(f, args, kwargs, wrt) as run:
             derived = Derived(f, kind, run, run.arguments, strategy)
             if not kind.gradient:
-                return derived.structured([_tensor(run, block) for block in derived.blocks])
-            found = [
-                like(_finished(run, as_single_node(block.terms)), block.dtype)
-                for block in derived.blocks
-            ]
-            gradients = derived.structured(found)
+                return derived.structured(_tensors(run, derived.blocks))
+            blocks = derived.blocks
+            found = _finished(run, [as_single_node(block.terms) for block in blocks])
+            dtypes = [block.dtype for block in blocks]
+            gradients = derived.structured(list(map(like, found, dtypes)))
             return (_output(run, run.outputs[0]), gradients) if kind.valued else gradients
 
     made: Any = transform
@@ -279,7 +285,6 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
 
     def _pulled_back(leaves: Sequence[Any]) -> tuple[Any, ...]:
         """As ``pullback`` inside an outer function: with G's nodes in place of the seeds."""
-        result: list[Any] = []
         with session() as here:
             here.values.update(kept)
             upstream = []
@@ -296,9 +301,8 @@ def vjp(f: Callable[..., Any], *args: Any) -> tuple[Any, Callable[[Any], tuple[A
                 reverse(node, run.inputs, whole(seed, seed.shape))
                 for node, seed in zip(outputs, upstream, strict=True)
             ]
-            for number, dtype in enumerate(dtypes):
-                node = as_single_node(added([part[number] for part in parts]))
-                result.append(like(_finished(inside, node), dtype))
+            nodes = [as_single_node(added([p[n] for p in parts])) for n in range(len(dtypes))]
+            result = list(map(like, _finished(inside, nodes), dtypes))
         return _for_all(result)
 
     return values, pullback
@@ -345,13 +349,12 @@ def jvp(f: Callable[..., Any], args: Sequence[Any], directions: Sequence[Any]) -
             seed = input_node("d", node.shape, given.dtype)
             run.here.values[seed] = given
             seeds.append(seed)
-        changes = []
-        for output in run.outputs:
-            node = output_node(output)
+        outputs = [output_node(output) for output in run.outputs]
+        totals = []
+        for node in outputs:
             parts = forward(node, run.inputs, [whole(seed, seed.shape) for seed in seeds])
-            total = added(parts) if parts else Sum(node.shape, ())
-            change = _finished(run, as_single_node(total))
-            changes.append(like(change, node.dtype))
+            totals.append(as_single_node(added(parts) if parts else Sum(node.shape, ())))
+        changes = list(map(like, _finished(run, totals), [node.dtype for node in outputs]))
         return run.treedef.restore([_output(run, o) for o in run.outputs]), run.treedef.restore(
             changes
         )
