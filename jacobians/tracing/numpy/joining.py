@@ -14,8 +14,8 @@ from jacobians.tracing.handle import plainly
 from jacobians.tracing.numpy.basics import call_astype, plain, reshape, reshaped
 from jacobians.tracing.numpy.shapes import along, atleast_1d, atleast_2d, atleast_3d, entries, ravel
 from jacobians.tracing.stand_ins import array, mirrors, stand_in, untyped
-from jacobians.tracing.tables import Result
-from jacobians.tracing.traced import recorded
+from jacobians.tracing.tables import Result, quickly
+from jacobians.tracing.traced import Traced, recorded
 
 # Joining
 
@@ -50,6 +50,28 @@ def _joining(axis: int) -> Any:
     return head_of(index_maps.concatenate, (("axis", axis),))
 
 
+def _plain_parts(args: Sequence[Any], more: int) -> tuple[Sequence[Any], int] | None:
+    """Several arrays to be joined along an axis of what they have and ``more``; None where more must be known."""
+    parts, axis = args[0], args[1] if len(args) == 2 else 0
+    if len(args) > 2 or type(parts) not in (list, tuple) or type(axis) is not int or len(parts) < 2:
+        return None
+    if not all(isinstance(part, Traced) or type(part) is np.ndarray for part in parts):
+        return None
+    ndim = len(parts[0].shape) + more
+    return (parts, axis % ndim) if -ndim <= axis < ndim else None
+
+
+@quickly(np.concatenate)
+def _concatenate(args: Sequence[Any]) -> Any:
+    found = _plain_parts(args, 0)
+    if found is None:
+        return NotImplemented
+    parts, axis = found
+    if len({(*p.shape[:axis], -1, *p.shape[axis + 1 :]) for p in parts}) != 1:
+        return NotImplemented
+    return recorded(_joining(axis), parts)
+
+
 @mirrors(np.stack)
 def stack(
     arrays: Any,
@@ -65,6 +87,17 @@ def stack(
     axis = normalize_axis_index(index(axis), parts[0].ndim + 1)
     shape = (*parts[0].shape[:axis], 1, *parts[0].shape[axis:])
     return concatenate([reshaped(p, shape) for p in parts], axis, dtype=dtype, casting=casting)
+
+
+@quickly(np.stack)
+def _stack(args: Sequence[Any]) -> Any:
+    found = _plain_parts(args, 1)
+    if found is None or len({part.shape for part in found[0]}) != 1:
+        return NotImplemented
+    parts, axis = found
+    shape = parts[0].shape
+    shape = (*shape[:axis], 1, *shape[axis:])
+    return recorded(_joining(axis), [reshaped(part, shape) for part in parts])
 
 
 @mirrors(np.vstack)

@@ -19,8 +19,8 @@ from jacobians.tracing.handle import plainly
 from jacobians.tracing.numpy.basics import call_astype, expand
 from jacobians.tracing.session import user_line
 from jacobians.tracing.stand_ins import array, mirrors
-from jacobians.tracing.tables import Result
-from jacobians.tracing.traced import Traced, record
+from jacobians.tracing.tables import Result, quickly
+from jacobians.tracing.traced import Traced, record, recorded
 
 Function = Callable[..., Any]
 
@@ -77,6 +77,18 @@ def _to_end(x: Any, places: tuple[int, ...]) -> Any:
 def matmul(a: Any, b: Any) -> Any:
     """numpy.matmul."""
     return record(products.matmul, [a, b])
+
+
+@quickly(np.matmul)
+def _matmul(args: Sequence[Any]) -> Any:
+    a, b = args
+    for one in args:
+        plain = isinstance(one, Traced) or type(one) is np.ndarray
+        if not plain or not 0 < one.ndim < 3:
+            return NotImplemented
+    if a.shape[-1] != b.shape[0]:
+        return NotImplemented
+    return recorded(products.matmul, args)
 
 
 @mirrors(np.linalg.matmul)
