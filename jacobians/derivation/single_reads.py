@@ -2,7 +2,7 @@
 
 from jacobians.graph.node import apply
 from jacobians.notation.terms import Factor, Sum
-from jacobians.operations.index_maps import reshape, slices
+from jacobians.operations.index_maps import selection, slices
 
 
 def by_entries(tensor: Sum) -> Sum:
@@ -20,7 +20,7 @@ def _entry(factor: Factor) -> Factor:
         return factor
     starts = tuple([s.constant if own else 0 for s, own in zip(factor.slots, fixed, strict=True)])
     kept = tuple([1 if own else n for n, own in zip(shape, fixed, strict=True)])
-    rest = tuple([n for n, own in zip(shape, fixed, strict=True) if not own])
-    part = apply(slices, [factor.operand], starts=starts, steps=(1,) * len(shape), shape=kept)
+    dropped = tuple([axis for axis, own in enumerate(fixed) if own])
+    named = dict(selection(starts, (1,) * len(shape), kept, dropped))
     slots = tuple([s for s, own in zip(factor.slots, fixed, strict=True) if not own])
-    return Factor(apply(reshape, [part], shape=rest), slots, factor.mask)
+    return Factor(apply(slices, [factor.operand], **named), slots, factor.mask)

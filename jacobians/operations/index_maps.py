@@ -55,16 +55,23 @@ permute = index_map(
 )  # fmt: skip
 
 
-def _slice(_: Shape, *, starts: Shape, steps: Shape, shape: Shape) -> Sum:
+def _slice(
+    _: Shape, *, starts: Shape, steps: Shape, shape: Shape, dropped: Shape = ()
+) -> Sum:  # fmt: skip
     reads = tuple(
         letter_slot(n, step, start)
         for n, (start, step) in enumerate(zip(starts, steps, strict=True))
     )
-    return total(shape, [normal(1, shape, [Factor(0, reads)], plain_slots(shape))])
+    kept = [n for n in range(len(shape)) if n not in dropped]
+    writes = [letter_slot(n) for n in kept]
+    return total([shape[n] for n in kept], [normal(1, shape, [Factor(0, reads)], writes)])
 
 
-def _slice_value(X: Any, *, starts: Shape, steps: Shape, shape: Shape) -> Any:
-    return X[tuple(_python_slice(*triple) for triple in zip(starts, steps, shape, strict=True))]
+def _slice_value(
+    X: Any, *, starts: Shape, steps: Shape, shape: Shape, dropped: Shape = ()
+) -> Any:  # fmt: skip
+    triples = enumerate(zip(starts, steps, shape, strict=True))
+    return X[(*(t[0] if n in dropped else _python_slice(*t) for n, t in triples), ...)]
 
 
 def _python_slice(start: int, step: int, size: int) -> slice:
@@ -75,12 +82,22 @@ def _python_slice(start: int, step: int, size: int) -> slice:
 def _ranges(node: Node) -> ByViews:
     given = dict(node.parameters)
     (operand,) = node.operands
+    dropped = given.get("dropped", ())
     each = zip(given["starts"], given["steps"], given["shape"], operand.shape, strict=True)
-    return ByViews((Index(tuple([range_of(*one) for one in each])),))
+    items = [one[0] if n in dropped else range_of(*one) for n, one in enumerate(each)]
+    return ByViews((Index(tuple(items)),))
 
 
 slices = index_map("slice", ("X",), _slice, value=_slice_value, how=_ranges)
-"""``X[start::step]`` along every axis, with the number of entries taken."""
+"""``X[start::step]`` along every axis, with the number of entries taken; ``dropped`` axes have one, and go."""
+
+
+def selection(
+    starts: Shape, steps: Shape, shape: Shape, dropped: Shape
+) -> tuple[tuple[str, Shape], ...]:  # fmt: skip
+    """The parameters of ``slices``, the same for the same entries."""
+    named = (("shape", shape), ("starts", starts), ("steps", steps))
+    return (("dropped", dropped), *named) if dropped else named
 
 
 def _gather(X: Shape, *, index: Table, along: int) -> Sum:
@@ -223,6 +240,23 @@ def _concatenate(*shapes: Shape, axis: int) -> Sum:
 concatenate = index_map(
     "concatenate", (), _concatenate, value=lambda *arrays, axis: np.concatenate(arrays, axis)
 )
+
+
+def _stack(*shapes: Shape, axis: int) -> Sum:
+    part = shapes[0]
+    shape = (*part[:axis], len(shapes), *part[axis:])
+    slots = plain_slots(part)
+    return total(
+        shape,
+        [
+            normal(1, part, [Factor(n, slots)], (*slots[:axis], Slot(n), *slots[axis:]))
+            for n in range(len(shapes))
+        ],
+    )
+
+
+stack = index_map("stack", (), _stack, value=lambda *arrays, axis: np.stack(arrays, axis))
+"""Arrays of one shape along a new axis."""
 
 
 def _broadcast(X: Shape, *, shape: Shape) -> Sum:

@@ -152,11 +152,6 @@ def _reshaping(shape: tuple[int, ...]) -> Any:
     return head_of(index_maps.reshape, (("shape", shape),))
 
 
-def reshaped(x: Any, shape: tuple[int, ...]) -> Any:
-    """An array in a shape of as many entries, as an array of its own."""
-    return x if x.shape == shape else recorded(_reshaping(shape), [x])
-
-
 @quickly(np.reshape)
 def _reshape(args: Sequence[Any]) -> Any:
     x, *given = args
@@ -309,21 +304,23 @@ def _selection(shape: tuple[int, ...], items: tuple[Any, ...]) -> _Selection:
         elif item is not None:
             full.append(item)
     full += [slice(None)] * (len(shape) - len(full))
-    starts, steps, sizes = [], [], []
-    for item, size in zip(full, shape, strict=True):
+    starts, steps, sizes, axes = [], [], [], []
+    for axis, (item, size) in enumerate(zip(full, shape, strict=True)):
         if isinstance(item, slice):
             start, stop, step = item.indices(size)
             sizes.append(len(range(start, stop, step)))
         else:
             start, step = item % size, 1
             sizes.append(1)
+            axes.append(axis)
         starts.append(start)
         steps.append(step)
-    read = tuple(sizes)
-    shaped = None if final == read else head_of(index_maps.reshape, (("shape", final),))
-    if read == shape and not any(starts) and all(s == 1 for s in steps):
+    read, dropped = tuple(sizes), tuple(axes)
+    kept = tuple([size for axis, size in enumerate(read) if axis not in axes])
+    shaped = None if final == kept else head_of(index_maps.reshape, (("shape", final),))
+    if read == shape and not axes and not any(starts) and all(s == 1 for s in steps):
         return _Selection(None, shaped)
-    named = (("shape", read), ("starts", tuple(starts)), ("steps", tuple(steps)))
+    named = index_maps.selection(tuple(starts), tuple(steps), read, dropped)
     return _Selection(head_of(index_maps.slices, named), shaped)
 
 

@@ -11,7 +11,7 @@ from numpy.lib.array_utils import normalize_axis_index
 from jacobians.graph.looks import head_of
 from jacobians.operations import index_maps
 from jacobians.tracing.handle import plainly
-from jacobians.tracing.numpy.basics import call_astype, plain, reshape, reshaped
+from jacobians.tracing.numpy.basics import call_astype, plain, reshape
 from jacobians.tracing.numpy.shapes import along, atleast_1d, atleast_2d, atleast_3d, entries, ravel
 from jacobians.tracing.stand_ins import array, mirrors, stand_in, untyped
 from jacobians.tracing.tables import Result, quickly
@@ -85,8 +85,15 @@ def stack(
     if len({p.shape for p in parts}) != 1:
         raise ValueError("all input arrays must have the same shape")
     axis = normalize_axis_index(index(axis), parts[0].ndim + 1)
+    if dtype is None and len(parts) > 1:
+        return recorded(_stacking(axis), parts)
     shape = (*parts[0].shape[:axis], 1, *parts[0].shape[axis:])
-    return concatenate([reshaped(p, shape) for p in parts], axis, dtype=dtype, casting=casting)
+    return concatenate([reshape(p, shape) for p in parts], axis, dtype=dtype, casting=casting)
+
+
+@lru_cache(maxsize=64)
+def _stacking(axis: int) -> Any:
+    return head_of(index_maps.stack, (("axis", axis),))
 
 
 @quickly(np.stack)
@@ -95,9 +102,7 @@ def _stack(args: Sequence[Any]) -> Any:
     if found is None or len({part.shape for part in found[0]}) != 1:
         return NotImplemented
     parts, axis = found
-    shape = parts[0].shape
-    shape = (*shape[:axis], 1, *shape[axis:])
-    return recorded(_joining(axis), [reshaped(part, shape) for part in parts])
+    return recorded(_stacking(axis), parts)
 
 
 @mirrors(np.vstack)
