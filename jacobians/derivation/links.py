@@ -157,6 +157,7 @@ class Links:
 
     def __init__(self, traced: range, *, backwards: bool, record: Record | None) -> None:
         self.traced, self.backwards, self.record = traced, backwards, record
+        self._asked = object()  # what users' functions say holds for one derivation
         self._outsides = _Outsides(traced)
 
     def take(
@@ -169,6 +170,8 @@ class Links:
         base, scale, parts = _common(parts)
         if self.record is not None:
             return self._recorded(step, parts, node, lambda part: part.again(base, scale))
+        if node.operation is not None and node.operation.asks:
+            name = name, self._asked
         known = _Known(self._outsides)
         seen = known.meet(_given(parts, node), [])
         key = name, tuple([(p.form, p.shift, _bits(p.scale)) for p in parts]), seen

@@ -67,6 +67,8 @@ def derived_once(
         Derives.
     """
     nodes = sorted(ordered([*outputs, *inputs]), key=lambda node: node.serial)
+    if any(node.operation is not None and node.operation.asks for node in nodes):
+        return derive()
     places = {node: place for place, node in enumerate(nodes)}
     key: list[Any] = [name, *[places[node] for node in (*outputs, *inputs)]]
     for node in nodes:

@@ -165,8 +165,14 @@ def _written(program: Program, begun: Step) -> int:
 def _jitted(program: Program) -> Callable[..., Any]:
     """The values of what a program returns, as a pure function, compiled by XLA."""
     jax = imported()
-    steps = (step for step in program.steps if step.kernel is not Kernel.CLEAR)
-    functions = [(step, _function(step)) for step in steps]
+    steps = [step for step in program.steps if step.kernel is not Kernel.CLEAR]
+    functions = []
+    filled: set[str] = set()  # arrays with one number everywhere, over which others are stored
+    for step in steps:
+        over = step.kernel is Kernel.STORE and step.writes in filled
+        functions.append((step, _overwrite if over else _function(step)))
+        if step.kernel is Kernel.STORE and isinstance(step.operands[0], Literal):
+            filled.add(step.writes)
 
     def run(*arrays: Any) -> list[Any]:
         values: Values = dict(zip(program.inputs, arrays, strict=True))
@@ -330,6 +336,15 @@ def _write(step: Step, values: Values) -> Any:
     assert isinstance(place, Place)
     value = spread(place, _read(step.operands[0], values), _known(step.dtype))
     return value if isinstance(before, _Zeros) else before + value
+
+
+def _overwrite(step: Step, values: Values) -> Any:
+    import jax.numpy as jnp
+
+    place, before = step.into, values[step.writes]
+    assert isinstance(place, Place)
+    value = spread(place, _read(step.operands[0], values), _known(step.dtype))
+    return jnp.where(spread(place, True, np.bool_), value, before)
 
 
 def _exact(step: Step, operands: list[Any]) -> Any:

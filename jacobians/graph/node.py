@@ -58,6 +58,8 @@ class Operation:
     direct : callable or None
         The function of the arrays that gives the value where there are no parameters; none where the
         value must be checked, or is made of terms.
+    asks : bool
+        Whether its Jacobian is what a user's function says, which may say something else at another time.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Operation:
     binds: int = 2
     elementwise: bool = False
     direct: Callable[..., Any] | None = None
+    asks: bool = False
 
     def __init__(self, **fields: Any) -> None:
         self.__dict__.update(fields)

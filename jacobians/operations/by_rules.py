@@ -117,7 +117,7 @@ class Rule(Declared):
             indexed=indexed[0], indexed_latex=indexed[1],
             notation=notation, latex=latex, binds=binds, elementwise=elementwise,
             checked=checked, _value=value, _dtype=dtype, _how=how,
-            direct=None if checked else value,
+            direct=None if checked else value, asks=checked and bool(where),
         )  # fmt: skip
 
     def how(self, node: Node) -> How:

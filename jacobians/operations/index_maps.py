@@ -75,6 +75,8 @@ def _slice_value(
 
 
 def _python_slice(start: int, step: int, size: int) -> slice:
+    if not size:
+        return slice(0, 0)
     stop = start + step * size
     return slice(start, None if stop < 0 else stop, step)
 

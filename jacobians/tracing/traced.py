@@ -365,7 +365,11 @@ class Traced(Handle):
 
     def reshape(self, *shape: Any, order: str = "C", copy: bool | None = None) -> Any:
         """The array with another shape."""
+        if not shape:
+            np.empty(0).reshape()  # type: ignore[call-overload] # NumPy's own error
         wanted = shape[0] if len(shape) == 1 else shape
+        if wanted is None:  # as NumPy, the same shape
+            wanted = self.shape
         how = {} if order == "C" and copy is None else {"order": order, "copy": copy}
         return call(np.reshape, (self, wanted), how)
 

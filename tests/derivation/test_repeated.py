@@ -179,3 +179,25 @@ def test_a_program_that_was_seen_once_is_not_kept():
     assert len(repeated._PROGRAMS) == 0
     jb.grad(loop(BODIES["sin"], 3))(x, y)
     assert len(repeated._PROGRAMS) == 1
+
+
+def test_a_users_rule_is_asked_at_every_derivation():
+    number = {"a": 1.0}
+    op = jb.operation(
+        "scaled_tanh",
+        value=lambda X: np.tanh(number["a"] * X),
+        X=lambda X, Y: number["a"] * (1 - Y**2),
+    )
+
+    def f(x):
+        for _ in range(4):
+            x = op(x)
+        return np.sum(x)
+
+    for a in (1.0, 3.0, 3.0, 2.0, 2.0, 2.0, 5.0):
+        number["a"] = a
+        z, exact = x, np.ones(5)
+        for _ in range(4):
+            z = np.tanh(a * z)
+            exact = exact * a * (1 - z**2)
+        np.testing.assert_allclose(jb.grad(f)(x), exact, rtol=1e-12)

@@ -136,7 +136,8 @@ def reshape(a: Any, /, shape: Any = None, order: str = "C", *, copy: Any = None)
     """numpy.reshape."""
     if shape is None:
         raise TypeError("reshape() missing 1 required positional argument: 'shape'")
-    wanted = (index(shape),) if isinstance(shape, Integral) else tuple(index(n) for n in shape)
+    alone = hasattr(shape, "__index__")
+    wanted = (index(shape),) if alone else tuple(index(n) for n in shape)
     if order in ("A", "K"):
         order = memory_order(a, "reshape")
     if order == "F":
@@ -308,7 +309,11 @@ def _selection(shape: tuple[int, ...], items: tuple[Any, ...]) -> _Selection:
     for axis, (item, size) in enumerate(zip(full, shape, strict=True)):
         if isinstance(item, slice):
             start, stop, step = item.indices(size)
-            sizes.append(len(range(start, stop, step)))
+            count = len(range(start, stop, step))
+            start, step = (
+                (start, step) if count else (0, 1)
+            )  # of nothing it may lie before the first
+            sizes.append(count)
         else:
             start, step = item % size, 1
             sizes.append(1)

@@ -23,6 +23,8 @@ def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
         raise ValueError("either both or neither of x and y should be given")
     if x is None:
         return np.where(plain(condition))
+    if isinstance(condition, bool | np.bool_):
+        condition = int(condition)  # a number is no array in formulas
     for branch in (x, y):
         if dtype_of(branch).kind == "c":
             raise UnsupportedError(

@@ -1,5 +1,6 @@
 """Shape functions and selection: values and dtypes as NumPy's, its errors, guards, refusals."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -197,3 +198,53 @@ def test_bounds_of_slices_are_what_numpy_takes(bound):
     np.testing.assert_array_equal(jb.grad(lambda x: np.sum(x[bound:]))(x), [0, 1, 1, 1, 1])
     with pytest.raises(TypeError, match="slice indices must be integers"):
         jb.grad(lambda x: np.sum(x[1.0:]))(x)
+
+
+WAYS: list[Callable[[slice], Any]] = [
+    lambda s: s, lambda s: (..., s), lambda s: (s, ...), lambda s: (None, s), lambda s: (s, None),
+    lambda s: (..., s, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("n", [1, 2, 3])
+@pytest.mark.parametrize("way", WAYS)
+def test_every_slice_of_a_short_axis(n: int, way: Callable[[slice], Any]) -> None:
+    x = np.arange(1.0, n + 1)
+    bounds = [None, *range(-n - 3, n + 3)]
+    for start, stop, step in itertools.product(bounds, bounds, (None, 1, 2, -1, -2)):
+        index = way(slice(start, stop, step))
+        y, pullback = jb.vjp(lambda x, index=index: x[index], x)
+        expected = x[index]
+        assert y.shape == expected.shape
+        np.testing.assert_array_equal(y, expected)
+        (gradient,) = pullback(2 * expected)
+        whole = np.zeros(n)
+        np.add.at(whole, np.arange(n)[index], 2 * expected)
+        np.testing.assert_array_equal(gradient, whole)
+
+
+def test_shapes_are_what_numpy_takes() -> None:
+    class Six:
+        def __index__(self) -> int:
+            return 6
+
+    for shape in (Six(), None, (Six(),), (3, -1)):
+        expected = X.reshape(shape)
+        found = jb.vjp(lambda x, shape=shape: x.reshape(shape), X)[0]
+        np.testing.assert_array_equal(found, expected)
+        assert found.shape == expected.shape
+    with pytest.raises(TypeError, match="exactly 1 argument"):
+        jb.grad(lambda x: np.sum(x.reshape()))(X)
+
+
+@pytest.mark.parametrize("p", [0, 1, 2, 0.5, 0.0, -0.0, np.nan, True, False, np.True_, np.int64(1)])
+def test_where_with_a_number_as_condition(p: Any) -> None:
+    x = np.array([0.3, 0.7, 1.2])
+    exact = 2 * x if p else np.cos(x)
+    f = lambda x: np.where(p, x**2, np.sin(x))  # noqa: E731
+    for _ in range(3):
+        np.testing.assert_allclose(jb.jacobian(f)(x).dense(), np.diag(exact))
+    g = lambda x: np.sum(f(x))  # noqa: E731
+    np.testing.assert_allclose(jb.grad(g).compile(x)(x), exact)
+    second = np.full(3, 2.0) if p else -np.sin(x)
+    np.testing.assert_allclose(jb.hessian(g)(x).dense(), np.diag(second))
