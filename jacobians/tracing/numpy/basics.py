@@ -136,8 +136,10 @@ def reshape(a: Any, /, shape: Any = None, order: str = "C", *, copy: Any = None)
     """numpy.reshape."""
     if shape is None:
         raise TypeError("reshape() missing 1 required positional argument: 'shape'")
-    alone = hasattr(shape, "__index__")
-    wanted = (index(shape),) if alone else tuple(index(n) for n in shape)
+    try:
+        wanted: tuple[int, ...] = (index(shape),)
+    except TypeError:
+        wanted = tuple(index(n) for n in shape)
     if order in ("A", "K"):
         order = memory_order(a, "reshape")
     if order == "F":
