@@ -61,8 +61,8 @@ def places_listed(term: Term, mask: Factor, places: Any) -> Term | None:
     """
     letters = [slot.plain for slot in mask.slots]
     if not letters:  # true everywhere, or nowhere
-        rest = tuple([factor for factor in term.factors if factor is not mask])
-        return term._replace(factors=rest) if places else None
+        others = tuple([factor for factor in term.factors if factor is not mask])
+        return term._replace(factors=others) if places else None
     rows = np.nonzero(places)
     sizes = (*term.sizes, len(rows[0]))
     over = {
