@@ -77,6 +77,12 @@ class Carried(NamedTuple):
             shift = self.shift
         return Carried(self.form, self.operands, shift, self.scale * scale)
 
+    def moved_within(self, by: Sequence[int]) -> "Carried":
+        """The same elsewhere on the other axes."""
+        ndim, outer = len(self.form.tensor.shape), self.form.outer
+        axes = range(outer, ndim) if outer >= 0 else range(ndim + outer)
+        return self._replace(form=_form(moved(self.form.tensor, axes, by), outer))
+
     @property
     def tensor(self) -> Sum:
         """The sum of terms."""

@@ -17,11 +17,12 @@ from jacobians.derivation.carried import Carried, Shift, Skeleton
 from jacobians.derivation.copies import Copies
 from jacobians.derivation.history import Action, Record, Taken
 from jacobians.derivation.likely import WIDEST, is_closed, may_cancel
-from jacobians.graph.looks import Look, parts_of
-from jacobians.graph.node import Node, ordered, over
+from jacobians.graph.looks import Look, named_of, parts_of
+from jacobians.graph.node import Node, apply, ordered, over
 from jacobians.ground.caches import ByteCache
 from jacobians.ground.interning import Interned, by_bits
 from jacobians.notation.terms import Coefficient, Sum, bytes_of, relabelled, table_bytes
+from jacobians.operations.index_maps import slices
 
 _ANSWERS = 16  # to one question, beyond which no more recipes are made (``benchmarks.growth``)
 _OPERANDS = 24  # of a step that is recorded
@@ -164,6 +165,10 @@ class Links:
         self, step: TakeStep, name: Any, parts: Sequence[Carried], node: Node
     ) -> Sequence[Carried]:
         """A step from what is carried at a node; the ``name`` says which it is."""
+        least = _least(node) if self.backwards and self.record is None else ()
+        if any(least):
+            here, *onward = self.take(step, name, parts, _from_zero(node, least))
+            return [here, *[part.moved_within(least) for part in onward]]
         count = sum([len(part.operands) for part in parts])
         if count > _OPERANDS or len(node.operands) > WIDEST:
             return self._directly(step, parts, node)
@@ -230,6 +235,23 @@ class Links:
             after = carried(one.after).tensor
             self.record.append(Taken(back(one.node), one.rule, tuple(before), after, operand))
         return [carried(tensor) for tensor in found]
+
+
+def _least(node: Node) -> tuple[int, ...]:
+    """The least positions that a slice reads; none of another node."""
+    if node.operation is not slices:
+        return ()
+    named = named_of(node.look.head)
+    ends = zip(named["starts"], named["steps"], named["shape"], strict=True)
+    return tuple([start + min(step * (size - 1), 0) if size else 0 for start, step, size in ends])
+
+
+def _from_zero(node: Node, least: Sequence[int]) -> Node:
+    """The slice of the same entries from the first of them on: a loop that reads ``x[t]`` takes one step."""
+    named = named_of(node.look.head)
+    return apply(
+        slices, node.operands, **{**named, "starts": tuple(map(sub, named["starts"], least))}
+    )
 
 
 _ONE = by_bits(1)

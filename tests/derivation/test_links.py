@@ -167,6 +167,47 @@ def test_rows_of_a_loop_are_alike_wherever_they_lie(strategy):
         assert J.nnz == n
 
 
+READS = {
+    "entry": lambda X, t: X[t, 1],
+    "row": lambda X, t: X[t],
+    "column": lambda X, t: X[:, t % 5],
+    "part": lambda X, t: X[t : t + 3, 1:],
+    "back": lambda X, t: X[t + 3 : t : -1, ::-2],
+    "first back": lambda X, t: X[t::-1, t % 5],
+    "every other": lambda X, t: X[t % 2 :: 2, 2],
+    "last": lambda X, t: X[-1 - t],
+    "whole": lambda X, t: X[:],
+    "none": lambda X, t: X[t:t],
+    "new axis": lambda X, t: X[t, None, 1:4],
+}
+
+
+@pytest.mark.parametrize("name", READS)
+def test_slices_are_alike_wherever_they_begin(name, monkeypatch):
+    read = READS[name]
+
+    def f(X):
+        total = 0.0
+        for t in range(20):
+            total = total * 0.9 + np.sum(np.sin(read(X, t)) * (np.sum(read(X, t)) + 1))
+        return total
+
+    def rows(X):
+        return np.stack([np.sum(np.tanh(read(X, t)) ** 2) for t in range(20)])
+
+    X = RNG.normal(size=(24, 5))
+    for function in (f, rows):
+        exact = numerical.jacobian(function, [X], 0, analytic=True)
+        for strategy in ("reverse", "forward"):
+            J = jb.jacobian(function, strategy=strategy)(X)
+            np.testing.assert_allclose(J.dense(), exact, rtol=1e-8, atol=1e-10)
+            entries = sum(np.size(read(X, t)) for t in range(20))
+            assert function is f or J.nnz == entries
+    links._STARTS.clear()
+    count = learned(lambda: jb.grad(f)(X), monkeypatch)
+    assert count < 40 or name == "first back"  # each of another size
+
+
 def test_types_are_part_of_what_is_seen():
     body = BODIES["over"]
     for dtype, weak in itertools.product((np.float64, np.float32), (2, 2.0, np.float64(2))):

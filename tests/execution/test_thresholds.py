@@ -101,18 +101,11 @@ def layered(n: int) -> Judged:
     )
 
 
-def entries(n: int) -> Judged:
-    """One entry after another: no two steps at the slices are alike."""
-    x = rng(n).normal(size=n + 300)
-
-    def f(x: Any) -> Any:
-        total = 0.0
-        for k in range(n):
-            total = total * 0.5 + np.sin(x[k])
-        return total
-
-    exact = np.append(np.cos(x[:n]) * 0.5 ** np.arange(n)[::-1], np.zeros(300))
-    return Judged(f, (x,), exact, "grad")
+def rolled_apart(n: int) -> Judged:
+    """A vector times itself, rolled by so many different numbers."""
+    x = rng(n).normal(size=50)
+    exact = sum(np.roll(x, k) + np.roll(x, -k) for k in range(1, n + 1))
+    return Judged(lambda x: sum(np.sum(np.roll(x, k) * x) for k in range(1, n + 1)), (x,), exact)
 
 
 def weighted(columns: int, squares: int = 0) -> Judged:
@@ -537,7 +530,7 @@ BOTH_SIDES: dict[str, tuple[tuple[Make, tuple[int, ...]], ...]] = {
     ),
     "derivation.likely.WIDEST": ((joined, (1, 7, 8, 9, 12)),),
     "derivation.copies._DEPTH": ((shares, (1, 11, 12, 13, 15)),),
-    "derivation.links._ANSWERS": ((entries, (1, 14, 15, 16, 17, 18, 40)),),
+    "derivation.links._ANSWERS": ((rolled_apart, (1, 14, 15, 16, 17, 18, 40)),),
     "operations.by_terms._AT_ONCE": ((joined, (1, 7, 8, 9, 12)),),
     "derivation.links._OPERANDS": ((paths, (1, 23, 24, 25, 30)),),
     "notation.stacking._ALIKE": ((rowwise, (1, 2, 6, 7, 8)), (shifted, (6, 7))),
