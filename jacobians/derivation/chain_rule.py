@@ -109,6 +109,19 @@ def _product(term: Term) -> tuple[Any, ...]:
     return len(term.sizes), len(term.kept), *[factor.operand for factor in term.factors]
 
 
+def _most_apart(tensor: Sum) -> int:
+    """How many terms a deep program carries apart, where something may cancel later.
+
+    Two, as of a softmax; a third where a mask tells them apart, as of the maximum that it subtracts. In a
+    delta beside arrays that the derivation has made, nothing may cancel.
+    """
+    factors = [factor for term in tensor.terms for factor in term.factors]
+    if any(factor.mask for factor in factors):
+        return _READABLE
+    made = all(factor.operand.operation is contraction for factor in factors)
+    return 1 if made and any(not term.factors for term in tensor.terms) else _READABLE - 1
+
+
 def tidied(
     tensor: Sum, newest: int, *, steps: int = 0, at: Node | None = None,
     record: Record | None = None, read: Iterable[Sum] = (),
@@ -116,8 +129,8 @@ def tidied(
     """The tensor with few terms; nodes up to the serial number ``newest`` are computed anyway.
 
     In a program of many ``steps``, whose formula nobody will read, what is as large as all terms
-    together may as well be one: ``δ_ik + M_ik`` of a residual network is carried as one matrix; and in a
-    very long one sums are not read as their summands to see whether one cancels. What is done at the
+    together may as well be one: ``δ_ik + M_ik`` of a residual network is carried as one matrix, where
+    nothing in a delta can cancel later; and in a very long one sums are not read as their summands to see whether one cancels. What is done at the
     node ``at`` goes into the ``record``. What of the terms stands in those that were ``read`` is not read
     again for what cancels.
     """
@@ -149,7 +162,7 @@ def tidied(
         tensor = taken(Action.STACK, replayed(batched, tensor, combine))
     if len(tensor.terms) > _READABLE:
         tensor = taken(Action.COLLAPSE, replayed(rewrite.collapse, tensor, combine))
-    if len(tensor.terms) > (1 if deep else _FEW):
+    if len(tensor.terms) > (_most_apart(tensor) if deep else _FEW):
         tensor = taken(Action.GATHER, replayed(gather, tensor, combine))
     if len(tensor.terms) > _FEW:
         tensor = taken(Action.MASK, joined_masks(tensor, as_single_node, _FEW))

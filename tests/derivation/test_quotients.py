@@ -58,3 +58,20 @@ def test_quotients_cancel_rightly_in_all_orders(strategy: Any) -> None:
     x, y = RNG.random(4) + 1, RNG.random(4) + 1
     J = jb.jacobian(f, strategy=strategy)(x, y)
     np.testing.assert_allclose(J.dense(), differences(lambda x: f(x, y), x), atol=1e-6)
+
+
+@pytest.mark.parametrize("strategy", ["auto", "forward", "reverse"])
+@pytest.mark.parametrize("rows", [1, 2, 3, 4, 8, 20])
+def test_what_cancels_in_a_row_cancels_in_a_loop_over_rows(rows: int, strategy: Any) -> None:
+    """Where the softmax underflows to 0, the slope of its root is infinite, and their product is 0."""
+
+    def root(x: Any) -> Any:
+        e = np.exp(x - np.max(x))
+        return np.sqrt(e / np.sum(e))
+
+    X = np.array([[800.0, 0.0, -800.0, 799.5]] * rows) + np.arange(rows)[:, None]
+    J = jb.jacobian(lambda X: np.stack([root(x) for x in X]), strategy=strategy)(X).dense()
+    for i, x in enumerate(X):
+        s = np.exp(x - x.max()) / np.exp(x - x.max()).sum()
+        exact = np.sqrt(s)[:, None] * (np.eye(4) - s) / 2
+        np.testing.assert_allclose(J[i, :, i], exact, rtol=1e-12, atol=1e-300)

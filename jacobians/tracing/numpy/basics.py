@@ -241,17 +241,21 @@ def _read(args: Sequence[Any]) -> Any:
     x, where = args
     items: list[Any] = []
     for item in where if type(where) is tuple else (where,):
-        if type(item) is slice:
-            bounds = item.start, item.stop, item.step
-            if not all(bound is None or type(bound) is int for bound in bounds):
-                return NotImplemented
-            items.append(bounds)
-        elif type(item) is int:
+        if type(item) is int:
             items.append(item)
-        else:
+            continue
+        if type(item) is not slice:
             return NotImplemented
-    entries, shape = _selection(x.shape, tuple(items))
-    return moved(x, [head for head in (entries, shape) if head is not None], x.value[where])
+        start, stop, step = item.start, item.stop, item.step
+        if not (_is_bound(start) and _is_bound(stop) and _is_bound(step)):
+            return NotImplemented
+        items.append((start, stop, step))
+    value = x.value
+    return moved(x, _selection(value.shape, tuple(items)).heads, value[where])
+
+
+def _is_bound(value: Any) -> bool:
+    return value is None or type(value) is int
 
 
 def _item(item: Any) -> Any:
@@ -288,10 +292,11 @@ def arranged(x: Any, function: Callable[[Any], Any]) -> Any:
 
 
 class _Selection(NamedTuple):
-    """Basic indices of a shape: which entries, if not all, and the shape of the result, if another."""
+    """Basic indices of a shape: which entries, if not all, and the shape of the result, if another; and both."""
 
     entries: Any
     shape: Any
+    heads: tuple[Any, ...]
 
 
 @lru_cache(maxsize=4096)
@@ -326,9 +331,10 @@ def _selection(shape: tuple[int, ...], items: tuple[Any, ...]) -> _Selection:
     kept = tuple([size for axis, size in enumerate(read) if axis not in axes])
     shaped = None if final == kept else head_of(index_maps.reshape, (("shape", final),))
     if read == shape and not axes and not any(starts) and all(s == 1 for s in steps):
-        return _Selection(None, shaped)
+        return _Selection(None, shaped, () if shaped is None else (shaped,))
     named = index_maps.selection(tuple(starts), tuple(steps), read, dropped)
-    return _Selection(head_of(index_maps.slices, named), shaped)
+    entries = head_of(index_maps.slices, named)
+    return _Selection(entries, shaped, (entries,) if shaped is None else (entries, shaped))
 
 
 def _bounds(item: slice) -> tuple[int | None, ...]:
@@ -355,7 +361,7 @@ def _basic(x: Traced, items: tuple[Any, ...]) -> Any:
 
 
 def _selected(x: Traced, items: tuple[Any, ...]) -> Any:
-    entries, shape = _selection(x.shape, items)
+    entries, shape, _ = _selection(x.shape, items)
     result = x if entries is None else recorded(entries, [x])
     return result if shape is None else recorded(shape, [result])
 
