@@ -129,8 +129,8 @@ def tidied(
     """The tensor with few terms; nodes up to the serial number ``newest`` are computed anyway.
 
     In a program of many ``steps``, whose formula nobody will read, what is as large as all terms
-    together may as well be one: ``δ_ik + M_ik`` of a residual network is carried as one matrix, where
-    nothing in a delta can cancel later; and in a very long one sums are not read as their summands to see whether one cancels. What is done at the
+    together may as well be one: ``δ_ik + M_ik`` of a residual network is carried as one matrix; and in a
+    very long one sums are not read as their summands to see whether one cancels. What is done at the
     node ``at`` goes into the ``record``. What of the terms stands in those that were ``read`` is not read
     again for what cancels.
     """
