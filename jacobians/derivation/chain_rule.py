@@ -102,11 +102,21 @@ def _read_as(steps: int) -> tuple[bool, bool]:
 
 
 def _product(term: Term) -> tuple[Any, ...]:
-    """What is multiplied in a term, how many letters there are, and how many are summed.
+    """What is multiplied in a term, over which letters that it has in common, and which of them are summed.
 
     Where these are the same again, after a step that only moves entries, nothing cancels that did not.
     """
-    return len(term.sizes), len(term.kept), *[factor.operand for factor in term.factors]
+    names: dict[int, int] = {}
+    kept = term.kept
+    return tuple(
+        [
+            (
+                f.operand,
+                *[(names.setdefault(a, len(names)), a in kept) for s in f.slots for a in s.letters],
+            )
+            for f in term.factors
+        ]
+    )
 
 
 def _most_apart(tensor: Sum) -> int:

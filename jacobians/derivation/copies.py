@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from jacobians.derivation.likely import is_closed, is_seen_behind, may_cancel_as
-from jacobians.graph.node import Node, alone, opened, ordered, over
+from jacobians.graph.node import Node, alone, in_kind, opened, ordered, over
 
 _AHEAD = 3  # operations behind one that was looked at, whose results are known as users
 _DEPTH = 12  # operations behind what is given, up to which a step may look
@@ -92,7 +92,7 @@ class Copies:
                 return
             copy = self.of[node]
             opened(copy, node.look, tuple([self._meet(one, node) for one in operands]))
-            object.__setattr__(copy, "__class__", _Copy)
+            in_kind(copy, _Copy)
         self._ahead[node] = ahead
         if ahead > 1 and (node is self._first or is_seen_behind(node)):
             for one in operands:
@@ -103,7 +103,7 @@ class Copies:
         node = self._originals.get(copy)
         if node is not None:
             self.looked[node] = None
-            object.__setattr__(copy, "__class__", Node)
+            in_kind(copy, Node)
             self._open(node, _AHEAD + 1)
 
     def original(self, copy: Node) -> Node | None:

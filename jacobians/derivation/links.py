@@ -17,11 +17,12 @@ from jacobians.derivation.carried import Carried, Shift, Skeleton
 from jacobians.derivation.copies import Copies
 from jacobians.derivation.history import Action, Record, Taken
 from jacobians.derivation.likely import WIDEST, is_closed, may_cancel
-from jacobians.graph.looks import Look, named_of, parts_of
-from jacobians.graph.node import Node, apply, ordered, over
+from jacobians.derivation.making import Making
+from jacobians.graph.looks import held_by, named_of
+from jacobians.graph.node import Node, apply, ordered
 from jacobians.ground.caches import ByteCache
 from jacobians.ground.interning import Interned, by_bits
-from jacobians.notation.terms import Coefficient, Sum, bytes_of, relabelled, table_bytes
+from jacobians.notation.terms import Coefficient, Sum, relabelled, table_bytes
 from jacobians.operations.index_maps import slices
 
 _ANSWERS = 16  # to one question, beyond which no more recipes are made (``benchmarks.growth``)
@@ -33,22 +34,16 @@ computed anyway, and a record to append to, to what is carried on."""
 
 
 class _Recipe(NamedTuple):
-    """What to make of the known nodes, those made before among them; and what is carried on."""
+    """What to make of the known nodes, and what is carried on."""
 
-    literals: tuple[Node, ...]
-    made: tuple[tuple[Look, tuple[int, ...]], ...]
+    making: Making
     results: tuple[tuple[Skeleton, tuple[int, ...], Shift, Coefficient], ...]
 
     @property
     def bytes(self) -> int:
         """What it keeps alive."""
-        heads = {id(look.head): look.head for look, _ in self.made}
-        return (
-            256 * (1 + len(self.made) + len(self.results))
-            + sum(bytes_of(parts_of(head)[1]) for head in heads.values())
-            + sum(table_bytes(form.tensor) for form, *_ in self.results)
-            + sum(getattr(node.value, "nbytes", 32) for node in self.literals)
-        )
+        forms = sum(256 + table_bytes(form.tensor) for form, *_ in self.results)
+        return self.making.bytes + forms
 
 
 class _Question:
@@ -74,10 +69,14 @@ class _Start(_Question):
         self.bytes = 0
 
 
-_STARTS: ByteCache[_Start] = ByteCache(
-    1 << 23,
-    lambda key, start: start.bytes + sum(table_bytes(form.tensor) for form, *_ in key[1]),
-)
+def _known_starts() -> ByteCache[_Start]:
+    return ByteCache(
+        1 << 23,
+        lambda key, start: start.bytes + sum(table_bytes(form.tensor) for form, *_ in key[1]),
+    )
+
+
+_STARTS = _known_starts()
 
 
 class _Known:
@@ -158,7 +157,8 @@ class Links:
 
     def __init__(self, traced: range, *, backwards: bool, record: Record | None) -> None:
         self.traced, self.backwards, self.record = traced, backwards, record
-        self._asked = object()  # what users' functions say holds for one derivation
+        self._literals: dict[Node, Node] = {}
+        self._asked: ByteCache[_Start] | None = None
         self._outsides = _Outsides(traced)
 
     def take(
@@ -175,12 +175,11 @@ class Links:
         base, scale, parts = _common(parts)
         if self.record is not None:
             return self._recorded(step, parts, node, lambda part: part.again(base, scale))
-        if node.operation is not None and node.operation.asks:
-            name = name, self._asked
         known = _Known(self._outsides)
         seen = known.meet(_given(parts, node), [])
         key = name, tuple([(p.form, p.shift, _bits(p.scale)) for p in parts]), seen
-        start = _STARTS.get(key, _Start)
+        starts = self._starts(node)
+        start = starts.get(key, _Start)
         asked: _Question = start
         answer: tuple[Any, ...] = ()
         recipe = start.answers.get(())
@@ -192,10 +191,8 @@ class Links:
         if recipe is None:
             path = _Path(known, start, asked, answer)
             recipe = _learned(step, parts, node, self.traced[-1], path)
-            _STARTS.reweigh(key)
-        nodes = [*known.nodes, *recipe.literals]
-        for look, read in recipe.made:
-            nodes.append(over(look, tuple([nodes[place] for place in read])))
+            starts.reweigh(key)
+        nodes = recipe.making.again(known.nodes, self._literals)
         moved, times = any(base), type(scale) is not int or scale != 1
         found = []
         for form, read, shift, own in recipe.results:
@@ -204,6 +201,14 @@ class Links:
             operands = tuple([nodes[place] for place in read])
             found.append(Carried(form, operands, shift, own * scale if times else own))
         return found
+
+    def _starts(self, node: Node) -> ByteCache[_Start]:
+        """Where steps at a node are known: what users' functions say holds for one derivation."""
+        if node.operation is None or not node.operation.asks:
+            return _STARTS
+        if self._asked is None:
+            self._asked = _known_starts()
+        return self._asked
 
     def _directly(self, step: TakeStep, parts: Sequence[Carried], node: Node) -> Sequence[Carried]:
         """A step that no recipe is made of."""
@@ -310,10 +315,8 @@ class _Path:
             return
         self.know(node, reached)
         question = _Question(self.known.places[node])
-        self._asked.answers[self._answer] = question
+        self._enter(question)
         self._asked, self._answer = question, self.known.look(question.place)
-        parameters = parts_of(self._answer[0].head)[1]
-        self._start.bytes += 256 + 64 * len(self._answer) + bytes_of(parameters)
 
     def know(self, node: Node, reached: Mapping[Node, Node | None]) -> None:
         """Ask about nodes until one is known."""
@@ -323,9 +326,14 @@ class _Path:
 
     def end(self, recipe: _Recipe) -> _Recipe:
         """Enter what is to be done."""
-        self._asked.answers[self._answer] = recipe
+        self._enter(recipe)
         self._start.bytes += recipe.bytes
         return recipe
+
+    def _enter(self, onward: _Question | _Recipe) -> None:
+        """What follows upon the last answer, which is kept."""
+        self._asked.answers[self._answer] = onward
+        self._start.bytes += 256 + 64 * len(self._answer) + held_by(self._answer[:1])
 
 
 def _learned(
@@ -342,19 +350,12 @@ def _learned(
         if original is not None:
             path.know(original, copies.reached)
     known = path.known.places
-    places = {copy: known[one] for one, copy in copies.of.items() if one in known}
-    literals = tuple([one for one in new if not one.operands])
-    places |= {one: len(known) + n for n, one in enumerate(literals)}
-    made: list[tuple[Look, tuple[int, ...]]] = []
-    for one in new:
-        if one.operands:
-            places[one] = len(known) + len(literals) + len(made)
-            made.append((one.look, tuple([places[operand] for operand in one.operands])))
+    given = {copy: known[one] for one, copy in copies.of.items() if one in known}
+    making, places = Making.of(new, given, len(known))
     carried = [Carried.of(tensor, parts[0].form.outer) for tensor in found]
     return path.end(
         _Recipe(
-            literals,
-            tuple(made),
+            making,
             tuple(
                 [
                     (c.form, tuple([places[o] for o in c.operands]), c.shift, c.scale)

@@ -9,43 +9,36 @@ import weakref
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
-from jacobians.graph.looks import Look, parts_of
-from jacobians.graph.node import Node, ordered, over
+from jacobians.derivation.making import Making
+from jacobians.graph.looks import Look, held_by
+from jacobians.graph.node import Node, ordered
 from jacobians.ground.caches import ByteCache
-from jacobians.notation.terms import Sum, bytes_of, relabelled, table_bytes
+from jacobians.notation.terms import Sum, relabelled, table_bytes
 
 _KEPT = 1 << 23  # bytes of all programs that are kept
+_NOTED = 1 << 18  # and of what is noted of programs that were seen once
 
 
-class _Made(NamedTuple):
-    """What to make of the nodes of a program; the tensors are over all of them and what was made."""
+class _Program(NamedTuple):
+    """What to make of the nodes of a program, and the tensors over all of these."""
 
-    literals: tuple[Node, ...]
-    made: tuple[tuple[Look, tuple[int, ...]], ...]
+    making: Making
     results: tuple[Sum, ...]
 
     def of(self, nodes: Sequence[Node]) -> list[Sum]:
         """The same of other nodes."""
-        every = [*nodes, *self.literals]
-        for look, read in self.made:
-            every.append(over(look, tuple([every[place] for place in read])))
+        every = self.making.again(nodes, {})
         return [relabelled(tensor, every.__getitem__) for tensor in self.results]
 
 
-def _weight(key: tuple[Any, ...], program: _Made) -> int:
-    looks = [*[one for one in key if type(one) is Look], *[look for look, _ in program.made]]
-    heads = {id(look.head): look.head for look in looks}
-    return (
-        8 * len(key)
-        + 160 * len(program.made)
-        + sum(64 + bytes_of(parts_of(head)[1]) for head in heads.values())
-        + sum(256 + table_bytes(tensor) for tensor in program.results)
-        + sum(getattr(node.value, "nbytes", 32) for node in program.literals)
-    )
+def _weight(key: tuple[Any, ...], program: _Program) -> int:
+    tensors = sum(256 + table_bytes(tensor) for tensor in program.results)
+    looks = [one for one in key if type(one) is Look]
+    return 8 * len(key) + held_by(looks) + program.making.bytes + tensors
 
 
-_PROGRAMS: ByteCache[_Made] = ByteCache(_KEPT, _weight)
-_SEEN: ByteCache[list[Any]] = ByteCache(1 << 18, lambda _, looks: 64 * len(looks))
+_PROGRAMS: ByteCache[_Program] = ByteCache(_KEPT, _weight)
+_SEEN: ByteCache[list[Any]] = ByteCache(_NOTED, lambda _, looks: 64 * len(looks))
 """The looks in programs that were seen, by the programs' hashes, which say nothing once a look is gone.
 
 Of most programs that are seen once nothing need be kept.
@@ -66,8 +59,8 @@ def derived_once(
     derive : callable
         Derives.
     """
-    nodes = sorted(ordered([*outputs, *inputs]), key=lambda node: node.serial)
-    if any(node.operation is not None and node.operation.asks for node in nodes):
+    nodes = _behind(outputs, inputs)
+    if nodes is None:
         return derive()
     places = {node: place for place, node in enumerate(nodes)}
     key: list[Any] = [name, *[places[node] for node in (*outputs, *inputs)]]
@@ -76,25 +69,38 @@ def derived_once(
         if node.operands:
             key.extend([places[operand] for operand in node.operands])
     program = tuple(key)
-    seen = _SEEN.get(hash(program), list)
+    mark = hash(program)
+    seen = _SEEN.get(mark, list)
     if not seen or any(look() is None for look in seen):
         seen[:] = [weakref.ref(look) for look in {node.look for node in nodes}]
+        _SEEN.reweigh(mark)
         return derive()
     return _PROGRAMS.get(program, lambda: _learned(derive(), places)).of(nodes)
 
 
-def _learned(found: Sequence[Sum], places: dict[Node, int]) -> _Made:
+def _behind(outputs: Sequence[Node], inputs: Sequence[Node]) -> list[Node] | None:
+    """The nodes behind the outputs, oldest first; None where it does not pay to know whether they look the same.
+
+    That is inside of another function, whose history lies behind them, and grows; and where a user's
+    rule is to be asked.
+    """
+    first = min([node.serial for node in inputs], default=0)
+    found = {*outputs, *inputs}
+    waiting = list(found)
+    while waiting:
+        node = waiting.pop()
+        operation = node.operation
+        if operation is not None and (operation.asks or node.serial < first):
+            return None
+        for operand in node.operands:
+            if operand not in found:
+                found.add(operand)
+                waiting.append(operand)
+    return sorted(found, key=lambda node: node.serial)
+
+
+def _learned(found: Sequence[Sum], places: dict[Node, int]) -> _Program:
     """How the tensors are made of the known nodes."""
     new = ordered([operand for tensor in found for operand in tensor.operands], places)
-    every = dict(places)
-    literals = tuple([node for node in new if not node.operands])
-    for node in (*literals, *[node for node in new if node.operands]):
-        every[node] = len(every)
-    made = [
-        (node.look, tuple([every[operand] for operand in node.operands]))
-        for node in new
-        if node.operands
-    ]
-    return _Made(
-        literals, tuple(made), tuple([relabelled(tensor, every.__getitem__) for tensor in found])
-    )
+    making, every = Making.of(new, places, len(places))
+    return _Program(making, tuple([relabelled(tensor, every.__getitem__) for tensor in found]))

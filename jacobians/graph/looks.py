@@ -4,14 +4,14 @@ So that what depends on looks alone, a result's shape and dtype, a step of the c
 is worked out once and found by them; they hash and compare by identity.
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from jacobians.ground.interning import Interned, by_bits
-from jacobians.notation.terms import Sum, coefficient_bits
+from jacobians.notation.terms import Sum, bytes_of, coefficient_bits
 
 Parameters = tuple[tuple[str, Any], ...]
 NUMBERS = {int, float}
@@ -73,6 +73,13 @@ def _bits(value: Any) -> Hashable:
     if isinstance(value, Sum):
         return Sum, value, coefficient_bits(value)
     return by_bits(value)
+
+
+def held_by(looks: Iterable[Look]) -> int:
+    """The bytes that looks keep alive: of parameters, and of what a user's operation closes over."""
+    heads = {id(look.head): look.head for look in looks}
+    parts = [parts_of(head) for head in heads.values()]
+    return sum(64 + bytes_of(parameters) + getattr(op, "held", 0) for op, parameters in parts)
 
 
 _NONE: Mapping[str, Any] = MappingProxyType({})

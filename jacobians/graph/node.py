@@ -20,13 +20,14 @@ from jacobians.graph.looks import (
     Look,
     Parameters,
     head_of,
+    held_by,
     look_of,
     named_of,
     parts_of,
 )
 from jacobians.ground.caches import ByteCache
 from jacobians.ground.interning import by_bits
-from jacobians.notation.terms import Sum, bytes_of
+from jacobians.notation.terms import Sum
 
 Array = NDArray[Any]
 _serial = count()
@@ -56,10 +57,12 @@ class Operation:
     elementwise : bool
         Whether entry ``i`` of the result depends on entry ``i`` of each operand only.
     direct : callable or None
-        The function of the arrays that gives the value where there are no parameters; none where the
-        value must be checked, or is made of terms.
+        The function of the arrays that gives the value where there are no parameters, so that nothing stands
+        between NumPy and a loop; none where the value must be checked, or is made of terms.
     asks : bool
         Whether its Jacobian is what a user's function says, which may say something else at another time.
+    held : int
+        The bytes of arrays that a user's functions close over: whoever keeps the operation keeps them.
     """
 
     name: str
@@ -73,6 +76,7 @@ class Operation:
     elementwise: bool = False
     direct: Callable[..., Any] | None = None
     asks: bool = False
+    held: int = 0
 
     def __init__(self, **fields: Any) -> None:
         self.__dict__.update(fields)
@@ -97,8 +101,6 @@ class Operation:
 
     def value(self, head: Any, arrays: Sequence[Any]) -> Any:
         """As ``evaluate``, with the parameters of a head of this operation (``looks.head_of``)."""
-        if head is self and self.direct is not None:
-            return self.direct(*arrays)
         return self.evaluate(arrays, named_of(head))
 
     def how(self, node: "Node") -> How:
@@ -327,6 +329,24 @@ def alone(look: Look, serial: int) -> Node:
     return made
 
 
+def unused(node: Node) -> Node:
+    """A node without operands like this one, that nothing was made of."""
+    return Node(
+        node.operation,
+        (),
+        node.parameters,
+        node.shape,
+        node.dtype,
+        name=node.name,
+        value=node.value,
+    )
+
+
+def in_kind(node: Node, kind: type[Node]) -> None:
+    """Let a node be of another class of nodes: of a copy each first look is noted, and later ones are not."""
+    object.__setattr__(node, "__class__", kind)
+
+
 def opened(input_: Node, look: Look, operands: tuple[Node, ...]) -> None:
     """Let an input that nobody has looked at yet be what looks like this, of these operands."""
     operation, parameters = parts_of(look.head)
@@ -400,7 +420,7 @@ def _inferred(head: Any, nodes: tuple[Node, ...]) -> Look:
     return look_of(head, *operation.infer(nodes, dict(parameters)))
 
 
-_INFERRED: ByteCache[Look] = ByteCache(1 << 22, lambda key, _: bytes_of(parts_of(key[0])[1]))
+_INFERRED: ByteCache[Look] = ByteCache(1 << 22, lambda _, look: held_by([look]))
 """Results' looks, by an operation and its operands' looks."""
 
 
@@ -495,8 +515,13 @@ def evaluate(nodes: Iterable[Node], values: Mapping[Node, Any]) -> dict[Node, An
                 known[node] = node.value
                 continue
             arrays = [known[operand] for operand in node.operands]
-            if operation.direct is None or node.parameters:
-                known[node] = operation.value(node.look.head, arrays)
-            else:
-                known[node] = operation.direct(*arrays)
+            known[node] = value_of(operation, node.look.head, arrays)
     return known
+
+
+def value_of(operation: Operation, head: Any, arrays: Sequence[Any]) -> Any:
+    """The value on arrays of an operation, with the parameters of a head of it."""
+    direct = operation.direct
+    if direct is None or head is not operation:
+        return operation.value(head, arrays)
+    return direct(*arrays)

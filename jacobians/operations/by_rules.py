@@ -30,6 +30,7 @@ from jacobians.operations.kinds import (
     by_type,
     fits,
     float_type,
+    held_by_functions,
     is_ufunc,
     numbers_out,
     ufunc_type,
@@ -118,6 +119,7 @@ class Rule(Declared):
             notation=notation, latex=latex, binds=binds, elementwise=elementwise,
             checked=checked, _value=value, _dtype=dtype, _how=how,
             direct=None if checked else value, asks=checked and bool(where),
+            held=held_by_functions([value, *where.values()]) if checked else 0,
         )  # fmt: skip
 
     def how(self, node: Node) -> How:

@@ -22,6 +22,7 @@ from jacobians.operations.kinds import (
     Shape,
     by_type,
     fits,
+    held_by_functions,
     is_ufunc,
     numbers_out,
     ufunc_type,
@@ -70,6 +71,7 @@ class Multilinear(Declared):
             notation=notation, latex=latex, binds=binds, elementwise=elementwise,
             real=real, checked=checked, _build=build, _value=value, _how=how, _called=called,
             direct=None if checked else value,
+            held=held_by_functions([value]) if checked else 0,
         )  # fmt: skip
 
     @property

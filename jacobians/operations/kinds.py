@@ -1,6 +1,7 @@
 """What all kinds of operations have in common: a key, what was worked out for shapes, and numbers apart."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from math import isfinite
 from typing import Any, TypeGuard
@@ -86,6 +87,18 @@ class Declared(Operation):
         shapes = tuple(np.shape(array) for array in arrays)
         what = f"{self.name}: {self.form_for(shapes).text}"
         return check_value(what, result, shapes, self.shape(shapes))
+
+
+def held_by_functions(functions: Iterable[Any]) -> int:
+    """The bytes of the arrays that functions close over, or have as defaults."""
+    found = 0
+    for function in functions:
+        values = [*(getattr(function, "__defaults__", None) or ())]
+        for cell in getattr(function, "__closure__", None) or ():
+            with suppress(ValueError):  # a variable that is not assigned yet
+                values.append(cell.cell_contents)
+        found += sum(getattr(value, "nbytes", 0) for value in values)
+    return found
 
 
 def fits(letters: str, shape: Shape) -> bool:

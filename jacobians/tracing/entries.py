@@ -143,7 +143,7 @@ class Memory:
             )
         kept = current()
         if first == PLAIN and not np.any(sources):
-            return kept.unnamed(values)
+            return kept.kept(values)
         if sources.size == 1 or not np.any(sources != first):
             node = _of_one(self._source(first), places)
         else:
@@ -169,7 +169,7 @@ class Memory:
                 where = where[rest != 0]  # zeros are what nothing is assembled into
                 if not where.size:
                     continue
-                operand = current().unnamed(np.ravel(values)[where])
+                operand = current().kept(np.ravel(values)[where])
                 found = np.arange(where.size)
             else:
                 operand = self._source(number)

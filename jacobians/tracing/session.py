@@ -41,6 +41,8 @@ _STANDARD = tuple({_folder(sysconfig.get_path(name)) for name in ("stdlib", "pla
 
 _MOST_APART = 60  # arrays that nothing is differentiated by; what is computed beyond has no formula
 _MOST_READ = 40  # arrays without a name whose source is read; a longer formula is not read
+_MOST_READS = 400  # times that a source is read, which may say the same again
+_SURE = 3  # times that it has said the same of equal arrays in one place, to be read no more
 
 
 class Trace:
@@ -75,10 +77,12 @@ class Session:
         self.apart: set[Node] = (
             set()
         )  # arrays that nothing is differentiated by, and what comes of them
-        self.readings, self.folds = 0, True  # of sources; operations on constants are constants
+        self.readings, self._reads = 0, 0  # of sources that said something new, and of all
+        self.folds = True  # operations on constants are constants
         self._constants: dict[int, tuple[Any, Node]] = {}
         self._numbers: dict[Hashable, Node] = {}
-        self._alike: dict[tuple[Any, ...], list[Node]] = {}
+        self._equal: dict[tuple[Any, ...], list[Node]] = {}
+        self._sources: dict[tuple[Any, ...], tuple[Node | None, int]] = {}
 
     def computed_apart(self, node: Node, value: Any) -> Node:
         """What is computed of arrays that nothing is differentiated by; a constant, where it is very much."""
@@ -102,54 +106,52 @@ class Session:
             node = apply(transpose, [self.constant_node(array.base)])
             self.values[node] = self.values[node.operands[0]].T
             return node
-        name = self.names.get(id(value), "")
-        if name:
-            node = self._kept(array, name)
-        elif self.expressed is not None and array.ndim:
-            frame = user_frame()
-            place = frame and (frame.f_code, frame.f_lasti)
-            node = self._one_of_equal(array, place, lambda: self._read(array))
-        else:
-            node = self.unnamed(array)
-        self._constants[id(value)] = (value, node)
-        return node
+        found = None
+        if self.expressed is not None and array.ndim and id(value) not in self.names:
+            found = self._read(array)
+        if found is None:
+            found = self.kept(array, self.names.get(id(value), ""))
+        self._constants[id(value)] = (value, found)
+        return found
 
-    def unnamed(self, array: Array) -> Node:
-        """The node of numbers that have no name: one for all that are equal bit by bit."""
-        return self._one_of_equal(array, None, lambda: self._kept(array, ""))
-
-    def _one_of_equal(self, array: Array, place: Any, make: Callable[[], Node]) -> Node:
-        """The node of an array that was met in a place of the code, as of an equal one before it there."""
-        bits = array.tobytes()
-        alike = self._alike.setdefault((place, array.dtype, array.shape, hash(bits)), [])
-        for node in alike:
-            if self.values[node].tobytes() == bits:
+    def kept(self, array: Array, name: str = "") -> Node:
+        """A constant of a copy, which lies as the array: one for all of the name that are equal bit by bit."""
+        kept = array.copy(order="K")
+        bits = kept.tobytes()
+        equal = self._equal.setdefault((name, kept.dtype, kept.shape, kept.strides, hash(bits)), [])
+        for node in equal:
+            if node.value.tobytes() == bits:
                 return node
-        alike.append(make())
-        return alike[-1]
-
-    def _kept(self, array: Array, name: str) -> Node:
-        """A constant of a copy of the array."""
-        kept = array.copy()
         kept.setflags(write=False)
         node = constant(kept, name)
         self.values[node] = kept
+        equal.append(node)
         return node
 
     def constants(self) -> list[tuple[Any, Node]]:
         """What is not traced, and its nodes."""
         return list(self._constants.values())
 
-    def _read(self, array: Array) -> Node:
+    def _read(self, array: Array) -> Node | None:
         """What the user's line computes an array from, while there are not too many such."""
-        read, found = self.expressed, None
-        if read is not None and self.readings < _MOST_READ:
-            self.expressed, self.folds = None, False
-            found = read(self, array)
-            self.expressed, self.folds, self.readings = read, True, self.readings + 1
-        if found is None:
-            return self.unnamed(array)
-        self.values.setdefault(found, array.copy())
+        frame, bits = user_frame(), array.tobytes()
+        place = frame and (frame.f_code, frame.f_lasti)
+        key = place, array.dtype, array.shape, hash(bits)
+        before, times = self._sources.get(key, (None, 0))
+        if times >= _SURE and (before is None or self.values[before].tobytes() == bits):
+            return before
+        if self.readings >= _MOST_READ or self._reads >= _MOST_READS:
+            return None
+        read, self.expressed, self.folds = self.expressed, None, False
+        assert read is not None
+        found = read(self, array)
+        self.expressed, self.folds = read, True
+        same = times > 0 and found is before
+        self._sources[key] = found, _SURE if found is None else times + 1 if same else 1
+        self._reads += 1
+        self.readings += not same
+        if found is not None:
+            self.values.setdefault(found, array.copy(order="K"))
         return found
 
     def _number(self, value: int | float) -> Node:

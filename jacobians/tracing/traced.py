@@ -1,7 +1,8 @@
 """``Traced``: what a function sees in place of an array while it is recorded."""
 
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from jacobians.graph.node import (
     applied,
     apply,
     of_dtype,
+    value_of,
     weak_type,
 )
 from jacobians.tracing.attributes import refuse, refused_attribute
@@ -430,6 +432,12 @@ def gathered(value: Any) -> Any:
     return value
 
 
+@lru_cache(maxsize=1024)
+def headed(operation: Operation, name: str, value: Hashable) -> Any:
+    """An operation with one parameter, of integers (see ``looks.head_of``)."""
+    return head_of(operation, ((name, value),))
+
+
 def record(operation: Operation, operands: Sequence[Any], **parameters: Any) -> Traced:
     """Apply an operation to traced arrays and constants: its value now, its node for later.
 
@@ -502,9 +510,7 @@ def recorded(head: Any, operands: Sequence[Any]) -> Traced:
     node = applied(head, tuple(nodes)) if nodes else apply(operation, nodes, **named_of(head))
     known = known_values.get(node)
     if known is None:
-        direct = operation.direct if head is operation else None
-        value = operation.value(head, values) if direct is None else direct(*values)
-        value = np.asarray(value)
+        value = np.asarray(value_of(operation, head, values))
         for one in values:
             if value is one:
                 value = value.copy()

@@ -2,6 +2,7 @@
 
 import gc
 import itertools
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 import jacobians as jb
 from jacobians.derivation import chain_rule, links, repeated
+from jacobians.graph.node import Node
 from tests import numerical
 from tests.derivation.test_links import BODIES, analytic, loop, x, y
 from tests.graph.test_looks import left
@@ -201,3 +203,83 @@ def test_a_users_rule_is_asked_at_every_derivation():
             z = np.tanh(a * z)
             exact = exact * a * (1 - z**2)
         np.testing.assert_allclose(jb.grad(f)(x), exact, rtol=1e-12)
+
+
+def alive(shape):
+    """How many constants of a shape there are."""
+    gc.collect()
+    nodes = [one for one in gc.get_objects() if isinstance(one, Node)]
+    return sum(node.value is not None and node.shape == shape for node in nodes)
+
+
+def test_nothing_is_remembered_by_what_is_kept():
+    """Ones that a derivation makes stand in its recipe: what is made of them must not stay."""
+
+    def f(a, C):
+        return np.sum(np.cumsum(C * a, axis=0)[-1])
+
+    for _ in range(5):
+        C = RNG.normal(size=(13, 7))
+        np.testing.assert_allclose(jb.grad(f)(np.ones(7), C), C.sum(axis=0))
+        assert alive((13, 7)) == 0
+
+
+def test_a_step_that_merges_letters_is_read_again():
+    """One operation may make two letters one, and add another: as many letters, but something cancels."""
+    pairs = np.repeat(np.arange(3)[:, None], 2, 1)
+    a = np.array([0.5, 2.0, 3.0])
+    for strategy in ("auto", "forward", "reverse"):
+        J = jb.jacobian(lambda a: (a[:, None] * (1 / a)[None, :])[pairs, pairs], strategy=strategy)(
+            a
+        )
+        assert (J.nnz, J.formula()) == (0, "0")
+
+
+def test_the_history_of_an_outer_function_is_not_looked_at(monkeypatch):
+    def outer(a, steps):
+        b = a
+        for _ in range(steps):
+            b = b - 0.1 * jb.grad(lambda z, b=b: np.sum(np.sin(z) * a) + np.sum(z * b))(b)
+        return np.sum(b)
+
+    def gradient(a, steps):  # b - 0.1 (cos(b) a + b)
+        b, db = a, np.ones_like(a)
+        for _ in range(steps):
+            b, db = (
+                0.9 * b - 0.1 * np.cos(b) * a,
+                (0.9 + 0.1 * np.sin(b) * a) * db - 0.1 * np.cos(b),
+            )
+        return db
+
+    looked = []
+    real = repeated._behind
+    monkeypatch.setattr(repeated, "_behind", lambda *args: looked.append(real(*args)) or looked[-1])
+    for steps in (1, 12):
+        looked.clear()
+        np.testing.assert_allclose(jb.grad(lambda a, n=steps: outer(a, n))(x), gradient(x, steps))
+        assert sum(one is not None for one in looked) <= 2  # the first inner one, and the outer one
+
+
+def test_steps_of_users_rules_are_no_steps_of_others():
+    op = jb.operation("triple", value=lambda X: 3 * X, X=lambda X, Y: 3.0 + 0 * X)
+    for _ in range(4):
+        np.testing.assert_allclose(jb.grad(lambda a: np.sum(op(a)))(x), np.full(5, 3.0))
+    before = len(links._STARTS)
+    for _ in range(20):
+        jb.grad(lambda a: np.sum(op(a)))(x)
+    assert len(links._STARTS) == before
+
+
+def test_arrays_of_users_operations_are_weighed():
+    def use(n):
+        B = np.full(300_000, float(n))
+        op = jb.operation(
+            "shift", "Y_i = shift(X_i)", "∂Y_i/∂X_k = 2 δ_ik", value=lambda X: 2 * X + B[0]
+        )
+        for _ in range(3):
+            np.testing.assert_allclose(jb.grad(lambda a: np.sum(op(a) ** 2))(x), 8 * x + 4 * n)
+        return weakref.ref(B)
+
+    kept = [use(n) for n in range(24)]
+    gc.collect()
+    assert sum(one() is not None for one in kept) * 2.4 < 24  # MB, of three caches

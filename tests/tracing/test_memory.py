@@ -256,3 +256,27 @@ def test_an_entry_states_memory_once() -> None:
         assert np.shares_memory(made[1][0].value, made[1][1].value)
     finally:
         del SUPPORTED[strange]
+
+
+def test_constants_lie_as_they_did() -> None:
+    """Whether a result of one is a view is decided by how it lies: F-ordered ones are no C-ordered ones."""
+    c, M = np.array([1.0, 2, 3, 4]), np.arange(4.0).reshape(2, 2) + 1
+    ones = np.ones((2, 2))
+
+    def f(x, order):
+        y = np.array(ones, order=order) * x.reshape(2, 2).T
+        z = y.reshape(4)
+        z[0] = 5 * x[1]
+        return np.sum(y * M) + z @ c
+
+    x = np.array([0.3, -0.4, 0.5, 0.7])
+    for order in ("F", "C", "F"):
+        value, gradient = jb.value_and_grad(lambda x, order=order: f(x, order))(x)
+        np.testing.assert_allclose(value, f(x, order))
+        exact = numerical.complex_step(lambda x, order=order: f(x, order), x)
+        np.testing.assert_allclose(gradient, exact, rtol=1e-12)
+
+    def both(x):
+        return f(x, "F") + 2 * f(x, "C")
+
+    np.testing.assert_allclose(jb.grad(both)(x), numerical.complex_step(both, x), rtol=1e-12)

@@ -27,6 +27,7 @@ from jacobians.tracing.traced import (
     GETITEM,
     VIEW,
     Traced,
+    headed,
     moved,
     record,
     recorded,
@@ -150,11 +151,6 @@ def reshape(a: Any, /, shape: Any = None, order: str = "C", *, copy: Any = None)
     return a if final == a.shape else record(index_maps.reshape, [a], shape=final)
 
 
-@lru_cache(maxsize=1024)
-def _reshaping(shape: tuple[int, ...]) -> Any:
-    return head_of(index_maps.reshape, (("shape", shape),))
-
-
 @quickly(np.reshape)
 def _reshape(args: Sequence[Any]) -> Any:
     x, *given = args
@@ -164,7 +160,8 @@ def _reshape(args: Sequence[Any]) -> Any:
     if not all(type(size) is int for size in sizes) or not x.value.flags.c_contiguous:
         return NotImplemented
     real = x.value.reshape(sizes)
-    return moved(x, [] if real.shape == x.shape else [_reshaping(real.shape)], real)
+    same = real.shape == x.shape
+    return moved(x, [] if same else [headed(index_maps.reshape, "shape", real.shape)], real)
 
 
 def memory_order(a: Any, name: str) -> str:
@@ -317,9 +314,8 @@ def _selection(shape: tuple[int, ...], items: tuple[Any, ...]) -> _Selection:
         if isinstance(item, slice):
             start, stop, step = item.indices(size)
             count = len(range(start, stop, step))
-            start, step = (
-                (start, step) if count else (0, 1)
-            )  # of nothing it may lie before the first
+            if not count:
+                start, step = 0, 1  # the start may lie before the first entry
             sizes.append(count)
         else:
             start, step = item % size, 1

@@ -1,21 +1,19 @@
 """NumPy's functions that join and split arrays: concatenations and slices."""
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from operator import index
 from typing import Any
 
 import numpy as np
 from numpy.lib.array_utils import normalize_axis_index
 
-from jacobians.graph.looks import head_of
 from jacobians.operations import index_maps
 from jacobians.tracing.handle import plainly
 from jacobians.tracing.numpy.basics import call_astype, plain, reshape
 from jacobians.tracing.numpy.shapes import along, atleast_1d, atleast_2d, atleast_3d, entries, ravel
 from jacobians.tracing.stand_ins import array, mirrors, stand_in, untyped
 from jacobians.tracing.tables import Result, quickly
-from jacobians.tracing.traced import Traced, recorded
+from jacobians.tracing.traced import Traced, headed, recorded
 
 # Joining
 
@@ -38,16 +36,20 @@ def concatenate(
     if axis is None:
         parts, axis = [ravel(p) for p in parts], 0
     axis = normalize_axis_index(index(axis), parts[0].ndim)
-    if len({(*p.shape[:axis], -1, *p.shape[axis + 1 :]) for p in parts}) != 1:
+    if not _fit(parts, axis):
         raise ValueError(
             "all the input array dimensions except for the concatenation axis must match exactly"
         )
-    return parts[0] if len(parts) == 1 else recorded(_joining(axis), parts)
+    return parts[0] if len(parts) == 1 else _joined(parts, axis)
 
 
-@lru_cache(maxsize=64)
-def _joining(axis: int) -> Any:
-    return head_of(index_maps.concatenate, (("axis", axis),))
+def _fit(parts: Sequence[Any], axis: int) -> bool:
+    """Whether arrays differ along one axis at most."""
+    return len({(p.ndim, *p.shape[:axis], -1, *p.shape[axis + 1 :]) for p in parts}) == 1
+
+
+def _joined(parts: Sequence[Any], axis: int) -> Any:
+    return recorded(headed(index_maps.concatenate, "axis", axis), parts)
 
 
 def _plain_parts(args: Sequence[Any], more: int) -> tuple[Sequence[Any], int] | None:
@@ -66,10 +68,7 @@ def _concatenate(args: Sequence[Any]) -> Any:
     found = _plain_parts(args, 0)
     if found is None:
         return NotImplemented
-    parts, axis = found
-    if len({(*p.shape[:axis], -1, *p.shape[axis + 1 :]) for p in parts}) != 1:
-        return NotImplemented
-    return recorded(_joining(axis), parts)
+    return _joined(*found) if _fit(*found) else NotImplemented
 
 
 @mirrors(np.stack)
@@ -86,14 +85,13 @@ def stack(
         raise ValueError("all input arrays must have the same shape")
     axis = normalize_axis_index(index(axis), parts[0].ndim + 1)
     if dtype is None and len(parts) > 1:
-        return recorded(_stacking(axis), parts)
+        return _stacked(parts, axis)
     shape = (*parts[0].shape[:axis], 1, *parts[0].shape[axis:])
     return concatenate([reshape(p, shape) for p in parts], axis, dtype=dtype, casting=casting)
 
 
-@lru_cache(maxsize=64)
-def _stacking(axis: int) -> Any:
-    return head_of(index_maps.stack, (("axis", axis),))
+def _stacked(parts: Sequence[Any], axis: int) -> Any:
+    return recorded(headed(index_maps.stack, "axis", axis), parts)
 
 
 @quickly(np.stack)
@@ -101,8 +99,7 @@ def _stack(args: Sequence[Any]) -> Any:
     found = _plain_parts(args, 1)
     if found is None or len({part.shape for part in found[0]}) != 1:
         return NotImplemented
-    parts, axis = found
-    return recorded(_stacking(axis), parts)
+    return _stacked(*found)
 
 
 @mirrors(np.vstack)

@@ -248,3 +248,13 @@ def test_where_with_a_number_as_condition(p: Any) -> None:
     np.testing.assert_allclose(jb.grad(g).compile(x)(x), exact)
     second = np.full(3, 2.0) if p else -np.sin(x)
     np.testing.assert_allclose(jb.hessian(g)(x).dense(), np.diag(second))
+
+
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_arrays_of_different_numbers_of_axes_are_not_joined(axis: int) -> None:
+    for parts in (lambda x: [x, x[:, 0]], lambda x: [x[:, 0], x[0, 0]], lambda x: [x[0], x]):
+        with pytest.raises(ValueError) as ours:
+            jb.grad(lambda x, p=parts: np.sum(np.concatenate(p(x), axis)))(X)
+        with pytest.raises(ValueError) as numpys:
+            np.concatenate(parts(X), axis)
+        assert str(ours.value) == str(numpys.value)

@@ -279,6 +279,36 @@ def test_equal_arrays_of_one_place_are_read_once() -> None:
     assert "c" not in J.formula()
 
 
+def test_equal_arrays_of_two_variables_keep_their_names() -> None:
+    P, Q = np.ones(5), np.ones(5)
+
+    def f(z):
+        total = 0.0
+        for t in (P, Q):
+            total = total + z @ (t * 2.0)
+        return total
+
+    assert sorted(jb.jacobian(f)(np.ones(5)).formula().split(" + ")) == ["2 P_k", "2 Q_k"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 150, 250])
+def test_a_variable_that_is_made_anew_has_one_name(count: int) -> None:
+    def f(z):
+        total = 0.0
+        for n in range(count):
+            H = np.array([[1.0, 2.0], [0.5, 1.0]])
+            total = total + H @ z + (n % 2 + 1.0) * np.eye(2) @ z
+        return total
+
+    J = jb.jacobian(f)(np.ones(2))
+    exact = count * np.array([[1.0, 2.0], [0.5, 1.0]]) + (count + count // 2) * np.eye(2)
+    np.testing.assert_allclose(J.dense(), exact)
+    assert "c" not in J.formula()
+    source = jb.jacobian(f).compile(np.ones(2)).source
+    assert source.count("def derivative(") == 1
+    assert source.split("(", 1)[1].split(")")[0].count(",") <= 6
+
+
 def test_equal_arrays_of_two_places_are_told_apart() -> None:
     S = A[:3, :3] + A[:3, :3].T  # as its transpose, bit by bit
 
