@@ -96,7 +96,7 @@ def _may_change(term: Term) -> bool:
 
 
 def _was_read(term: Term, newest: int) -> bool:
-    """Whether the term is one node that the derivation has made, of a product in which nothing cancels."""
+    """Whether the term is one node that the derivation has made: what it was made of was read then."""
     if len(term.factors) != 1 or len(term.kept) != len(term.sizes):
         return False
     (factor,) = term.factors
