@@ -165,11 +165,14 @@ class Links:
         self, step: TakeStep, name: Any, parts: Sequence[Carried], node: Node
     ) -> Sequence[Carried]:
         """A step from what is carried at a node; the ``name`` says which it is."""
-        least = _least(node) if self.backwards and self.record is None else ()
-        if any(least):
-            here, *onward = self.take(step, name, parts, _from_zero(node, least))
-            return [here, *[part.moved_within(least) for part in onward]]
-        count = sum([len(part.operands) for part in parts])
+        if node.operation is slices and self.backwards and self.record is None:
+            least = _least(node)
+            if any(least):
+                here, *onward = self.take(step, name, parts, _from_zero(node, least))
+                return [here, *[part.moved_within(least) for part in onward]]
+        count = 0
+        for part in parts:
+            count += len(part.operands)
         if count > _OPERANDS or len(node.operands) > WIDEST:
             return self._directly(step, parts, node)
         base, scale, parts = _common(parts)
@@ -243,9 +246,7 @@ class Links:
 
 
 def _least(node: Node) -> tuple[int, ...]:
-    """The least positions that a slice reads; none of another node."""
-    if node.operation is not slices:
-        return ()
+    """The least positions that a slice reads."""
     named = named_of(node.look.head)
     ends = zip(named["starts"], named["steps"], named["shape"], strict=True)
     return tuple([start + min(step * (size - 1), 0) if size else 0 for start, step, size in ends])
