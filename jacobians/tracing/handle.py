@@ -220,7 +220,8 @@ class Handle:
         made = self.another(node, view)
         made._memory, made._version, made._anchor = memory, memory.version, memory.array
         # NumPy announces that views which have an entry several times will be read-only.
-        several = any(n > 1 and not step for n, step in zip(view.shape, view.strides, strict=True))
+        axes = zip(view.shape, view.strides, strict=True)
+        several = view.size > 0 and any(n > 1 and not step for n, step in axes)
         made.writeable = self.writeable and not several and view.flags.writeable
         return made
 

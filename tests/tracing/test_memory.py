@@ -280,3 +280,16 @@ def test_constants_lie_as_they_did() -> None:
         return f(x, "F") + 2 * f(x, "C")
 
     np.testing.assert_allclose(jb.grad(both)(x), numerical.complex_step(both, x), rtol=1e-12)
+
+
+def test_views_of_nothing_can_be_written_into() -> None:
+    """Arrays without entries have strides of 0, and yet no entry that stands in several places."""
+
+    def f(x):
+        y = (x[:0, None] * np.ones(3))[:, ::-1]
+        y *= 2
+        y[:, 1:][...] = 5
+        return np.sum(y) + np.sum(x**2)
+
+    x = np.arange(4.0)
+    np.testing.assert_array_equal(jb.grad(f)(x), 2 * x)
