@@ -331,15 +331,8 @@ def alone(look: Look, serial: int) -> Node:
 
 def unused(node: Node) -> Node:
     """A node without operands like this one, that nothing was made of."""
-    return Node(
-        node.operation,
-        (),
-        node.parameters,
-        node.shape,
-        node.dtype,
-        name=node.name,
-        value=node.value,
-    )
+    own = {"name": node.name, "value": node.value}
+    return Node(node.operation, (), node.parameters, node.shape, node.dtype, **own)
 
 
 def in_kind(node: Node, kind: type[Node]) -> None:

@@ -141,15 +141,15 @@ class Memory:
                 f"an entry of an empty array is read at {user_line()} before it was written; write it first, "
                 "or make the array with zeros"
             )
-        kept = current()
+        here = current()
         if first == PLAIN and not np.any(sources):
-            return kept.kept(values)
+            return here.kept(values)
         if sources.size == 1 or not np.any(sources != first):
             node = _of_one(self._source(first), places)
         else:
             node = self._of_several(values, sources, places)
-        if node not in kept.values:
-            kept.values[node] = np.array(values)
+        if node not in here.values:
+            here.values[node] = np.array(values)
         return node
 
     def _of_several(self, values: Array, sources: Array, places: Array) -> Node:
