@@ -17,6 +17,7 @@ class Direct:
 
     def __init__(self, mode: str, files: Any, modules: Any, limits: Limits) -> None:
         self._runner = Runner((-1, -1), "")
+        self.start = Usage(0.0, 0)
         self.printed = ""
 
     def __enter__(self) -> "Direct":

@@ -34,7 +34,7 @@ WRONG = {
             "not normalised",
             "def softmax_by_s(s):\n    p = np.exp(s)\n    return np.diag(p) - np.outer(p, p)",
             0,
-            "No single mistake",
+            "One path",
         ),
     ],
     "softmax_formula": [
