@@ -148,7 +148,7 @@ class _Fields:
 
     __slots__ = (
         "__weakref__", "_look", "_uses", "dtype", "name", "nearness", "operands", "operation",
-        "parameters", "serial", "shape", "value",
+        "parameters", "product", "serial", "shape", "value",
     )  # fmt: skip
 
     operation: Operation | None
@@ -160,6 +160,7 @@ class _Fields:
     value: Any
     serial: int
     nearness: int | None
+    product: Sum | None
     _look: Look | None
     _uses: dict[Any, "Node"]
 
@@ -168,7 +169,8 @@ class Node(_Fields):
     """An operation applied to nodes (``operation`` is None for an input or a constant).
 
     Nodes never change, and are keys: ``==`` is identity. What would need a value (truth, ``float``,
-    iteration, indexing) raises. ``nearness`` is kept for ``derivation.likely``.
+    iteration, indexing) raises. ``nearness`` is kept for ``derivation.likely``, and ``product`` for
+    ``optimising.rewriting``: elsewhere, what refers to the node's operands would let none of them go.
     """
 
     __slots__ = ()
@@ -195,6 +197,7 @@ class Node(_Fields):
         made.value = value
         made.serial = next(_serial)
         made.nearness = None
+        made.product = None
         made._look = None
         made._uses = {}
         made.__class__ = cls
@@ -299,7 +302,7 @@ class Node(_Fields):
 
 _set: dict[str, Callable[[Node, Any], None]] = {
     name: _Fields.__dict__[name].__set__
-    for name in ("operation", "operands", "parameters", "serial", "nearness", "_look")
+    for name in ("operation", "operands", "parameters", "product", "serial", "nearness", "_look")
 }
 _set_look = _set["_look"]
 
@@ -353,6 +356,11 @@ def opened(input_: Node, look: Look, operands: tuple[Node, ...]) -> None:
 def set_nearness(node: Node, found: int) -> None:
     """Let a node keep how near a quotient stands in it, which ``derivation.likely`` works out."""
     _set["nearness"](node, found)
+
+
+def set_product(node: Node, terms: Sum) -> None:
+    """Let a node keep the terms over its operands that it stands for."""
+    _set["product"](node, terms)
 
 
 def _is_seen(value: Any) -> bool:

@@ -187,7 +187,7 @@ class Multilinear(Declared):
             known = _LOCALS.get(node)
             if known is None:
                 known = _LOCALS[node] = _derivatives(self, node)
-            return known[position]
+            return numbers_out(relabelled(known[position], node.operands.__getitem__))
         shapes = tuple(operand.shape for operand in node.operands)
         key = shapes, node.parameters, position
         if _is_light(node.parameters):
@@ -242,7 +242,7 @@ def _is_light(value: Any) -> bool:
 
 
 def _derivatives(operation: Multilinear, node: Node) -> list[Sum]:
-    """The derivatives by all operands, in one pass over the terms."""
+    """The derivatives by all operands, over their positions, in one pass over the terms."""
     shapes = tuple(operand.shape for operand in node.operands)
     tensor = operation.structure(shapes, node.parameters)
     found: list[list[Term | None]] = [[] for _ in shapes]
@@ -251,8 +251,7 @@ def _derivatives(operation: Multilinear, node: Node) -> list[Sum]:
             rest = term.factors[:place] + term.factors[place + 1 :]
             slots = term.slots + factor.slots
             found[factor.operand].append(normal(term.coefficient, term.sizes, rest, slots))
-    sums = (total(tensor.shape + shape, terms) for shape, terms in zip(shapes, found, strict=True))
-    return [numbers_out(relabelled(one, node.operands.__getitem__)) for one in sums]
+    return [total(tensor.shape + s, terms) for s, terms in zip(shapes, found, strict=True)]
 
 
 _AT_ONCE = 8

@@ -6,9 +6,8 @@ that depends on them.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from weakref import WeakKeyDictionary
 
-from jacobians.graph.node import Node, apply, ordered
+from jacobians.graph.node import Node, apply, ordered, set_product
 from jacobians.notation.terms import Sum, Term, relabelled
 from jacobians.operations.by_terms import Multilinear
 from jacobians.operations.products import contraction, inner, matmul, matvec, outer
@@ -19,7 +18,6 @@ Exchange = Callable[[Node, Sequence[Node]], Node | None]
 
 
 _PRODUCTS = frozenset({contraction, matmul, matvec, inner, outer})
-_KNOWN: WeakKeyDictionary[Node, Sum] = WeakKeyDictionary()
 
 
 def contraction_of(node: Node) -> Sum | None:
@@ -27,13 +25,12 @@ def contraction_of(node: Node) -> Sum | None:
     operation = node.operation
     if operation not in _PRODUCTS:
         return None
-    known = _KNOWN.get(node)
-    if known is None:
+    if node.product is None:
         assert isinstance(operation, Multilinear)
         shapes = tuple(operand.shape for operand in node.operands)
         structure = operation.structure(shapes, node.parameters)
-        known = _KNOWN[node] = relabelled(structure, node.operands.__getitem__)
-    return known
+        set_product(node, relabelled(structure, node.operands.__getitem__))
+    return node.product
 
 
 def all_terms(nodes: Iterable[Node]) -> list[Term]:

@@ -145,7 +145,8 @@ class _Reading:
     def _named(self, value: Any, name: str) -> Any:
         if isinstance(value, np.ndarray):
             self._here.names.setdefault(id(value), name)
-            return Traced(self._here.constant_node(value), value)
+            node = self._here.constant_node(value)
+            return Traced(node, self._here.values[node])  # the value as it is now
         if value is None or isinstance(value, Handle):  # what depends on the inputs is no constant
             raise _Unknown
         return value

@@ -502,7 +502,7 @@ def recorded(head: Any, operands: Sequence[Any]) -> Traced:
         else:
             node = here.constant_node(operand)
             nodes.append(node)
-            values.append(operand if node.operation else node.value)
+            values.append(here.values[node] if node.operation else node.value)
             fixed = fixed and type(operand) in (int, float)
     if fixed and nodes and here.folds:
         value = np.asarray(operation.value(head, values))

@@ -106,3 +106,19 @@ def test_booleans_in_rules():
     x = input_node("x", (3,))
     assert (x * True).shape == (3,)
     assert (x * np.float64(2)).shape == (3,)
+
+
+def test_constants_of_compiled_functions_do_not_stay():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=60_001)
+
+    def compiled():
+        C = rng.normal(size=60_001)
+        exact = -C * np.exp(-x * C)
+        c = jb.grad(lambda x: np.sum(np.exp(-x * C))).compile(x)
+        np.testing.assert_allclose(c(x), exact, rtol=1e-12)
+        rows = np.split(np.arange(60_000), 12)  # more operands than are derived one by one
+        d = jb.jacobian(lambda x: np.concatenate([x[r[:2]] * C[r[:2]] for r in rows])).compile(x)
+        np.testing.assert_allclose(d.vjp(x, np.ones(24))[rows[3][1]], C[rows[3][1]])
+
+    assert left(compiled, 20) < 4  # MB; twenty constants have 10

@@ -293,3 +293,39 @@ def test_views_of_nothing_can_be_written_into() -> None:
 
     x = np.arange(4.0)
     np.testing.assert_array_equal(jb.grad(f)(x), 2 * x)
+
+
+W_READS: dict[str, Callable[[Any], Any]] = {
+    "itself": lambda w: w,
+    "back": lambda w: w[::-1],
+    "part": lambda w: np.concatenate([w[1:], w[:1]]),
+    "transposed": lambda w: np.outer(w, w).T[0],
+    "as rows": lambda w: w.reshape(3, 1)[:, 0],
+    "negated": lambda w: -w,
+}
+
+
+@pytest.mark.parametrize("name", W_READS)
+def test_constants_that_change_afterwards_are_as_they_were(name: str) -> None:
+    """What the source says of an array holds when it is read: it may be written into later."""
+    read = W_READS[name]
+
+    def f(x: Any) -> Any:
+        w, V = np.arange(3.0), np.zeros((2, 3))
+        total = read(w) * x
+        w += 1
+        total = total + read(w) * np.sin(x) + w[::-1] * x
+        w *= 2
+        for k in range(2):
+            V[:] = k + 1
+            total = total + V[0] * x**2
+        return total
+
+    x = np.array([0.3, 0.5, 0.7])
+    exact = numerical.complex_step(f, x)
+    for strategy in ("auto", "forward"):
+        np.testing.assert_allclose(jb.jacobian(f, strategy=strategy)(x).dense(), exact, rtol=1e-12)
+    np.testing.assert_allclose(jb.jacobian(f).compile(x).dense(x), exact, rtol=1e-12)
+    second = numerical.differences(lambda x: numerical.complex_step(lambda z: np.sum(f(z)), x), x)
+    found = jb.hessian(lambda x: np.sum(f(x)))(x).dense()
+    np.testing.assert_allclose(found, second, rtol=1e-6, atol=1e-7)
