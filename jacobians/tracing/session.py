@@ -144,7 +144,9 @@ class Session:
             return None
         read, self.expressed, self.folds = self.expressed, None, False
         assert read is not None
+        guards = len(self.guards)
         found = read(self, array)
+        del self.guards[guards:]  # the user's code has branched on nothing
         self.expressed, self.folds = read, True
         same = times > 0 and found is before
         self._sources[key] = found, _SURE if found is None else times + 1 if same else 1

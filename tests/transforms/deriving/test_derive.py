@@ -279,6 +279,19 @@ def test_equal_arrays_of_one_place_are_read_once() -> None:
     assert "c" not in J.formula()
 
 
+def test_constants_by_indices_leave_no_guard() -> None:
+    rows, C = [np.array([2, 0]), np.array([1, 3])], np.arange(1.0, 5.0)
+
+    def f(z):
+        return np.concatenate([z[r[:2]] * C[r[:2]] for r in rows])
+
+    z = np.array([0.5, 1.5, 2.5, 3.5])
+    exact = np.zeros((4, 4))
+    exact[range(4), [2, 0, 1, 3]] = C[[2, 0, 1, 3]]
+    np.testing.assert_array_equal(jb.jacobian(f).compile(z).dense(z), exact)
+    np.testing.assert_array_equal(jb.jacobian(f)(z).dense(), exact)
+
+
 def test_equal_arrays_of_two_variables_keep_their_names() -> None:
     P, Q = np.ones(5), np.ones(5)
 
