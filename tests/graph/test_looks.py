@@ -119,6 +119,6 @@ def test_constants_of_compiled_functions_do_not_stay():
         np.testing.assert_allclose(c(x), exact, rtol=1e-12)
         rows = np.split(np.arange(60_000), 12)  # more operands than are derived one by one
         d = jb.jacobian(lambda x: np.concatenate([x[r[:2]] * C[r[:2]] for r in rows])).compile(x)
-        np.testing.assert_allclose(d.vjp(x, np.ones(24))[rows[3][1]], C[rows[3][1]])
+        np.testing.assert_allclose(d.vjp(np.ones(24), x)[rows[3][1]], C[rows[3][1]])
 
     assert left(compiled, 20) < 4  # MB; twenty constants have 10
