@@ -41,7 +41,7 @@ class Names:
         self._sizes: dict[Node, int] = {}
         self._wanted: set[Node] = set()
         found: dict[str, list[Node]] = {}
-        for node in ordered(operands):
+        for node in sorted(ordered(operands), key=lambda node: node.serial):  # as they were met
             if node.operation is None and node.name:
                 known = found.setdefault(node.name, [])
                 twin = next((other for other in known if self._equal(node, other)), None)

@@ -45,8 +45,12 @@ def derivative_program(
         *wrap(result, _WIDTH),
     ]
     signature = [*subject.parameters, *_captured(read)]
-    for name in [n for n in read.others if not n.isidentifier()]:
+    taken = {*subject.parameters, *read.others}
+    for name in sorted([n for n in read.others if not n.isidentifier()], key=len, reverse=True):
         safe = re.sub(r"[^A-Za-z0-9_]", "_", name)
+        while safe in taken:
+            safe += "_"
+        taken.add(safe)
         signature = [n.replace(name, safe) for n in signature]
         shared = [(n, code.replace(name, safe)) for n, code in shared]
         body = body.replace(name, safe)

@@ -10,6 +10,7 @@ from jacobians.errors import ShapeError, UnsupportedError
 from jacobians.transforms.deriving.declared import derive_text
 from jacobians.transforms.deriving.language import parsed
 from jacobians.transforms.deriving.programs import run_program
+from tests.numerical import complex_step
 from tests.transforms.deriving.table import TABLE
 
 PINNED = Path(__file__).with_name("derivations.txt").read_text(encoding="utf-8")
@@ -290,6 +291,24 @@ def test_constants_by_indices_leave_no_guard() -> None:
     exact[range(4), [2, 0, 1, 3]] = C[[2, 0, 1, 3]]
     np.testing.assert_array_equal(jb.jacobian(f).compile(z).dense(z), exact)
     np.testing.assert_array_equal(jb.jacobian(f)(z).dense(), exact)
+
+
+def test_arrays_of_one_name_have_the_same_primes_everywhere() -> None:
+    def f(z):
+        w, w_ = np.array([1.0, 2, 3]), np.array([0.5, 0.25, 2])
+        y = w * np.sin(z) * w_
+        w = np.array([4.0, 5, 6])
+        y = y + w * np.cos(z) * 2
+        w = np.array([7.0, 8, 9])
+        return y + w * z * 3
+
+    z = np.array([0.3, 0.5, 0.7])
+    d = jb.derive(f, z)
+    exact = np.diag(complex_step(lambda z: np.sum(f(z)), z))
+    np.testing.assert_allclose(run_program(d.numpy)(z), exact)
+    for text in (d.index, d.matrix, jb.jacobian(f)(z).formula()):
+        assert "3 w′′" in text, text
+        assert "2 w′_i sin" in text or "2 (sin(z) ⊙ w′)" in text, text
 
 
 def test_equal_arrays_of_two_variables_keep_their_names() -> None:
