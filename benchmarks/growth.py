@@ -9,6 +9,7 @@ beside ours where they are installed. Values are compared before anything is tim
 """
 
 import argparse
+import gc
 import sys
 import time
 import tracemalloc
@@ -247,6 +248,7 @@ def measured(program: Program, n: int, peers: bool) -> Row:
     f = program.write(np)
     transform = getattr(jb, program.transform)
     eager_value: list[Any] = []
+    gc.collect()  # what earlier programs have left behind
     eager = seconds(lambda: eager_value.append(transform(f)(*args)))
     made: list[Any] = []
 
@@ -254,6 +256,7 @@ def measured(program: Program, n: int, peers: bool) -> Row:
         compiled = transform(f).compile(*args)
         made.extend([compiled, compiled.dense(*args)])
 
+    gc.collect()
     taken = seconds(first)
     np.testing.assert_allclose(np.asarray(eager_value[0]), made[1], rtol=1e-6, atol=1e-9)
     call = repeated(lambda: made[0].dense(*args))
