@@ -170,13 +170,13 @@ HOSTILE = [
     Planted("kills everything", _backward(
         "import ctypes\nctypes.CDLL(None).kill(-1, 9)\nreturn None"), 0, "gives a NoneType"),
     Planted("writes into the channel", _backward(
-        "import os\nfor fd in range(3, 20):\n    try:\n        os.write(fd, b'score 100' * 3)\n"
+        "import os\nfor fd in range(3, 256):\n    try:\n        os.write(fd, b'score 100' * 3)\n"
         "    except OSError:\n        pass\n" + RIGHT), 0, "far more numbers"),
     *[
         Planted(f"forges an answer: {name}", _backward(
             "import os, struct\n"
             f"head, body = {head!r}, {body!r}\n"
-            "for fd in range(3, 20):\n    try:\n"
+            "for fd in range(3, 256):\n    try:\n"
             "        os.write(fd, struct.pack('<QQ', len(head), len(body)) + head + body)\n"
             "    except OSError:\n        pass\n" + RIGHT), 0, "cannot be read")
         for name, head, body in (
@@ -193,7 +193,7 @@ HOSTILE = [
         "tree = {'value': {'items': [{'items': [{'array': 'a0'}] * 20000}, {'array': 'a1'}]}}\n"
         "stream = io.BytesIO()\nnp.savez(stream, a0=np.zeros(8000), a1=B.T @ G)\n"
         "head, body = json.dumps(tree).encode(), stream.getvalue()\n"
-        "for fd in range(3, 20):\n    try:\n"
+        "for fd in range(3, 256):\n    try:\n"
         "        os.write(fd, struct.pack('<QQ', len(head), len(body)) + head + body)\n"
         "    except OSError:\n        pass\n" + RIGHT), 0, ""),
     Planted("takes memory that no limit counts", _backward(
