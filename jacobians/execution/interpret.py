@@ -92,25 +92,14 @@ def _only_step(program: Program) -> Callable[[Sequence[Any]], Any] | None:
         function = _PRODUCTS[step.kernel]
     else:
         return None
-    roots = [operand.root if isinstance(operand, Ref) else "" for operand in step.operands]
-    if isinstance(step.into, Place) or not set(roots) <= set(program.inputs):
+    roots = {operand.root for operand in step.operands if isinstance(operand, Ref)}
+    if isinstance(step.into, Place) or not roots <= set(program.inputs):
         return None
-    places = [program.inputs.index(root) for root in roots]
-    views = [[_seen(one) for one in operand.views] for operand in step.operands]  # type: ignore[union-attr]
-    if len(places) == 2 and not any(views):
-        first, second = places
-        return lambda arrays: np.asarray(function(arrays[first], arrays[second]))
-
-    def run(arrays: Sequence[Any]) -> Any:
-        given = []
-        for place, seen in zip(places, views, strict=True):
-            found = arrays[place]
-            for one in seen:
-                found = one(found)
-            given.append(found)
-        return np.asarray(function(*given))
-
-    return run
+    operands = [reader(operand, program.inputs.index) for operand in step.operands]
+    if len(operands) == 2:
+        first, second = operands
+        return lambda arrays: np.asarray(function(first(arrays), second(arrays)))
+    return lambda arrays: np.asarray(function(*[read(arrays) for read in operands]))
 
 
 class Wide:
@@ -166,16 +155,16 @@ def wide(
 # Operands and places
 
 
-def reader(operand: Ref | Literal) -> Read:
-    """How to get an operand."""
+def reader(operand: Ref | Literal, place_of: Callable[[str], Any] = str) -> Callable[[Any], Any]:
+    """How to get an operand of the variables' values, which are found by their names, or by ``place_of`` these."""
     if isinstance(operand, Literal):
         number = operand.value
         return lambda _: number
-    if not operand.views:
-        return itemgetter(operand.root)
-    root, views = operand.root, [_seen(one) for one in operand.views]
+    root, views = place_of(operand.root), [_seen(one) for one in operand.views]
+    if not views:
+        return itemgetter(root)
 
-    def read(values: Values) -> Any:
+    def read(values: Any) -> Any:
         found = values[root]
         for one in views:
             found = one(found)
@@ -270,18 +259,11 @@ def _cast(step: Step, operands: list[Read]) -> Read:
     return lambda values: np.asarray(read(values)).astype(dtype)
 
 
-def _dot(step: Step, operands: list[Read]) -> Read:
-    left, right = operands
+def _product(step: Step, operands: list[Read]) -> Read:
+    (left, right), function = operands, _PRODUCTS[step.kernel]
     if step.into is None:
-        return lambda values: left(values).dot(right(values))
-    return lambda values: left(values).dot(right(values), out=values[OUT])
-
-
-def _matmul(step: Step, operands: list[Read]) -> Read:
-    left, right = operands
-    if step.into is None:
-        return lambda values: np.matmul(left(values), right(values))
-    return lambda values: np.matmul(left(values), right(values), out=values[OUT])
+        return lambda values: function(left(values), right(values))
+    return lambda values: function(left(values), right(values), out=values[OUT])
 
 
 def _add_up(step: Step, operands: list[Read]) -> Read:
@@ -370,13 +352,13 @@ def _stack(step: Step, operands: list[Read]) -> Read:
     return lambda values: np.stack([read(values) for read in operands], dtype=step.dtype)
 
 
-_PRODUCTS: Mapping[Any, Callable[[Any, Any], Any]] = {
-    Kernel.DOT: lambda left, right: left.dot(right),
+_PRODUCTS: Mapping[Any, Callable[..., Any]] = {
+    Kernel.DOT: lambda left, right, out=None: left.dot(right, out),
     Kernel.MATMUL: np.matmul,
 }
 _KERNELS: Mapping[Kernel, Callable[[Step, list[Read]], Read]] = {
-    Kernel.VIEW: _view, Kernel.COPY: _copy, Kernel.CAST: _cast, Kernel.DOT: _dot,
-    Kernel.MATMUL: _matmul, Kernel.ADD_UP: _add_up, Kernel.SELECT: _select, Kernel.TAKE: _take,
+    Kernel.VIEW: _view, Kernel.COPY: _copy, Kernel.CAST: _cast, Kernel.DOT: _product,
+    Kernel.MATMUL: _product, Kernel.ADD_UP: _add_up, Kernel.SELECT: _select, Kernel.TAKE: _take,
     Kernel.ZEROS: _begun(np.zeros, True), Kernel.EMPTY: _begun(np.empty, False),
     Kernel.STORE: _write, Kernel.ADD_TO: _write, Kernel.CLEAR: _clear, Kernel.EXACT: _exact,
     Kernel.STACK: _stack,

@@ -332,19 +332,21 @@ def _take(step: Step, operands: list[Any]) -> Any:  # noqa: ARG001
 
 
 def _write(step: Step, values: Values) -> Any:
-    place, before = step.into, values[step.writes]
-    assert isinstance(place, Place)
-    value = spread(place, _read(step.operands[0], values), _known(step.dtype))
+    before, value = values[step.writes], _spread(step, _read(step.operands[0], values), step.dtype)
     return value if isinstance(before, _Zeros) else before + value
 
 
 def _overwrite(step: Step, values: Values) -> Any:
     import jax.numpy as jnp
 
-    place, before = step.into, values[step.writes]
-    assert isinstance(place, Place)
-    value = spread(place, _read(step.operands[0], values), _known(step.dtype))
-    return jnp.where(spread(place, True, np.bool_), value, before)
+    value = _spread(step, _read(step.operands[0], values), step.dtype)
+    return jnp.where(_spread(step, True, np.dtype(np.bool_)), value, values[step.writes])
+
+
+def _spread(step: Step, value: Any, dtype: np.dtype[Any]) -> Any:
+    """The value where the step writes, and 0 elsewhere."""
+    assert isinstance(step.into, Place)
+    return spread(step.into, value, _known(dtype))
 
 
 def _exact(step: Step, operands: list[Any]) -> Any:

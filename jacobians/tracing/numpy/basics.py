@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
 from numbers import Integral
 from operator import index
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -248,7 +248,7 @@ def _read(args: Sequence[Any]) -> Any:
             return NotImplemented
         items.append((start, stop, step))
     value = x.value
-    return moved(x, _selection(value.shape, tuple(items)).heads, value[where])
+    return moved(x, _selection(value.shape, tuple(items)), value[where])
 
 
 def _is_bound(value: Any) -> bool:
@@ -288,17 +288,12 @@ def arranged(x: Any, function: Callable[[Any], Any]) -> Any:
     return record(index_maps.pick, [x], moves=arrangement(taken, last.shape), shape=last.shape)
 
 
-class _Selection(NamedTuple):
-    """Basic indices of a shape: which entries, if not all, and the shape of the result, if another; and both."""
-
-    entries: Any
-    shape: Any
-    heads: tuple[Any, ...]
-
-
 @lru_cache(maxsize=4096)
-def _selection(shape: tuple[int, ...], items: tuple[Any, ...]) -> _Selection:
-    """What basic indices select; a slice is given as the tuple of its three numbers."""
+def _selection(shape: tuple[int, ...], items: tuple[Any, ...]) -> tuple[Any, ...]:
+    """What basic indices do: take entries, unless all, and give another shape, if it is one.
+
+    A slice is given as the tuple of its three numbers.
+    """
     index = tuple(slice(*item) if type(item) is tuple else item for item in items)
     final = np.empty(shape, np.bool_)[index].shape  # NumPy's own errors, and the final shape
     count = sum(item is not None and item is not Ellipsis for item in index)
@@ -325,12 +320,11 @@ def _selection(shape: tuple[int, ...], items: tuple[Any, ...]) -> _Selection:
         steps.append(step)
     read, dropped = tuple(sizes), tuple(axes)
     kept = tuple([size for axis, size in enumerate(read) if axis not in axes])
-    shaped = None if final == kept else head_of(index_maps.reshape, (("shape", final),))
+    shaped = () if final == kept else (headed(index_maps.reshape, "shape", final),)
     if read == shape and not axes and not any(starts) and all(s == 1 for s in steps):
-        return _Selection(None, shaped, () if shaped is None else (shaped,))
+        return shaped
     named = index_maps.selection(tuple(starts), tuple(steps), read, dropped)
-    entries = head_of(index_maps.slices, named)
-    return _Selection(entries, shaped, (entries,) if shaped is None else (entries, shaped))
+    return head_of(index_maps.slices, named), *shaped
 
 
 def _bounds(item: slice) -> tuple[int | None, ...]:
@@ -357,9 +351,9 @@ def _basic(x: Traced, items: tuple[Any, ...]) -> Any:
 
 
 def _selected(x: Traced, items: tuple[Any, ...]) -> Any:
-    entries, shape, _ = _selection(x.shape, items)
-    result = x if entries is None else recorded(entries, [x])
-    return result if shape is None else recorded(shape, [result])
+    for head in _selection(x.shape, items):
+        x = recorded(head, [x])
+    return x
 
 
 def axes_tuple(axis: Any, ndim: int) -> tuple[int, ...]:
